@@ -1,0 +1,36 @@
+"""Test the final model of a run again: `python evaluate.py run=outputs/<date>/<time>`."""
+
+import sys
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig, OmegaConf
+
+sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
+from package_name.cli import run
+from package_name.config import check
+from package_name.runs import read_config
+from package_name.training.determinism import pin_environment
+
+
+@hydra.main(version_base="1.3", config_path="configs", config_name="evaluate")
+def main(cfg: DictConfig) -> None:
+    """Load the model and the configuration of the run, and write metrics, tables and pictures."""
+    config = check(read_config(cfg.run))
+    pin_environment(config.reproducibility)
+
+    from package_name.data.datamodule import DataModule
+    from package_name.evaluation.results import test, write_results
+    from package_name.models.saved import load_model
+    from package_name.training.determinism import apply
+    from package_name.training.trainer import build_tester
+
+    apply(config.reproducibility)
+    folder = Path(cfg.run)
+    model, _ = load_model(folder / "model.safetensors")
+    results = test(build_tester(config), model, DataModule(config))
+    write_results(results, folder / "metrics.csv", Path(cfg.output))
+
+
+if __name__ == "__main__":
+    run(main)

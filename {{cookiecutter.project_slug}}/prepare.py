@@ -1,0 +1,25 @@
+"""Turn raw data into memory-mapped arrays: `python prepare.py data=fashion_mnist`."""
+
+import sys
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
+from package_name.cli import run
+from package_name.config import check
+
+
+@hydra.main(version_base="1.3", config_path="configs", config_name="config")
+def main(cfg: DictConfig) -> None:
+    """Fetch the raw files unless they are there, check them, and convert them."""
+    config = check(cfg)
+
+    from package_name.data.prepare import prepare
+
+    prepare(config.data, Path(config.paths.raw), Path(config.paths.processed))
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,67 @@
+"""What every command shares: secrets are loaded first, and errors end in one sentence and a non-zero exit code."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+from uuid import uuid4
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from omegaconf import OmegaConf
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from . import secrets
+from .errors import UserError, nearest, unknown_key
+
+log = logging.getLogger(__name__)
+
+# Two runs of one second need two folders: `outputs/<date>/<time>-${unique:}`.
+OmegaConf.register_new_resolver("unique", lambda: uuid4().hex[:6], use_cache=True, replace=True)
+# Hydra's folder of this run, relative, so that no path of this machine gets into what a run writes.
+OmegaConf.register_new_resolver("run_folder", lambda: os.path.relpath(HydraConfig.get().runtime.output_dir), replace=True)
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a Hydra main function as a command.
+
+    Exits with 1 after printing one sentence when anything fails, and with 130 when interrupted. The traceback of an
+    unforeseen failure goes to the log file of the run; HYDRA_FULL_ERROR=1 shows it on the console as well.
+    """
+    show_traceback = os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0")
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands its errors over instead of printing them in its own way
+    try:
+        secrets.load()
+        secrets.refuse_in(sys.argv[1:])
+        main()
+    except KeyboardInterrupt:
+        print("error: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except Exception as error:
+        log.debug("traceback", exc_info=True)
+        if show_traceback:
+            raise
+        sys.exit(f"error: {secrets.mask(explain(error))}")
+
+
+def explain(error: Exception) -> str:
+    """Return one sentence for a person: what is wrong, where, and how to mend it."""
+    cause = error.__cause__
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(cause, UserError):  # raised inside a class that Hydra was building
+        return str(cause)
+    if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.parent_node is not None:
+        return str(unknown_key(str(cause.full_key or cause.key), [str(key) for key in cause.parent_node]))
+    if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
+        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        options = sorted(error.options)
+        return f"{group}={choice} does not exist; the nearest is {group}={nearest(choice, options)} (there are: {', '.join(options)})"
+    if isinstance(error, OverrideParseException):
+        return f"the argument {error.override!r} cannot be read; write key=value, and quote a value that holds spaces, brackets or commas"
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return " ".join(f"{error} {cause or ''}".split())
+    if isinstance(error, MemoryError):
+        return "the memory is used up; lower training.batch_size or data.num_workers"
+    first_line = (str(error).splitlines() or [""])[0]
+    return f"{type(error).__name__}: {first_line} (the log file of the run has the traceback; HYDRA_FULL_ERROR=1 prints it)"

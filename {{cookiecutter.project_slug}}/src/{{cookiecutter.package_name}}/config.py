@@ -1,0 +1,155 @@
+"""The configuration's keys, types and ranges, checked before any work.
+
+The values live in `configs/`. The classes below say which keys our own groups have and what each may hold.
+The groups `model`, `trainer`, `tracking` and `callbacks` name the classes that they configure with `_target_`,
+so those classes check their own arguments.
+"""
+
+from dataclasses import dataclass, field, fields, is_dataclass
+from importlib.util import find_spec
+from math import isfinite
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from .errors import ConfigError, unknown_key
+
+
+def _above(low: float) -> Any:
+    return field(metadata={"test": lambda value: value > low, "range": f"greater than {low:g}"})
+
+
+def _at_least(low: float) -> Any:
+    return field(metadata={"test": lambda value: value >= low, "range": f"{low:g} or greater"})
+
+
+def _fraction() -> Any:
+    return field(metadata={"test": lambda value: 0 < value < 1, "range": "between 0 and 1"})
+
+
+def _one_of(*values: str) -> Any:
+    return field(metadata={"test": values.__contains__, "range": "one of " + ", ".join(values)})
+
+
+@dataclass
+class Data:
+    """Which examples are learned from, and how they are read."""
+
+    name: str
+    reader: str  # the function that reads the raw files, see data/readers.py
+    source: str  # `sklearn`, an address, or a folder
+    files: dict[str, str]  # raw file -> SHA-256 of its content, uncompressed
+    archives: dict[str, str]  # raw file -> SHA-256 of the file as its address serves it
+    classes: list[str]
+    validation_fraction: float = _fraction()
+    test_fraction: float = _fraction()  # used where the data has no official test set
+    num_workers: int = _at_least(0)
+
+
+@dataclass
+class Training:
+    """How the weights are fitted."""
+
+    epochs: int = _at_least(1)
+    batch_size: int = _at_least(1)  # examples per step over all processes together
+    accumulate: int = _at_least(1)  # batches per optimizer step
+    lr: float = _above(0)
+    optimizer: str = _one_of("adamw", "adam", "sgd")
+    weight_decay: float = _at_least(0)
+    momentum: float = _at_least(0)  # sgd only
+    scheduler: str = _one_of("none", "cosine", "onecycle", "exponential", "plateau")
+    gradient_clip: float | None = _above(0)  # largest gradient norm; null: no clipping
+
+
+@dataclass
+class Reproducibility:
+    """Which promise a run makes about its bits, see docs/reproducibility.md."""
+
+    mode: str = _one_of("strict", "portable", "fast")
+    deterministic: bool
+    nondeterministic_operations: str = _one_of("error", "warn")
+    threads: int | None = _at_least(1)  # null: as many as PyTorch likes
+    environment: dict[str, str]  # variables that are set before torch is imported
+
+
+@dataclass
+class Paths:
+    """Where files are read and written, relative to the folder that the command is called in."""
+
+    raw: str
+    processed: str
+    run: str
+
+
+@dataclass
+class Config:
+    """The whole configuration."""
+
+    seed: int = _at_least(0)
+    data: Data
+    model: dict[str, Any]
+    training: Training
+    trainer: dict[str, Any]
+    reproducibility: Reproducibility
+    tracking: dict[str, Any]
+    callbacks: dict[str, Any]
+    paths: Paths
+
+
+def check(cfg: DictConfig) -> Config:
+    """Return the composed configuration as typed objects.
+
+    Raises:
+        ConfigError: a key is unknown or missing, or a value has the wrong type or is out of range.
+    """
+    try:
+        merged = OmegaConf.merge(OmegaConf.structured(Config), cfg)
+        config = OmegaConf.to_object(merged)
+    except OmegaConfBaseException as error:
+        raise _explain(error, cfg) from error
+    assert isinstance(config, Config)
+    _check_ranges(config)
+    _check_together(config)
+    return config
+
+
+def _explain(error: OmegaConfBaseException, cfg: DictConfig) -> ConfigError:
+    key = str(error.full_key or error.key)
+    if "not in" in str(error):
+        parent = key.rpartition(".")[0]
+        owner = next((f.type for f in fields(Config) if f.name == parent), Config)
+        return unknown_key(key, [f.name for f in fields(owner)])  # type: ignore[arg-type]
+    if "missing" in str(error).lower():
+        return ConfigError(f"{key} has no value; give it one, for example {key}=...")
+    value = OmegaConf.select(cfg, key, throw_on_resolution_failure=False)
+    return ConfigError(f"{key}={value} is not valid: {str(error).splitlines()[0]}; mend the value in configs/ or on the command line")
+
+
+def _check_ranges(group: Any, prefix: str = "") -> None:
+    for item in fields(group):
+        value, key = getattr(group, item.name), prefix + item.name
+        if is_dataclass(value):
+            _check_ranges(value, f"{key}.")
+        elif isinstance(value, float) and not isfinite(value):
+            raise ConfigError(f"{key}={value} is not a number that can be used: give a finite one")
+        elif value is not None and "test" in item.metadata and not item.metadata["test"](value):
+            raise ConfigError(f"{key}={value} is out of range: it must be {item.metadata['range']}")
+
+
+def _check_together(config: Config) -> None:
+    data, training = config.data, config.training
+    for package in config.tracking:  # each tracker is named like the package that it needs
+        if find_spec(package) is None:
+            raise ConfigError(f"tracking={package} needs the package {package}, which is not installed: pip install -e '.[{package}]'")
+    if data.validation_fraction + data.test_fraction >= 1:
+        raise ConfigError(
+            f"data.validation_fraction={data.validation_fraction} and data.test_fraction={data.test_fraction} "
+            "leave nothing to train on: their sum must be below 1"
+        )
+    if training.scheduler == "plateau" and config.reproducibility.mode != "fast":
+        # Lightning skips one of its updates after a resume, so an interrupted run would not end with the same bits.
+        raise ConfigError(
+            f"training.scheduler=plateau cannot be resumed exactly, which reproducibility={config.reproducibility.mode} promises: "
+            "choose training.scheduler=cosine, or reproducibility=fast"
+        )

@@ -1,0 +1,99 @@
+"""Batches for Lightning."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import torch
+from lightning import LightningDataModule
+from torch.utils.data import DataLoader, Dataset
+
+from ..config import Config
+from ..errors import ConfigError
+from .arrays import MappedArray
+from .prepare import prepare, read_manifest
+from .sampler import BatchSampler
+from .splits import split
+
+log = logging.getLogger(__name__)
+
+Batch = tuple[torch.Tensor, torch.Tensor]  # inputs (n, *shape) as stored, targets (n,) int64
+_STATISTICS_FROM = 10_000  # examples: enough for two digits, and constant time however large the data is
+
+
+class ArrayDataset(Dataset[Batch]):
+    """Examples in memory-mapped arrays. It is indexed with a whole batch of positions at once."""
+
+    def __init__(self, inputs: MappedArray, targets: MappedArray) -> None:
+        self.inputs, self.targets = inputs, targets
+
+    def __len__(self) -> int:
+        return len(self.targets.open())
+
+    def __getitem__(self, positions: np.ndarray) -> Batch:
+        return torch.from_numpy(self.inputs.rows(positions)), torch.from_numpy(self.targets.rows(positions))
+
+
+class DataModule(LightningDataModule):
+    """The train, validation and test batches of the configured data, prepared first where they are not."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        data, folder = config.data, Path(config.paths.processed)
+        self.manifest = read_manifest(data, folder) or prepare(data, Path(config.paths.raw), folder)
+        self.dataset = ArrayDataset(MappedArray(folder / "inputs.npy"), MappedArray(folder / "targets.npy"))
+        self.splits = split(
+            np.asarray(self.dataset.targets.open()),
+            self.manifest["official_test_examples"],
+            data.validation_fraction,
+            data.test_fraction,
+            config.seed,
+        )
+        self.input_shape: tuple[int, ...] = tuple(self.manifest["input_shape"])
+        self.classes = data.classes
+        self.seed, self.batch_size, self.num_workers = config.seed, config.training.batch_size, data.num_workers
+        if self.batch_size > len(self.splits["train"]):
+            raise ConfigError(
+                f"training.batch_size={self.batch_size} is larger than the {len(self.splits['train'])} training examples of "
+                f"data={data.name}: choose a smaller one"
+            )
+
+    def statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return mean and standard deviation of the training inputs: per channel (images) or per feature (tables).
+
+        Shapes (channels, 1, 1) or (features,), float32.
+        """
+        positions = self.splits["train"]
+        sample = positions[:: max(1, len(positions) // _STATISTICS_FROM)]
+        inputs = self.dataset.inputs.rows(sample).astype(np.float64)
+        axes = (0, *range(2, inputs.ndim))
+        mean, std = inputs.mean(axes, keepdims=True)[0], inputs.std(axes, keepdims=True)[0]
+        std[std == 0] = 1  # a constant feature stays constant
+        return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
+
+    def train_dataloader(self) -> DataLoader:
+        """Return the training batches: shuffled by seed and epoch, shared between the processes."""
+        trainer = self.trainer
+        rank, processes = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
+        if self.batch_size % processes:
+            raise ConfigError(f"training.batch_size={self.batch_size} cannot be shared equally by {processes} processes: choose a multiple")
+        return self._loader(BatchSampler(self.splits["train"], self.batch_size, self.seed, rank, processes))
+
+    def val_dataloader(self) -> DataLoader:
+        """Return the validation batches. Every process reads all of them, so that all see the same exact metrics."""
+        return self._loader(BatchSampler(self.splits["validation"], self.batch_size))
+
+    def test_dataloader(self) -> DataLoader:
+        """Return the test batches, likewise all in every process."""
+        return self._loader(BatchSampler(self.splits["test"], self.batch_size))
+
+    def _loader(self, sampler: BatchSampler) -> DataLoader:
+        # batch_size=None: the sampler yields whole batches and the dataset gathers each with one read
+        return DataLoader(
+            self.dataset,
+            sampler=sampler,  # type: ignore[arg-type]
+            batch_size=None,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+        )

@@ -1,0 +1,116 @@
+"""Raw files -> memory-mapped arrays and a manifest that says what they hold."""
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from hydra.utils import get_method
+from numpy.lib.format import open_memmap
+
+from ..config import Data
+from ..errors import DataError
+from ..files import sync_folder, write_json
+from . import raw
+from .readers import Examples
+from .splits import split_counts
+
+log = logging.getLogger(__name__)
+
+MANIFEST = "manifest.json"
+_VERSION = 1
+
+
+def prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
+    """Fetch and check the raw files, convert them, and return the manifest.
+
+    `folder` is replaced only by a complete result: an error leaves it as it was.
+
+    Raises:
+        DataError: a raw file is missing, damaged or not the one named, or its content does not fit the configuration.
+    """
+    raw.fetch(data, raw_folder)
+    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    try:
+        part.mkdir(parents=True)
+        examples = get_method(data.reader)(raw_folder)
+        class_counts = _write_arrays(examples, data, part)
+        manifest = _describe(data, examples, class_counts, part)
+        write_json(part / MANIFEST, manifest)
+        _replace_folder(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    log.info("prepared %s: %d examples, %d classes", folder, manifest["examples"], len(data.classes))
+    return manifest
+
+
+def read_manifest(data: Data, folder: Path) -> dict[str, Any] | None:
+    """Return the manifest of a prepared folder, or None where it is missing, incomplete or made from other settings."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+    except (FileNotFoundError, json.JSONDecodeError):
+        return None
+    whole = all((folder / name).is_file() and (folder / name).stat().st_size == file["bytes"] for name, file in manifest["files"].items())
+    return manifest if whole and manifest["version"] == _VERSION and manifest["settings"] == _settings(data) else None
+
+
+def _settings(data: Data) -> dict[str, Any]:
+    names = ("name", "reader", "files", "classes", "validation_fraction", "test_fraction")
+    return {name: getattr(data, name) for name in names}
+
+
+def _write_arrays(examples: Examples, data: Data, folder: Path) -> np.ndarray:
+    """Write the arrays chunk by chunk, so that memory use does not grow with the data; return the examples per class."""
+    inputs = open_memmap(folder / "inputs.npy", mode="w+", dtype=np.dtype(examples.dtype), shape=(examples.count, *examples.shape))
+    targets = open_memmap(folder / "targets.npy", mode="w+", dtype=np.int64, shape=(examples.count,))
+    class_counts, start = np.zeros((2, len(data.classes)), np.int64), 0  # row 0: to be split, row 1: official test set
+    for chunk_inputs, chunk_targets in examples.chunks:
+        stop = start + len(chunk_targets)
+        if chunk_targets.min() < 0 or chunk_targets.max() >= len(data.classes):
+            raise DataError(
+                f"data.classes names {len(data.classes)} classes, but the raw files hold class {chunk_targets.max()}; name every class"
+            )
+        if not np.isfinite(chunk_inputs).all():
+            raise DataError(f"the raw files of data={data.name} hold values that are not numbers; clean them in {data.reader}")
+        inputs[start:stop], targets[start:stop] = chunk_inputs, chunk_targets
+        boundary = np.clip(examples.count - examples.test_count - start, 0, len(chunk_targets))
+        for row, part in enumerate((chunk_targets[:boundary], chunk_targets[boundary:])):
+            class_counts[row] += np.bincount(part, minlength=len(data.classes))
+        start = stop
+    if start != examples.count:
+        raise DataError(f"the raw files of data={data.name} announce {examples.count} examples but hold {start}; fetch them anew")
+    inputs.flush()
+    targets.flush()
+    return class_counts
+
+
+def _describe(data: Data, examples: Examples, class_counts: np.ndarray, folder: Path) -> dict[str, Any]:
+    files = {}
+    for path in sorted(folder.glob("*.npy")):
+        with path.open("rb") as stream:
+            files[path.name] = {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
+    return {
+        "version": _VERSION,
+        "settings": _settings(data),
+        "examples": examples.count,
+        "input_shape": list(examples.shape),
+        "input_dtype": examples.dtype,
+        "official_test_examples": examples.test_count,
+        "class_counts": dict(zip(data.classes, class_counts.sum(0).tolist(), strict=True)),
+        "splits": split_counts(class_counts[0], class_counts[1], data.validation_fraction, data.test_fraction),
+        "files": files,
+    }
+
+
+def _replace_folder(new: Path, folder: Path) -> None:
+    sync_folder(new)
+    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
+    if folder.exists():
+        os.replace(folder, old)
+    os.replace(new, folder)
+    sync_folder(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)

@@ -1,0 +1,53 @@
+"""Which examples are for training, validation and test: a function of the seed, the same share of every class in each."""
+
+import numpy as np
+
+from ..training.randomness import derive
+
+Splits = dict[str, np.ndarray]  # name -> positions of its examples (n,), int64
+
+
+def split(targets: np.ndarray, official_test: int, validation_fraction: float, test_fraction: float, seed: int) -> Splits:
+    """Assign every example to one split.
+
+    Args:
+        targets: the class of each example, shape (n,).
+        official_test: how many of the last examples are the data set's own test set; 0 where it has none.
+        validation_fraction: share of the remaining examples, of each class, for validation.
+        test_fraction: likewise for the test; not used where there is an official test set.
+        seed: another seed draws other examples; the counts stay.
+    """
+    own = len(targets) - official_test
+    order = np.random.Generator(np.random.Philox(key=derive(seed, "split"))).permutation(own)
+    parts: dict[str, list[np.ndarray]] = {"train": [], "validation": [], "test": []}
+    for label in np.unique(targets[:own]):
+        members = order[targets[order] == label]
+        validation, test = _counts(len(members), validation_fraction, 0 if official_test else test_fraction)
+        parts["validation"].append(members[:validation])
+        parts["test"].append(members[validation : validation + test])
+        parts["train"].append(members[validation + test :])
+    splits = {name: np.sort(np.concatenate(members)) for name, members in parts.items()}
+    if official_test:
+        splits["test"] = np.arange(own, len(targets))
+    return splits
+
+
+def split_counts(
+    class_counts: np.ndarray, official_test_counts: np.ndarray, validation_fraction: float, test_fraction: float
+) -> dict[str, int]:
+    """Return how many examples each split has, which does not depend on the seed.
+
+    Args:
+        class_counts: examples per class outside the official test set, shape (classes,).
+        official_test_counts: examples per class in the official test set, shape (classes,), all 0 where there is none.
+        validation_fraction: as in `split`.
+        test_fraction: as in `split`.
+    """
+    official = int(official_test_counts.sum())
+    pairs = [_counts(int(count), validation_fraction, 0 if official else test_fraction) for count in class_counts]
+    validation, test = (sum(column) for column in zip(*pairs, strict=True))
+    return {"train": int(class_counts.sum()) - validation - test, "validation": validation, "test": official or test}
+
+
+def _counts(members: int, validation_fraction: float, test_fraction: float) -> tuple[int, int]:
+    return round(members * validation_fraction), round(members * test_fraction)

@@ -1,0 +1,35 @@
+"""Errors that a person can mend: one sentence with the key, the value and the mend."""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class UserError(Exception):
+    """Something that the reader of the message can mend. It is shown without a traceback."""
+
+
+class ConfigError(UserError):
+    """A key or a value of the configuration is wrong."""
+
+
+class DataError(UserError):
+    """A file of data is missing, damaged or not the one that the configuration names."""
+
+
+def nearest(word: str, candidates: Iterable[str]) -> str:
+    """Return the candidate that `word` most likely meant: by its initials, else by its letters."""
+    candidates = list(candidates)
+    initials = "".join(part[0] for part in word.split("_") if part)
+    if initials in candidates:  # learning_rate -> lr
+        return initials
+    return get_close_matches(word, candidates, n=1, cutoff=0.0)[0]
+
+
+def unknown_key(key: str, valid: Iterable[str]) -> ConfigError:
+    """Return the error for a key that the configuration does not have, naming the nearest one that it has."""
+    valid = sorted(valid)
+    parent, _, name = key.rpartition(".")
+    prefix = f"{parent}." if parent else ""
+    return ConfigError(
+        f"{key} is not a key of the configuration; the nearest is {prefix}{nearest(name, valid)} (there are: {', '.join(valid)})"
+    )

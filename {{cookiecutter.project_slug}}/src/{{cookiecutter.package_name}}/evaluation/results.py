@@ -1,0 +1,93 @@
+"""The test of a model, the same during training and afterwards."""
+
+import csv
+import io
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Trainer
+from lightning.pytorch.utilities import rank_zero_only
+from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
+from torch.nn import functional as F
+
+from ..data.datamodule import DataModule
+from ..files import write_json, write_text
+from ..models.classifier import Classifier
+from .figures import plot_confusion_matrix, plot_learning_curves
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Results:
+    """Logits (n, classes) and targets (n,) of the test examples, in their stored order."""
+
+    logits: torch.Tensor
+    targets: torch.Tensor
+    classes: Sequence[str]
+
+    @property
+    def predicted(self) -> torch.Tensor:
+        """The most probable class of each example, shape (n,)."""
+        return self.logits.argmax(1)
+
+    def metrics(self) -> dict[str, float | int]:
+        """Return loss (mean cross-entropy), accuracy, macro F1 and the number of examples."""
+        return {
+            "loss": F.cross_entropy(self.logits.double(), self.targets).item(),
+            "accuracy": float(accuracy_score(self.targets, self.predicted)),
+            "f1": float(f1_score(self.targets, self.predicted, average="macro", labels=range(len(self.classes)), zero_division=0)),
+            "examples": len(self.targets),
+        }
+
+    def confusion(self) -> list[list[int]]:
+        """Return the confusion matrix: rows are the true classes, columns the predicted ones."""
+        return confusion_matrix(self.targets, self.predicted, labels=range(len(self.classes))).tolist()
+
+    def per_class(self) -> list[dict[str, Any]]:
+        """Return precision, recall, F1 and the number of examples of each class."""
+        columns = precision_recall_fscore_support(self.targets, self.predicted, labels=range(len(self.classes)), zero_division=0)
+        return [
+            {"class": name, "precision": float(precision), "recall": float(recall), "f1": float(f1), "examples": int(examples)}
+            for name, precision, recall, f1, examples in zip(self.classes, *columns, strict=True)
+        ]
+
+
+def test(trainer: Trainer, model: Classifier, data: DataModule) -> Results:
+    """Apply the model to the test examples."""
+    trainer.test(model, data, verbose=False)
+    return Results(torch.cat(model.logits), torch.cat(model.targets), data.classes)
+
+
+@rank_zero_only
+def write_results(results: Results, history: Path, folder: Path) -> None:
+    """Write metrics, tables and pictures.
+
+    Args:
+        results: of the test.
+        history: the `metrics.csv` of the training, for the learning curves.
+        folder: where `metrics.json`, `per_class.csv`, `confusion_matrix.csv`, `predictions.csv` and `*.png` go.
+    """
+    names = results.classes
+    write_json(folder / "metrics.json", results.metrics())
+    write_text(folder / "per_class.csv", _as_csv(results.per_class()))
+    matrix = [{"actual": name, **dict(zip(names, row, strict=True))} for name, row in zip(names, results.confusion(), strict=True)]
+    write_text(folder / "confusion_matrix.csv", _as_csv(matrix))
+    pairs = zip(results.targets.tolist(), results.predicted.tolist(), strict=True)
+    write_text(folder / "predictions.csv", _as_csv([{"actual": names[actual], "predicted": names[predicted]} for actual, predicted in pairs]))
+    plot_confusion_matrix(results.confusion(), names, folder / "confusion_matrix.png")
+    plot_learning_curves(history, folder / "learning_curves.png")
+    shown = ", ".join(f"{name} {value:.4f}" for name, value in results.metrics().items() if name != "examples")
+    log.info("test of %d examples: %s; written to %s", len(results.targets), shown, folder)
+
+
+def _as_csv(rows: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()

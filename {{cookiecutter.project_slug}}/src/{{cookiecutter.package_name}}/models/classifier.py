@@ -1,0 +1,102 @@
+"""The LightningModule: any network, trained to tell classes apart."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from hydra.utils import instantiate
+from lightning import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from torch import nn
+from torch.nn import functional as F
+
+from ..config import Training
+from .optimization import build_optimizer, build_scheduler
+
+Batch = tuple[torch.Tensor, torch.Tensor]
+
+
+class Classifier(LightningModule):
+    """Normalizes the inputs, applies the network, and trains it with cross-entropy.
+
+    Args:
+        network: maps normalized inputs (n, *input_shape) to logits (n, classes).
+        mean: of the training inputs, broadcastable to one input. It is saved with the weights.
+        std: likewise.
+        training: optimizer and schedule; None for a model that only predicts.
+    """
+
+    def __init__(self, network: nn.Module, mean: torch.Tensor, std: torch.Tensor, training: Training | None = None) -> None:
+        super().__init__()
+        self.network, self.training_config = network, training
+        self.register_buffer("mean", mean)
+        self.register_buffer("std", std)
+        self.mean: torch.Tensor
+        self.std: torch.Tensor
+        self._sums = torch.zeros(3)  # loss, correct, examples: of the current epoch and split
+        self.logits: list[torch.Tensor] = []  # of the last test, one tensor (n, classes) per batch
+        self.targets: list[torch.Tensor] = []
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Map inputs as stored (n, *input_shape), of any number type, to logits (n, classes)."""
+        return self.network((inputs.to(self.mean.dtype) - self.mean) / self.std)
+
+    # Sums of a few tensors per epoch instead of metric objects per step: these cost more than the network itself.
+    def _start(self) -> None:
+        self._sums = torch.zeros(3, dtype=torch.float64 if self.device.type != "mps" else torch.float32, device=self.device)
+
+    def _step(self, batch: Batch) -> torch.Tensor:
+        inputs, targets = batch
+        logits = self(inputs)
+        loss = F.cross_entropy(logits, targets)
+        with torch.no_grad():
+            correct = (logits.argmax(1) == targets).sum()
+            self._sums += torch.stack([loss.detach() * len(targets), correct, torch.tensor(len(targets), device=loss.device)])
+        return loss
+
+    def _finish(self, split: str, sums: torch.Tensor) -> None:
+        loss, correct, examples = sums.tolist()
+        self.log_dict({f"{split}/loss": loss / examples, f"{split}/accuracy": correct / examples})
+
+    def on_train_epoch_start(self) -> None:
+        self._start()
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        """Return the mean loss of a batch."""
+        return self._step(batch)
+
+    def on_train_epoch_end(self) -> None:
+        self._finish("train", self.trainer.strategy.reduce(self._sums, reduce_op="sum"))
+
+    def on_validation_epoch_start(self) -> None:
+        self._train_sums = self._sums  # validation interrupts the training epoch
+        self._start()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        """Count a validation batch."""
+        self._step(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        self._finish("validation", self._sums)
+        self._sums = self._train_sums
+
+    def on_test_epoch_start(self) -> None:
+        self.logits, self.targets = [], []
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        """Keep the logits of a test batch."""
+        inputs, targets = batch
+        self.logits.append(self(inputs).cpu())
+        self.targets.append(targets.cpu())
+
+    def configure_optimizers(self) -> OptimizerLRScheduler:
+        """Build the optimizer and the schedule that the configuration names."""
+        assert self.training_config is not None, "this model was built to predict"
+        optimizer = build_optimizer(self.parameters(), self.training_config)
+        scheduler = build_scheduler(optimizer, self.training_config, int(self.trainer.estimated_stepping_batches))
+        return {"optimizer": optimizer, "lr_scheduler": scheduler} if scheduler else optimizer  # type: ignore[return-value]
+
+
+def build_network(model: dict[str, Any], input_shape: Sequence[int], classes: int) -> nn.Module:
+    """Build the configured network for inputs and outputs of the given sizes."""
+    return instantiate(model, input_shape=tuple(input_shape), classes=classes)

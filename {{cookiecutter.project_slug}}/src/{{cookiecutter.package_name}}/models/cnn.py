@@ -1,0 +1,43 @@
+"""A small convolutional network."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from ..errors import ConfigError
+
+
+class CNN(nn.Sequential):
+    """Blocks of convolution, batch normalization, ReLU and pooling, then one hidden layer.
+
+    Args:
+        input_shape: (channels, height, width) of one image.
+        classes: number of outputs.
+        channels: channels of each block; each block halves height and width.
+        hidden: width of the hidden layer.
+        dropout: probability of dropping an activation before and after the hidden layer.
+
+    Raises:
+        ConfigError: the inputs are not images, or are too small for so many blocks.
+    """
+
+    def __init__(self, input_shape: Sequence[int], classes: int, channels: Sequence[int], hidden: int, dropout: float) -> None:
+        if len(input_shape) != 3:
+            raise ConfigError(f"model=cnn needs images, but an input of this data has the shape {tuple(input_shape)}: choose model=mlp")
+        depth, height, width = input_shape
+        if min(height, width) < 2 ** len(channels):
+            raise ConfigError(
+                f"model.channels={list(channels)} halves the image {len(channels)} times, but it has only {height} x {width} pixels: "
+                "give fewer channels"
+            )
+        layers: list[nn.Module] = []
+        for next_depth in channels:
+            layers += [nn.Conv2d(depth, next_depth, 3, padding=1, bias=False), nn.BatchNorm2d(next_depth), nn.ReLU(), nn.MaxPool2d(2)]
+            depth, height, width = next_depth, height // 2, width // 2
+        layers += [nn.Flatten(), nn.Dropout(dropout), nn.Linear(depth * height * width, hidden), nn.ReLU(), nn.Dropout(dropout)]
+        super().__init__(*layers, nn.Linear(hidden, classes))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Map images (n, channels, height, width) to logits (n, classes)."""
+        return super().forward(inputs)

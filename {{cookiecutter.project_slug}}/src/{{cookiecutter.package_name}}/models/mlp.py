@@ -1,0 +1,32 @@
+"""A multilayer perceptron."""
+
+from collections.abc import Sequence
+from math import prod
+
+import torch
+from torch import nn
+
+
+class MLP(nn.Sequential):
+    """Linear layers with batch normalization, ReLU and dropout between them.
+
+    Args:
+        input_shape: shape of one input, of any number of dimensions.
+        classes: number of outputs.
+        hidden: width of each hidden layer.
+        dropout: probability of dropping an activation.
+    """
+
+    def __init__(self, input_shape: Sequence[int], classes: int, hidden: Sequence[int], dropout: float) -> None:
+        layers: list[nn.Module] = [nn.Flatten()]
+        width = prod(input_shape)
+        for next_width in hidden:
+            layers += [nn.Linear(width, next_width), nn.BatchNorm1d(next_width), nn.ReLU()]
+            if dropout > 0:
+                layers.append(nn.Dropout(dropout))
+            width = next_width
+        super().__init__(*layers, nn.Linear(width, classes))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        """Map inputs (n, *input_shape) to logits (n, classes)."""
+        return super().forward(inputs)

@@ -1,0 +1,39 @@
+"""Optimizers and learning rate schedules by name."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim.lr_scheduler import CosineAnnealingLR, ExponentialLR, OneCycleLR, ReduceLROnPlateau
+
+from ..config import Training
+
+
+def build_optimizer(parameters: Iterable[torch.nn.Parameter], training: Training) -> Optimizer:
+    """Return the optimizer that `training.optimizer` names."""
+    if training.optimizer == "sgd":
+        return SGD(parameters, lr=training.lr, momentum=training.momentum, weight_decay=training.weight_decay)
+    kind = {"adam": Adam, "adamw": AdamW}[training.optimizer]
+    return kind(parameters, lr=training.lr, weight_decay=training.weight_decay)
+
+
+def build_scheduler(optimizer: Optimizer, training: Training, steps: int) -> dict[str, Any] | None:
+    """Return the schedule that `training.scheduler` names, as Lightning wants it, or None.
+
+    Args:
+        optimizer: whose learning rate is changed.
+        training: the schedule's name, the highest learning rate and the number of epochs.
+        steps: optimizer steps of the whole training.
+    """
+    match training.scheduler:
+        case "cosine":
+            return {"scheduler": CosineAnnealingLR(optimizer, steps), "interval": "step"}
+        case "onecycle":
+            return {"scheduler": OneCycleLR(optimizer, training.lr, total_steps=steps), "interval": "step"}
+        case "exponential":  # down to a hundredth at the end
+            return {"scheduler": ExponentialLR(optimizer, 0.01 ** (1 / training.epochs)), "interval": "epoch"}
+        case "plateau":
+            return {"scheduler": ReduceLROnPlateau(optimizer), "interval": "epoch", "monitor": "validation/loss"}
+        case _:
+            return None

@@ -1,0 +1,1 @@
+"""What experiment trackers receive."""

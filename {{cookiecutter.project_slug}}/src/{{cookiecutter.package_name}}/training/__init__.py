@@ -1,0 +1,1 @@
+"""What runs inside the training loop, and what it promises about its bits."""

@@ -1,0 +1,41 @@
+"""Settings that decide whether the same run gives the same bits, see configs/reproducibility."""
+
+import os
+import sys
+
+from ..config import Reproducibility
+from ..errors import ConfigError
+
+
+def pin_environment(settings: Reproducibility) -> None:
+    """Set the environment variables that PyTorch's libraries read once, when torch is imported.
+
+    Raises:
+        ConfigError: torch is imported already, or a variable is set to another value.
+    """
+    pins = dict(settings.environment)
+    if settings.threads is not None:
+        pins |= {"OMP_NUM_THREADS": str(settings.threads), "MKL_NUM_THREADS": str(settings.threads)}
+    for name, value in pins.items():
+        if os.environ.get(name, value) != value:
+            raise ConfigError(
+                f"{name}={os.environ[name]} in the environment contradicts reproducibility={settings.mode}, which needs {name}={value}: "
+                f"unset it, or choose reproducibility=fast"
+            )
+    late = "torch" in sys.modules and any(name not in os.environ for name in settings.environment)
+    if late:
+        raise ConfigError(f"reproducibility={settings.mode} sets {', '.join(settings.environment)} before torch is imported: import it later")
+    os.environ.update(pins)
+
+
+def apply(settings: Reproducibility) -> None:
+    """Set PyTorch's own switches. Call it once, before a tensor is made."""
+    import torch
+
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    torch.use_deterministic_algorithms(settings.deterministic, warn_only=settings.nondeterministic_operations == "warn")
+    torch.backends.cudnn.deterministic = settings.deterministic
+    torch.backends.cudnn.benchmark = not settings.deterministic  # trying out algorithms picks another one each time
+    torch.backends.cudnn.allow_tf32 = not settings.deterministic
+    torch.backends.cuda.matmul.allow_tf32 = not settings.deterministic

@@ -1,0 +1,43 @@
+"""Every random choice is a function of a key that begins with the one seed.
+
+Nothing depends on how many random numbers were drawn before, so the number of workers, validation, logging and
+interruptions cannot change a result.
+"""
+
+import hashlib
+import random
+from typing import Any
+
+import numpy as np
+
+
+def derive(*key: int | str) -> int:
+    """Return a number below 2**63 that depends on the key alone, the same on every platform.
+
+    Example: `derive(seed, "order", epoch)`.
+    """
+    return int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=8).digest(), "little") >> 1
+
+
+def seed_everything(*key: int | str) -> None:
+    """Seed Python's, NumPy's and PyTorch's generators (CPU and GPU) from a key."""
+    import torch  # here, so that deriving a key does not load it
+
+    number = derive(*key)
+    random.seed(number)
+    np.random.seed(number & 0xFFFFFFFF)
+    torch.default_generator.manual_seed(number)
+    if torch.cuda.is_available():
+        torch.cuda.manual_seed_all(number)
+
+
+def settings() -> dict[str, Any]:
+    """Return PyTorch's settings that can change bits, for the log."""
+    import torch
+
+    return {
+        "threads": torch.get_num_threads(),
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+    }

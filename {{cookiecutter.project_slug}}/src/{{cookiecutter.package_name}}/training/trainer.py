@@ -1,0 +1,64 @@
+"""Lightning's Trainer with this project's callbacks, loggers and checkpoint files."""
+
+import logging
+import warnings
+from pathlib import Path
+from typing import Any, Literal
+
+from hydra.utils import instantiate
+from lightning import Trainer
+
+from ..config import Config, Reproducibility
+from ..tracking.loggers import build_loggers
+from .callbacks import History, StepSeed
+from .checkpoint import PlainContent, WholeFileIO
+
+# Lightning's advice that this project answers on purpose: data/datamodule.py says how batches are read.
+for _advice in (".*does not have many workers.*", ".*number of training batches.*smaller than the logging interval.*", ".*`isinstance.treespec.*"):
+    warnings.filterwarnings("ignore", _advice)
+for _name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+def build_trainer(config: Config, public_config: dict[str, Any]) -> Trainer:
+    """Return the trainer of a run.
+
+    Args:
+        config: the checked configuration.
+        public_config: the same without secrets; it goes into checkpoints and to the trackers.
+    """
+    run = Path(config.paths.run)
+    callbacks = [instantiate(callback) for callback in config.callbacks.values()]
+    return instantiate(
+        config.trainer,
+        max_epochs=config.training.epochs,
+        gradient_clip_val=config.training.gradient_clip,
+        accumulate_grad_batches=config.training.accumulate,
+        deterministic=_deterministic(config.reproducibility),
+        benchmark=not config.reproducibility.deterministic,
+        use_distributed_sampler=False,  # data/sampler.py shares the batches itself
+        callbacks=[StepSeed(config.seed), History(run / "metrics.csv"), PlainContent(public_config), *callbacks],
+        logger=build_loggers(config.tracking, public_config),
+        plugins=[WholeFileIO()],
+        default_root_dir=run,
+        num_sanity_val_steps=0,
+        enable_model_summary=False,
+        _convert_="object",
+    )
+
+
+def build_tester(config: Config) -> Trainer:
+    """Return a trainer that only tests: one process, nothing tracked or written."""
+    return instantiate(
+        {**config.trainer, "devices": 1, "num_nodes": 1, "strategy": "auto"},
+        deterministic=_deterministic(config.reproducibility),
+        benchmark=not config.reproducibility.deterministic,
+        logger=False,
+        enable_checkpointing=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+
+
+def _deterministic(settings: Reproducibility) -> bool | Literal["warn"]:
+    return "warn" if settings.deterministic and settings.nondeterministic_operations == "warn" else settings.deterministic

@@ -1,0 +1,51 @@
+"""Train a model: `python train.py training.lr=0.01 model=mlp`. Every key is explained in configs/."""
+
+import sys
+from pathlib import Path
+
+import hydra
+from omegaconf import DictConfig
+
+sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
+from package_name.cli import run
+from package_name.config import check
+from package_name.runs import write_config
+from package_name.secrets import public
+from package_name.training.determinism import apply, pin_environment
+
+
+@hydra.main(version_base="1.3", config_path="configs", config_name="config")
+def main(cfg: DictConfig) -> None:
+    """Prepare the data if need be, train, keep the final model, and test it."""
+    config = check(cfg)
+    pin_environment(config.reproducibility)
+
+    # torch is imported here, after the configuration is known to be right
+    from package_name.data.datamodule import DataModule
+    from package_name.evaluation.results import test, write_results
+    from package_name.models.classifier import Classifier, build_network
+    from package_name.models.saved import save_model
+    from package_name.tracking.loggers import log_results
+    from package_name.training.checkpoint import final_weights
+    from package_name.training.randomness import seed_everything
+    from package_name.training.trainer import build_trainer
+
+    apply(config.reproducibility)
+    folder = Path(config.paths.run)
+    data = DataModule(config)
+    seed_everything(config.seed, "weights")
+    network = build_network(config.model, data.input_shape, len(data.classes))
+    model = Classifier(network, *data.statistics(), config.training)
+    trainer = build_trainer(config, public(cfg))
+
+    write_config(public(cfg), folder)
+    trainer.fit(model, data)
+    model.load_state_dict(final_weights(trainer, model))
+    save_model(model, {"model": config.model, "input_shape": data.input_shape, "classes": data.classes}, folder / "model.safetensors")
+    results = test(trainer, model, data)
+    log_results(trainer.loggers, results.metrics())
+    write_results(results, folder / "metrics.csv", folder / "test")
+
+
+if __name__ == "__main__":
+    run(main)

@@ -1,0 +1,50 @@
+"""What the tests share: a copy of the project to run commands in, and one short training."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+Command = Callable[..., subprocess.CompletedProcess[str]]
+
+# Small enough for every commit: two epochs of a small network on real data.
+SHORT = ["tracking=[none]", "model=mlp", "training.epochs=2"]
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a copy of the project's code and configuration, without data and runs."""
+    folder = tmp_path_factory.mktemp("copy") / "project"
+    folder.mkdir()
+    for name in ("configs", "src"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in [*ROOT.glob("*.py"), ROOT / "params.yaml"]:
+        shutil.copy(path, folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def command(project: Path) -> Command:
+    """Return a function that runs `python SCRIPT ARGUMENT...` in the copy."""
+
+    def run(script: str, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+        result = subprocess.run(
+            [sys.executable, script, *arguments], cwd=project, capture_output=True, text=True, env={**os.environ, **environment}
+        )
+        if check:
+            assert result.returncode == 0, result.stdout + result.stderr
+        return result
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def short_run(project: Path, command: Command) -> Path:
+    """Return the folder of a short training."""
+    command("train.py", *SHORT, "hydra.run.dir=outputs/short")
+    return project / "outputs" / "short"

@@ -1,0 +1,70 @@
+"""The configuration: everything composes, and mistakes end in one sentence before any work."""
+
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from package_name.config import check
+from package_name.errors import ConfigError
+
+from .conftest import ROOT, Command
+
+GROUPS = ("data", "model", "training", "trainer", "reproducibility", "callbacks", "experiment", "debug", "sweep")
+CHOICES = [f"{group}={path.stem}" for group in GROUPS for path in sorted((ROOT / "configs" / group).glob("*.yaml"))]
+
+
+def composed(*overrides: str, name: str = "snapshot"):  # type: ignore[no-untyped-def]
+    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+        return compose(name, list(overrides))
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_choice_composes_and_passes_the_check(choice: str) -> None:
+    assert check(composed(choice)).seed == 42
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("training.lr=-1", "training.lr=-1.0 is out of range: it must be greater than 0"),
+        ("training.lr=nan", "training.lr=nan"),
+        ("training.epochs=0", "training.epochs=0 is out of range: it must be 1 or greater"),
+        ("training.epochs=abc", "training.epochs=abc"),
+        ("training.optimizer=addam", "it must be one of adamw, adam, sgd"),
+        ("+training.learning_rate=0.1", "the nearest is training.lr"),
+        ("data.validation_fraction=1.5", "it must be between 0 and 1"),
+        ("training.scheduler=plateau", "reproducibility=fast"),
+        ("seed=-1", "seed=-1 is out of range"),
+        ("seed=null", "seed"),
+    ],
+)
+def test_a_bad_value_is_named(override: str, message: str) -> None:
+    with pytest.raises(ConfigError) as error:
+        check(composed(override))
+    assert message in str(error.value)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("training.learning_rate=0.1", "the nearest is training.lr"),
+        ("model=cn", "the nearest is model=cnn"),
+        ("training.lr=-1", "training.lr=-1"),
+        ("training.lr", "training.lr"),
+    ],
+)
+def test_a_command_fails_in_one_sentence_before_any_work(project: Path, command: Command, argument: str, message: str) -> None:
+    outputs = set(project.glob("outputs/**/model.safetensors"))
+    result = command("train.py", argument, check=False)
+    assert result.returncode == 1
+    assert message in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert set(project.glob("outputs/**/model.safetensors")) == outputs
+
+
+def test_help_does_not_import_torch(project: Path, command: Command) -> None:
+    result = command("train.py", "--help", PYTHONPROFILEIMPORTTIME="1")
+    imported = {line.rsplit("|", 1)[-1].strip() for line in result.stderr.splitlines()}
+    assert "hydra" in imported  # the list is not empty
+    assert not imported & {"torch", "lightning", "sklearn", "matplotlib", "mlflow", "wandb"}

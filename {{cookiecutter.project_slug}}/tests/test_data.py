@@ -1,0 +1,98 @@
+"""Raw files, prepared arrays, splits and order."""
+
+import json
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from package_name.data.arrays import MappedArray
+from package_name.data.sampler import BatchSampler
+from package_name.data.splits import split
+
+from .conftest import Command
+
+DATA = ["digits", "breast_cancer"]
+
+
+@pytest.fixture(params=DATA)
+def prepared(request: pytest.FixtureRequest, project: Path, command: Command) -> Path:
+    command("prepare.py", f"data={request.param}")
+    return project / "data" / "processed" / request.param
+
+
+def test_the_manifest_describes_the_arrays(prepared: Path) -> None:
+    manifest = json.loads((prepared / "manifest.json").read_text())
+    inputs, targets = np.load(prepared / "inputs.npy"), np.load(prepared / "targets.npy")
+    assert manifest["examples"] == len(inputs) == len(targets) == sum(manifest["splits"].values())
+    assert manifest["input_shape"] == list(inputs.shape[1:])
+    assert list(manifest["class_counts"].values()) == np.bincount(targets).tolist()
+
+
+@pytest.mark.parametrize("damage", ["truncated", "altered", "emptied"])
+def test_a_damaged_raw_file_is_named_and_the_earlier_output_stays(project: Path, command: Command, damage: str) -> None:
+    command("prepare.py")
+    raw, processed = project / "data/raw/digits/digits.csv.gz", project / "data/processed/digits"
+    good, before = raw.read_bytes(), {path: path.read_bytes() for path in processed.iterdir()}
+    damaged = {"truncated": good[: len(good) // 2], "altered": good[:5000] + b"!" + good[5001:], "emptied": b""}[damage]
+    raw.chmod(0o644)
+    raw.write_bytes(damaged)
+    try:
+        result = command("prepare.py", check=False)
+    finally:
+        raw.write_bytes(good)
+        raw.chmod(0o444)
+    assert result.returncode == 1
+    assert "digits.csv.gz" in result.stderr
+    assert "delete it" in result.stderr
+    assert {path: path.read_bytes() for path in processed.iterdir()} == before
+    assert not [path for path in processed.parent.iterdir() if path.name.startswith(".") and path.name != ".gitkeep"]
+
+
+def test_raw_files_are_read_only(project: Path, command: Command) -> None:
+    command("prepare.py")
+    assert (project / "data/raw/digits/digits.csv.gz").stat().st_mode & 0o222 == 0
+
+
+def test_splits_are_disjoint_stratified_and_follow_the_seed() -> None:
+    targets = np.repeat([0, 1], [300, 100])
+    splits = split(targets, 0, 0.2, 0.1, seed=1)
+    assert sorted(np.concatenate(list(splits.values()))) == list(range(400))
+    for name, share in (("validation", 0.2), ("test", 0.1)):
+        assert np.bincount(targets[splits[name]]).tolist() == [300 * share, 100 * share]
+    same, other = split(targets, 0, 0.2, 0.1, seed=1), split(targets, 0, 0.2, 0.1, seed=2)
+    assert all(np.array_equal(splits[name], same[name]) for name in splits)
+    assert not np.array_equal(splits["test"], other["test"])
+
+
+def test_an_official_test_set_stays_as_it_is() -> None:
+    splits = split(np.tile([0, 1], 50), 20, 0.25, 0.5, seed=1)
+    assert splits["test"].tolist() == list(range(80, 100))
+    assert len(splits["validation"]) == 20
+
+
+def order(seed: int, epoch: int, **arguments: int) -> list[list[int]]:
+    sampler = BatchSampler(np.arange(100), 16, seed, **arguments)
+    sampler.set_epoch(epoch)
+    return [batch.tolist() for batch in sampler]
+
+
+def test_the_order_is_a_function_of_seed_and_epoch() -> None:
+    assert order(1, 3) == order(1, 3)
+    assert order(1, 3) != order(1, 4)
+    assert order(1, 3) != order(2, 3)
+
+
+def test_processes_share_each_batch_without_overlap() -> None:
+    shares = [order(1, 0, rank=rank, processes=2) for rank in (0, 1)]
+    assert [sorted(first + second) for first, second in zip(*shares, strict=True)] == [sorted(batch) for batch in order(1, 0)]
+
+
+def test_a_mapped_array_travels_to_a_worker_as_its_path(tmp_path: Path) -> None:
+    values = np.arange(1_000_000).reshape(-1, 10)
+    np.save(tmp_path / "values.npy", values)
+    array = MappedArray(tmp_path / "values.npy")
+    assert np.array_equal(array.rows(np.array([7, 3])), values[[7, 3]])
+    sent = pickle.dumps(array)
+    assert len(sent) < 1000
+    assert np.array_equal(pickle.loads(sent).rows(np.array([5])), values[[5]])

@@ -1,0 +1,80 @@
+"""The promise: the same configuration gives the same bits, and another seed does not."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from .conftest import SHORT, Command
+
+
+def digest(run: Path) -> str:
+    return hashlib.sha256((run / "model.safetensors").read_bytes()).hexdigest()
+
+
+def test_the_same_seed_gives_the_same_bits(project: Path, command: Command, short_run: Path) -> None:
+    command("train.py", *SHORT, "hydra.run.dir=outputs/again")
+    again = project / "outputs" / "again"
+    assert digest(again) == digest(short_run)
+    assert (again / "metrics.csv").read_bytes() == (short_run / "metrics.csv").read_bytes()
+
+
+def test_another_seed_gives_other_bits(project: Path, command: Command, short_run: Path) -> None:
+    command("train.py", *SHORT, "seed=0", "hydra.run.dir=outputs/seed0")
+    command("train.py", *SHORT, "seed=1", "hydra.run.dir=outputs/seed1")
+    assert len({digest(short_run), digest(project / "outputs/seed0"), digest(project / "outputs/seed1")}) == 3
+
+
+def test_the_number_of_workers_changes_nothing(project: Path, command: Command, short_run: Path) -> None:
+    command("train.py", *SHORT, "data.num_workers=2", "hydra.run.dir=outputs/workers")
+    assert digest(project / "outputs/workers") == digest(short_run)
+
+
+def test_evaluating_again_equals_the_test_in_training(command: Command, short_run: Path) -> None:
+    command("evaluate.py", f"run={short_run}")
+    names = sorted(path.name for path in (short_run / "test").iterdir())
+    assert "metrics.json" in names
+    for name in names:
+        assert (short_run / "evaluation" / name).read_bytes() == (short_run / "test" / name).read_bytes(), name
+
+
+def test_the_checkpoint_holds_plain_types(short_run: Path) -> None:
+    checkpoint = torch.load(short_run / "checkpoints/last.ckpt", weights_only=True)
+    assert checkpoint["epoch"] == 1
+    assert checkpoint["optimizer_states"]
+    assert checkpoint["lr_schedulers"]
+    assert checkpoint["config"]["training"]["epochs"] == 2
+    assert set(checkpoint["loss"]) == {"train/loss", "validation/loss"}
+
+
+def test_the_run_folder_is_complete(short_run: Path) -> None:
+    for name in ("config.yaml", ".hydra/overrides.yaml", "train.log", "metrics.csv", "model.safetensors", "checkpoints/last.ckpt"):
+        assert (short_run / name).stat().st_size > 0, name
+    metrics = json.loads((short_run / "test/metrics.json").read_text())
+    assert 0.5 < metrics["accuracy"] <= 1  # two epochs learn something: chance is 0.1
+
+
+def test_secrets_are_masked(project: Path, command: Command) -> None:
+    secret = "correct-horse-battery"
+    (project / ".env").write_text(f"STORAGE_PASSWORD={secret}\n")
+    (project / "configs/training/secretive.yaml").write_text("defaults: [default]\noptimizer: ${oc.env:STORAGE_PASSWORD}\n")
+    try:
+        refused = command("train.py", *SHORT, f"+note={secret}", check=False)
+        failed = command("train.py", *SHORT, "training=secretive", "hydra.run.dir=outputs/secretive", check=False)
+    finally:
+        (project / ".env").unlink()
+        (project / "configs/training/secretive.yaml").unlink()
+    for result in (refused, failed):
+        assert result.returncode == 1
+        assert "***" in result.stderr
+        assert secret not in result.stdout + result.stderr
+    written = [path for path in (project / "outputs").rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
+    assert not written
+
+
+@pytest.mark.parametrize("experiment", ["breast_cancer"])
+def test_every_offline_experiment_runs(project: Path, command: Command, experiment: str) -> None:
+    command("train.py", f"experiment={experiment}", "debug=fast", f"hydra.run.dir=outputs/{experiment}")
+    assert (project / "outputs" / experiment / "model.safetensors").exists()

@@ -1,7 +1,7 @@
 """Give the generated project the files of the chosen options, and its package's name in imports.
 
-The folders under `variants/` are the table: `environment_manager=pip/` holds what a project with that answer gets, at the
-same place below its root. Nothing here needs the network or git, and running it twice changes nothing.
+The folders under `variants/` are the table: `environment_manager=pip/` holds what a project with that answer gets, at
+the same place below its root. Nothing here needs the network or git, and running it twice changes nothing.
 """
 
 import re
@@ -17,7 +17,7 @@ PACKAGE = "{{ cookiecutter.package_name }}"
 
 
 def keep_chosen(variants: Path, target: Path) -> None:
-    """Move the files of the chosen variants to `target`; a file that is there already is continued. Forget the others."""
+    """Move the files of the chosen variants to `target`, behind what is there already, and forget the others."""
     for path in sorted(variants.iterdir()):
         option, is_option, answer = path.name.partition("=")
         if not is_option:
@@ -29,13 +29,14 @@ def keep_chosen(variants: Path, target: Path) -> None:
 
 
 def name_package(root: Path) -> None:
-    """Write the package's name into the imports of the scripts and tests.
+    """Write the package's name into the imports of the scripts and tests, and into the setting that sorts them.
 
     In the template they import `package_name`, so that they are valid Python there too.
     """
-    for path in [*root.glob("*.py"), *root.glob("tests/*.py")]:
+    for path in [*root.glob("*.py"), *root.glob("tests/*.py"), root / "ruff.toml"]:
         text = path.read_text(encoding="utf-8")
-        named = re.sub(r"^(\s*(?:from|import) )package_name\b", rf"\g<1>{PACKAGE}", text, flags=re.MULTILINE)
+        place = r"^(\s*from |\s*import |known-first-party = \[\")package_name\b"
+        named = re.sub(place, rf"\g<1>{PACKAGE}", text, flags=re.MULTILINE)
         path.write_text(named, encoding="utf-8", newline="\n")
 
 

@@ -8,14 +8,25 @@ import sys
 ANSWERS = json.loads(r"""{{ cookiecutter | jsonify }}""")
 
 # What a package of that name would hide: its dependencies and their tools, and the project's own scripts and folders.
-TAKEN = set(
-    "configs configure data docs dotenv dvc evaluate gto hydra ipykernel lightning lightning_fabric lightning_utilities "
-    "matplotlib mlflow models mypy nbclient notebooks numpy omegaconf pip pooch prepare pre_commit pytest pytorch_lightning "
-    "reports rich ruff safetensors scipy setuptools sklearn src tensorboard test tests torch torchmetrics train uv wandb".split()
-)
+# fmt: off
+TAKEN = {
+    "configs", "configure", "data", "docs", "dotenv", "dvc", "editables", "evaluate", "gto", "hatchling",
+    "hydra", "ipykernel", "lightning", "lightning_fabric", "lightning_utilities", "matplotlib", "mlflow",
+    "models", "mypy", "nbclient", "nbformat", "notebooks", "numpy", "omegaconf", "pip", "pooch", "pre_commit",
+    "prepare", "pytest", "pytorch_lightning", "reports", "rich", "ruff", "safetensors", "scipy", "setuptools",
+    "sklearn", "src", "tensorboard", "test", "tests", "torch", "torchmetrics", "train", "uv", "variants",
+    "wandb",
+}
+# fmt: on
 # Projects of these names exist and are installed beside this one.
 DISTRIBUTIONS = {"hydra-core", "python-dotenv", "pytorch-lightning", "scikit-learn", "pre-commit", "dvc-s3", "dvc-gs"}
-WINDOWS_DEVICES = {"aux", "con", "nul", "prn", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
+WINDOWS_DEVICES = {
+    "aux",
+    "con",
+    "nul",
+    "prn",
+    *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)),
+}
 # Quotes, escapes, braces, `$(...)`, backticks and tags mean something in TOML, YAML, Python, the shell or HTML.
 UNSAFE = re.compile(r"[\"\\`${}<>\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
@@ -28,29 +39,42 @@ def problems(answers: dict[str, str]) -> list[str]:
         if not text.strip():
             found.append(f"{key} is empty; give it a text")
         elif bad := UNSAFE.search(text):
-            found.append(f"{key}={text!r} holds {bad.group()!r}; leave out quotes, backslashes, backticks, dollar signs, braces, < > and line ends")
+            found.append(
+                f"{key}={text!r} holds {bad.group()!r}; leave out double quotes, backslashes, backticks, "
+                "dollar signs, braces, < > and line ends"
+            )
         elif len(text) > 200:
             found.append(f"{key} has {len(text)} characters; give at most 200")
 
     slug, package = answers["project_slug"], answers["package_name"]
     if not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", slug) or len(slug) > 80:
-        found.append(f"project_slug={slug!r} is not a folder name that works everywhere; use lower-case letters, digits and hyphens, as in my-project")
+        found.append(
+            f"project_slug={slug!r} is not a folder name that works everywhere; use at most 80 lower-case letters, "
+            "digits and hyphens, as in my-project"
+        )
     elif slug in WINDOWS_DEVICES:
         found.append(f"project_slug={slug!r} is a device on Windows; choose another name")
     elif slug in DISTRIBUTIONS or slug.replace("-", "_") in TAKEN:
         found.append(f"project_slug={slug!r} is the name of a package that the project needs; choose another name")
 
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", package) or len(package) > 80:
-        found.append(f"package_name={package!r} is not a package name; use lower-case letters, digits and underscores, as in my_project")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", package) or len(package) > 50:
+        found.append(
+            f"package_name={package!r} is not a package name; use at most 50 lower-case letters, digits and "
+            "underscores, as in my_project"
+        )
     elif keyword.iskeyword(package) or keyword.issoftkeyword(package):
         found.append(f"package_name={package!r} is a word of the Python language; choose another name")
     elif package in sys.stdlib_module_names:
         found.append(f"package_name={package!r} is a module of Python's standard library; choose another name")
     elif package in TAKEN:
-        found.append(f"package_name={package!r} would hide a package, a script or a folder of the project; choose another name")
+        found.append(
+            f"package_name={package!r} would hide a package, a script or a folder of the project; choose another name"
+        )
 
     if not re.fullmatch(r"[\w.+%-]+@[\w-]+(\.[\w-]+)+", answers["author_email"], flags=re.ASCII):
-        found.append(f"author_email={answers['author_email']!r} is not an e-mail address; write it as in you@example.com")
+        found.append(
+            f"author_email={answers['author_email']!r} is not an e-mail address; write it as in you@example.com"
+        )
 
     version = answers["python_version"]
     if not re.fullmatch(r"\d+\.\d+", version) or not (3, 11) <= tuple(map(int, version.split("."))) <= (3, 13):

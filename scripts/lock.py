@@ -1,7 +1,7 @@
 """Write the lock files: of the template's own tools, and of a generated project for each tracker.
 
-Run it with `make lock` after an edit of a pin. All trackers are first resolved together, so that every lock holds the same
-version of a package and one requirements-dev.txt fits them all.
+Run it with `make lock` after an edit of a pin. All trackers are first resolved together, so that every lock holds the
+same version of a package and one requirements-dev.txt fits them all.
 """
 
 import json
@@ -14,12 +14,13 @@ from cookiecutter.main import cookiecutter
 
 ROOT = Path(__file__).resolve().parent.parent
 LOCKS = ROOT / "{{cookiecutter.project_slug}}" / "variants" / "environment_manager=pip"
-COMPILE = "uv pip compile --quiet --universal --no-sources --python-version 3.11 --upgrade --custom-compile-command".split()
+COMPILE = ["pip", "compile", "--quiet", "--universal", "--no-sources", "--python-version", "3.11", "--upgrade"]
 
 
 def compile_lock(project: Path, *arguments: str | Path) -> None:
     """Resolve pins in `project` with uv."""
-    command = [Path(sys.executable).with_name("uv"), *COMPILE[1:], "make lock", *arguments]
+    uv = Path(sys.executable).with_name("uv")
+    command = [uv, *COMPILE, "--custom-compile-command", "make lock", *arguments]
     subprocess.run([str(part) for part in command], cwd=project, check=True)
 
 

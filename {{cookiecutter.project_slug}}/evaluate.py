@@ -3,8 +3,7 @@
 import sys
 from pathlib import Path
 
-import hydra
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
 from package_name.cli import run
@@ -13,7 +12,6 @@ from package_name.runs import read_config
 from package_name.training.determinism import pin_environment
 
 
-@hydra.main(version_base="1.3", config_path="configs", config_name="evaluate")
 def main(cfg: DictConfig) -> None:
     """Load the model and the configuration of the run, and write metrics, tables and pictures."""
     config = check(read_config(cfg.run))
@@ -33,4 +31,4 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, config="evaluate")

@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import hydra
 from omegaconf import DictConfig
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
@@ -11,7 +10,6 @@ from package_name.cli import run
 from package_name.config import check
 
 
-@hydra.main(version_base="1.3", config_path="configs", config_name="config")
 def main(cfg: DictConfig) -> None:
     """Fetch the raw files unless they are there, check them, and convert them."""
     config = check(cfg)
@@ -22,4 +20,4 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, config="config")

@@ -3,7 +3,6 @@
 import sys
 from pathlib import Path
 
-import hydra
 from omegaconf import DictConfig
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
@@ -14,7 +13,6 @@ from package_name.secrets import public
 from package_name.training.determinism import apply, pin_environment
 
 
-@hydra.main(version_base="1.3", config_path="configs", config_name="config")
 def main(cfg: DictConfig) -> None:
     """Prepare the data if need be, train, keep the final model, and test it."""
     config = check(cfg)
@@ -41,11 +39,15 @@ def main(cfg: DictConfig) -> None:
     write_config(public(cfg), folder)
     trainer.fit(model, data)
     model.load_state_dict(final_weights(trainer, model))
-    save_model(model, {"model": config.model, "input_shape": data.input_shape, "classes": data.classes}, folder / "model.safetensors")
+    save_model(
+        model,
+        {"model": config.model, "input_shape": data.input_shape, "classes": data.classes},
+        folder / "model.safetensors",
+    )
     results = test(trainer, model, data)
     log_results(trainer.loggers, results.metrics())
     write_results(results, folder / "metrics.csv", folder / "test")
 
 
 if __name__ == "__main__":
-    run(main)
+    run(main, config="config")

@@ -34,7 +34,11 @@ def command(project: Path) -> Command:
 
     def run(script: str, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
         result = subprocess.run(
-            [sys.executable, script, *arguments], cwd=project, capture_output=True, text=True, env={**os.environ, **environment}
+            [sys.executable, script, *arguments],
+            cwd=project,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **environment},
         )
         if check:
             assert result.returncode == 0, result.stdout + result.stderr

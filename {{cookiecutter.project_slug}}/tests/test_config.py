@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+
 from package_name.config import check
 from package_name.errors import ConfigError
 
@@ -54,7 +55,9 @@ def test_a_bad_value_is_named(override: str, message: str) -> None:
         ("training.lr", "training.lr"),
     ],
 )
-def test_a_command_fails_in_one_sentence_before_any_work(project: Path, command: Command, argument: str, message: str) -> None:
+def test_a_command_fails_in_one_sentence_before_any_work(
+    project: Path, command: Command, argument: str, message: str
+) -> None:
     outputs = set(project.glob("outputs/**/model.safetensors"))
     result = command("train.py", argument, check=False)
     assert result.returncode == 1

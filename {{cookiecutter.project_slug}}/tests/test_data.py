@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from package_name.data.arrays import MappedArray
 from package_name.data.sampler import BatchSampler
 from package_name.data.splits import split
@@ -85,7 +86,9 @@ def test_the_order_is_a_function_of_seed_and_epoch() -> None:
 
 def test_processes_share_each_batch_without_overlap() -> None:
     shares = [order(1, 0, rank=rank, processes=2) for rank in (0, 1)]
-    assert [sorted(first + second) for first, second in zip(*shares, strict=True)] == [sorted(batch) for batch in order(1, 0)]
+    assert [sorted(first + second) for first, second in zip(*shares, strict=True)] == [
+        sorted(batch) for batch in order(1, 0)
+    ]
 
 
 def test_a_mapped_array_travels_to_a_worker_as_its_path(tmp_path: Path) -> None:

@@ -50,7 +50,14 @@ def test_the_checkpoint_holds_plain_types(short_run: Path) -> None:
 
 
 def test_the_run_folder_is_complete(short_run: Path) -> None:
-    for name in ("config.yaml", ".hydra/overrides.yaml", "train.log", "metrics.csv", "model.safetensors", "checkpoints/last.ckpt"):
+    for name in (
+        "config.yaml",
+        ".hydra/overrides.yaml",
+        "train.log",
+        "metrics.csv",
+        "model.safetensors",
+        "checkpoints/last.ckpt",
+    ):
         assert (short_run / name).stat().st_size > 0, name
     metrics = json.loads((short_run / "test/metrics.json").read_text())
     assert 0.5 < metrics["accuracy"] <= 1  # two epochs learn something: chance is 0.1
@@ -59,7 +66,9 @@ def test_the_run_folder_is_complete(short_run: Path) -> None:
 def test_secrets_are_masked(project: Path, command: Command) -> None:
     secret = "correct-horse-battery"
     (project / ".env").write_text(f"STORAGE_PASSWORD={secret}\n")
-    (project / "configs/training/secretive.yaml").write_text("defaults: [default]\noptimizer: ${oc.env:STORAGE_PASSWORD}\n")
+    (project / "configs/training/secretive.yaml").write_text(
+        "defaults: [default]\noptimizer: ${oc.env:STORAGE_PASSWORD}\n"
+    )
     try:
         refused = command("train.py", *SHORT, f"+note={secret}", check=False)
         failed = command("train.py", *SHORT, "training=secretive", "hydra.run.dir=outputs/secretive", check=False)
@@ -70,7 +79,9 @@ def test_secrets_are_masked(project: Path, command: Command) -> None:
         assert result.returncode == 1
         assert "***" in result.stderr
         assert secret not in result.stdout + result.stderr
-    written = [path for path in (project / "outputs").rglob("*") if path.is_file() and secret.encode() in path.read_bytes()]
+    written = [
+        path for path in (project / "outputs").rglob("*") if path.is_file() and secret.encode() in path.read_bytes()
+    ]
     assert not written
 
 

@@ -1,14 +1,17 @@
 """What every command shares: secrets are loaded first, and errors end in one sentence and a non-zero exit code."""
 
+import functools
 import logging
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from uuid import uuid4
 
+import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.errors import HydraException, MissingConfigException, OverrideParseException
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from . import secrets
@@ -16,30 +19,48 @@ from .errors import UserError, nearest, unknown_key
 
 log = logging.getLogger(__name__)
 
+_SHOW_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"  # as the user set it
+
 # Two runs of one second need two folders: `outputs/<date>/<time>-${unique:}`.
 OmegaConf.register_new_resolver("unique", lambda: uuid4().hex[:6], use_cache=True, replace=True)
 # Hydra's folder of this run, relative, so that no path of this machine gets into what a run writes.
-OmegaConf.register_new_resolver("run_folder", lambda: os.path.relpath(HydraConfig.get().runtime.output_dir), replace=True)
+OmegaConf.register_new_resolver(
+    "run_folder", lambda: os.path.relpath(HydraConfig.get().runtime.output_dir), replace=True
+)
 
 
-def run(main: Callable[[], None]) -> None:
-    """Run a Hydra main function as a command.
+def run(task: Callable[[DictConfig], None], config: str) -> None:
+    """Run a task with the configuration that Hydra composes from `configs/CONFIG.yaml` and the command line.
 
-    Exits with 1 after printing one sentence when anything fails, and with 130 when interrupted. The traceback of an
-    unforeseen failure goes to the log file of the run; HYDRA_FULL_ERROR=1 shows it on the console as well.
+    Exits as `one_sentence` says.
     """
-    show_traceback = os.environ.get("HYDRA_FULL_ERROR", "0") not in ("", "0")
-    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra then hands its errors over instead of printing them in its own way
-    try:
+
+    @functools.wraps(task)
+    def guarded(cfg: DictConfig) -> None:
+        with one_sentence():  # inside as well, because Hydra adds lines of its own to what it sees
+            task(cfg)
+
+    with one_sentence():
         secrets.load()
         secrets.refuse_in(sys.argv[1:])
-        main()
+        hydra.main(version_base="1.3", config_path="configs", config_name=config)(guarded)()
+
+
+@contextmanager
+def one_sentence() -> Iterator[None]:
+    """Print one sentence and exit with 1 when anything fails inside, and with 130 when it is interrupted.
+
+    The traceback goes to the log file of the run; HYDRA_FULL_ERROR=1 shows it on the console.
+    """
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors over instead of printing them in its own way
+    try:
+        yield
     except KeyboardInterrupt:
         print("error: interrupted", file=sys.stderr)
         sys.exit(130)
     except Exception as error:
         log.debug("traceback", exc_info=True)
-        if show_traceback:
+        if _SHOW_TRACEBACK:
             raise
         sys.exit(f"error: {secrets.mask(explain(error))}")
 
@@ -56,12 +77,18 @@ def explain(error: Exception) -> str:
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         options = sorted(error.options)
-        return f"{group}={choice} does not exist; the nearest is {group}={nearest(choice, options)} (there are: {', '.join(options)})"
+        return (
+            f"{group}={choice} does not exist; the nearest is {group}={nearest(choice, options)} "
+            f"(there are: {', '.join(options)})"
+        )
     if isinstance(error, OverrideParseException):
-        return f"the argument {error.override!r} cannot be read; write key=value, and quote a value that holds spaces, brackets or commas"
+        return (
+            f"the argument {error.override!r} cannot be read; write key=value, "
+            "and quote a value that holds spaces, brackets or commas"
+        )
     if isinstance(error, HydraException | OmegaConfBaseException):
         return " ".join(f"{error} {cause or ''}".split())
     if isinstance(error, MemoryError):
         return "the memory is used up; lower training.batch_size or data.num_workers"
     first_line = (str(error).splitlines() or [""])[0]
-    return f"{type(error).__name__}: {first_line} (the log file of the run has the traceback; HYDRA_FULL_ERROR=1 prints it)"
+    return f"{type(error).__name__}: {first_line} (the run's log file has the traceback; HYDRA_FULL_ERROR=1 prints it)"

@@ -16,20 +16,20 @@ from omegaconf.errors import OmegaConfBaseException
 from .errors import ConfigError, unknown_key
 
 
-def _above(low: float) -> Any:
-    return field(metadata={"test": lambda value: value > low, "range": f"greater than {low:g}"})
+def _above(low: float) -> dict[str, Any]:
+    return {"test": lambda value: value > low, "range": f"greater than {low:g}"}
 
 
-def _at_least(low: float) -> Any:
-    return field(metadata={"test": lambda value: value >= low, "range": f"{low:g} or greater"})
+def _at_least(low: float) -> dict[str, Any]:
+    return {"test": lambda value: value >= low, "range": f"{low:g} or greater"}
 
 
-def _fraction() -> Any:
-    return field(metadata={"test": lambda value: 0 < value < 1, "range": "between 0 and 1"})
+def _fraction() -> dict[str, Any]:
+    return {"test": lambda value: 0 < value < 1, "range": "between 0 and 1"}
 
 
-def _one_of(*values: str) -> Any:
-    return field(metadata={"test": values.__contains__, "range": "one of " + ", ".join(values)})
+def _one_of(*values: str) -> dict[str, Any]:
+    return {"test": values.__contains__, "range": "one of " + ", ".join(values)}
 
 
 @dataclass
@@ -42,34 +42,34 @@ class Data:
     files: dict[str, str]  # raw file -> SHA-256 of its content, uncompressed
     archives: dict[str, str]  # raw file -> SHA-256 of the file as its address serves it
     classes: list[str]
-    validation_fraction: float = _fraction()
-    test_fraction: float = _fraction()  # used where the data has no official test set
-    num_workers: int = _at_least(0)
+    validation_fraction: float = field(metadata=_fraction())
+    test_fraction: float = field(metadata=_fraction())  # used where the data has no official test set
+    num_workers: int = field(metadata=_at_least(0))
 
 
 @dataclass
 class Training:
     """How the weights are fitted."""
 
-    epochs: int = _at_least(1)
-    batch_size: int = _at_least(1)  # examples per step over all processes together
-    accumulate: int = _at_least(1)  # batches per optimizer step
-    lr: float = _above(0)
-    optimizer: str = _one_of("adamw", "adam", "sgd")
-    weight_decay: float = _at_least(0)
-    momentum: float = _at_least(0)  # sgd only
-    scheduler: str = _one_of("none", "cosine", "onecycle", "exponential", "plateau")
-    gradient_clip: float | None = _above(0)  # largest gradient norm; null: no clipping
+    epochs: int = field(metadata=_at_least(1))
+    batch_size: int = field(metadata=_at_least(1))  # examples per step over all processes together
+    accumulate: int = field(metadata=_at_least(1))  # batches per optimizer step
+    lr: float = field(metadata=_above(0))
+    optimizer: str = field(metadata=_one_of("adamw", "adam", "sgd"))
+    weight_decay: float = field(metadata=_at_least(0))
+    momentum: float = field(metadata=_at_least(0))  # sgd only
+    scheduler: str = field(metadata=_one_of("none", "cosine", "onecycle", "exponential", "plateau"))
+    gradient_clip: float | None = field(metadata=_above(0))  # largest gradient norm; null: no clipping
 
 
 @dataclass
 class Reproducibility:
     """Which promise a run makes about its bits, see docs/reproducibility.md."""
 
-    mode: str = _one_of("strict", "portable", "fast")
+    mode: str = field(metadata=_one_of("strict", "portable", "fast"))
     deterministic: bool
-    nondeterministic_operations: str = _one_of("error", "warn")
-    threads: int | None = _at_least(1)  # null: as many as PyTorch likes
+    nondeterministic_operations: str = field(metadata=_one_of("error", "warn"))
+    threads: int | None = field(metadata=_at_least(1))  # null: as many as PyTorch likes
     environment: dict[str, str]  # variables that are set before torch is imported
 
 
@@ -86,7 +86,7 @@ class Paths:
 class Config:
     """The whole configuration."""
 
-    seed: int = _at_least(0)
+    seed: int = field(metadata=_at_least(0))
     data: Data
     model: dict[str, Any]
     training: Training
@@ -123,7 +123,9 @@ def _explain(error: OmegaConfBaseException, cfg: DictConfig) -> ConfigError:
     if "missing" in str(error).lower():
         return ConfigError(f"{key} has no value; give it one, for example {key}=...")
     value = OmegaConf.select(cfg, key, throw_on_resolution_failure=False)
-    return ConfigError(f"{key}={value} is not valid: {str(error).splitlines()[0]}; mend the value in configs/ or on the command line")
+    return ConfigError(
+        f"{key}={value} is not valid: {str(error).splitlines()[0]}; mend the value in configs/ or on the command line"
+    )
 
 
 def _check_ranges(group: Any, prefix: str = "") -> None:
@@ -141,7 +143,9 @@ def _check_together(config: Config) -> None:
     data, training = config.data, config.training
     for package in config.tracking:  # each tracker is named like the package that it needs
         if find_spec(package) is None:
-            raise ConfigError(f"tracking={package} needs the package {package}, which is not installed: pip install -e '.[{package}]'")
+            raise ConfigError(
+                f"tracking={package} needs the package {package}, which is not installed: pip install -e '.[{package}]'"
+            )
     if data.validation_fraction + data.test_fraction >= 1:
         raise ConfigError(
             f"data.validation_fraction={data.validation_fraction} and data.test_fraction={data.test_fraction} "
@@ -150,6 +154,7 @@ def _check_together(config: Config) -> None:
     if training.scheduler == "plateau" and config.reproducibility.mode != "fast":
         # Lightning skips one of its updates after a resume, so an interrupted run would not end with the same bits.
         raise ConfigError(
-            f"training.scheduler=plateau cannot be resumed exactly, which reproducibility={config.reproducibility.mode} promises: "
+            "training.scheduler=plateau cannot be resumed exactly, which "
+            f"reproducibility={config.reproducibility.mode} promises: "
             "choose training.scheduler=cosine, or reproducibility=fast"
         )

@@ -31,5 +31,6 @@ def unknown_key(key: str, valid: Iterable[str]) -> ConfigError:
     parent, _, name = key.rpartition(".")
     prefix = f"{parent}." if parent else ""
     return ConfigError(
-        f"{key} is not a key of the configuration; the nearest is {prefix}{nearest(name, valid)} (there are: {', '.join(valid)})"
+        f"{key} is not a key of the configuration; the nearest is {prefix}{nearest(name, valid)} "
+        f"(there are: {', '.join(valid)})"
     )

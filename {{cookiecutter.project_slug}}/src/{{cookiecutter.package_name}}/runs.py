@@ -27,7 +27,11 @@ def read_config(folder: str | None) -> DictConfig:
         assert isinstance(config, DictConfig)
         return config
     newest = max(Path("outputs").glob(f"*/*/{CONFIG}"), key=lambda path: path.stat().st_mtime, default=None)
-    hint = f"the newest is run={newest.parent}" if newest else "there is none under outputs/ yet: python train.py makes one"
+    hint = (
+        f"the newest is run={newest.parent}"
+        if newest
+        else "there is none under outputs/ yet: python train.py makes one"
+    )
     raise ConfigError(f"run={folder or ''} is not the folder of a run; {hint}")
 
 
@@ -44,4 +48,6 @@ def committable(cfg: DictConfig) -> str:
             return [resolved(*pair) for pair in zip(raw, value, strict=True)]
         return raw if isinstance(raw, str) and "${oc.env:" in raw else value
 
-    return OmegaConf.to_yaml(OmegaConf.create(resolved(OmegaConf.to_container(cfg), OmegaConf.to_container(cfg, resolve=True))))
+    return OmegaConf.to_yaml(
+        OmegaConf.create(resolved(OmegaConf.to_container(cfg), OmegaConf.to_container(cfg, resolve=True)))
+    )

@@ -44,7 +44,10 @@ def refuse_in(arguments: Iterable[str]) -> None:
     for argument in arguments:
         if mask(argument) != argument:
             key = argument.partition("=")[0]
-            raise ConfigError(f"{mask(key)}={MASK} holds a secret, which would be recorded: " "write ${oc.env:NAME} in configs/ instead")
+            raise ConfigError(
+                f"{mask(key)}={MASK} holds a secret, which would be recorded: "
+                "write ${oc.env:NAME} in configs/ instead"
+            )
 
 
 def public(cfg: DictConfig) -> dict[str, Any]:

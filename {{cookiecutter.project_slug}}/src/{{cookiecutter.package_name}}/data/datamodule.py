@@ -54,8 +54,8 @@ class DataModule(LightningDataModule):
         self.seed, self.batch_size, self.num_workers = config.seed, config.training.batch_size, data.num_workers
         if self.batch_size > len(self.splits["train"]):
             raise ConfigError(
-                f"training.batch_size={self.batch_size} is larger than the {len(self.splits['train'])} training examples of "
-                f"data={data.name}: choose a smaller one"
+                f"training.batch_size={self.batch_size} is larger than the {len(self.splits['train'])} training "
+                f"examples of data={data.name}: choose a smaller one"
             )
 
     def statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -71,23 +71,26 @@ class DataModule(LightningDataModule):
         std[std == 0] = 1  # a constant feature stays constant
         return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
 
-    def train_dataloader(self) -> DataLoader:
+    def train_dataloader(self) -> DataLoader[Batch]:
         """Return the training batches: shuffled by seed and epoch, shared between the processes."""
         trainer = self.trainer
         rank, processes = (trainer.global_rank, trainer.world_size) if trainer else (0, 1)
         if self.batch_size % processes:
-            raise ConfigError(f"training.batch_size={self.batch_size} cannot be shared equally by {processes} processes: choose a multiple")
+            raise ConfigError(
+                f"training.batch_size={self.batch_size} cannot be shared equally by {processes} processes: "
+                "choose a multiple"
+            )
         return self._loader(BatchSampler(self.splits["train"], self.batch_size, self.seed, rank, processes))
 
-    def val_dataloader(self) -> DataLoader:
+    def val_dataloader(self) -> DataLoader[Batch]:
         """Return the validation batches. Every process reads all of them, so that all see the same exact metrics."""
         return self._loader(BatchSampler(self.splits["validation"], self.batch_size))
 
-    def test_dataloader(self) -> DataLoader:
+    def test_dataloader(self) -> DataLoader[Batch]:
         """Return the test batches, likewise all in every process."""
         return self._loader(BatchSampler(self.splits["test"], self.batch_size))
 
-    def _loader(self, sampler: BatchSampler) -> DataLoader:
+    def _loader(self, sampler: BatchSampler) -> DataLoader[Batch]:
         # batch_size=None: the sampler yields whole batches and the dataset gathers each with one read
         return DataLoader(
             self.dataset,

@@ -54,7 +54,10 @@ def read_manifest(data: Data, folder: Path) -> dict[str, Any] | None:
         manifest = json.loads((folder / MANIFEST).read_text())
     except (FileNotFoundError, json.JSONDecodeError):
         return None
-    whole = all((folder / name).is_file() and (folder / name).stat().st_size == file["bytes"] for name, file in manifest["files"].items())
+    whole = all(
+        (folder / name).is_file() and (folder / name).stat().st_size == file["bytes"]
+        for name, file in manifest["files"].items()
+    )
     return manifest if whole and manifest["version"] == _VERSION and manifest["settings"] == _settings(data) else None
 
 
@@ -64,25 +67,32 @@ def _settings(data: Data) -> dict[str, Any]:
 
 
 def _write_arrays(examples: Examples, data: Data, folder: Path) -> np.ndarray:
-    """Write the arrays chunk by chunk, so that memory use does not grow with the data; return the examples per class."""
-    inputs = open_memmap(folder / "inputs.npy", mode="w+", dtype=np.dtype(examples.dtype), shape=(examples.count, *examples.shape))
+    """Write the arrays chunk by chunk, so that memory does not grow with the data; return the examples per class."""
+    inputs = open_memmap(
+        folder / "inputs.npy", mode="w+", dtype=np.dtype(examples.dtype), shape=(examples.count, *examples.shape)
+    )
     targets = open_memmap(folder / "targets.npy", mode="w+", dtype=np.int64, shape=(examples.count,))
     class_counts, start = np.zeros((2, len(data.classes)), np.int64), 0  # row 0: to be split, row 1: official test set
     for chunk_inputs, chunk_targets in examples.chunks:
         stop = start + len(chunk_targets)
         if chunk_targets.min() < 0 or chunk_targets.max() >= len(data.classes):
             raise DataError(
-                f"data.classes names {len(data.classes)} classes, but the raw files hold class {chunk_targets.max()}; name every class"
+                f"data.classes names {len(data.classes)} classes, but the raw files hold class {chunk_targets.max()}; "
+                "name every class"
             )
         if not np.isfinite(chunk_inputs).all():
-            raise DataError(f"the raw files of data={data.name} hold values that are not numbers; clean them in {data.reader}")
+            raise DataError(
+                f"the raw files of data={data.name} hold values that are not numbers; clean them in {data.reader}"
+            )
         inputs[start:stop], targets[start:stop] = chunk_inputs, chunk_targets
         boundary = np.clip(examples.count - examples.test_count - start, 0, len(chunk_targets))
         for row, part in enumerate((chunk_targets[:boundary], chunk_targets[boundary:])):
             class_counts[row] += np.bincount(part, minlength=len(data.classes))
         start = stop
     if start != examples.count:
-        raise DataError(f"the raw files of data={data.name} announce {examples.count} examples but hold {start}; fetch them anew")
+        raise DataError(
+            f"the raw files of data={data.name} announce {examples.count} examples but hold {start}; fetch them anew"
+        )
     inputs.flush()
     targets.flush()
     return class_counts
@@ -92,7 +102,10 @@ def _describe(data: Data, examples: Examples, class_counts: np.ndarray, folder: 
     files = {}
     for path in sorted(folder.glob("*.npy")):
         with path.open("rb") as stream:
-            files[path.name] = {"bytes": path.stat().st_size, "sha256": hashlib.file_digest(stream, "sha256").hexdigest()}
+            files[path.name] = {
+                "bytes": path.stat().st_size,
+                "sha256": hashlib.file_digest(stream, "sha256").hexdigest(),
+            }
     return {
         "version": _VERSION,
         "settings": _settings(data),

@@ -42,7 +42,9 @@ def content_digest(path: Path) -> str:
             while block := stream.read(1 << 20):
                 digest.update(block)
     except (EOFError, OSError, zlib.error) as error:
-        raise DataError(f"{path} is truncated or damaged ({error}); delete it and run the command again to fetch it anew") from error
+        raise DataError(
+            f"{path} is truncated or damaged ({error}); delete it and run the command again to fetch it anew"
+        ) from error
     return digest.hexdigest()
 
 
@@ -66,7 +68,8 @@ def _copy(data: Data, name: str, part: Path) -> None:
     source = _sklearn_folder() if data.source == "sklearn" else Path(data.source)
     if not (source / name).is_file():
         raise DataError(
-            f"data.source={data.source} has no file {name}: give a folder that holds {', '.join(data.files)}, or an address that serves them"
+            f"data.source={data.source} has no file {name}: give a folder that holds {', '.join(data.files)}, "
+            "or an address that serves them"
         )
     shutil.copyfile(source / name, part)
 
@@ -87,7 +90,8 @@ def _download(data: Data, name: str, part: Path) -> None:
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(
-            f"{address} could not be downloaded ({reason}); try again, or put the files into a folder and give it as data.source=FOLDER"
+            f"{address} could not be downloaded ({reason}); "
+            "try again, or put the files into a folder and give it as data.source=FOLDER"
         ) from error
 
 
@@ -95,6 +99,7 @@ def _verify(path: Path, expected: str, shown: str = "") -> None:
     found = content_digest(path)
     if found != expected:
         raise DataError(
-            f"{shown or path} is not the file that data.files names (SHA-256 {found[:12]}..., expected {expected[:12]}...); "
-            "delete it and run the command again to fetch it anew, or give the new SHA-256 in configs/data if the change is meant"
+            f"{shown or path} is not the file that data.files names (SHA-256 {found[:12]}..., expected "
+            f"{expected[:12]}...); delete it and run the command again to fetch it anew, "
+            "or give the new SHA-256 in configs/data if the change is meant"
         )

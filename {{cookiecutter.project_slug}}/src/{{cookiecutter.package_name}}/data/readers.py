@@ -38,7 +38,7 @@ def read_digits(folder: Path) -> Examples:
 
 
 def read_breast_cancer(folder: Path) -> Examples:
-    """Read scikit-learn's breast cancer table: a heading, then 30 measurements and the class (0 malignant, 1 benign)."""
+    """Read scikit-learn's breast cancer table: a heading, then 30 measurements and the class."""
     with open_raw(folder / "breast_cancer.csv") as stream:
         table = np.loadtxt(stream, delimiter=",", skiprows=1)
     inputs = table[:, :30].astype(np.float32)
@@ -52,7 +52,9 @@ def read_idx(folder: Path) -> Examples:
         with _idx(folder, f"{part}-images-idx3-ubyte") as images, _idx(folder, f"{part}-labels-idx1-ubyte") as labels:
             counts[part], *shape = _header(images, 3)  # type: ignore[assignment]
             if _header(labels, 1)[0] != counts[part]:
-                raise DataError(f"{folder} holds another number of {part} images than of {part} labels; fetch both files anew")
+                raise DataError(
+                    f"{folder} holds another number of {part} images than of {part} labels; fetch both files anew"
+                )
     return Examples(
         count=counts["train"] + counts["t10k"],
         shape=(1, *shape),
@@ -83,4 +85,7 @@ def _idx_chunks(folder: Path) -> Iterator[Chunk]:
             for start in range(0, count, _CHUNK):
                 size = min(_CHUNK, count - start)
                 pixels = np.frombuffer(images.read(size * height * width), np.uint8)
-                yield pixels.reshape(size, 1, height, width), np.frombuffer(labels.read(size), np.uint8).astype(np.int64)
+                yield (
+                    pixels.reshape(size, 1, height, width),
+                    np.frombuffer(labels.read(size), np.uint8).astype(np.int64),
+                )

@@ -20,7 +20,9 @@ class BatchSampler(Sampler[np.ndarray]):
         processes: number of processes that share each batch.
     """
 
-    def __init__(self, positions: np.ndarray, batch_size: int, seed: int | None = None, rank: int = 0, processes: int = 1) -> None:
+    def __init__(
+        self, positions: np.ndarray, batch_size: int, seed: int | None = None, rank: int = 0, processes: int = 1
+    ) -> None:
         self.positions, self.batch_size, self.seed = positions, batch_size, seed
         self.rank, self.processes = rank, processes
         self.epoch = 0

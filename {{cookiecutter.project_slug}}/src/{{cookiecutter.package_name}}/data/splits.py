@@ -1,4 +1,4 @@
-"""Which examples are for training, validation and test: a function of the seed, the same share of every class in each."""
+"""Which examples are for training, validation and test: a function of the seed, with every class in its share."""
 
 import numpy as np
 
@@ -7,7 +7,9 @@ from ..training.randomness import derive
 Splits = dict[str, np.ndarray]  # name -> positions of its examples (n,), int64
 
 
-def split(targets: np.ndarray, official_test: int, validation_fraction: float, test_fraction: float, seed: int) -> Splits:
+def split(
+    targets: np.ndarray, official_test: int, validation_fraction: float, test_fraction: float, seed: int
+) -> Splits:
     """Assign every example to one split.
 
     Args:

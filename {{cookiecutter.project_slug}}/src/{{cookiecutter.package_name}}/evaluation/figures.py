@@ -24,7 +24,9 @@ def plot_confusion_matrix(matrix: Sequence[Sequence[int]], classes: Sequence[str
     axes.set_xlabel("predicted")
     axes.set_ylabel("actual")
     for (row, column), count in np.ndenumerate(counts):
-        axes.text(column, row, str(count), ha="center", va="center", color="white" if shares[row, column] > 0.5 else "black")
+        axes.text(
+            column, row, str(count), ha="center", va="center", color="white" if shares[row, column] > 0.5 else "black"
+        )
     _save(figure, path)
 
 
@@ -35,7 +37,9 @@ def plot_learning_curves(history: Path, path: Path) -> None:
     figure = Figure(figsize=(9, 3.5), layout="constrained")
     for axes, metric in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         for split in ("train", "validation"):
-            points = [(int(row["epoch"]) + 1, float(row[f"{split}/{metric}"])) for row in rows if row.get(f"{split}/{metric}")]
+            points = [
+                (int(row["epoch"]) + 1, float(row[f"{split}/{metric}"])) for row in rows if row.get(f"{split}/{metric}")
+            ]
             if points:
                 axes.plot(*zip(*points, strict=True), marker=".", label=split)
         axes.set_xlabel("epoch")

@@ -40,7 +40,11 @@ class Results:
         return {
             "loss": F.cross_entropy(self.logits.double(), self.targets).item(),
             "accuracy": float(accuracy_score(self.targets, self.predicted)),
-            "f1": float(f1_score(self.targets, self.predicted, average="macro", labels=range(len(self.classes)), zero_division=0)),
+            "f1": float(
+                f1_score(
+                    self.targets, self.predicted, average="macro", labels=range(len(self.classes)), zero_division=0
+                )
+            ),
             "examples": len(self.targets),
         }
 
@@ -50,9 +54,17 @@ class Results:
 
     def per_class(self) -> list[dict[str, Any]]:
         """Return precision, recall, F1 and the number of examples of each class."""
-        columns = precision_recall_fscore_support(self.targets, self.predicted, labels=range(len(self.classes)), zero_division=0)
+        columns = precision_recall_fscore_support(
+            self.targets, self.predicted, labels=range(len(self.classes)), zero_division=0
+        )
         return [
-            {"class": name, "precision": float(precision), "recall": float(recall), "f1": float(f1), "examples": int(examples)}
+            {
+                "class": name,
+                "precision": float(precision),
+                "recall": float(recall),
+                "f1": float(f1),
+                "examples": int(examples),
+            }
             for name, precision, recall, f1, examples in zip(self.classes, *columns, strict=True)
         ]
 
@@ -75,10 +87,16 @@ def write_results(results: Results, history: Path, folder: Path) -> None:
     names = results.classes
     write_json(folder / "metrics.json", results.metrics())
     write_text(folder / "per_class.csv", _as_csv(results.per_class()))
-    matrix = [{"actual": name, **dict(zip(names, row, strict=True))} for name, row in zip(names, results.confusion(), strict=True)]
+    matrix = [
+        {"actual": name, **dict(zip(names, row, strict=True))}
+        for name, row in zip(names, results.confusion(), strict=True)
+    ]
     write_text(folder / "confusion_matrix.csv", _as_csv(matrix))
     pairs = zip(results.targets.tolist(), results.predicted.tolist(), strict=True)
-    write_text(folder / "predictions.csv", _as_csv([{"actual": names[actual], "predicted": names[predicted]} for actual, predicted in pairs]))
+    write_text(
+        folder / "predictions.csv",
+        _as_csv([{"actual": names[actual], "predicted": names[predicted]} for actual, predicted in pairs]),
+    )
     plot_confusion_matrix(results.confusion(), names, folder / "confusion_matrix.png")
     plot_learning_curves(history, folder / "learning_curves.png")
     shown = ", ".join(f"{name} {value:.4f}" for name, value in results.metrics().items() if name != "examples")

@@ -26,7 +26,9 @@ class Classifier(LightningModule):
         training: optimizer and schedule; None for a model that only predicts.
     """
 
-    def __init__(self, network: nn.Module, mean: torch.Tensor, std: torch.Tensor, training: Training | None = None) -> None:
+    def __init__(
+        self, network: nn.Module, mean: torch.Tensor, std: torch.Tensor, training: Training | None = None
+    ) -> None:
         super().__init__()
         self.network, self.training_config = network, training
         self.register_buffer("mean", mean)
@@ -43,7 +45,9 @@ class Classifier(LightningModule):
 
     # Sums of a few tensors per epoch instead of metric objects per step: these cost more than the network itself.
     def _start(self) -> None:
-        self._sums = torch.zeros(3, dtype=torch.float64 if self.device.type != "mps" else torch.float32, device=self.device)
+        self._sums = torch.zeros(
+            3, dtype=torch.float64 if self.device.type != "mps" else torch.float32, device=self.device
+        )
 
     def _step(self, batch: Batch) -> torch.Tensor:
         inputs, targets = batch
@@ -51,7 +55,9 @@ class Classifier(LightningModule):
         loss = F.cross_entropy(logits, targets)
         with torch.no_grad():
             correct = (logits.argmax(1) == targets).sum()
-            self._sums += torch.stack([loss.detach() * len(targets), correct, torch.tensor(len(targets), device=loss.device)])
+            self._sums += torch.stack(
+                [loss.detach() * len(targets), correct, torch.tensor(len(targets), device=loss.device)]
+            )
         return loss
 
     def _finish(self, split: str, sums: torch.Tensor) -> None:

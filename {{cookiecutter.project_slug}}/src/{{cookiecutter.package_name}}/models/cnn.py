@@ -22,20 +22,36 @@ class CNN(nn.Sequential):
         ConfigError: the inputs are not images, or are too small for so many blocks.
     """
 
-    def __init__(self, input_shape: Sequence[int], classes: int, channels: Sequence[int], hidden: int, dropout: float) -> None:
+    def __init__(
+        self, input_shape: Sequence[int], classes: int, channels: Sequence[int], hidden: int, dropout: float
+    ) -> None:
         if len(input_shape) != 3:
-            raise ConfigError(f"model=cnn needs images, but an input of this data has the shape {tuple(input_shape)}: choose model=mlp")
+            raise ConfigError(
+                f"model=cnn needs images, but the inputs of this data have the shape {tuple(input_shape)}: "
+                "choose model=mlp"
+            )
         depth, height, width = input_shape
         if min(height, width) < 2 ** len(channels):
             raise ConfigError(
-                f"model.channels={list(channels)} halves the image {len(channels)} times, but it has only {height} x {width} pixels: "
-                "give fewer channels"
+                f"model.channels={list(channels)} halves the image {len(channels)} times, "
+                f"but it has only {height} x {width} pixels: give fewer channels"
             )
         layers: list[nn.Module] = []
         for next_depth in channels:
-            layers += [nn.Conv2d(depth, next_depth, 3, padding=1, bias=False), nn.BatchNorm2d(next_depth), nn.ReLU(), nn.MaxPool2d(2)]
+            layers += [
+                nn.Conv2d(depth, next_depth, 3, padding=1, bias=False),
+                nn.BatchNorm2d(next_depth),
+                nn.ReLU(),
+                nn.MaxPool2d(2),
+            ]
             depth, height, width = next_depth, height // 2, width // 2
-        layers += [nn.Flatten(), nn.Dropout(dropout), nn.Linear(depth * height * width, hidden), nn.ReLU(), nn.Dropout(dropout)]
+        layers += [
+            nn.Flatten(),
+            nn.Dropout(dropout),
+            nn.Linear(depth * height * width, hidden),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+        ]
         super().__init__(*layers, nn.Linear(hidden, classes))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:

@@ -41,7 +41,9 @@ def load_model(path: Path) -> tuple[Classifier, dict[str, Any]]:
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist; train a model first: python train.py") from error
     except (SafetensorError, TypeError, KeyError, ValueError) as error:
-        raise DataError(f"{path} is not a model written by train.py, or is damaged ({error}); train it again") from error
+        raise DataError(
+            f"{path} is not a model written by train.py, or is damaged ({error}); train it again"
+        ) from error
     network = build_network(description["model"], description["input_shape"], len(description["classes"]))
     model = Classifier(network, torch.zeros_like(weights["mean"]), torch.ones_like(weights["std"]))
     model.load_state_dict(weights)

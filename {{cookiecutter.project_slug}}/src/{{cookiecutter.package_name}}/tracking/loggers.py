@@ -27,8 +27,8 @@ def mlflow(experiment_name: str, store: str) -> MLFlowLogger:
 
     Args:
         experiment_name: groups the runs.
-        store: address of the store, used unless the environment variable MLFLOW_TRACKING_URI names another. The variable
-            is read here and not in configs/, because an address can hold a password.
+        store: address of the store, used unless the environment variable MLFLOW_TRACKING_URI names another. The
+            variable is read here and not in configs/, because an address can hold a password.
     """
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
     return MLFlowLogger(experiment_name, tracking_uri=os.environ.get("MLFLOW_TRACKING_URI") or store)

@@ -25,7 +25,7 @@ class StepSeed(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         # batches counted from the start of the training; unlike `batch_idx` it goes on over the epochs
-        step = trainer.fit_loop.epoch_loop.batch_progress.total.processed
+        step = trainer.fit_loop.epoch_loop.batch_progress.total.processed  # type: ignore[attr-defined]
         seed_everything(self.seed, "step", step, trainer.global_rank)
 
 

@@ -13,7 +13,7 @@ from ..files import write_bytes
 
 
 class LastCheckpoint(Checkpoint):
-    """Writes `last.ckpt` every `every_n_epochs` epochs: epoch, weights, optimizer, scheduler, loss and configuration."""
+    """Writes `last.ckpt`, with epoch, weights, optimizer, scheduler, loss and configuration, every so many epochs."""
 
     def __init__(self, folder: str, every_n_epochs: int = 1) -> None:
         self.path = Path(folder) / "last.ckpt"
@@ -32,7 +32,9 @@ class PlainContent(Checkpoint):
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         checkpoint["config"] = self.config
-        checkpoint["loss"] = {name: float(value) for name, value in trainer.callback_metrics.items() if name.endswith("loss")}
+        checkpoint["loss"] = {
+            name: float(value) for name, value in trainer.callback_metrics.items() if name.endswith("loss")
+        }
 
 
 class WholeFileIO(TorchCheckpointIO):

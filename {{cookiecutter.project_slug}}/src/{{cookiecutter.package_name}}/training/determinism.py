@@ -19,12 +19,13 @@ def pin_environment(settings: Reproducibility) -> None:
     for name, value in pins.items():
         if os.environ.get(name, value) != value:
             raise ConfigError(
-                f"{name}={os.environ[name]} in the environment contradicts reproducibility={settings.mode}, which needs {name}={value}: "
-                f"unset it, or choose reproducibility=fast"
+                f"{name}={os.environ[name]} in the environment contradicts reproducibility={settings.mode}, "
+                f"which needs {name}={value}: unset it, or choose reproducibility=fast"
             )
-    late = "torch" in sys.modules and any(name not in os.environ for name in settings.environment)
-    if late:
-        raise ConfigError(f"reproducibility={settings.mode} sets {', '.join(settings.environment)} before torch is imported: import it later")
+    if "torch" in sys.modules and pins.keys() - os.environ.keys():
+        raise ConfigError(
+            f"reproducibility={settings.mode} sets {', '.join(pins)} before torch is imported: import torch later"
+        )
     os.environ.update(pins)
 
 

@@ -14,7 +14,11 @@ from .callbacks import History, StepSeed
 from .checkpoint import PlainContent, WholeFileIO
 
 # Lightning's advice that this project answers on purpose: data/datamodule.py says how batches are read.
-for _advice in (".*does not have many workers.*", ".*number of training batches.*smaller than the logging interval.*", ".*`isinstance.treespec.*"):
+for _advice in (
+    ".*does not have many workers.*",
+    ".*number of training batches.*smaller than the logging interval.*",
+    ".*`isinstance.treespec.*",
+):
     warnings.filterwarnings("ignore", _advice)
 for _name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed"):
     logging.getLogger(_name).setLevel(logging.WARNING)
@@ -61,4 +65,6 @@ def build_tester(config: Config) -> Trainer:
 
 
 def _deterministic(settings: Reproducibility) -> bool | Literal["warn"]:
-    return "warn" if settings.deterministic and settings.nondeterministic_operations == "warn" else settings.deterministic
+    return (
+        "warn" if settings.deterministic and settings.nondeterministic_operations == "warn" else settings.deterministic
+    )

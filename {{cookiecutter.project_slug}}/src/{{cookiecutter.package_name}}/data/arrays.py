@@ -1,47 +1,43 @@
-"""Arrays that stay on the disk and are read row by row."""
+"""Arrays that stay on the disk: written chunk by chunk, mapped into memory for reading."""
 
-import mmap
+from collections.abc import Iterable
 from pathlib import Path
+from typing import IO
 
 import numpy as np
+from numpy.lib import format as npy
+
+
+def write_header(file: IO[bytes], dtype: np.dtype, shape: Iterable[int]) -> None:
+    """Write the head of a `.npy` file; the rows follow as bytes, in any number of chunks."""
+    npy.write_array_header_2_0(
+        file, {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": tuple(shape)}
+    )
 
 
 class MappedArray:
-    """A memory-mapped `.npy` file. Only the rows that are asked for are read, and the memory they take is handed back.
+    """A memory-mapped `.npy` file, opened on first use.
 
-    It is opened on first use, so that a copy in a worker process maps the file again instead of copying its content.
+    The system reads the parts that are asked for and takes their memory back when it is short. A copy in a worker
+    process maps the file again instead of copying its content.
     """
-
-    # Mapped pages count as this process's memory until they are released. The system's file cache keeps them anyway,
-    # so releasing them from time to time bounds the memory at almost no cost.
-    _RELEASE_AFTER = 256 << 20  # bytes
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._array: np.memmap | None = None
-        self._read = 0
 
     def open(self) -> np.memmap:
         """Return the whole array, mapped and not read."""
         if self._array is None:
             self._array = np.load(self.path, mmap_mode="r")
-        return self._array  # type: ignore[return-value]
+        return self._array
 
     def rows(self, positions: np.ndarray) -> np.ndarray:
         """Return a copy of the rows at `positions` (n,), with shape (n, ...)."""
-        rows = self.open()[positions]
-        self._read += max(rows.nbytes, len(positions) * mmap.PAGESIZE)  # a row touches at least one page
-        if self._read > self._RELEASE_AFTER:
-            self._release()
-        return rows
-
-    def _release(self) -> None:
-        if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
-            self.open()._mmap.madvise(mmap.MADV_DONTNEED)  # type: ignore[attr-defined]
-        self._read = 0
+        return self.open()[positions]
 
     def __getstate__(self) -> dict[str, Path]:
         return {"path": self.path}
 
     def __setstate__(self, state: dict[str, Path]) -> None:
-        self.__init__(state["path"])  # type: ignore[misc]
+        self.path, self._array = state["path"], None

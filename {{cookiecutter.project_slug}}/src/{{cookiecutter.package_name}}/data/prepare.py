@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 from hydra.utils import get_method
-from numpy.lib.format import open_memmap
 
 from ..config import Data
 from ..errors import DataError
 from ..files import sync_folder, write_json
 from . import raw
+from .arrays import write_header
 from .readers import Examples
 from .splits import split_counts
 
@@ -67,35 +67,44 @@ def _settings(data: Data) -> dict[str, Any]:
 
 
 def _write_arrays(examples: Examples, data: Data, folder: Path) -> np.ndarray:
-    """Write the arrays chunk by chunk, so that memory does not grow with the data; return the examples per class."""
-    inputs = open_memmap(
-        folder / "inputs.npy", mode="w+", dtype=np.dtype(examples.dtype), shape=(examples.count, *examples.shape)
-    )
-    targets = open_memmap(folder / "targets.npy", mode="w+", dtype=np.int64, shape=(examples.count,))
-    class_counts, start = np.zeros((2, len(data.classes)), np.int64), 0  # row 0: to be split, row 1: official test set
-    for chunk_inputs, chunk_targets in examples.chunks:
-        stop = start + len(chunk_targets)
-        if chunk_targets.min() < 0 or chunk_targets.max() >= len(data.classes):
-            raise DataError(
-                f"data.classes names {len(data.classes)} classes, but the raw files hold class {chunk_targets.max()}; "
-                "name every class"
-            )
-        if not np.isfinite(chunk_inputs).all():
-            raise DataError(
-                f"the raw files of data={data.name} hold values that are not numbers; clean them in {data.reader}"
-            )
-        inputs[start:stop], targets[start:stop] = chunk_inputs, chunk_targets
-        boundary = np.clip(examples.count - examples.test_count - start, 0, len(chunk_targets))
-        for row, part in enumerate((chunk_targets[:boundary], chunk_targets[boundary:])):
-            class_counts[row] += np.bincount(part, minlength=len(data.classes))
-        start = stop
+    """Write the arrays chunk by chunk, so that memory does not grow with the data.
+
+    Returns the examples per class, shape (2, classes): row 0 those to be split, row 1 the official test set.
+    """
+    class_counts, start = np.zeros((2, len(data.classes)), np.int64), 0
+    with (folder / "inputs.npy").open("wb") as inputs, (folder / "targets.npy").open("wb") as targets:
+        write_header(inputs, np.dtype(examples.dtype), (examples.count, *examples.shape))
+        write_header(targets, np.dtype(np.int64), (examples.count,))
+        for chunk_inputs, chunk_targets in examples.chunks:
+            _check_chunk(chunk_inputs, chunk_targets, examples, data)
+            inputs.write(np.ascontiguousarray(chunk_inputs, examples.dtype).tobytes())
+            targets.write(np.ascontiguousarray(chunk_targets, np.int64).tobytes())
+            boundary = np.clip(examples.count - examples.test_count - start, 0, len(chunk_targets))
+            for row, part in enumerate((chunk_targets[:boundary], chunk_targets[boundary:])):
+                class_counts[row] += np.bincount(part, minlength=len(data.classes))
+            start += len(chunk_targets)
     if start != examples.count:
         raise DataError(
             f"the raw files of data={data.name} announce {examples.count} examples but hold {start}; fetch them anew"
         )
-    inputs.flush()
-    targets.flush()
     return class_counts
+
+
+def _check_chunk(inputs: np.ndarray, targets: np.ndarray, examples: Examples, data: Data) -> None:
+    if inputs.shape[1:] != examples.shape or len(inputs) != len(targets):
+        raise DataError(
+            f"{data.reader} announces inputs of shape {examples.shape} but yields {inputs.shape} for {len(targets)} "
+            "targets; mend the reader"
+        )
+    if targets.min() < 0 or targets.max() >= len(data.classes):
+        raise DataError(
+            f"data.classes names {len(data.classes)} classes, but the raw files hold the classes {targets.min()} to "
+            f"{targets.max()}; name every class"
+        )
+    if not np.isfinite(inputs).all():
+        raise DataError(
+            f"the raw files of data={data.name} hold values that are not numbers; clean them in {data.reader}"
+        )
 
 
 def _describe(data: Data, examples: Examples, class_counts: np.ndarray, folder: Path) -> dict[str, Any]:

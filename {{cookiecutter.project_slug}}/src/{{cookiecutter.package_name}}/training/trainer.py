@@ -13,13 +13,11 @@ from ..tracking.loggers import build_loggers
 from .callbacks import History, StepSeed
 from .checkpoint import PlainContent, WholeFileIO
 
-# Lightning's advice that this project answers on purpose: data/datamodule.py says how batches are read.
-for _advice in (
-    ".*does not have many workers.*",
-    ".*number of training batches.*smaller than the logging interval.*",
-    ".*`isinstance.treespec.*",
-):
+# Lightning's advice that this project answers on purpose: data/datamodule.py says how batches are read, and
+# models/classifier.py adds up the metrics of all processes itself.
+for _advice in (".*does not have many workers.*", ".*smaller than the logging interval.*", ".*sync_dist=True.*"):
     warnings.filterwarnings("ignore", _advice)
+logging.getLogger("lightning").handlers.clear()  # its records go to this project's log, once
 for _name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 

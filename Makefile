@@ -1,0 +1,41 @@
+# The template's own verbs. README.md says what each does.
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test quick lint lock clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+
+help:  ## Show the verbs
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+
+setup: .venv/made  ## Make the template's own environment in .venv
+
+.venv/made: requirements-dev.txt
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.txt
+	touch $@
+
+demo: setup  ## Generate a project with the defaults in demo/, install it, run its pipeline and show the result
+	rm -rf demo
+	$(BIN)/cookiecutter . --no-input --output-dir demo \
+		python_version=$$($(BIN)/python -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+	cd demo/my-project && git init --quiet --initial-branch main && git add . \
+		&& git -c user.name=demo -c user.email=demo@example.com commit --quiet --message "Generate the project"
+	$(MAKE) -C demo/my-project setup run
+	cd demo/my-project && .venv/bin/dvc metrics show
+
+test: setup  ## Run every test: style, rendering, then real installs and trainings (about 20 minutes)
+	$(BIN)/pytest
+
+quick: setup  ## Run the tests that take seconds
+	$(BIN)/pytest -m "not slow"
+
+lint: setup  ## Check the style of the template's own sources, as they stand
+	$(BIN)/ruff check --no-cache .
+	$(BIN)/ruff format --no-cache --check .
+
+lock: setup  ## Resolve every pin anew and write the lock files
+	$(BIN)/python scripts/lock.py
+
+clean:  ## Remove environments, caches and the demo
+	rm -rf .venv .cache .pytest_cache .ruff_cache .mypy_cache demo

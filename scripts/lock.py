@@ -1,7 +1,7 @@
 """Write the lock files: of the template's own tools, and of a generated project for each tracker.
 
-Run it with `make lock` after an edit of a pin. All trackers are first resolved together, so that every lock holds the
-same version of a package and one requirements-dev.txt fits them all.
+Run it with `make lock` after an edit of a pin. Everything is first resolved together, trackers and storage services
+too, so that every lock holds the same version of a package and an extra can be added to any of them.
 """
 
 import json
@@ -35,9 +35,8 @@ def main() -> None:
         project = Path(cookiecutter(str(ROOT), no_input=True, output_dir=folder))
         torch = ["--no-emit-package", "torch", "--excludes", "requirements-exclude.txt", "--generate-hashes"]
         together = project / "together.txt"
-        all_trackers = [flag for tracker in trackers if tracker != "none" for flag in ("--extra", tracker)]
         excludes = ["--excludes", "requirements-exclude.txt"]
-        compile_lock(project, "pyproject.toml", *all_trackers, "--group", "dev", *excludes, "--output-file", together)
+        compile_lock(project, "pyproject.toml", "--all-extras", "--group", "dev", *excludes, "--output-file", together)
         outputs = {tracker: LOCKS / f"tracker={tracker}" / "requirements.txt" for tracker in trackers}
         for tracker, output in outputs.items():
             extra = [] if tracker == "none" else ["--extra", tracker]

@@ -1,0 +1,140 @@
+"""What the tests share: rendering, running commands, and one real environment that is built once and kept."""
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cookiecutter.main import cookiecutter
+
+ROOT = Path(__file__).resolve().parent.parent
+TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
+CACHE = ROOT / ".cache"
+FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
+
+ANSWERS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+CHOICES: dict[str, list[str]] = {key: value for key, value in ANSWERS.items() if isinstance(value, list)}
+THIS_PYTHON = "{}.{}".format(*sys.version_info)
+
+Render = Callable[..., Path]
+Shell = Callable[..., str]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the quick tests first."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is not None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_caches() -> None:
+    """Remove what tools left inside the template's folder: cookiecutter would try to render it."""
+    for name in (".ruff_cache", ".mypy_cache", "__pycache__"):
+        for folder in list(TEMPLATE.rglob(name)):
+            shutil.rmtree(folder)
+
+
+@pytest.fixture
+def render(tmp_path: Path) -> Render:
+    """Return a function that generates a project with some answers, in a folder of its own, and returns its path."""
+
+    def generate(**answers: str) -> Path:
+        folder = tmp_path / f"render{len(list(tmp_path.glob('render*')))}"
+        return Path(cookiecutter(str(ROOT), no_input=True, output_dir=str(folder), extra_context=answers))
+
+    return generate
+
+
+def run(command: str, folder: Path, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run a command line with bash, with the project's environment first on the path."""
+    git = {f"GIT_{role}_{part}": "test@example.com" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
+    path = f"{folder / '.venv' / 'bin'}:{os.environ['PATH']}"
+    # one thread of the tests' own choosing would contradict a project's settings
+    outer = {key: value for key, value in os.environ.items() if key not in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+    result = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", command],
+        cwd=folder,
+        env={**outer, **git, "PATH": path, **environment},
+        capture_output=True,
+        text=True,
+    )
+    if check and result.returncode:
+        raise AssertionError(f"{command}\nexited with {result.returncode}\n{result.stdout}\n{result.stderr}")
+    return result
+
+
+def code_blocks(text: str) -> list[str]:
+    """Return the shell commands of a Markdown text, block by block."""
+    return re.findall(r"^```bash\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+
+
+@pytest.fixture(scope="session")
+def environment() -> Path:
+    """Return a real `.venv`, made by the plain commands that the README prints, and kept for as long as they stay."""
+    rendered = Path(cookiecutter(str(ROOT), no_input=True, output_dir=str(CACHE / "new"), overwrite_if_exists=True,
+                                 extra_context={"python_version": THIS_PYTHON}))  # fmt: skip
+    commands = next(block for block in code_blocks((rendered / "README.md").read_text()) if "-m venv" in block)
+    files = [rendered / "pyproject.toml", *sorted(rendered.glob("requirements*.txt"))]
+    key = hashlib.sha256(commands.encode() + b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
+    home = CACHE / f"project-{key}"
+    if not (home / "made").exists():
+        shutil.rmtree(home, ignore_errors=True)
+        rendered.rename(home)
+        run(commands, home)
+        (home / "made").touch()
+    shutil.rmtree(CACHE / "new", ignore_errors=True)
+    return home / ".venv"
+
+
+@pytest.fixture
+def project(render: Render, environment: Path) -> Path:
+    """Return a generated project with the defaults, installed and committed to git."""
+    return installed(render(python_version=THIS_PYTHON), environment)
+
+
+@pytest.fixture(scope="module")
+def shared_project(tmp_path_factory: pytest.TempPathFactory, environment: Path) -> Path:
+    """Return one project for a whole file of tests that do not disturb each other."""
+    folder = tmp_path_factory.mktemp("shared")
+    answers = {"python_version": THIS_PYTHON}
+    rendered = cookiecutter(str(ROOT), no_input=True, output_dir=str(folder), extra_context=answers)
+    return installed(Path(rendered), environment)
+
+
+def installed(folder: Path, environment: Path) -> Path:
+    """Give a project the shared environment and a first commit."""
+    (folder / ".venv").symlink_to(environment)
+    run(
+        "git init --quiet --initial-branch main && git add . && git commit --quiet --message 'Generate the project'",
+        folder,
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def fashion_mnist(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the four real files, fetched with apt where the package is not installed."""
+    if FASHION_MNIST.exists():
+        return FASHION_MNIST
+    if not shutil.which("apt-get"):
+        pytest.skip("the package dataset-fashion-mnist is not installed, and there is no apt-get to fetch it")
+    folder = tmp_path_factory.mktemp("package")
+    run("apt-get download dataset-fashion-mnist && dpkg -x dataset-fashion-mnist*.deb .", folder)
+    return folder / FASHION_MNIST.relative_to("/")
+
+
+def metrics(folder: Path) -> dict[str, float]:
+    """Return the metrics that a test wrote."""
+    loaded: dict[str, float] = json.loads((folder / "metrics.json").read_text())
+    return loaded
+
+
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,160 @@
+"""Answers: what is refused leaves nothing, what is accepted is rendered harmlessly everywhere."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import CHOICES, ROOT, TEMPLATE, Render
+
+REFUSED = {
+    "project_slug": [
+        "My Project", "-x", "x-", "a/b", "../evil", "1st", "torch", "scikit-learn", "con", "x" * 81, "über",
+    ],
+    "package_name": [
+        "my-project", "class", "match", "json", "torch", "hydra", "sklearn", "train", "configs", "1st", "x" * 51,
+    ],
+    "project_name": ['say "hi"', "back\\slash", "line\nbreak", "$(reboot)", "`reboot`", "{x}", "<b>", " ", "x" * 201],
+    "description": ['"', "a\x00b", "tab\there", "line\u2028separator"],
+    "author_name": ['x"; import os', "${HOME}", "%\r"],
+    "author_email": ["nobody", "a@b", "a b@c.de", "a@b.c\nx", "a@@b.c", '"a"@b.c'],
+    "python_version": ["3.10", "3.14", "3.9", "3", "three", "4.0"],
+}  # fmt: skip
+HARMLESS = [
+    "O'Brien & Söhne",
+    "# 100% [x](y) *y* _z_ | a: b, - c; ~ ! @ ^ = + ? (d) e/f",
+    "研究プロジェクト 🧪",
+    "- yes",
+    "null",
+    "%s %(x)s",
+    "x" * 200,
+]
+
+
+def generate(folder: Path, **answers: str) -> subprocess.CompletedProcess[str]:
+    """Generate a project as a user does, from the command line."""
+    cookiecutter = Path(sys.executable).with_name("cookiecutter")
+    arguments = [f"{key}={value}" for key, value in answers.items()]
+    command = [cookiecutter, ROOT, "--no-input", "--output-dir", folder, *arguments]
+    return subprocess.run([str(part) for part in command], capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(("key", "answer"), [(key, answer) for key, answers in REFUSED.items() for answer in answers])
+def test_a_bad_answer_is_refused_and_leaves_nothing(tmp_path: Path, key: str, answer: str) -> None:
+    if "\x00" in answer:  # cannot be typed on a command line
+        hook = (ROOT / "hooks" / "pre_gen_project.py").read_text()
+        space: dict[str, object] = {"__name__": "hook"}
+        exec(compile(hook.replace("{{ cookiecutter | jsonify }}", "{}"), "hook", "exec"), space)
+        defaults = {**dict.fromkeys(REFUSED, "x"), "author_email": "a@b.de", "python_version": "3.11"}
+        assert any(key in problem for problem in space["problems"]({**defaults, key: answer}))  # type: ignore[operator]
+        return
+    result = generate(tmp_path / "out", **{key: answer})
+    assert result.returncode != 0
+    assert key in result.stderr + result.stdout
+    left = [path for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert not left
+    assert not (tmp_path / "evil").exists()
+
+
+def test_every_error_is_listed_at_once(tmp_path: Path) -> None:
+    result = generate(tmp_path, project_slug="Bad Slug", package_name="class", author_email="nobody", description='"')
+    for key in ("project_slug", "package_name", "author_email", "description"):
+        assert f"error: {key}=" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_free_text_reads_the_same_in_every_file(render: Render, text: str) -> None:
+    project = render(project_slug="harmless", project_name=text, description=text, author_name=text)
+    metadata = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert metadata["description"] == metadata["authors"][0]["name"] == text
+    citation = yaml.safe_load((project / "CITATION.cff").read_text(encoding="utf-8"))
+    assert citation["title"] == citation["abstract"] == citation["authors"][0]["name"] == text
+    assert text in (project / "README.md").read_text(encoding="utf-8")
+    assert text in (project / "LICENSE").read_text(encoding="utf-8")
+    check_files(project)
+
+
+@pytest.mark.parametrize(("option", "choice"), [(option, choice) for option in CHOICES for choice in CHOICES[option]])
+def test_every_choice_renders(render: Render, option: str, choice: str) -> None:
+    check_files(render(**{option: choice}))
+
+
+@pytest.mark.parametrize("manager", CHOICES["environment_manager"])
+@pytest.mark.parametrize("tracker", CHOICES["tracker"])
+def test_only_the_files_of_the_choice_are_there(render: Render, manager: str, tracker: str) -> None:
+    project = render(environment_manager=manager, tracker=tracker)
+    own = {
+        "pip": {"requirements.txt", "requirements-dev.txt", "requirements-exclude.txt"},
+        "uv": set(),
+        "poetry": {"poetry.toml"},
+        "conda": {"environment.yml"},
+    }
+    files = {path.name for path in project.iterdir()}
+    assert files & set().union(*own.values()) == own[manager]
+    assert {"environment.mk", "LICENSE"} <= files
+    assert "variants" not in files
+    tools = tomllib.loads((project / "pyproject.toml").read_text())["tool"]
+    assert {"uv", "poetry"} & tools.keys() == {manager} & {"uv", "poetry"}
+    if manager == "pip":
+        locked = set(re.findall(r"^([a-z0-9-]+)==", (project / "requirements.txt").read_text(), flags=re.MULTILINE))
+        assert locked & {"mlflow", "wandb", "tensorboard"} == {tracker} - {"none"}
+    make = subprocess.run(["make", "--dry-run", "setup", "lock"], cwd=project, capture_output=True, text=True)
+    assert make.returncode == 0, make.stderr
+    assert tracker == "none" or manager == "conda" or f"--extra {tracker}" in make.stdout
+
+
+@pytest.mark.parametrize("license", CHOICES["license"])
+def test_the_license_is_the_one_chosen(render: Render, license: str) -> None:
+    project = render(license=license, author_name="Ada Lovelace")
+    text = (project / "LICENSE").read_text()
+    marks = {
+        "MIT": "MIT License",
+        "BSD-3-Clause": "BSD 3-Clause",
+        "Apache-2.0": "Apache License",
+        "Proprietary": "All rights reserved",
+    }
+    assert [mark for mark in marks if marks[mark] in text] == [license]
+    assert "Ada Lovelace" in text
+    expected = "LicenseRef-Proprietary" if license == "Proprietary" else license
+    assert tomllib.loads((project / "pyproject.toml").read_text())["project"]["license"] == expected
+
+
+def test_the_second_hook_run_changes_nothing(render: Render) -> None:
+    project = render(package_name="other_name")
+    before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    hook = (ROOT / "hooks" / "post_gen_project.py").read_text().replace("{{ cookiecutter.package_name }}", "other_name")
+    subprocess.run([sys.executable, "-c", hook], cwd=project, check=True)
+    assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
+
+
+def test_a_folder_that_exists_is_not_touched(tmp_path: Path) -> None:
+    (tmp_path / "my-project").mkdir()
+    (tmp_path / "my-project" / "precious.txt").write_text("mine")
+    assert generate(tmp_path).returncode != 0
+    assert [path.name for path in (tmp_path / "my-project").iterdir()] == ["precious.txt"]
+
+
+def check_files(project: Path) -> None:
+    """Every file parses, and no mark of the template is left."""
+    for path in [path for path in project.rglob("*") if path.is_file()]:
+        text = path.read_text(encoding="utf-8")
+        assert "cookiecutter" not in text, path
+        assert "{%" not in text, path
+        if path.suffix == ".py":
+            ast.parse(text)
+            assert "package_name" not in text, path
+        elif path.suffix in (".yaml", ".yml", ".cff"):
+            yaml.safe_load(text)
+        elif path.suffix == ".toml":
+            tomllib.loads(text)
+        elif path.suffix == ".ipynb":
+            json.loads(text)
+    assert len([path for path in project.rglob("*.py")]) == len(
+        [path for path in TEMPLATE.rglob("*.py") if "__pycache__" not in path.parts]
+    )

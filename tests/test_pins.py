@@ -1,0 +1,95 @@
+"""One list of dependencies: every other place that names a version agrees with it."""
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ANSWERS, CHOICES, ROOT, TEMPLATE, Render
+
+VARIANTS = TEMPLATE / "variants"
+LOCKS = sorted((VARIANTS / "environment_manager=pip").rglob("requirements*.txt"))
+
+
+def metadata(render: Render) -> dict:  # type: ignore[type-arg]
+    return tomllib.loads((render() / "pyproject.toml").read_text())
+
+
+def pins(requirements: list[str]) -> dict[str, str]:
+    for requirement in requirements:
+        assert re.fullmatch(r"[a-z0-9-]+==[0-9.]+", requirement), f"{requirement} is not pinned exactly"
+    return dict(requirement.split("==") for requirement in requirements)
+
+
+def locked(path: Path) -> dict[str, set[str]]:
+    found: dict[str, set[str]] = {}
+    for name, version in re.findall(r"^([a-z0-9-]+)==([^ ;]+)", path.read_text(), flags=re.MULTILINE):
+        found.setdefault(name, set()).add(version)
+    return found
+
+
+def test_every_lock_holds_the_direct_pins_but_torch(render: Render) -> None:
+    data = metadata(render)
+    runtime = pins(data["project"]["dependencies"])
+    runtime.pop("torch")  # its build depends on the hardware, so it is installed first and from its own index
+    for tracker in CHOICES["tracker"]:
+        extra = pins(data["project"]["optional-dependencies"].get(tracker, []))
+        lock = locked(VARIANTS / "environment_manager=pip" / f"tracker={tracker}" / "requirements.txt")
+        for name, version in {**runtime, **extra}.items():
+            assert lock[name] == {version}
+        assert "torch" not in lock
+        assert not [name for name in lock if name.startswith("nvidia")]
+    development = locked(VARIANTS / "environment_manager=pip" / "requirements-dev.txt")
+    for name, version in pins(data["dependency-groups"]["dev"]).items():
+        assert development[name] == {version}
+
+
+def test_all_locks_agree() -> None:
+    assert len(LOCKS) == 2 + len(CHOICES["tracker"])
+    versions: dict[str, set[frozenset[str]]] = {}
+    for lock in LOCKS:
+        for name, found in locked(lock).items():
+            versions.setdefault(name, set()).add(frozenset(found))
+    assert {name: found for name, found in versions.items() if len(found) > 1} == {}
+
+
+@pytest.mark.parametrize("lock", [*LOCKS, ROOT / "requirements-dev.txt"], ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_locked_package_has_a_hash(lock: Path) -> None:
+    entries = re.split(r"^(?=[a-z0-9-]+==)", lock.read_text(), flags=re.MULTILINE)[1:]
+    assert all("--hash=sha256:" in entry for entry in entries)
+
+
+def test_conda_asks_for_the_same_versions(render: Render) -> None:
+    runtime = pins(metadata(render)["project"]["dependencies"])
+    asked = yaml.safe_load((render(environment_manager="conda") / "environment.yml").read_text())["dependencies"]
+    versions = dict(entry.split("=") for entry in asked if isinstance(entry, str))
+    assert versions.pop("python") == ANSWERS["python_version"][0]
+    assert versions.pop("pytorch-cpu") == runtime["torch"]
+    versions.pop("pip")
+    assert versions
+    for name, version in versions.items():
+        assert runtime[name] == version
+
+
+@pytest.mark.parametrize("manager", CHOICES["environment_manager"])
+def test_make_and_readme_name_the_pinned_torch_and_pip(render: Render, manager: str) -> None:
+    project = render(environment_manager=manager)
+    torch = pins(metadata(render)["project"]["dependencies"])["torch"]
+    texts = [(project / name).read_text() for name in ("environment.mk", "README.md")]
+    if (project / "environment.yml").exists():
+        texts.append((project / "environment.yml").read_text())
+    assert {version for text in texts for version in re.findall(r"torch(?:-cpu)?==?([0-9.]+)", text)} <= {torch}
+    assert len({version for text in texts for version in re.findall(r"\bpip==?([0-9.]+)", text)}) <= 1
+
+
+def test_readme_and_make_install_in_the_same_way(render: Render) -> None:
+    """The plain commands are those of `make setup`, but for quietness and the path of Python."""
+    project = render()
+    recipe = (project / "environment.mk").read_text().split("setup:")[1].split("\n\n")[0]
+    recipe = recipe.replace("$(PYTHON)", "python3.11").replace("$(PIP)", "python -m pip").replace(" --quiet", "")
+    recipe = recipe.replace("$(TORCH_INDEX)", "https://download.pytorch.org/whl/cpu").replace(" --clear", "")
+    made = [line.strip() for line in recipe.splitlines()[1:] if not line.strip().startswith("@")]
+    printed = json.loads(json.dumps(ANSWERS["__setup"]["pip"]).replace("{{ cookiecutter.python_version }}", "3.11"))
+    assert [line for line in made if "pip check" not in line] == [line for line in printed if "activate" not in line]

@@ -1,0 +1,160 @@
+"""DVC: only the stages concerned run, experiments work, and a clone gets everything back."""
+
+import json
+import re
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from conftest import code_blocks, digest, metrics, run
+
+pytestmark = pytest.mark.slow
+SHORTEN = (
+    "sed -i 's/^epochs: 30/epochs: 2/' configs/training/default.yaml && "
+    "sed -i 's/model: cnn/model: mlp/' configs/config.yaml"
+)
+STAGES = {"configure", "prepare", "train", "evaluate"}
+
+
+def stages_run(output: str) -> set[str]:
+    return set(re.findall(r"Running stage '(\w+)'", output))
+
+
+@pytest.fixture(scope="module")
+def pipeline(shared_project: Path) -> Path:
+    """Return a project whose pipeline has run, shortened to a small network and two epochs, and was committed."""
+    run(SHORTEN, shared_project)
+    assert stages_run(run("dvc repro", shared_project).stdout) == STAGES
+    run("git add . && git commit --quiet --message 'Run the pipeline'", shared_project)
+    return shared_project
+
+
+def test_nothing_runs_the_second_time(pipeline: Path) -> None:
+    output = run("dvc repro", pipeline).stdout
+    assert stages_run(output) == set()
+    assert "up to date" in output
+    assert run("git status --porcelain", pipeline).stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("edit", "expected"),
+    [
+        ("sed -i 's/^lr: .*/lr: 0.002/' configs/training/default.yaml", {"configure", "train", "evaluate"}),
+        ("sed -i 's/seed: 42/seed: 43/' configs/config.yaml", {"configure", "train", "evaluate"}),
+        ("sed -i 's/^test_fraction: .*/test_fraction: 0.2/' configs/data/digits.yaml", STAGES),
+        ("echo '# more' >> configs/training/default.yaml", {"configure"}),
+        ("echo '# more' >> src/my_project/evaluation/figures.py", {"evaluate"}),
+        ("echo '# more' >> src/my_project/models/mlp.py", {"train"}),
+        ("echo '# more' >> README.md", set()),
+        ("sed -i 's/tracking: .mlflow./tracking: [none]/' configs/pipeline.yaml", {"configure"}),
+    ],
+)
+def test_only_the_stages_concerned_run_again(pipeline: Path, edit: str, expected: set[str]) -> None:
+    run(edit, pipeline)
+    ran = stages_run(run("dvc repro", pipeline).stdout)
+    run("git checkout --quiet . && dvc checkout --quiet", pipeline)
+    assert ran == expected
+
+
+def test_the_test_in_training_equals_evaluate(pipeline: Path) -> None:
+    assert metrics(pipeline / "models" / "test") == metrics(pipeline / "reports")
+
+
+def test_params_diff_and_metrics_show(pipeline: Path) -> None:
+    run("sed -i 's/^lr: .*/lr: 0.002/' configs/training/default.yaml && dvc repro", pipeline)
+    difference = json.loads(run("dvc params diff --json", pipeline).stdout)
+    shown = json.loads(run("dvc metrics show --json", pipeline).stdout)
+    run("git checkout --quiet . && dvc checkout --quiet", pipeline)
+    assert difference == {"params.yaml": {"training.lr": {"old": 0.003, "new": 0.002}}}
+    assert "accuracy" in str(shown)
+    assert "configure" in run("dvc dag", pipeline).stdout
+
+
+def test_an_experiment_leaves_configs_alone(pipeline: Path) -> None:
+    output = run("dvc exp run -S training.lr=0.01 --name faster", pipeline).stdout
+    assert stages_run(output) - {"configure"} == {"train", "evaluate"}
+    assert "lr: 0.003" in (pipeline / "configs" / "training" / "default.yaml").read_text()
+    changed = json.loads(run("dvc exp diff --json", pipeline).stdout)["params"]["params.yaml"]
+    assert changed["training.lr"] == {"old": 0.003, "new": 0.01, "diff": pytest.approx(0.007)}
+    run("git checkout --quiet . && dvc checkout --quiet", pipeline)
+    refused = run("dvc exp run -S training.lr=-1", pipeline, check=False)
+    assert refused.returncode != 0
+    assert "training.lr=-1" in refused.stdout + refused.stderr
+    run("git checkout --quiet . && dvc checkout --quiet", pipeline)
+
+
+def test_a_queued_experiment_runs_its_own_copy_of_the_code(pipeline: Path) -> None:
+    run("sed -i 's/dropout: 0.0/dropout: 0.5/' configs/model/mlp.yaml", pipeline)
+    run("dvc exp run --queue -S training.epochs=1 --name queued", pipeline)
+    run("git checkout --quiet . && dvc checkout --quiet", pipeline)
+    run("dvc exp run --run-all", pipeline)
+    rows = json.loads(run("dvc exp show --json", pipeline).stdout)
+    assert "queued" in json.dumps(rows)
+    assert run("git status --porcelain", pipeline).stdout == ""
+
+
+def test_a_clone_pulls_and_has_nothing_to_do(pipeline: Path, tmp_path: Path, environment: Path) -> None:
+    run("dvc push", pipeline)
+    clone = tmp_path / "clone" / pipeline.name
+    run(f"git clone --quiet '{pipeline}' '{clone}'", tmp_path)
+    (clone / ".venv").symlink_to(environment)
+    run(f"dvc remote modify --local local url '{pipeline.parent}/my-project-dvc-store' && dvc pull", clone)
+    assert digest(clone / "models" / "model.safetensors") == digest(pipeline / "models" / "model.safetensors")
+    assert stages_run(run("dvc repro", clone).stdout) == set()
+
+
+def test_a_project_runs_the_pipeline_again_to_the_same_bits(pipeline: Path) -> None:
+    before = digest(pipeline / "models" / "model.safetensors")
+    assert stages_run(run("dvc repro --force", pipeline).stdout) == STAGES
+    assert digest(pipeline / "models" / "model.safetensors") == before
+
+
+def test_a_failing_stage_keeps_what_was_there(pipeline: Path) -> None:
+    raw = pipeline / "data" / "raw" / "digits" / "digits.csv.gz"
+    good, before = raw.read_bytes(), digest(pipeline / "data" / "processed" / "digits" / "inputs.npy")
+    raw.unlink()
+    raw.write_bytes(good[:1000])
+    result = run("dvc repro", pipeline, check=False)
+    raw.unlink()
+    raw.write_bytes(good)
+    assert result.returncode != 0
+    assert "digits.csv.gz is truncated or damaged" in result.stdout + result.stderr
+    assert digest(pipeline / "data" / "processed" / "digits" / "inputs.npy") == before
+
+
+@contextmanager
+def s3_server(log: Path) -> Iterator[str]:
+    """Yield the address of a real S3 server on the loopback address."""
+    with log.open("w") as output:
+        server = subprocess.Popen(
+            [Path(sys.executable).with_name("moto_server"), "-H", "127.0.0.1", "-p", "0"], stderr=output, stdout=output
+        )
+        try:
+            for _ in range(300):
+                if found := re.search(r"Running on (http://127\.0\.0\.1:\d+)", log.read_text()):
+                    break
+                time.sleep(0.1)
+            assert found, log.read_text()
+            yield found[1]
+        finally:
+            server.terminate()
+            server.wait(10)
+
+
+def test_s3_as_the_docs_say(pipeline: Path, tmp_path: Path) -> None:
+    block = next(block for block in code_blocks((pipeline / "docs" / "data.md").read_text()) if "s3://" in block)
+    with s3_server(tmp_path / "log") as address:
+        urllib.request.urlopen(urllib.request.Request(f"{address}/my-bucket", method="PUT"))
+        keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+        run(block.replace("https://storage.example.com", address), pipeline, **keys)
+        run("rm -rf .dvc/cache models/model.safetensors", pipeline)
+        with pytest.raises(AssertionError):
+            run("dvc checkout models/model.safetensors", pipeline)  # it is really gone
+        run("dvc pull", pipeline, **keys)
+        assert (pipeline / "models" / "model.safetensors").exists()
+    run("git checkout --quiet .", pipeline)

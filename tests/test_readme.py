@@ -1,0 +1,54 @@
+"""What the READMEs print is run as printed, in their order."""
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, code_blocks, digest, metrics, run
+
+pytestmark = pytest.mark.slow
+
+
+def test_the_projects_readme(project: Path, fashion_mnist: Path) -> None:
+    """All commands but the installation, which the environment of the tests is made with."""
+    run(f"python prepare.py data=fashion_mnist data.source={fashion_mnist}", project)  # there is no download here
+    blocks = code_blocks((project / "README.md").read_text())
+    assert len(blocks) >= 7
+    ran = []
+    for line in "".join(block for block in blocks if "setup" not in block and "-m venv" not in block).splitlines():
+        command = re.sub(r"\s+#.*", "", line)
+        if "run=outputs/" in command:
+            newest = max(project.glob("outputs/*/*/config.yaml"), key=lambda path: path.stat().st_mtime).parent
+            command = re.sub(r"run=\S+", f"run={newest.relative_to(project)}", command)
+        if command.startswith("git commit"):
+            command += " --allow-empty"
+        run(command, project)
+        ran.append(command)
+    assert {"make run", "make test", "make lint", "dvc push", "dvc pull"} <= set(ran)
+    assert metrics(project / "reports")["accuracy"] >= 0.975
+    configs = project.glob("outputs/*/*/config.yaml")
+    [fashion] = [
+        path.parent for path in configs if "fashion_mnist" in path.read_text() and "epochs: 8" in path.read_text()
+    ]
+    assert metrics(fashion / "test")["accuracy"] >= 0.915
+    run('eval "$(python train.py -sc install=bash)"', project)
+
+
+def test_the_page_on_reproducibility(project: Path) -> None:
+    [block] = code_blocks((project / "docs" / "reproducibility.md").read_text())
+    assert run(block, project).stdout.strip().endswith("same")
+    run("python train.py seed=43 hydra.run.dir=outputs/other", project)
+    assert digest(project / "outputs/other/model.safetensors") != digest(project / "outputs/first/model.safetensors")
+
+
+def test_the_demo(tmp_path: Path) -> None:
+    """`make demo` in a clone of this repository, as the README says."""
+    clone = tmp_path / "clone"
+    shutil.copytree(
+        ROOT, clone, ignore=shutil.ignore_patterns(".venv", ".cache", "demo", ".pytest_cache", "__pycache__")
+    )
+    printed = run("make demo", clone).stdout
+    accuracy = re.search(r"reports/metrics.json\s+([0-9.]+)", printed)
+    assert accuracy, printed
+    assert float(accuracy[1]) >= 0.975

@@ -1,0 +1,62 @@
+"""The template's own sources, before anything is rendered."""
+
+import ast
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, TEMPLATE
+
+PYTHON = sorted(
+    path
+    for folder in ("hooks", "scripts", "tests", "benchmarks", TEMPLATE.name)
+    for path in (ROOT / folder).rglob("*.py")
+)
+PACKAGE = [path for path in PYTHON if "src" in path.parts]
+
+
+def name(path: Path) -> str:
+    return str(path.relative_to(ROOT))
+
+
+@pytest.mark.parametrize("path", PYTHON, ids=name)
+def test_python_is_valid_and_holds_no_template_logic(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    ast.parse(text)
+    if path.parent != ROOT / "tests":  # which look for it
+        assert not re.search(r"{%|%}", text)
+
+
+@pytest.mark.parametrize("path", PACKAGE, ids=name)
+def test_imports_inside_the_package_are_relative(path: Path) -> None:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.level == 0:
+            assert node.module
+            assert node.module.split(".")[0] != "package_name"
+
+
+@pytest.mark.parametrize("path", [*TEMPLATE.glob("*.py"), *(ROOT / "hooks").glob("*.py")], ids=name)
+def test_sizes(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) < (60 if path.parent == TEMPLATE else 120)
+
+
+def test_hooks_together_are_short() -> None:
+    lines = [line for path in (ROOT / "hooks").glob("*.py") for line in path.read_text(encoding="utf-8").splitlines()]
+    assert len([line for line in lines if line.strip()]) <= 120
+
+
+@pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]], ids=" ".join)
+def test_style(arguments: list[str]) -> None:
+    ruff = Path(sys.executable).with_name("ruff")
+    result = subprocess.run([ruff, *arguments, "--no-cache", "."], cwd=ROOT, capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout
+
+
+def test_no_registry_or_local_path_is_committed() -> None:
+    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    locks = [ROOT / path for path in tracked.split("\0") if Path(path).name.startswith("requirements")]
+    assert len(locks) >= 6
+    for lock in locks:
+        assert not re.search(r"://|^--|@ file|^/", lock.read_text(), flags=re.MULTILINE), lock

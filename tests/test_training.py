@@ -1,0 +1,127 @@
+"""Trainings in every mode that the configuration offers."""
+
+import json
+import re
+import sqlite3
+from pathlib import Path
+
+import pytest
+from conftest import TEMPLATE, digest, metrics, run
+
+pytestmark = pytest.mark.slow
+EXPERIMENTS = sorted(path.stem for path in (TEMPLATE / "configs" / "experiment").glob("*.yaml"))
+DEBUG = sorted(path.stem for path in (TEMPLATE / "configs" / "debug").glob("*.yaml"))
+SHORT = "tracking=none model=mlp training.epochs=2"
+
+
+def train(project: Path, arguments: str, name: str, **environment: str) -> Path:
+    """Train in the folder outputs/NAME and return it."""
+    run(f"python train.py {arguments} hydra.run.dir=outputs/{name}", project, **environment)
+    return project / "outputs" / name
+
+
+def test_the_defaults_reach_their_accuracy(shared_project: Path) -> None:
+    assert metrics(train(shared_project, "tracking=none", "default") / "test")["accuracy"] >= 0.975
+
+
+@pytest.mark.parametrize("experiment", EXPERIMENTS)
+def test_every_experiment_runs(shared_project: Path, fashion_mnist: Path, experiment: str) -> None:
+    source = f"data.source={fashion_mnist}" if "fashion" in experiment else ""
+    folder = train(shared_project, f"experiment={experiment} debug=fast {source}", experiment)
+    assert (folder / "model.safetensors").exists()
+
+
+def test_a_table_is_learned(shared_project: Path) -> None:
+    folder = train(shared_project, "experiment=breast_cancer tracking=none", "table")
+    assert metrics(folder / "test")["accuracy"] > 0.9
+    epochs = len((folder / "metrics.csv").read_text().splitlines()) - 1
+    assert epochs < 30  # stopped early
+    assert (folder / "checkpoints" / "best.ckpt").exists()
+
+
+@pytest.mark.parametrize("debug", DEBUG)
+def test_every_debug_configuration_runs(shared_project: Path, debug: str) -> None:
+    folder = train(shared_project, f"debug={debug} model=mlp", f"debug-{debug}")
+    if debug == "overfit":
+        rows = (folder / "metrics.csv").read_text().splitlines()
+        loss = rows[0].split(",").index("train/loss")
+        assert float(rows[-1].split(",")[loss]) < 0.01
+
+
+@pytest.mark.parametrize("argument", ["data.num_workers=2", "callbacks=best", "trainer.check_val_every_n_epoch=2"])
+def test_what_must_not_change_the_weights_does_not(shared_project: Path, argument: str) -> None:
+    folder = train(shared_project, f"{SHORT} {argument}", re.sub(r"\W", "-", argument))
+    last = train(shared_project, SHORT, "reference-" + re.sub(r"\W", "-", argument))
+    if argument == "callbacks=best":  # its final model is the best one; the training itself must be the same
+        assert (folder / "metrics.csv").read_bytes() == (last / "metrics.csv").read_bytes()
+    else:
+        assert digest(folder / "model.safetensors") == digest(last / "model.safetensors")
+
+
+def test_two_processes_share_the_batches(shared_project: Path) -> None:
+    first = train(shared_project, f"{SHORT} trainer=ddp", "ddp1")
+    second = train(shared_project, f"{SHORT} trainer=ddp", "ddp2")
+    assert digest(first / "model.safetensors") == digest(second / "model.safetensors")
+    assert metrics(first / "test")["accuracy"] > 0.5
+
+
+def test_portable_and_fast(shared_project: Path) -> None:
+    portable = train(shared_project, f"{SHORT} reproducibility=portable", "portable")
+    fast = train(shared_project, f"{SHORT} reproducibility=fast", "fast")
+    assert metrics(portable / "test")["accuracy"] > 0.5
+    assert metrics(fast / "test")["accuracy"] > 0.5
+    refused = run(f"python train.py {SHORT} reproducibility=portable", shared_project, check=False, MKL_CBWR="AVX2")
+    assert refused.returncode == 1
+    assert "MKL_CBWR=AVX2" in refused.stderr
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "sgd training.lr=0.05"])
+@pytest.mark.parametrize("scheduler", ["none", "cosine", "exponential"])
+def test_optimizers_and_schedules(shared_project: Path, optimizer: str, scheduler: str) -> None:
+    arguments = f"{SHORT} training.optimizer={optimizer} training.scheduler={scheduler}"
+    folder = train(shared_project, arguments, re.sub(r"\W", "-", f"{optimizer}-{scheduler}"))
+    rates = [float(row.split(",")[2]) for row in (folder / "metrics.csv").read_text().splitlines()[1:]]
+    assert (rates[0] == rates[1]) is (scheduler == "none")
+
+
+def test_a_sweep_makes_one_folder_for_each_value(shared_project: Path) -> None:
+    run(f"python train.py sweep=learning_rate {SHORT} hydra.sweep.dir=outputs/sweep", shared_project)
+    folders = sorted((shared_project / "outputs" / "sweep").glob("[0-9]"))
+    assert [folder.name for folder in folders] == ["0", "1", "2"]
+    assert len({digest(folder / "model.safetensors") for folder in folders}) == 3
+
+
+def test_trackers(shared_project: Path, environment: Path) -> None:
+    """MLflow is installed by default; the others come from the locks of their own variants."""
+    locks = TEMPLATE / "variants" / "environment_manager=pip"
+    missing = run("python train.py tracking=[wandb]", shared_project, check=False)
+    if missing.returncode:  # the first time in this environment
+        assert "pip install -e '.[wandb]'" in missing.stderr
+    for tracker in ("wandb", "tensorboard"):
+        lock = locks / f"tracker={tracker}" / "requirements.txt"
+        run(f"python -m pip install --quiet --no-deps --require-hashes --requirement '{lock}'", shared_project)
+    short = SHORT.replace("tracking=none", "'tracking=[mlflow,wandb,tensorboard]'")
+    folder = train(shared_project, short, "trackers")
+    with sqlite3.connect(shared_project / "mlflow.db") as database:
+        logged = dict(database.execute("select key, value from metrics").fetchall())
+    assert logged["test/accuracy"] == metrics(folder / "test")["accuracy"]
+    assert list(folder.glob("wandb/offline-run-*/run-*.wandb"))
+    assert list(folder.glob("tensorboard/events*"))
+    assert digest(folder / "model.safetensors") == digest(
+        train(shared_project, SHORT, "untracked") / "model.safetensors"
+    )
+
+
+def test_a_hidden_cause_is_told_in_one_sentence(shared_project: Path) -> None:
+    wrong = run("python train.py data=breast_cancer tracking=none", shared_project, check=False)
+    assert wrong.returncode == 1
+    assert "choose model=mlp" in wrong.stderr
+    large = run("python train.py training.batch_size=5000 tracking=none", shared_project, check=False)
+    assert "training.batch_size=5000 is larger than" in large.stderr
+    lost = run("python evaluate.py run=outputs/nowhere", shared_project, check=False)
+    assert "run=outputs/nowhere is not the folder of a run; the newest is run=" in lost.stderr
+
+
+def test_the_configuration_of_a_run_is_complete(shared_project: Path) -> None:
+    folder = train(shared_project, f"{SHORT} seed=7", "complete")
+    assert json.loads(json.dumps((folder / "config.yaml").read_text())).count("seed: 7") == 1

@@ -1,31 +1,41 @@
-"""Secrets live in `.env` and in the environment. They are masked wherever this project writes text."""
+"""Secrets live in `.env` and in the environment. They are masked wherever this project writes text.
+
+A variable counts as secret when its name says so, or when its value is an address that holds a password.
+"""
 
 import logging
 import os
 import re
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
-from dotenv import dotenv_values, find_dotenv, load_dotenv
+from dotenv import find_dotenv, load_dotenv
 from omegaconf import DictConfig, OmegaConf
 
 from .errors import ConfigError
 
 MASK = "***"
-_SECRET_NAME = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL)", re.IGNORECASE)
-_SHORTEST = 6  # shorter values, such as `true` or a port, would mask ordinary words
+_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|WEBHOOK", re.IGNORECASE)
+_ADDRESS_WITH_PASSWORD = re.compile(r"://[^/@:]*:[^/@]+@")
+_SHORTEST = 6  # shorter values would mask ordinary words
 
 
 def load() -> None:
     """Put the variables of the nearest `.env` into the environment; those that are set already win."""
     load_dotenv(find_dotenv(usecwd=True))
+    values.cache_clear()
 
 
+@cache
 def values() -> list[str]:
-    """Return the secret values: those of `.env` and of variables that are named like a secret, longest first."""
-    found = set(dotenv_values(find_dotenv(usecwd=True)).values())
-    found |= {value for name, value in os.environ.items() if _SECRET_NAME.search(name)}
-    return sorted((value for value in found if value and len(value) >= _SHORTEST), key=len, reverse=True)
+    """Return the secret values in the environment, longest first."""
+    found = {
+        value
+        for name, value in os.environ.items()
+        if len(value) >= _SHORTEST and (_SECRET_NAME.search(name) or _ADDRESS_WITH_PASSWORD.search(value))
+    }
+    return sorted(found, key=len, reverse=True)
 
 
 def mask(text: str) -> str:
@@ -43,10 +53,9 @@ def refuse_in(arguments: Iterable[str]) -> None:
     """
     for argument in arguments:
         if mask(argument) != argument:
-            key = argument.partition("=")[0]
+            key = mask(argument.partition("=")[0])
             raise ConfigError(
-                f"{mask(key)}={MASK} holds a secret, which would be recorded: "
-                "write ${oc.env:NAME} in configs/ instead"
+                f"{key}={MASK} holds a secret, which would be recorded: write $" + "{oc.env:NAME} in configs/ instead"
             )
 
 
@@ -68,6 +77,6 @@ class MaskFilter(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         record.msg, record.args = mask(record.getMessage()), None
-        if record.exc_info and not record.exc_text:
-            record.exc_text = mask(logging.Formatter().formatException(record.exc_info))
+        if record.exc_info:
+            record.exc_text = mask(record.exc_text or logging.Formatter().formatException(record.exc_info))
         return True

@@ -1,5 +1,6 @@
 """Arrays that stay on the disk: written chunk by chunk, mapped into memory for reading."""
 
+import mmap
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO
@@ -30,6 +31,9 @@ class MappedArray:
         """Return the whole array, mapped and not read."""
         if self._array is None:
             self._array = np.load(self.path, mmap_mode="r")
+            if hasattr(mmap, "MADV_RANDOM"):  # not on Windows
+                # batches are drawn in random order: reading ahead would read the file many times over
+                self._array._mmap.madvise(mmap.MADV_RANDOM)  # type: ignore[attr-defined, union-attr]
         return self._array
 
     def rows(self, positions: np.ndarray) -> np.ndarray:

@@ -11,11 +11,11 @@ ANSWERS = json.loads(r"""{{ cookiecutter | jsonify }}""")
 # fmt: off
 TAKEN = {
     "configs", "configure", "data", "docs", "dotenv", "dvc", "editables", "evaluate", "gto", "hatchling",
-    "hydra", "ipykernel", "lightning", "lightning_fabric", "lightning_utilities", "matplotlib", "mlflow",
-    "models", "mypy", "nbclient", "nbformat", "notebooks", "numpy", "omegaconf", "pip", "pooch", "pre_commit",
-    "prepare", "pytest", "pytorch_lightning", "reports", "rich", "ruff", "safetensors", "scipy", "setuptools",
-    "sklearn", "src", "tensorboard", "test", "tests", "torch", "torchmetrics", "train", "uv", "variants",
-    "wandb",
+    "hydra", "ipykernel", "ipykernel_launcher", "lightning", "lightning_fabric", "lightning_utilities",
+    "matplotlib", "mlflow", "models", "mpl_toolkits", "mypy", "mypyc", "nbclient", "nbformat", "notebooks",
+    "numpy", "omegaconf", "pip", "pooch", "pre_commit", "prepare", "py", "pydevd_plugins", "pylab", "pytest",
+    "pytorch_lightning", "reports", "rich", "ruff", "safetensors", "scipy", "setuptools", "sklearn", "src",
+    "tensorboard", "test", "tests", "torch", "torchmetrics", "train", "uv", "variants", "wandb",
 }
 # fmt: on
 # Projects of these names exist and are installed beside this one.

@@ -70,7 +70,7 @@ def test_params_diff_and_metrics_show(pipeline: Path) -> None:
     difference = json.loads(run("dvc params diff --json", pipeline).stdout)
     shown = json.loads(run("dvc metrics show --json", pipeline).stdout)
     run("git checkout --quiet . && dvc checkout --quiet", pipeline)
-    assert difference == {"params.yaml": {"training.lr": {"old": 0.003, "new": 0.002}}}
+    assert difference == {"params.yaml": {"training.lr": {"old": 0.003, "new": 0.002, "diff": pytest.approx(-0.001)}}}
     assert "accuracy" in str(shown)
     assert "configure" in run("dvc dag", pipeline).stdout
 

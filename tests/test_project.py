@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from conftest import CHOICES, ROOT, TEMPLATE, THIS_PYTHON, Render, installed, run
+from conftest import CACHE, CHOICES, ROOT, TEMPLATE, THIS_PYTHON, Render, installed, run
 
 pytestmark = pytest.mark.slow
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.slow
 )
 def test_style_and_types_of_a_rendered_project(render: Render, environment: Path, answers: dict[str, str]) -> None:
     project = installed(render(python_version=THIS_PYTHON, **answers), environment)
-    run("make lint", project)
+    run("make lint", project, MYPY_CACHE_DIR=str(CACHE / "mypy"))  # shared, because torch's types take long to read
 
 
 def test_types_of_the_sources_as_they_stand(tmp_path: Path, environment: Path) -> None:
@@ -29,7 +29,7 @@ def test_types_of_the_sources_as_they_stand(tmp_path: Path, environment: Path) -
     (tmp_path / ".venv").symlink_to(environment)
     scripts = " ".join(f"'{path}'" for path in [*TEMPLATE.glob("*.py"), TEMPLATE / "tests"])
     run(
-        f"mypy --config-file '{TEMPLATE}/pyproject.toml' --cache-dir cache package_name {scripts}",
+        f"mypy --config-file '{TEMPLATE}/pyproject.toml' --cache-dir {CACHE}/mypy package_name {scripts}",
         tmp_path,
         MYPYPATH=str(tmp_path),
     )

@@ -2,7 +2,10 @@
 
 import json
 import re
+import signal
 import sqlite3
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -120,6 +123,36 @@ def test_a_hidden_cause_is_told_in_one_sentence(shared_project: Path) -> None:
     assert "training.batch_size=5000 is larger than" in large.stderr
     lost = run("python evaluate.py run=outputs/nowhere", shared_project, check=False)
     assert "run=outputs/nowhere is not the folder of a run; the newest is run=" in lost.stderr
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
+def test_a_signal_ends_a_run_with_its_code(shared_project: Path, number: int, code: int) -> None:
+    arguments = f"{SHORT} training.epochs=10000 hydra.run.dir=outputs/signal{number}".split()
+    process = subprocess.Popen(
+        [shared_project / ".venv" / "bin" / "python", "train.py", *arguments],
+        cwd=shared_project,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a background job ignores it
+    )
+    history = shared_project / "outputs" / f"signal{number}" / "metrics.csv"
+    while not history.exists() and process.poll() is None:
+        time.sleep(0.05)
+    process.send_signal(number)
+    errors = process.communicate(timeout=60)[1]
+    assert process.returncode == code
+    assert errors.strip().endswith("error: interrupted")
+    assert not (history.parent / "model.safetensors").exists()
+
+
+def test_a_command_works_from_another_folder(shared_project: Path, tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    (here / ".venv").mkdir(parents=True)
+    python = shared_project / ".venv" / "bin" / "python"
+    run(f"{python} '{shared_project}/train.py' {SHORT} hydra.run.dir=outputs/elsewhere", here)
+    assert (shared_project / "outputs" / "elsewhere" / "model.safetensors").exists()
+    assert [path.name for path in here.iterdir()] == [".venv"]
 
 
 def test_the_configuration_of_a_run_is_complete(shared_project: Path) -> None:

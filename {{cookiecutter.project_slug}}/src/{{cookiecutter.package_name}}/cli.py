@@ -41,6 +41,9 @@ def run(task: Callable[[DictConfig], None], config: str) -> None:
             task(cfg)
 
     with one_sentence():
+        # paths in configs/ are relative to the project, wherever the command is called
+        sys.argv[0] = os.path.abspath(sys.argv[0])
+        os.chdir(os.path.dirname(sys.argv[0]))
         secrets.load()
         secrets.refuse_in(sys.argv[1:])
         hydra.main(version_base="1.3", config_path="configs", config_name=config)(guarded)()
@@ -48,16 +51,23 @@ def run(task: Callable[[DictConfig], None], config: str) -> None:
 
 @contextmanager
 def one_sentence() -> Iterator[None]:
-    """Print one sentence and exit with 1 when anything fails inside, and with 130 when it is interrupted.
+    """Print one sentence and exit with 1 when anything fails inside; 130 after Ctrl-C, 143 after SIGTERM.
 
     The traceback goes to the log file of the run; HYDRA_FULL_ERROR=1 shows it on the console.
     """
     os.environ["HYDRA_FULL_ERROR"] = "1"  # Hydra hands its errors over instead of printing them in its own way
     try:
         yield
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit) as stop:
+        # Lightning turns both signals into an exit of its own, which says nothing, and 0 for SIGTERM
+        if isinstance(stop, KeyboardInterrupt) or isinstance(stop.__context__, KeyboardInterrupt):
+            code = 130
+        elif type(stop).__name__ == "SIGTERMException":
+            code = 143
+        else:
+            raise
         print("error: interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(code)
     except Exception as error:
         log.debug("traceback", exc_info=True)
         if _SHOW_TRACEBACK:

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from uuid import uuid4
 
 import hydra
@@ -42,8 +43,9 @@ def run(task: Callable[[DictConfig], None], config: str) -> None:
 
     with one_sentence():
         # paths in configs/ are relative to the project, wherever the command is called
-        sys.argv[0] = os.path.abspath(sys.argv[0])
-        os.chdir(os.path.dirname(sys.argv[0]))
+        script = Path(sys.argv[0]).resolve()
+        sys.argv[0] = str(script)
+        os.chdir(script.parent)
         secrets.load()
         secrets.refuse_in(sys.argv[1:])
         hydra.main(version_base="1.3", config_path="configs", config_name=config)(guarded)()

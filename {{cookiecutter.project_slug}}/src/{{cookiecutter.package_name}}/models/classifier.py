@@ -16,6 +16,31 @@ from .optimization import build_optimizer, build_scheduler
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 
+class Tally:
+    """Adds up loss and correct answers over an epoch, on the device and without waiting for it.
+
+    A few sums in place of metric objects, which cost more per step than a small network does.
+    """
+
+    def __init__(self) -> None:
+        self.loss: torch.Tensor | float = 0.0
+        self.correct: torch.Tensor | int = 0
+        self.examples = 0
+
+    @torch.no_grad()
+    def add(self, loss: torch.Tensor, logits: torch.Tensor, targets: torch.Tensor) -> None:
+        """Count a batch: its mean loss, logits (n, classes) and targets (n,)."""
+        self.loss = self.loss + loss.detach() * len(targets)
+        self.correct = self.correct + (logits.argmax(1) == targets).sum()
+        self.examples += len(targets)
+
+    def sums(self) -> torch.Tensor:
+        """Return the sum of the losses, the correct answers and the examples, shape (3,)."""
+        on_gpu = isinstance(self.loss, torch.Tensor) and self.loss.is_cuda  # where processes exchange tensors
+        sums = [float(self.loss), float(self.correct), self.examples]
+        return torch.tensor(sums, dtype=torch.float64, device="cuda" if on_gpu else "cpu")
+
+
 class Classifier(LightningModule):
     """Normalizes the inputs, applies the network, and trains it with cross-entropy.
 
@@ -35,7 +60,7 @@ class Classifier(LightningModule):
         self.register_buffer("std", std)
         self.mean: torch.Tensor
         self.std: torch.Tensor
-        self._sums = torch.zeros(3)  # loss, correct, examples: of the current epoch and split
+        self._tally = Tally()
         self.logits: list[torch.Tensor] = []  # of the last test, one tensor (n, classes) per batch
         self.targets: list[torch.Tensor] = []
 
@@ -43,21 +68,11 @@ class Classifier(LightningModule):
         """Map inputs as stored (n, *input_shape), of any number type, to logits (n, classes)."""
         return self.network((inputs.to(self.mean.dtype) - self.mean) / self.std)
 
-    # Sums of a few tensors per epoch instead of metric objects per step: these cost more than the network itself.
-    def _start(self) -> None:
-        self._sums = torch.zeros(
-            3, dtype=torch.float64 if self.device.type != "mps" else torch.float32, device=self.device
-        )
-
     def _step(self, batch: Batch) -> torch.Tensor:
         inputs, targets = batch
         logits = self(inputs)
         loss = F.cross_entropy(logits, targets)
-        with torch.no_grad():
-            correct = (logits.argmax(1) == targets).sum()
-            self._sums += torch.stack(
-                [loss.detach() * len(targets), correct, torch.tensor(len(targets), device=loss.device)]
-            )
+        self._tally.add(loss, logits, targets)
         return loss
 
     def _finish(self, split: str, sums: torch.Tensor) -> None:
@@ -65,26 +80,25 @@ class Classifier(LightningModule):
         self.log_dict({f"{split}/loss": loss / examples, f"{split}/accuracy": correct / examples})
 
     def on_train_epoch_start(self) -> None:
-        self._start()
+        self._tally = Tally()
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Return the mean loss of a batch."""
         return self._step(batch)
 
     def on_train_epoch_end(self) -> None:
-        self._finish("train", self.trainer.strategy.reduce(self._sums, reduce_op="sum"))
+        self._finish("train", self.trainer.strategy.reduce(self._tally.sums(), reduce_op="sum"))
 
     def on_validation_epoch_start(self) -> None:
-        self._train_sums = self._sums  # validation interrupts the training epoch
-        self._start()
+        self._training_tally, self._tally = self._tally, Tally()  # validation interrupts the training epoch
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count a validation batch."""
         self._step(batch)
 
     def on_validation_epoch_end(self) -> None:
-        self._finish("validation", self._sums)
-        self._sums = self._train_sums
+        self._finish("validation", self._tally.sums())
+        self._tally = self._training_tally
 
     def on_test_epoch_start(self) -> None:
         self.logits, self.targets = [], []

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from package_name.cli import explain
+
 from .conftest import SHORT, Command
 
 
@@ -61,6 +63,18 @@ def test_the_run_folder_is_complete(short_run: Path) -> None:
         assert (short_run / name).stat().st_size > 0, name
     metrics = json.loads((short_run / "test/metrics.json").read_text())
     assert 0.5 < metrics["accuracy"] <= 1  # two epochs learn something: chance is 0.1
+
+
+def test_a_nondeterministic_operation_is_named_with_the_key_that_allows_it() -> None:
+    torch.use_deterministic_algorithms(True)
+    try:
+        with pytest.raises(RuntimeError) as error:
+            torch.zeros(3).put_(torch.tensor([0, 0]), torch.tensor([1.0, 2.0]))
+    finally:
+        torch.use_deterministic_algorithms(False)
+    sentence = explain(error.value)
+    assert sentence.startswith("put_ has no deterministic implementation")
+    assert "reproducibility.nondeterministic_operations=warn" in sentence
 
 
 def test_secrets_are_masked(project: Path, command: Command) -> None:

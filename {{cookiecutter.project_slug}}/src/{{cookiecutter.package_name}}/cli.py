@@ -103,4 +103,10 @@ def explain(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "the memory is used up; lower training.batch_size or data.num_workers"
     first_line = (str(error).splitlines() or [""])[0]
+    if "does not have a deterministic implementation" in first_line:
+        operation = first_line.split()[0]
+        return (
+            f"{operation} has no deterministic implementation in this version of torch; use another operation, "
+            "or accept that bits may differ: reproducibility.nondeterministic_operations=warn"
+        )
     return f"{type(error).__name__}: {first_line} (the run's log file has the traceback; HYDRA_FULL_ERROR=1 prints it)"

@@ -48,7 +48,7 @@ def test_every_debug_configuration_runs(shared_project: Path, debug: str) -> Non
     if debug == "overfit":
         rows = (folder / "metrics.csv").read_text().splitlines()
         loss = rows[0].split(",").index("train/loss")
-        assert float(rows[-1].split(",")[loss]) < 0.01
+        assert float(rows[-1].split(",")[loss]) < 0.05  # chance is 2.3
 
 
 @pytest.mark.parametrize("argument", ["data.num_workers=2", "callbacks=best", "trainer.check_val_every_n_epoch=2"])

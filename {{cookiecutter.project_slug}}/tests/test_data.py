@@ -9,7 +9,7 @@ import pytest
 
 from package_name.data.arrays import MappedArray
 from package_name.data.sampler import BatchSampler
-from package_name.data.splits import split
+from package_name.data.splits import split, subset
 
 from .conftest import Command
 
@@ -64,6 +64,14 @@ def test_splits_are_disjoint_stratified_and_follow_the_seed() -> None:
     same, other = split(targets, 0, 0.2, 0.1, seed=1), split(targets, 0, 0.2, 0.1, seed=2)
     assert all(np.array_equal(splits[name], same[name]) for name in splits)
     assert not np.array_equal(splits["test"], other["test"])
+
+
+def test_a_larger_subset_holds_a_smaller() -> None:
+    positions = np.arange(5, 105)
+    small, large = subset(positions, 10, seed=1), subset(positions, 30, seed=1)
+    assert len(small) == 10
+    assert set(small) < set(large) < set(positions)
+    assert not np.array_equal(small, subset(positions, 10, seed=2))
 
 
 def test_an_official_test_set_stays_as_it_is() -> None:

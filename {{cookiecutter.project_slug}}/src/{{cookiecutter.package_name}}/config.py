@@ -44,6 +44,7 @@ class Data:
     classes: list[str]
     validation_fraction: float = field(metadata=_fraction())
     test_fraction: float = field(metadata=_fraction())  # used where the data has no official test set
+    train_examples: int | None = field(metadata=_at_least(1))  # train on so many only; null: on all
     num_workers: int = field(metadata=_at_least(0))
 
 

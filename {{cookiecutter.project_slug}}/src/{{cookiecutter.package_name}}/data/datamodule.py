@@ -13,7 +13,7 @@ from ..errors import ConfigError
 from .arrays import MappedArray
 from .prepare import prepare, read_manifest
 from .sampler import BatchSampler
-from .splits import split
+from .splits import split, subset
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +49,8 @@ class DataModule(LightningDataModule):
             data.test_fraction,
             config.seed,
         )
+        if data.train_examples is not None:
+            self.splits["train"] = subset(self.splits["train"], data.train_examples, config.seed)
         self.input_shape: tuple[int, ...] = tuple(self.manifest["input_shape"])
         self.classes = data.classes
         self.seed, self.batch_size, self.num_workers = config.seed, config.training.batch_size, data.num_workers

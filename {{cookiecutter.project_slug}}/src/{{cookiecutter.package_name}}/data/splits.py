@@ -34,6 +34,12 @@ def split(
     return splits
 
 
+def subset(positions: np.ndarray, count: int, seed: int) -> np.ndarray:
+    """Return `count` of the positions (n,), or all if there are fewer, drawn by the seed; larger ones hold smaller ones."""
+    order = np.random.Generator(np.random.Philox(key=derive(seed, "subset"))).permutation(positions)
+    return np.sort(order[:count])
+
+
 def split_counts(
     class_counts: np.ndarray, official_test_counts: np.ndarray, validation_fraction: float, test_fraction: float
 ) -> dict[str, int]:

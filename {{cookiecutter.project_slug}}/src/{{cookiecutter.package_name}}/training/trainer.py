@@ -15,7 +15,12 @@ from .checkpoint import PlainContent, WholeFileIO
 
 # Lightning's advice that this project answers on purpose: data/datamodule.py says how batches are read, and
 # models/classifier.py adds up the metrics of all processes itself.
-for _advice in (".*does not have many workers.*", ".*smaller than the logging interval.*", ".*sync_dist=True.*"):
+for _advice in (
+    ".*does not have many workers.*",
+    ".*smaller than the logging interval.*",
+    ".*sync_dist=True.*",
+    ".*LeafSpec.*",
+):
     warnings.filterwarnings("ignore", _advice)
 logging.getLogger("lightning").handlers.clear()  # its records go to this project's log, once
 for _name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utilities.seed"):

@@ -35,7 +35,7 @@ def split(
 
 
 def subset(positions: np.ndarray, count: int, seed: int) -> np.ndarray:
-    """Return `count` of the positions (n,), or all if there are fewer, drawn by the seed; larger ones hold smaller ones."""
+    """Return `count` of the positions (n,), or all if there are fewer, drawn by the seed."""
     order = np.random.Generator(np.random.Philox(key=derive(seed, "subset"))).permutation(positions)
     return np.sort(order[:count])
 

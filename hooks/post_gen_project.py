@@ -40,7 +40,14 @@ def name_package(root: Path) -> None:
         path.write_text(named, encoding="utf-8", newline="\n")
 
 
+def remove_caches(root: Path) -> None:
+    """Remove what a linter left in a clone of the template."""
+    for cache in [*root.rglob(".*_cache"), *root.rglob("__pycache__")]:
+        shutil.rmtree(cache)
+
+
 if __name__ == "__main__":
+    remove_caches(Path())
     if Path("variants").is_dir():
         keep_chosen(Path("variants"), Path())
     name_package(Path())

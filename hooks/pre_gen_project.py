@@ -7,17 +7,9 @@ import sys
 
 ANSWERS = json.loads(r"""{{ cookiecutter | jsonify }}""")
 
-# What a package of that name would hide: its dependencies and their tools, and the project's own scripts and folders.
-# fmt: off
-TAKEN = {
-    "configs", "configure", "data", "docs", "dotenv", "dvc", "editables", "evaluate", "gto", "hatchling",
-    "hydra", "ipykernel", "ipykernel_launcher", "lightning", "lightning_fabric", "lightning_utilities",
-    "matplotlib", "mlflow", "models", "mpl_toolkits", "mypy", "mypyc", "nbclient", "nbformat", "notebooks",
-    "numpy", "omegaconf", "pip", "pooch", "pre_commit", "prepare", "py", "pydevd_plugins", "pylab", "pytest",
-    "pytorch_lightning", "reports", "rich", "ruff", "safetensors", "scipy", "setuptools", "sklearn", "src",
-    "tensorboard", "test", "tests", "torch", "torchmetrics", "train", "uv", "variants", "wandb",
-}
-# fmt: on
+# What a package of that name would hide: the project's own scripts and folders, and all that is installed with it.
+OWN = {"configs", "configure", "data", "docs", "evaluate", "models", "notebooks"}
+OWN |= {"prepare", "reports", "src", "test", "tests", "train", "variants"}
 # Projects of these names exist and are installed beside this one.
 DISTRIBUTIONS = {"hydra-core", "python-dotenv", "pytorch-lightning", "scikit-learn", "pre-commit", "dvc-s3", "dvc-gs"}
 WINDOWS_DEVICES = {
@@ -47,6 +39,7 @@ def problems(answers: dict[str, str]) -> list[str]:
             found.append(f"{key} has {len(text)} characters; give at most 200")
 
     slug, package = answers["project_slug"], answers["package_name"]
+    taken = OWN | set(answers["_installed_modules"].split())
     if not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", slug) or len(slug) > 80:
         found.append(
             f"project_slug={slug!r} is not a folder name that works everywhere; use at most 80 lower-case letters, "
@@ -54,7 +47,7 @@ def problems(answers: dict[str, str]) -> list[str]:
         )
     elif slug in WINDOWS_DEVICES:
         found.append(f"project_slug={slug!r} is a device on Windows; choose another name")
-    elif slug in DISTRIBUTIONS or slug.replace("-", "_") in TAKEN:
+    elif slug in DISTRIBUTIONS or slug.replace("-", "_") in taken:
         found.append(f"project_slug={slug!r} is the name of a package that the project needs; choose another name")
 
     if not re.fullmatch(r"[a-z][a-z0-9_]*", package) or len(package) > 50:
@@ -66,7 +59,7 @@ def problems(answers: dict[str, str]) -> list[str]:
         found.append(f"package_name={package!r} is a word of the Python language; choose another name")
     elif package in sys.stdlib_module_names:
         found.append(f"package_name={package!r} is a module of Python's standard library; choose another name")
-    elif package in TAKEN:
+    elif package in taken:
         found.append(
             f"package_name={package!r} would hide a package, a script or a folder of the project; choose another name"
         )

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from conftest import code_blocks, digest, metrics, run
+from conftest import THIS_PYTHON, Render, code_blocks, digest, metrics, run
 
 pytestmark = pytest.mark.slow
 SHORTEN = (
@@ -49,7 +49,8 @@ def test_nothing_runs_the_second_time(pipeline: Path) -> None:
         ("sed -i 's/^test_fraction: .*/test_fraction: 0.2/' configs/data/digits.yaml", STAGES),
         ("echo '# more' >> configs/training/default.yaml", {"configure"}),
         ("echo '# more' >> src/my_project/evaluation/figures.py", {"evaluate"}),
-        ("echo '# more' >> src/my_project/models/mlp.py", {"train"}),
+        ("echo '# more' >> src/my_project/models/mlp.py", {"train", "evaluate"}),
+        ("sed -i 's/num_workers: 0/num_workers: 1/' configs/data/digits.yaml", {"configure"}),
         ("echo '# more' >> README.md", set()),
         ("sed -i 's/tracking: .mlflow./tracking: [none]/' configs/pipeline.yaml", {"configure"}),
     ],
@@ -125,6 +126,25 @@ def test_a_failing_stage_keeps_what_was_there(pipeline: Path) -> None:
     assert result.returncode != 0
     assert "digits.csv.gz is truncated or damaged" in result.stdout + result.stderr
     assert digest(pipeline / "data" / "processed" / "digits" / "inputs.npy") == before
+
+
+def test_run_works_before_git(render: Render, environment: Path) -> None:
+    """`make setup && make run`, as a first thing."""
+    project = render(python_version=THIS_PYTHON)
+    (project / ".venv").symlink_to(environment)
+    run("sed -i 's/^epochs: 30/epochs: 1/' configs/training/default.yaml", project)
+    assert stages_run(run("make run", project).stdout) == STAGES
+
+
+def test_no_secret_gets_into_the_pipeline(pipeline: Path) -> None:
+    secret = {"STORAGE": "correct-horse-battery"}
+    run("sed -i 's/^source: sklearn/source: ${oc.env:STORAGE,sklearn}/' configs/data/digits.yaml", pipeline)
+    for command in ("dvc repro", "dvc exp run -S training.epochs=1"):
+        result = run(command, pipeline, check=False, **secret)
+        assert result.returncode != 0
+        assert "only configs/tracking may read the environment" in result.stdout + result.stderr
+        run("git checkout --quiet params.yaml", pipeline)
+    run("git checkout --quiet .", pipeline)
 
 
 @contextmanager

@@ -5,30 +5,31 @@ import sys
 from pathlib import Path
 
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
+from package_name import secrets
 from package_name.cli import one_sentence
 from package_name.config import check
 from package_name.errors import ConfigError
 from package_name.files import write_text
-from package_name.runs import committable
-from package_name.secrets import mask
 
 PARAMS = Path("params.yaml")
 
 
 def main() -> None:
-    """Compose the configuration, check it and write it. `dvc exp run -S` has done that already, with its overrides."""
-    if "DVC_EXP_NAME" not in os.environ:
-        with initialize_config_dir(str(Path(__file__).parent.resolve() / "configs"), version_base="1.3"):
-            cfg = compose("snapshot")
-        check(cfg)
-        write_text(PARAMS, committable(cfg))
-    if mask(PARAMS.read_text()) != PARAMS.read_text():
+    """Compose the configuration, check it and write it. `dvc exp run` has written it already, with its overrides."""
+    secrets.load()
+    with initialize_config_dir(str(Path(__file__).parent.resolve() / "configs"), version_base="1.3"):
+        cfg = compose("snapshot")
+    if found := secrets.values_from_environment(cfg):
         raise ConfigError(
-            f"{PARAMS} holds a secret and would be committed: "
-            "read secrets with os.environ where they are used, not in configs/"
+            f"{found[0]} in configs/ would be written into {PARAMS}, which is committed: in the pipeline only "
+            f"configs/tracking may read the environment (if the value is there already: git checkout {PARAMS})"
         )
+    check(cfg)
+    if "DVC_EXP_NAME" not in os.environ:
+        write_text(PARAMS, OmegaConf.to_yaml(cfg, resolve=True))
 
 
 if __name__ == "__main__":

@@ -36,6 +36,13 @@ def test_every_choice_composes_and_passes_the_check(choice: str) -> None:
         ("data.validation_fraction=1.5", "it must be between 0 and 1"),
         ("training.scheduler=plateau", "reproducibility=fast"),
         ("seed=-1", "seed=-1 is out of range"),
+        ("model.channels=abc", "model.channels=abc"),
+        ("model.channels=[0]", "a list of numbers of 1 or greater"),
+        ("model.dropout=1.5", "model.dropout=1.5 is out of range"),
+        ("trainer.num_nodes=0", "trainer.num_nodes=0 is out of range"),
+        ("+trainer.max_epochs=3", "use training.epochs"),
+        ("data.name=../x", "data.name=../x"),
+        ("trainer.devices=3", "training.batch_size=64 cannot be shared equally by 3 processes"),
         ("seed=null", "seed"),
     ],
 )
@@ -64,6 +71,17 @@ def test_a_command_fails_in_one_sentence_before_any_work(
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert set(project.glob("outputs/**/model.safetensors")) == outputs
+
+
+def test_a_mistake_in_a_file_is_named_with_its_line(project: Path, command: Command) -> None:
+    broken = project / "configs" / "training" / "broken.yaml"
+    broken.write_text("defaults: [default]\nepochs: [\n")
+    try:
+        result = command("train.py", "training=broken", check=False)
+    finally:
+        broken.unlink()
+    assert result.returncode == 1
+    assert "broken.yaml, line" in result.stderr
 
 
 def test_help_does_not_import_torch(project: Path, command: Command) -> None:

@@ -50,6 +50,22 @@ def test_a_damaged_raw_file_is_named_and_the_earlier_output_stays(project: Path,
     assert not [path for path in processed.parent.iterdir() if path.name.startswith(".") and path.name != ".gitkeep"]
 
 
+def test_altered_arrays_are_made_again(project: Path, command: Command, short_run: Path) -> None:
+    inputs = project / "data/processed/digits/inputs.npy"
+    good = inputs.read_bytes()
+    inputs.write_bytes(good[:-1000] + bytes(1000))
+    command("evaluate.py", f"run={short_run}")
+    assert inputs.read_bytes() == good
+
+
+def test_a_folder_of_another_origin_is_not_replaced(command: Command, tmp_path: Path) -> None:
+    (tmp_path / "thesis.txt").write_text("mine")
+    result = command("prepare.py", f"paths.processed={tmp_path}", check=False)
+    assert result.returncode == 1
+    assert "name another folder" in result.stderr
+    assert (tmp_path / "thesis.txt").read_text() == "mine"
+
+
 def test_raw_files_are_read_only(project: Path, command: Command) -> None:
     command("prepare.py")
     assert (project / "data/raw/digits/digits.csv.gz").stat().st_mode & 0o222 == 0

@@ -77,26 +77,43 @@ def test_a_nondeterministic_operation_is_named_with_the_key_that_allows_it() -> 
     assert "reproducibility.nondeterministic_operations=warn" in sentence
 
 
-def test_secrets_are_masked(project: Path, command: Command) -> None:
+def test_no_secret_is_written(project: Path, command: Command) -> None:
     secret = "correct-horse-battery"
     (project / ".env").write_text(f"STORAGE_PASSWORD={secret}\n")
     (project / "configs/training/secretive.yaml").write_text(
         "defaults: [default]\noptimizer: ${oc.env:STORAGE_PASSWORD}\n"
     )
+    (project / "configs/model/noted.yaml").write_text(
+        "defaults: [mlp]\n_target_: torch.nn.LazyLinear\nnote: ${oc.env:STORAGE_PASSWORD}\n"
+    )
     try:
         refused = command("train.py", *SHORT, f"+note={secret}", check=False)
-        failed = command("train.py", *SHORT, "training=secretive", "hydra.run.dir=outputs/secretive", check=False)
+        failed = [
+            command("train.py", *SHORT, choice, f"hydra.run.dir=outputs/secret{number}", check=False, **environment)
+            for number, (choice, environment) in enumerate(
+                [("training=secretive", {}), ("training=secretive", {"HYDRA_FULL_ERROR": "1"}), ("model=noted", {})]
+            )
+        ]
+        source = ["data.source=${oc.env:STORAGE_PASSWORD}", "hydra.run.dir=outputs/secretive"]
+        command("train.py", *SHORT, *source)  # the raw files are here already, so the source is not used
     finally:
         (project / ".env").unlink()
         (project / "configs/training/secretive.yaml").unlink()
-    for result in (refused, failed):
+        (project / "configs/model/noted.yaml").unlink()
+    for result in (refused, *failed):
         assert result.returncode == 1
-        assert "***" in result.stderr
         assert secret not in result.stdout + result.stderr
+    assert "source: ${oc.env:STORAGE_PASSWORD}" in (project / "outputs/secretive/config.yaml").read_text()
     written = [
         path for path in (project / "outputs").rglob("*") if path.is_file() and secret.encode() in path.read_bytes()
     ]
     assert not written
+
+
+def test_a_loss_that_is_no_number_stops_the_run(command: Command) -> None:
+    result = command("train.py", *SHORT, "training.lr=1e30", "training.gradient_clip=null", check=False)
+    assert result.returncode == 1
+    assert "lower training.lr" in result.stderr
 
 
 @pytest.mark.parametrize("experiment", ["breast_cancer"])

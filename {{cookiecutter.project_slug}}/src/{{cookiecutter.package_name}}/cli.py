@@ -4,6 +4,7 @@ import functools
 import logging
 import os
 import sys
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,7 @@ from uuid import uuid4
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.errors import HydraException, MissingConfigException, OverrideParseException
+from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
@@ -26,7 +27,9 @@ _SHOW_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"  # as the user set i
 OmegaConf.register_new_resolver("unique", lambda: uuid4().hex[:6], use_cache=True, replace=True)
 # Hydra's folder of this run, relative, so that no path of this machine gets into what a run writes.
 OmegaConf.register_new_resolver(
-    "run_folder", lambda: os.path.relpath(HydraConfig.get().runtime.output_dir), replace=True
+    "run_folder",
+    lambda: os.path.relpath(HydraConfig.get().runtime.output_dir) if HydraConfig.initialized() else "outputs",
+    replace=True,
 )
 
 
@@ -73,7 +76,7 @@ def one_sentence() -> Iterator[None]:
     except Exception as error:
         log.debug("traceback", exc_info=True)
         if _SHOW_TRACEBACK:
-            raise
+            sys.exit(secrets.mask(traceback.format_exc()))
         sys.exit(f"error: {secrets.mask(explain(error))}")
 
 
@@ -98,11 +101,16 @@ def explain(error: Exception) -> str:
             f"the argument {error.override!r} cannot be read; write key=value, "
             "and quote a value that holds spaces, brackets or commas"
         )
+    if mark := getattr(error, "problem_mark", None):  # of the YAML parser
+        return f"{mark.name}, line {mark.line + 1}, is not valid YAML; mend it there"
+    if isinstance(error, InstantiationException) and cause:
+        target = str(error).split("'")[1]
+        return f"{target} refuses its configuration: {_first_line(cause)}; see the chosen file of its group in configs/"
     if isinstance(error, HydraException | OmegaConfBaseException):
-        return " ".join(f"{error} {cause or ''}".split())
+        return " ".join(secrets.mask(f"{error} {cause or ''}").split())
     if isinstance(error, MemoryError):
         return "the memory is used up; lower training.batch_size or data.num_workers"
-    first_line = (str(error).splitlines() or [""])[0]
+    first_line = _first_line(error)
     if "does not have a deterministic implementation" in first_line:
         operation = first_line.split()[0]
         return (
@@ -110,3 +118,8 @@ def explain(error: Exception) -> str:
             "or accept that bits may differ: reproducibility.nondeterministic_operations=warn"
         )
     return f"{type(error).__name__}: {first_line} (the run's log file has the traceback; HYDRA_FULL_ERROR=1 prints it)"
+
+
+def _first_line(error: BaseException) -> str:
+    # masked first, because a secret can have several lines
+    return (secrets.mask(str(error)).splitlines() or [""])[0]

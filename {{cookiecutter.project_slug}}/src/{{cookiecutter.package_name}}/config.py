@@ -1,10 +1,11 @@
 """The configuration's keys, types and ranges, checked before any work.
 
 The values live in `configs/`. The classes below say which keys our own groups have and what each may hold.
-The groups `model`, `trainer`, `tracking` and `callbacks` name the classes that they configure with `_target_`,
-so those classes check their own arguments.
+The groups `model`, `trainer`, `tracking` and `callbacks` name the class that they configure with `_target_`. Keys of
+this project's own networks and the usual ones of the trainer are checked here too, others by the class itself.
 """
 
+import re
 from dataclasses import dataclass, field, fields, is_dataclass
 from importlib.util import find_spec
 from math import isfinite
@@ -14,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from .errors import ConfigError, unknown_key
+from .secrets import mask
 
 
 def _above(low: float) -> dict[str, Any]:
@@ -26,6 +28,17 @@ def _at_least(low: float) -> dict[str, Any]:
 
 def _fraction() -> dict[str, Any]:
     return {"test": lambda value: 0 < value < 1, "range": "between 0 and 1"}
+
+
+def _probability() -> dict[str, Any]:
+    return {"test": lambda value: 0 <= value < 1, "range": "0 or greater and below 1"}
+
+
+def _each_at_least(low: int) -> dict[str, Any]:
+    return {
+        "test": lambda values: all(value >= low for value in values),
+        "range": f"a list of numbers of {low} or greater",
+    }
 
 
 def _one_of(*values: str) -> dict[str, Any]:
@@ -76,11 +89,52 @@ class Reproducibility:
 
 @dataclass
 class Paths:
-    """Where files are read and written, relative to the folder that the command is called in."""
+    """Where files are read and written, relative to the project."""
 
     raw: str
     processed: str
     run: str
+
+
+@dataclass
+class CNN:
+    """The keys of models/cnn.py."""
+
+    channels: list[int] = field(metadata=_each_at_least(1))
+    hidden: int = field(metadata=_at_least(1))
+    dropout: float = field(metadata=_probability())
+
+
+@dataclass
+class MLP:
+    """The keys of models/mlp.py."""
+
+    hidden: list[int] = field(metadata=_each_at_least(1))
+    dropout: float = field(metadata=_probability())
+
+
+@dataclass
+class Trainer:
+    """The keys of Lightning's Trainer that configs/trainer sets."""
+
+    accelerator: str
+    num_nodes: int = field(metadata=_at_least(1))
+    check_val_every_n_epoch: int = field(metadata=_at_least(1))
+    log_every_n_steps: int = field(metadata=_at_least(1))
+
+
+_NETWORKS = {"CNN": CNN, "MLP": MLP}
+# Arguments of Lightning's Trainer that this project sets from keys of its own.
+_SET_ELSEWHERE = {
+    "max_epochs": "training.epochs",
+    "gradient_clip_val": "training.gradient_clip",
+    "accumulate_grad_batches": "training.accumulate",
+    "deterministic": "reproducibility",
+    "benchmark": "reproducibility",
+    "callbacks": "callbacks",
+    "logger": "tracking",
+    "default_root_dir": "hydra.run.dir",
+}
 
 
 @dataclass
@@ -111,8 +165,26 @@ def check(cfg: DictConfig) -> Config:
         raise _explain(error, cfg) from error
     assert isinstance(config, Config)
     _check_ranges(config)
+    network = _NETWORKS.get(str(config.model.get("_target_")).rpartition(".")[2])
+    for group, schema in (("model", network), ("trainer", Trainer)):
+        if schema is not None:
+            _check_group(cfg, group, schema)
     _check_together(config)
     return config
+
+
+def _check_group(cfg: DictConfig, group: str, schema: type) -> None:
+    """Check the keys of an open group that its schema knows."""
+    for item in fields(schema):
+        if item.name not in cfg[group]:
+            raise ConfigError(f"{group}.{item.name} has no value; give it one in configs/{group}")
+    known = {item.name: cfg[group][item.name] for item in fields(schema)}
+    try:
+        checked = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), known))
+    except OmegaConfBaseException as error:
+        key = f"{group}.{error.full_key or error.key}"
+        raise _invalid(key, OmegaConf.select(cfg, key, throw_on_resolution_failure=False), error) from error
+    _check_ranges(checked, f"{group}.")
 
 
 def _explain(error: OmegaConfBaseException, cfg: DictConfig) -> ConfigError:
@@ -123,10 +195,12 @@ def _explain(error: OmegaConfBaseException, cfg: DictConfig) -> ConfigError:
         return unknown_key(key, [f.name for f in fields(owner)])  # type: ignore[arg-type]
     if "missing" in str(error).lower():
         return ConfigError(f"{key} has no value; give it one, for example {key}=...")
-    value = OmegaConf.select(cfg, key, throw_on_resolution_failure=False)
-    return ConfigError(
-        f"{key}={value} is not valid: {str(error).splitlines()[0]}; mend the value in configs/ or on the command line"
-    )
+    return _invalid(key, OmegaConf.select(cfg, key, throw_on_resolution_failure=False), error)
+
+
+def _invalid(key: str, value: Any, error: OmegaConfBaseException) -> ConfigError:
+    reason = mask(str(error)).splitlines()[0]
+    return ConfigError(f"{key}={value} is not valid: {reason}; mend the value in configs/ or on the command line")
 
 
 def _check_ranges(group: Any, prefix: str = "") -> None:
@@ -142,6 +216,19 @@ def _check_ranges(group: Any, prefix: str = "") -> None:
 
 def _check_together(config: Config) -> None:
     data, training = config.data, config.training
+    if not re.fullmatch(r"[\w-]+", data.name):
+        raise ConfigError(f"data.name={data.name} names a folder: use letters, digits, hyphens and underscores only")
+    if len(set(data.classes)) < max(2, len(data.classes)):
+        raise ConfigError(f"data.classes={data.classes} must name at least two classes, each once")
+    for argument, key in _SET_ELSEWHERE.items():
+        if argument in config.trainer:
+            raise ConfigError(f"trainer.{argument} is set by this project: use {key}")
+    processes = config.trainer["devices"]
+    if isinstance(processes, int) and processes > 0 and training.batch_size % (processes * config.trainer["num_nodes"]):
+        raise ConfigError(
+            f"training.batch_size={training.batch_size} cannot be shared equally by "
+            f"{processes * config.trainer['num_nodes']} processes: choose a multiple"
+        )
     for package in config.tracking:  # each tracker is named like the package that it needs
         if find_spec(package) is None:
             raise ConfigError(

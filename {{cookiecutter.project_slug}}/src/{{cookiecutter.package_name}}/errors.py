@@ -12,6 +12,10 @@ class ConfigError(UserError):
     """A key or a value of the configuration is wrong."""
 
 
+class TrainingError(UserError):
+    """The training went wrong in a way that other settings can mend."""
+
+
 class DataError(UserError):
     """A file of data is missing, damaged or not the one that the configuration names."""
 
@@ -22,7 +26,7 @@ def nearest(word: str, candidates: Iterable[str]) -> str:
     initials = "".join(part[0] for part in word.split("_") if part)
     if initials in candidates:  # learning_rate -> lr
         return initials
-    return get_close_matches(word, candidates, n=1, cutoff=0.0)[0]
+    return next(iter(get_close_matches(word, candidates, n=1, cutoff=0.0)), "nothing")
 
 
 def unknown_key(key: str, valid: Iterable[str]) -> ConfigError:

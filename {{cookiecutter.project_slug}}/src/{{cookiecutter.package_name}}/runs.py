@@ -26,28 +26,11 @@ def read_config(folder: str | None) -> DictConfig:
         config = OmegaConf.load(Path(folder) / CONFIG)
         assert isinstance(config, DictConfig)
         return config
-    newest = max(Path("outputs").glob(f"*/*/{CONFIG}"), key=lambda path: path.stat().st_mtime, default=None)
+    runs = [path for path in Path("outputs").rglob(CONFIG) if path.parent.name != ".hydra"]
+    newest = max(runs, key=lambda path: path.stat().st_mtime, default=None)
     hint = (
         f"the newest is run={newest.parent}"
         if newest
         else "there is none under outputs/ yet: python train.py makes one"
     )
     raise ConfigError(f"run={folder or ''} is not the folder of a run; {hint}")
-
-
-def committable(cfg: DictConfig) -> str:
-    """Return the configuration as YAML that may be committed: resolved, but for what it reads from the environment.
-
-    DVC writes the same text when `dvc exp run -S` composes the configuration.
-    """
-
-    def resolved(raw: Any, value: Any) -> Any:
-        if isinstance(raw, dict):
-            return {key: resolved(raw[key], value[key]) for key in raw}
-        if isinstance(raw, list):
-            return [resolved(*pair) for pair in zip(raw, value, strict=True)]
-        return raw if isinstance(raw, str) and "${oc.env:" in raw else value
-
-    return OmegaConf.to_yaml(
-        OmegaConf.create(resolved(OmegaConf.to_container(cfg), OmegaConf.to_container(cfg, resolve=True)))
-    )

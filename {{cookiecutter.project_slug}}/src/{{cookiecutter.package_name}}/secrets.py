@@ -6,11 +6,12 @@ A variable counts as secret when its name says so, or when its value is an addre
 import logging
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from dotenv import find_dotenv, load_dotenv
+from dotenv import load_dotenv
 from omegaconf import DictConfig, OmegaConf
 
 from .errors import ConfigError
@@ -18,12 +19,12 @@ from .errors import ConfigError
 MASK = "***"
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|WEBHOOK", re.IGNORECASE)
 _ADDRESS_WITH_PASSWORD = re.compile(r"://[^/@:]*:[^/@]+@")
-_SHORTEST = 6  # shorter values would mask ordinary words
+_SHORTEST = 8  # shorter values would mask ordinary words
 
 
 def load() -> None:
-    """Put the variables of the nearest `.env` into the environment; those that are set already win."""
-    load_dotenv(find_dotenv(usecwd=True))
+    """Put the variables of `.env` into the environment; those that are set already win."""
+    load_dotenv(Path(".env"))
     values.cache_clear()
 
 
@@ -38,10 +39,11 @@ def values() -> list[str]:
     return sorted(found, key=len, reverse=True)
 
 
-def mask(text: str) -> str:
-    """Return `text` with every secret value replaced."""
-    for value in values():
-        text = text.replace(value, MASK)
+def mask(text: str, more: Iterable[str] = ()) -> str:
+    """Return `text` with every secret value, and every value of `more`, replaced."""
+    for value in (*values(), *more):
+        if value:
+            text = text.replace(value, MASK)
     return text
 
 
@@ -60,16 +62,45 @@ def refuse_in(arguments: Iterable[str]) -> None:
 
 
 def public(cfg: DictConfig) -> dict[str, Any]:
-    """Return the configuration with every interpolation resolved and every secret masked, as plain types."""
+    """Return the configuration as plain types that may be written anywhere.
 
-    def masked(node: Any) -> Any:
-        if isinstance(node, dict):
-            return {str(key): masked(value) for key, value in node.items()}
-        if isinstance(node, list):
-            return [masked(value) for value in node]
-        return mask(node) if isinstance(node, str) else node
+    What is read from the environment stays as `${oc.env:NAME}`; every other interpolation is resolved, and masked where
+    it leads to a secret or to such a value.
+    """
+    raw, resolved = OmegaConf.to_container(cfg), OmegaConf.to_container(cfg, resolve=True)
+    read = [str(value) for text, value in _leaves(raw, resolved) if _reads_environment(text)]
 
-    return masked(OmegaConf.to_container(cfg, resolve=True))
+    def shown(text: Any, value: Any) -> Any:
+        if isinstance(text, dict):
+            return {str(key): shown(text[key], value[key]) for key in text}
+        if isinstance(text, list):
+            return [shown(*pair) for pair in zip(text, value, strict=True)]
+        if _reads_environment(text):
+            return text
+        return mask(value, read if text != value else []) if isinstance(value, str) else value
+
+    return shown(raw, resolved)
+
+
+def values_from_environment(cfg: DictConfig) -> list[str]:
+    """Return the values of the configuration that read the environment, as they are written."""
+    raw = OmegaConf.to_container(cfg)
+    return [text for text, _ in _leaves(raw, raw) if _reads_environment(text)]
+
+
+def _reads_environment(text: Any) -> bool:
+    return isinstance(text, str) and "${oc.env:" in text
+
+
+def _leaves(raw: Any, resolved: Any) -> Iterator[tuple[Any, Any]]:
+    if isinstance(raw, dict):
+        for key in raw:
+            yield from _leaves(raw[key], resolved[key])
+    elif isinstance(raw, list):
+        for pair in zip(raw, resolved, strict=True):
+            yield from _leaves(*pair)
+    else:
+        yield raw, resolved
 
 
 class MaskFilter(logging.Filter):

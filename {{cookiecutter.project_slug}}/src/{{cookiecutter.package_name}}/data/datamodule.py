@@ -51,6 +51,9 @@ class DataModule(LightningDataModule):
         )
         if data.train_examples is not None:
             self.splits["train"] = subset(self.splits["train"], data.train_examples, config.seed)
+        for name, positions in self.splits.items():
+            if not len(positions):
+                raise ConfigError(f"data.{name}_fraction leaves no example of data={data.name}: choose another one")
         self.input_shape: tuple[int, ...] = tuple(self.manifest["input_shape"])
         self.classes = data.classes
         self.seed, self.batch_size, self.num_workers = config.seed, config.training.batch_size, data.num_workers

@@ -5,6 +5,8 @@ import json
 import logging
 import os
 import shutil
+import tempfile
+import time
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 _VERSION = 1
+_ABANDONED_AFTER = 3600  # seconds without a change; a younger part may belong to another process
 
 
 def prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
@@ -33,10 +36,16 @@ def prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
     Raises:
         DataError: a raw file is missing, damaged or not the one named, or its content does not fit the configuration.
     """
+    _recover(folder)
+    if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
+        raise DataError(
+            f"paths.processed={folder} holds files of another origin, which would be replaced: name another folder"
+        )
     raw.fetch(data, raw_folder)
-    part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
     try:
-        part.mkdir(parents=True)
+        part.chmod(0o755)
         examples = get_method(data.reader)(raw_folder)
         class_counts = _write_arrays(examples, data, part)
         manifest = _describe(data, examples, class_counts, part)
@@ -49,20 +58,23 @@ def prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
 
 
 def read_manifest(data: Data, folder: Path) -> dict[str, Any] | None:
-    """Return the manifest of a prepared folder, or None where it is missing, incomplete or made from other settings."""
+    """Return the manifest of a prepared folder, or None where it is missing, altered or made from other settings."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
-    except (FileNotFoundError, json.JSONDecodeError):
+        same = manifest["version"] == _VERSION and manifest["settings"] == _settings(data)
+        whole = same and all(_digest(folder / name) == file["sha256"] for name, file in manifest["files"].items())
+    except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError, AttributeError):
         return None
-    whole = all(
-        (folder / name).is_file() and (folder / name).stat().st_size == file["bytes"]
-        for name, file in manifest["files"].items()
-    )
-    return manifest if whole and manifest["version"] == _VERSION and manifest["settings"] == _settings(data) else None
+    return manifest if whole else None
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _settings(data: Data) -> dict[str, Any]:
-    names = ("name", "reader", "files", "classes", "validation_fraction", "test_fraction")
+    names = ("name", "reader", "files", "classes")  # what the arrays depend on; splits are drawn when they are read
     return {name: getattr(data, name) for name in names}
 
 
@@ -108,13 +120,9 @@ def _check_chunk(inputs: np.ndarray, targets: np.ndarray, examples: Examples, da
 
 
 def _describe(data: Data, examples: Examples, class_counts: np.ndarray, folder: Path) -> dict[str, Any]:
-    files = {}
-    for path in sorted(folder.glob("*.npy")):
-        with path.open("rb") as stream:
-            files[path.name] = {
-                "bytes": path.stat().st_size,
-                "sha256": hashlib.file_digest(stream, "sha256").hexdigest(),
-            }
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": _digest(path)} for path in sorted(folder.glob("*.npy"))
+    }
     return {
         "version": _VERSION,
         "settings": _settings(data),
@@ -130,9 +138,24 @@ def _describe(data: Data, examples: Examples, class_counts: np.ndarray, folder: 
 
 def _replace_folder(new: Path, folder: Path) -> None:
     sync_folder(new)
-    old = folder.with_name(f".{folder.name}.{os.getpid()}.old")
     if folder.exists():
-        os.replace(folder, old)
+        os.replace(folder, _old(folder))
     os.replace(new, folder)
     sync_folder(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
+    shutil.rmtree(_old(folder), ignore_errors=True)
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _recover(folder: Path) -> None:
+    """Mend what a kill left: put the old output back if it was in the middle of being replaced, and remove parts."""
+    if _old(folder).exists():
+        if folder.exists():
+            shutil.rmtree(_old(folder))
+        else:
+            os.replace(_old(folder), folder)
+    for part in folder.parent.glob(f".{folder.name}.*.part"):
+        if time.time() - part.stat().st_mtime > _ABANDONED_AFTER:
+            shutil.rmtree(part, ignore_errors=True)

@@ -41,6 +41,8 @@ def content_digest(path: Path) -> str:
         with open_raw(path) as stream:
             while block := stream.read(1 << 20):
                 digest.update(block)
+    except PermissionError as error:
+        raise DataError(f"{path} cannot be read: give yourself the right to, with chmod u+r") from error
     except (EOFError, OSError, zlib.error) as error:
         raise DataError(
             f"{path} is truncated or damaged ({error}); delete it and run the command again to fetch it anew"

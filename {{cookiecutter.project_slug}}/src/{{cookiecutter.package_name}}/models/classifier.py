@@ -1,6 +1,7 @@
 """The LightningModule: any network, trained to tell classes apart."""
 
 from collections.abc import Sequence
+from math import isfinite
 from typing import Any
 
 import torch
@@ -11,6 +12,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from ..config import Training
+from ..errors import TrainingError
 from .optimization import build_optimizer, build_scheduler
 
 Batch = tuple[torch.Tensor, torch.Tensor]
@@ -77,6 +79,10 @@ class Classifier(LightningModule):
 
     def _finish(self, split: str, sums: torch.Tensor) -> None:
         loss, correct, examples = sums.tolist()
+        if not isfinite(loss):
+            raise TrainingError(
+                f"{split}/loss is {loss} in epoch {self.current_epoch}: lower training.lr or training.gradient_clip"
+            )
         self.log_dict({f"{split}/loss": loss / examples, f"{split}/accuracy": correct / examples})
 
     def on_train_epoch_start(self) -> None:

@@ -9,6 +9,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from ..errors import ConfigError
 from ..files import write_bytes
 
 
@@ -16,6 +17,8 @@ class LastCheckpoint(Checkpoint):
     """Writes `last.ckpt`, with epoch, weights, optimizer, scheduler, loss and configuration, every so many epochs."""
 
     def __init__(self, folder: str, every_n_epochs: int = 1) -> None:
+        if every_n_epochs < 1:
+            raise ConfigError(f"callbacks.last_checkpoint.every_n_epochs={every_n_epochs} must be 1 or greater")
         self.path = Path(folder) / "last.ckpt"
         self.every_n_epochs = every_n_epochs
 

@@ -5,13 +5,19 @@ import warnings
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
 from hydra.utils import instantiate
 from lightning import Trainer
 
 from ..config import Config, Reproducibility
+from ..errors import ConfigError
 from ..tracking.loggers import build_loggers
 from .callbacks import History, StepSeed
 from .checkpoint import PlainContent, WholeFileIO
+
+log = logging.getLogger(__name__)
+
+_GPU = ("gpu", "cuda")
 
 # Lightning's advice that this project answers on purpose: data/datamodule.py says how batches are read, and
 # models/classifier.py adds up the metrics of all processes itself.
@@ -34,6 +40,11 @@ def build_trainer(config: Config, public_config: dict[str, Any]) -> Trainer:
         config: the checked configuration.
         public_config: the same without secrets; it goes into checkpoints and to the trackers.
     """
+    if config.trainer["accelerator"] in _GPU and not torch.cuda.is_available():
+        raise ConfigError(
+            f"trainer.accelerator={config.trainer['accelerator']} needs a GPU that this build of torch can use, "
+            "and there is none: choose trainer=cpu"
+        )
     run = Path(config.paths.run)
     callbacks = [instantiate(callback) for callback in config.callbacks.values()]
     return instantiate(
@@ -56,8 +67,12 @@ def build_trainer(config: Config, public_config: dict[str, Any]) -> Trainer:
 
 def build_tester(config: Config) -> Trainer:
     """Return a trainer that only tests: one process, nothing tracked or written."""
+    accelerator = config.trainer["accelerator"]
+    if accelerator in _GPU and not torch.cuda.is_available():
+        log.warning("the model was trained on a GPU and there is none here: the test can differ in the last digits")
+        accelerator = "cpu"
     return instantiate(
-        {**config.trainer, "devices": 1, "num_nodes": 1, "strategy": "auto"},
+        {**config.trainer, "accelerator": accelerator, "devices": 1, "num_nodes": 1, "strategy": "auto"},
         deterministic=_deterministic(config.reproducibility),
         benchmark=not config.reproducibility.deterministic,
         logger=False,

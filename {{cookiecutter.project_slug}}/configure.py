@@ -9,8 +9,8 @@ from omegaconf import OmegaConf
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
 from package_name import secrets
+from package_name.check import check
 from package_name.cli import one_sentence
-from package_name.config import check
 from package_name.errors import ConfigError
 from package_name.files import write_text
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
+from package_name.check import check
 from package_name.cli import run
-from package_name.config import check
 
 
 def main(cfg: DictConfig) -> None:

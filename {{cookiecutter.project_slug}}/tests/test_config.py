@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from hydra import compose, initialize_config_dir
 
-from package_name.config import check
+from package_name.check import check
 from package_name.errors import ConfigError
 
 from .conftest import ROOT, Command

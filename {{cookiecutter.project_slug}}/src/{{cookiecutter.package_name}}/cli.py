@@ -23,14 +23,17 @@ log = logging.getLogger(__name__)
 
 _SHOW_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"  # as the user set it
 
+
+def _run_folder() -> str:
+    """Return Hydra's folder of this run, relative: no path of this machine gets into what a run writes."""
+    if not HydraConfig.initialized() or OmegaConf.is_missing(HydraConfig.get().runtime, "output_dir"):
+        return "outputs"  # nothing runs: the configuration is only shown
+    return os.path.relpath(HydraConfig.get().runtime.output_dir)
+
+
 # Two runs of one second need two folders: `outputs/<date>/<time>-${unique:}`.
 OmegaConf.register_new_resolver("unique", lambda: uuid4().hex[:6], use_cache=True, replace=True)
-# Hydra's folder of this run, relative, so that no path of this machine gets into what a run writes.
-OmegaConf.register_new_resolver(
-    "run_folder",
-    lambda: os.path.relpath(HydraConfig.get().runtime.output_dir) if HydraConfig.initialized() else "outputs",
-    replace=True,
-)
+OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
 
 
 def run(task: Callable[[DictConfig], None], config: str) -> None:

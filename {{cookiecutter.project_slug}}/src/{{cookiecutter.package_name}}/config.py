@@ -1,21 +1,12 @@
-"""The configuration's keys, types and ranges, checked before any work.
+"""The configuration's keys, types and ranges. check.py applies them before any work.
 
 The values live in `configs/`. The classes below say which keys our own groups have and what each may hold.
 The groups `model`, `trainer`, `tracking` and `callbacks` name the class that they configure with `_target_`. Keys of
 this project's own networks and the usual ones of the trainer are checked here too, others by the class itself.
 """
 
-import re
-from dataclasses import dataclass, field, fields, is_dataclass
-from importlib.util import find_spec
-from math import isfinite
+from dataclasses import dataclass, field
 from typing import Any
-
-from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
-
-from .errors import ConfigError, unknown_key
-from .secrets import mask
 
 
 def _above(low: float) -> dict[str, Any]:
@@ -123,20 +114,6 @@ class Trainer:
     log_every_n_steps: int = field(metadata=_at_least(1))
 
 
-_NETWORKS = {"CNN": CNN, "MLP": MLP}
-# Arguments of Lightning's Trainer that this project sets from keys of its own.
-_SET_ELSEWHERE = {
-    "max_epochs": "training.epochs",
-    "gradient_clip_val": "training.gradient_clip",
-    "accumulate_grad_batches": "training.accumulate",
-    "deterministic": "reproducibility",
-    "benchmark": "reproducibility",
-    "callbacks": "callbacks",
-    "logger": "tracking",
-    "default_root_dir": "hydra.run.dir",
-}
-
-
 @dataclass
 class Config:
     """The whole configuration."""
@@ -150,99 +127,3 @@ class Config:
     tracking: dict[str, Any]
     callbacks: dict[str, Any]
     paths: Paths
-
-
-def check(cfg: DictConfig) -> Config:
-    """Return the composed configuration as typed objects.
-
-    Raises:
-        ConfigError: a key is unknown or missing, or a value has the wrong type or is out of range.
-    """
-    try:
-        merged = OmegaConf.merge(OmegaConf.structured(Config), cfg)
-        config = OmegaConf.to_object(merged)
-    except OmegaConfBaseException as error:
-        raise _explain(error, cfg) from error
-    assert isinstance(config, Config)
-    _check_ranges(config)
-    network = _NETWORKS.get(str(config.model.get("_target_")).rpartition(".")[2])
-    for group, schema in (("model", network), ("trainer", Trainer)):
-        if schema is not None:
-            _check_group(cfg, group, schema)
-    _check_together(config)
-    return config
-
-
-def _check_group(cfg: DictConfig, group: str, schema: type) -> None:
-    """Check the keys of an open group that its schema knows."""
-    for item in fields(schema):
-        if item.name not in cfg[group]:
-            raise ConfigError(f"{group}.{item.name} has no value; give it one in configs/{group}")
-    known = {item.name: cfg[group][item.name] for item in fields(schema)}
-    try:
-        checked = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), known))
-    except OmegaConfBaseException as error:
-        key = f"{group}.{error.full_key or error.key}"
-        raise _invalid(key, OmegaConf.select(cfg, key, throw_on_resolution_failure=False), error) from error
-    _check_ranges(checked, f"{group}.")
-
-
-def _explain(error: OmegaConfBaseException, cfg: DictConfig) -> ConfigError:
-    key = str(error.full_key or error.key)
-    if "not in" in str(error):
-        parent = key.rpartition(".")[0]
-        owner = next((f.type for f in fields(Config) if f.name == parent), Config)
-        return unknown_key(key, [f.name for f in fields(owner)])  # type: ignore[arg-type]
-    if "missing" in str(error).lower():
-        return ConfigError(f"{key} has no value; give it one, for example {key}=...")
-    return _invalid(key, OmegaConf.select(cfg, key, throw_on_resolution_failure=False), error)
-
-
-def _invalid(key: str, value: Any, error: OmegaConfBaseException) -> ConfigError:
-    reason = mask(str(error)).splitlines()[0]
-    return ConfigError(f"{key}={value} is not valid: {reason}; mend the value in configs/ or on the command line")
-
-
-def _check_ranges(group: Any, prefix: str = "") -> None:
-    for item in fields(group):
-        value, key = getattr(group, item.name), prefix + item.name
-        if is_dataclass(value):
-            _check_ranges(value, f"{key}.")
-        elif isinstance(value, float) and not isfinite(value):
-            raise ConfigError(f"{key}={value} is not a number that can be used: give a finite one")
-        elif value is not None and "test" in item.metadata and not item.metadata["test"](value):
-            raise ConfigError(f"{key}={value} is out of range: it must be {item.metadata['range']}")
-
-
-def _check_together(config: Config) -> None:
-    data, training = config.data, config.training
-    if not re.fullmatch(r"[\w-]+", data.name):
-        raise ConfigError(f"data.name={data.name} names a folder: use letters, digits, hyphens and underscores only")
-    if len(set(data.classes)) < max(2, len(data.classes)):
-        raise ConfigError(f"data.classes={data.classes} must name at least two classes, each once")
-    for argument, key in _SET_ELSEWHERE.items():
-        if argument in config.trainer:
-            raise ConfigError(f"trainer.{argument} is set by this project: use {key}")
-    processes = config.trainer["devices"]
-    if isinstance(processes, int) and processes > 0 and training.batch_size % (processes * config.trainer["num_nodes"]):
-        raise ConfigError(
-            f"training.batch_size={training.batch_size} cannot be shared equally by "
-            f"{processes * config.trainer['num_nodes']} processes: choose a multiple"
-        )
-    for package in config.tracking:  # each tracker is named like the package that it needs
-        if find_spec(package) is None:
-            raise ConfigError(
-                f"tracking={package} needs the package {package}, which is not installed: pip install -e '.[{package}]'"
-            )
-    if data.validation_fraction + data.test_fraction >= 1:
-        raise ConfigError(
-            f"data.validation_fraction={data.validation_fraction} and data.test_fraction={data.test_fraction} "
-            "leave nothing to train on: their sum must be below 1"
-        )
-    if training.scheduler == "plateau" and config.reproducibility.mode != "fast":
-        # Lightning skips one of its updates after a resume, so an interrupted run would not end with the same bits.
-        raise ConfigError(
-            "training.scheduler=plateau cannot be resumed exactly, which "
-            f"reproducibility={config.reproducibility.mode} promises: "
-            "choose training.scheduler=cosine, or reproducibility=fast"
-        )

@@ -7,6 +7,7 @@ import os
 import shutil
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from hydra.utils import get_method
 
 from ..config import Data
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from ..files import sync_folder, write_json
 from . import raw
 from .arrays import write_header
@@ -46,7 +47,7 @@ def prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
     try:
         part.chmod(0o755)
-        examples = get_method(data.reader)(raw_folder)
+        examples = _reader(data)(raw_folder)
         class_counts = _write_arrays(examples, data, part)
         manifest = _describe(data, examples, class_counts, part)
         write_json(part / MANIFEST, manifest)
@@ -55,6 +56,15 @@ def prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
         shutil.rmtree(part, ignore_errors=True)
     log.info("prepared %s: %d examples, %d classes", folder, manifest["examples"], len(data.classes))
     return manifest
+
+
+def _reader(data: Data) -> Callable[[Path], Examples]:
+    try:
+        return get_method(data.reader)
+    except ImportError as error:
+        raise ConfigError(
+            f"data.reader={data.reader} cannot be imported: name a function, as in package.module.function"
+        ) from error
 
 
 def read_manifest(data: Data, folder: Path) -> dict[str, Any] | None:

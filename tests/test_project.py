@@ -46,6 +46,23 @@ def test_the_projects_own_tests_pass_under_another_name(render: Render, environm
     assert " passed" in run("make test", project).stdout
 
 
+def test_what_is_committed_and_packed(project: Path) -> None:
+    """The commit hooks pass as generated and refuse secrets and large files; packages hold neither settings nor data."""
+    run("pre-commit run --all-files", project, MYPY_CACHE_DIR=str(CACHE / "mypy"))
+    (project / "large.bin").write_bytes(bytes(2_000_000))
+    refused = run("git add --force large.bin && pre-commit run --files large.bin", project, check=False)
+    assert "use dvc add for large.bin" in refused.stdout
+    planted = [project / ".env", project / ".dvc" / "config.local", project / "data" / "raw" / "private.csv"]
+    for path in planted:
+        path.write_text("secret")
+        assert run(f"git check-ignore '{path}'", project).returncode == 0
+    run("python -m hatchling build", project)
+    [source], [wheel] = (project / "dist").glob("*.tar.gz"), (project / "dist").glob("*.whl")
+    packed = run(f"tar --list --file '{source}' && python -m zipfile --list '{wheel}'", project).stdout
+    assert "train.py" in packed
+    assert not [path.name for path in planted if path.name in packed]
+
+
 def test_no_package_can_take_the_name_of_an_installed_one(shared_project: Path) -> None:
     """The hook's list holds every module that the environment can import."""
     code = "from importlib.metadata import packages_distributions as found; print(*found())"

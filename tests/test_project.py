@@ -47,7 +47,7 @@ def test_the_projects_own_tests_pass_under_another_name(render: Render, environm
 
 
 def test_what_is_committed_and_packed(project: Path) -> None:
-    """The commit hooks pass as generated and refuse secrets and large files; packages hold neither settings nor data."""
+    """The commit hooks pass as generated and refuse large files; packages hold neither settings nor data."""
     run("pre-commit run --all-files", project, MYPY_CACHE_DIR=str(CACHE / "mypy"))
     (project / "large.bin").write_bytes(bytes(2_000_000))
     refused = run("git add --force large.bin && pre-commit run --files large.bin", project, check=False)

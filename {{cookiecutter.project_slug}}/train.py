@@ -34,16 +34,14 @@ def main(cfg: DictConfig) -> None:
     seed_everything(config.seed, "weights")
     network = build_network(config.model, data.input_shape, len(data.classes))
     model = Classifier(network, *data.statistics(), config.training)
-    trainer = build_trainer(config, public(cfg))
+    settings = public(cfg)  # what may be written: without secrets
+    trainer = build_trainer(config, settings)
 
-    write_config(public(cfg), folder)
+    write_config(settings, folder)
     trainer.fit(model, data)
     model.load_state_dict(final_weights(trainer, model))
-    save_model(
-        model,
-        {"model": config.model, "input_shape": data.input_shape, "classes": data.classes},
-        folder / "model.safetensors",
-    )
+    description = {"model": settings["model"], "input_shape": data.input_shape, "classes": data.classes}
+    save_model(model, description, folder / "model.safetensors")
     results = test(trainer, model, data)
     log_results(trainer.loggers, results.metrics())
     write_results(results, folder / "metrics.csv", folder / "test")

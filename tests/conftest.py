@@ -21,6 +21,7 @@ FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # Debian's package da
 
 ANSWERS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 CHOICES: dict[str, list[str]] = {key: value for key, value in ANSWERS.items() if isinstance(value, list)}
+LOGIC = ("{" + "%", "%" + "}")  # Jinja's marks, which no Python file holds, this one included
 THIS_PYTHON = "{}.{}".format(*sys.version_info)
 
 Render = Callable[..., Path]

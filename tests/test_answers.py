@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import CHOICES, ROOT, TEMPLATE, Render
+from conftest import CHOICES, LOGIC, ROOT, TEMPLATE, Render
 
 REFUSED = {
     "project_slug": [
@@ -146,7 +146,7 @@ def check_files(project: Path) -> None:
     for path in [path for path in project.rglob("*") if path.is_file()]:
         text = path.read_text(encoding="utf-8")
         assert "cookiecutter" not in text, path
-        assert "{%" not in text, path
+        assert LOGIC[0] not in text, path
         if path.suffix == ".py":
             ast.parse(text)
             assert "package_name" not in text, path

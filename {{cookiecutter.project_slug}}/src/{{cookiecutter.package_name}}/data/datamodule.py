@@ -1,6 +1,5 @@
 """Batches for Lightning."""
 
-import logging
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +13,6 @@ from .arrays import MappedArray
 from .prepare import prepare, read_manifest
 from .sampler import BatchSampler
 from .splits import split, subset
-
-log = logging.getLogger(__name__)
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # inputs (n, *shape) as stored, targets (n,) int64
 _STATISTICS_FROM = 10_000  # examples: enough for two digits, and constant time however large the data is

@@ -6,7 +6,6 @@ interruptions cannot change a result.
 
 import hashlib
 import random
-from typing import Any
 
 import numpy as np
 
@@ -29,15 +28,3 @@ def seed_everything(*key: int | str) -> None:
     torch.default_generator.manual_seed(number)
     if torch.cuda.is_available():
         torch.cuda.manual_seed_all(number)
-
-
-def settings() -> dict[str, Any]:
-    """Return PyTorch's settings that can change bits, for the log."""
-    import torch
-
-    return {
-        "threads": torch.get_num_threads(),
-        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
-        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
-        "float32_matmul_precision": torch.get_float32_matmul_precision(),
-    }

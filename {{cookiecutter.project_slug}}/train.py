@@ -14,7 +14,7 @@ from package_name.training.determinism import apply, pin_environment
 
 
 def main(cfg: DictConfig) -> None:
-    """Prepare the data if need be, train, keep the final model, and test it."""
+    """Prepare the data if need be, train, keep the final model, and test it; record what was done."""
     config = check(cfg)
     pin_environment(config.reproducibility)
 
@@ -23,9 +23,11 @@ def main(cfg: DictConfig) -> None:
     from package_name.evaluation.results import test, write_results
     from package_name.models.classifier import Classifier, build_network
     from package_name.models.saved import save_model
+    from package_name.reproducibility.session import begin
     from package_name.tracking.loggers import log_results
     from package_name.training.checkpoint import final_weights
     from package_name.training.randomness import seed_everything
+    from package_name.training.restore import restore
     from package_name.training.trainer import build_trainer
 
     apply(config.reproducibility)
@@ -35,16 +37,20 @@ def main(cfg: DictConfig) -> None:
     network = build_network(config.model, data.input_shape, len(data.classes))
     model = Classifier(network, *data.statistics(), config.training)
     settings = public(cfg)  # what may be written: without secrets
+    settings.pop("resume")  # a run that goes on has the settings of the one that was interrupted
+    session = begin(config, settings, data.manifest)
     trainer = build_trainer(config, settings)
+    checkpoint = session.checkpoint or restore(config.restore, model, trainer)
 
     write_config(settings, folder)
-    trainer.fit(model, data)
+    trainer.fit(model, data, ckpt_path=checkpoint)
     model.load_state_dict(final_weights(trainer, model))
     description = {"model": settings["model"], "input_shape": data.input_shape, "classes": data.classes}
     save_model(model, description, folder / "model.safetensors")
     results = test(trainer, model, data)
     log_results(trainer.loggers, results.metrics())
     write_results(results, folder / "metrics.csv", folder / "test")
+    session.finish(model.state_dict(), results.metrics())
 
 
 if __name__ == "__main__":

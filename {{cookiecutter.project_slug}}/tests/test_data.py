@@ -3,6 +3,7 @@
 import json
 import pickle
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -96,10 +97,10 @@ def test_an_official_test_set_stays_as_it_is() -> None:
     assert len(splits["validation"]) == 20
 
 
-def order(seed: int, epoch: int, **arguments: int) -> list[list[int]]:
+def order(seed: int, epoch: int, **arguments: Any) -> list[list[int]]:
     sampler = BatchSampler(np.arange(100), 16, seed, **arguments)
     sampler.set_epoch(epoch)
-    return [batch.tolist() for batch in sampler]
+    return [positions.tolist() for _, positions in sampler]
 
 
 def test_the_order_is_a_function_of_seed_and_epoch() -> None:

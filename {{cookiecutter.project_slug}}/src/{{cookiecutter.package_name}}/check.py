@@ -26,6 +26,13 @@ _SET_ELSEWHERE = {
     "logger": "tracking",
     "default_root_dir": "hydra.run.dir",
 }
+# Arguments of the Trainer whose effect is not a function of the configuration.
+_NOT_REPEATABLE = {
+    "max_time": "stops by the clock",
+    "val_check_interval": "validates by the clock",
+    "overfit_batches": "replaces the keyed order (data.train_examples is the way to learn a few examples)",
+    "reload_dataloaders_every_n_epochs": "builds the order anew in the middle of a training",
+}
 
 
 def check(cfg: DictConfig) -> Config:
@@ -115,10 +122,30 @@ def _check_together(config: Config) -> None:
             f"data.validation_fraction={data.validation_fraction} and data.test_fraction={data.test_fraction} "
             "leave nothing to train on: their sum must be below 1"
         )
-    if training.scheduler == "plateau" and config.reproducibility.mode != "fast":
+    if (config.restore.mode == "fresh") != (config.restore.run is None):
+        raise ConfigError(
+            f"restore={config.restore.mode} and restore.run={config.restore.run} do not fit together: "
+            "name the folder of the earlier run, or choose restore=fresh"
+        )
+    _check_repeatable(config)
+
+
+def _check_repeatable(config: Config) -> None:
+    """Refuse what cannot be repeated or resumed exactly, unless bits are not promised."""
+    mode, training = config.reproducibility.mode, config.training
+    if mode == "fast":
+        return
+    for key, reason in _NOT_REPEATABLE.items():
+        if config.trainer.get(key) and (
+            key != "val_check_interval" or not isinstance(config.trainer[key], int | float)
+        ):
+            raise ConfigError(
+                f"trainer.{key}={config.trainer[key]} {reason}, which reproducibility={mode} excludes: leave it out, "
+                "or choose reproducibility=fast"
+            )
+    if training.scheduler == "plateau":
         # Lightning skips one of its updates after a resume, so an interrupted run would not end with the same bits.
         raise ConfigError(
-            "training.scheduler=plateau cannot be resumed exactly, which "
-            f"reproducibility={config.reproducibility.mode} promises: "
+            f"training.scheduler=plateau cannot be resumed exactly, which reproducibility={mode} promises: "
             "choose training.scheduler=cosine, or reproducibility=fast"
         )

@@ -1,5 +1,6 @@
 """What every command shares: secrets are loaded first, and errors end in one sentence and a non-zero exit code."""
 
+import errno
 import functools
 import logging
 import os
@@ -18,6 +19,7 @@ from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBase
 
 from . import secrets
 from .errors import UserError, nearest, unknown_key
+from .runs import with_recorded_overrides
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ def run(task: Callable[[DictConfig], None], config: str) -> None:
         os.chdir(script.parent)
         secrets.load()
         secrets.refuse_in(sys.argv[1:])
+        sys.argv[1:] = with_recorded_overrides(sys.argv[1:])
         hydra.main(version_base="1.3", config_path="configs", config_name=config)(guarded)()
 
 
@@ -111,6 +114,8 @@ def explain(error: Exception) -> str:
         return f"{target} refuses its configuration: {_first_line(cause)}; see the chosen file of its group in configs/"
     if isinstance(error, HydraException | OmegaConfBaseException):
         return " ".join(secrets.mask(f"{error} {cause or ''}").split())
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full ({error}): free some space; what was whole before is whole, and resume=<run> goes on"
     if isinstance(error, MemoryError):
         return "the memory is used up; lower training.batch_size or data.num_workers"
     first_line = _first_line(error)

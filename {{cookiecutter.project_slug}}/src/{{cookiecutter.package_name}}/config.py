@@ -49,7 +49,11 @@ class Data:
     validation_fraction: float = field(metadata=_fraction())
     test_fraction: float = field(metadata=_fraction())  # used where the data has no official test set
     train_examples: int | None = field(metadata=_at_least(1))  # train on so many only; null: on all
+    shift: int = field(metadata=_at_least(0))  # move training images by up to so many pixels
+    flip: bool  # mirror every second training image, left to right
     num_workers: int = field(metadata=_at_least(0))
+    persistent_workers: bool  # keep them from one epoch to the next
+    start_method: str | None = field(metadata=_one_of("fork", "spawn", "forkserver"))  # of workers; null: Python's own
 
 
 @dataclass
@@ -76,6 +80,15 @@ class Reproducibility:
     nondeterministic_operations: str = field(metadata=_one_of("error", "warn"))
     threads: int | None = field(metadata=_at_least(1))  # null: as many as PyTorch likes
     environment: dict[str, str]  # variables that are set before torch is imported
+
+
+@dataclass
+class Restore:
+    """What a new run takes over from an earlier one, see configs/restore."""
+
+    mode: str = field(metadata=_one_of("fresh", "finetune", "hotstart", "continue"))
+    run: str | None  # folder of the earlier run
+    skip: list[str]  # finetune: tensors whose names begin so keep their first, random values
 
 
 @dataclass
@@ -127,3 +140,5 @@ class Config:
     tracking: dict[str, Any]
     callbacks: dict[str, Any]
     paths: Paths
+    restore: Restore
+    resume: str | None = None  # a run that goes on; `auto`: the run in this folder, if it was interrupted

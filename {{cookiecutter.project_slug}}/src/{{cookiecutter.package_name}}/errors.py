@@ -20,6 +20,10 @@ class DataError(UserError):
     """A file of data is missing, damaged or not the one that the configuration names."""
 
 
+class RecordError(UserError):
+    """The record of a run is missing, damaged, or does not allow what is asked."""
+
+
 def nearest(word: str, candidates: Iterable[str]) -> str:
     """Return the candidate that `word` most likely meant: by its initials, else by its letters."""
     candidates = list(candidates)

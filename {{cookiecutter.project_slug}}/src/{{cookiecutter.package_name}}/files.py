@@ -1,5 +1,6 @@
 """Files appear whole or not at all: written beside their place, flushed to the disk, then moved there."""
 
+import hashlib
 import json
 import os
 from pathlib import Path
@@ -29,6 +30,12 @@ def write_text(path: Path, content: str) -> None:
 def write_json(path: Path, content: Any) -> None:
     """Write a JSON file in one step. Keys keep their order, so equal content gives equal bytes."""
     write_text(path, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def file_digest(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def sync_folder(folder: Path) -> None:

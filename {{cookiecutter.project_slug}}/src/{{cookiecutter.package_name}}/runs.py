@@ -1,5 +1,7 @@
 """Run folders and the configuration files in them."""
 
+import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,3 +36,49 @@ def read_config(folder: str | None) -> DictConfig:
         else "there is none under outputs/ yet: python train.py makes one"
     )
     raise ConfigError(f"run={folder or ''} is not the folder of a run; {hint}")
+
+
+def with_recorded_overrides(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments of a command, with `resume=RUN` replaced by the arguments that RUN was started with.
+
+    Exits with 0 where the run is finished already.
+
+    Raises:
+        ConfigError: RUN was not made by train.py, or other settings are given as well.
+    """
+    asked = [argument for argument in arguments if argument.startswith("resume=")]
+    folder = asked[-1].partition("=")[2] if asked else ""
+    # processes that Lightning starts are given the replaced arguments again
+    if folder in ("", "auto", "null") or any(argument.startswith("paths.run=") for argument in arguments):
+        return list(arguments)
+    others = [argument for argument in arguments if "=" in argument and argument not in asked]
+    if others:
+        raise ConfigError(
+            f"resume={folder} goes on with the run's own settings: leave {others[0]} out, or start another run: "
+            f"restore=continue restore.run={folder} {others[0]}"
+        )
+    try:
+        record = json.loads((Path(folder) / "run.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        read_config(folder)  # names the newest run if this is none
+        raise ConfigError(f"resume={folder} stopped before its training began: start it anew") from None
+    if record["status"] == "finished":
+        print(f"{folder} is finished: there is nothing left to do")
+        raise SystemExit(0)
+    flags = [argument for argument in arguments if argument not in asked]
+    return [*flags, *command_arguments(record, Path(folder)), f"resume={quoted(folder)}"]
+
+
+def command_arguments(record: dict[str, Any], folder: Path) -> list[str]:
+    """Return the arguments that make the recorded command write into `folder`."""
+    command = record["command"]
+    place = [f"paths.run={quoted(folder)}"]
+    if command["config"] == "config":  # the pipeline's run folder is not Hydra's
+        place += [f"hydra.run.dir={quoted(folder)}", "hydra.mode=RUN"]
+    return ["--config-name", command["config"], *command["overrides"], *place]
+
+
+def quoted(value: str | Path) -> str:
+    """Return a value that Hydra reads as one text, whatever characters it holds."""
+    escaped = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

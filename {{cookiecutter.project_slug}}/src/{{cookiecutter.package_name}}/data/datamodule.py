@@ -1,6 +1,7 @@
 """Batches for Lightning."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -10,8 +11,9 @@ from torch.utils.data import DataLoader, Dataset
 from ..config import Config
 from ..errors import ConfigError
 from .arrays import MappedArray
+from .augment import Augmentation
 from .prepare import prepare, read_manifest
-from .sampler import BatchSampler
+from .sampler import BatchSampler, Keys
 from .splits import split, subset
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # inputs (n, *shape) as stored, targets (n,) int64
@@ -19,16 +21,20 @@ _STATISTICS_FROM = 10_000  # examples: enough for two digits, and constant time 
 
 
 class ArrayDataset(Dataset[Batch]):
-    """Examples in memory-mapped arrays. It is indexed with a whole batch of positions at once."""
+    """Examples in memory-mapped arrays. It is indexed with an epoch and a whole batch of positions at once."""
 
-    def __init__(self, inputs: MappedArray, targets: MappedArray) -> None:
-        self.inputs, self.targets = inputs, targets
+    def __init__(self, inputs: MappedArray, targets: MappedArray, augment: Augmentation | None = None) -> None:
+        self.inputs, self.targets, self.augment = inputs, targets, augment
 
     def __len__(self) -> int:
         return len(self.targets.open())
 
-    def __getitem__(self, positions: np.ndarray) -> Batch:
-        return torch.from_numpy(self.inputs.rows(positions)), torch.from_numpy(self.targets.rows(positions))
+    def __getitem__(self, keys: Keys) -> Batch:
+        epoch, positions = keys
+        inputs = self.inputs.rows(positions)
+        if self.augment is not None:
+            inputs = self.augment(inputs, epoch, positions)
+        return torch.from_numpy(inputs), torch.from_numpy(self.targets.rows(positions))
 
 
 class DataModule(LightningDataModule):
@@ -53,7 +59,14 @@ class DataModule(LightningDataModule):
                 raise ConfigError(f"data.{name}_fraction leaves no example of data={data.name}: choose another one")
         self.input_shape: tuple[int, ...] = tuple(self.manifest["input_shape"])
         self.classes = data.classes
-        self.seed, self.batch_size, self.num_workers = config.seed, config.training.batch_size, data.num_workers
+        self.seed, self.batch_size, self.config = config.seed, config.training.batch_size, data
+        self.augment = Augmentation(config.seed, data.shift, data.flip) if data.shift or data.flip else None
+        if self.augment and len(self.input_shape) != 3:
+            raise ConfigError(
+                f"data.shift={data.shift} and data.flip={data.flip} change images, but the inputs of data={data.name} "
+                f"have the shape {self.input_shape}: set data.shift=0 data.flip=false"
+            )
+        self._start = (0, 0)  # epoch and batch at which the training begins
         if self.batch_size > len(self.splits["train"]):
             raise ConfigError(
                 f"training.batch_size={self.batch_size} is larger than the {len(self.splits['train'])} training "
@@ -82,7 +95,8 @@ class DataModule(LightningDataModule):
                 f"training.batch_size={self.batch_size} cannot be shared equally by {processes} processes: "
                 "choose a multiple"
             )
-        return self._loader(BatchSampler(self.splits["train"], self.batch_size, self.seed, rank, processes))
+        sampler = BatchSampler(self.splits["train"], self.batch_size, self.seed, rank, processes, self._start)
+        return self._loader(sampler, self.augment)
 
     def val_dataloader(self) -> DataLoader[Batch]:
         """Return the validation batches. Every process reads all of them, so that all see the same exact metrics."""
@@ -92,13 +106,25 @@ class DataModule(LightningDataModule):
         """Return the test batches, likewise all in every process."""
         return self._loader(BatchSampler(self.splits["test"], self.batch_size))
 
-    def _loader(self, sampler: BatchSampler) -> DataLoader[Batch]:
+    def state_dict(self) -> dict[str, Any]:
+        """Return where the training is. Lightning keeps it in every checkpoint."""
+        assert self.trainer is not None
+        progress = self.trainer.fit_loop.epoch_loop.batch_progress.current
+        return {"epoch": self.trainer.current_epoch, "batch": progress.processed}  # type: ignore[attr-defined]
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Begin the training there."""
+        self._start = (state_dict["epoch"], state_dict["batch"])
+
+    def _loader(self, sampler: BatchSampler, augment: Augmentation | None = None) -> DataLoader[Batch]:
+        workers = self.config.num_workers
         # batch_size=None: the sampler yields whole batches and the dataset gathers each with one read
         return DataLoader(
-            self.dataset,
+            ArrayDataset(self.dataset.inputs, self.dataset.targets, augment),
             sampler=sampler,  # type: ignore[arg-type]
             batch_size=None,
-            num_workers=self.num_workers,
-            persistent_workers=self.num_workers > 0,
+            num_workers=workers,
+            persistent_workers=workers > 0 and self.config.persistent_workers,
+            multiprocessing_context=self.config.start_method if workers else None,
             pin_memory=torch.cuda.is_available(),
         )

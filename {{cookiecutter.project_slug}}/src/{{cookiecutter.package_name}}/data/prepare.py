@@ -1,6 +1,5 @@
 """Raw files -> memory-mapped arrays and a manifest that says what they hold."""
 
-import hashlib
 import json
 import logging
 import os
@@ -16,7 +15,7 @@ from hydra.utils import get_method
 
 from ..config import Data
 from ..errors import ConfigError, DataError
-from ..files import sync_folder, write_json
+from ..files import file_digest, sync_folder, write_json
 from . import raw
 from .arrays import write_header
 from .readers import Examples
@@ -72,15 +71,10 @@ def read_manifest(data: Data, folder: Path) -> dict[str, Any] | None:
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         same = manifest["version"] == _VERSION and manifest["settings"] == _settings(data)
-        whole = same and all(_digest(folder / name) == file["sha256"] for name, file in manifest["files"].items())
+        whole = same and all(file_digest(folder / name) == file["sha256"] for name, file in manifest["files"].items())
     except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError, AttributeError):
         return None
     return manifest if whole else None
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def _settings(data: Data) -> dict[str, Any]:
@@ -131,7 +125,7 @@ def _check_chunk(inputs: np.ndarray, targets: np.ndarray, examples: Examples, da
 
 def _describe(data: Data, examples: Examples, class_counts: np.ndarray, folder: Path) -> dict[str, Any]:
     files = {
-        path.name: {"bytes": path.stat().st_size, "sha256": _digest(path)} for path in sorted(folder.glob("*.npy"))
+        path.name: {"bytes": path.stat().st_size, "sha256": file_digest(path)} for path in sorted(folder.glob("*.npy"))
     }
     return {
         "version": _VERSION,

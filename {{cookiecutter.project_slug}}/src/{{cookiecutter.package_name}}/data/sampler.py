@@ -1,5 +1,6 @@
 """The order of the examples: a function of the seed and the epoch, whatever happened before."""
 
+import zlib
 from collections.abc import Iterator
 
 import numpy as np
@@ -7,9 +8,11 @@ from torch.utils.data import Sampler
 
 from ..training.randomness import derive
 
+Keys = tuple[int, np.ndarray]  # the epoch, and the positions of one batch (n,), int64
 
-class BatchSampler(Sampler[np.ndarray]):
-    """Yields one array of positions per step: this process's share of the global batch.
+
+class BatchSampler(Sampler[Keys]):
+    """Yields the epoch and one array of positions per step: this process's share of the global batch.
 
     Args:
         positions: the examples of the split, shape (n,).
@@ -18,14 +21,22 @@ class BatchSampler(Sampler[np.ndarray]):
             yields every example.
         rank: number of this process, from 0.
         processes: number of processes that share each batch.
+        start: epoch and batch that come first; the batches before it are left out.
     """
 
     def __init__(
-        self, positions: np.ndarray, batch_size: int, seed: int | None = None, rank: int = 0, processes: int = 1
+        self,
+        positions: np.ndarray,
+        batch_size: int,
+        seed: int | None = None,
+        rank: int = 0,
+        processes: int = 1,
+        start: tuple[int, int] = (0, 0),
     ) -> None:
         self.positions, self.batch_size, self.seed = positions, batch_size, seed
         self.rank, self.processes = rank, processes
-        self.epoch = 0
+        self.start, self.epoch = start, start[0]
+        self.digests: dict[int, str] = {}  # batch of the epoch -> CRC-32 of its positions, for the trail
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order comes next. Lightning calls this before each epoch."""
@@ -35,11 +46,13 @@ class BatchSampler(Sampler[np.ndarray]):
         whole, rest = divmod(len(self.positions), self.batch_size)
         return whole + (rest > 0 and self.seed is None)
 
-    def __iter__(self) -> Iterator[np.ndarray]:
-        order = self.positions
+    def __iter__(self) -> Iterator[Keys]:
+        order, epoch = self.positions, self.epoch
         if self.seed is not None:
-            generator = np.random.Generator(np.random.Philox(key=derive(self.seed, "order", self.epoch)))
+            generator = np.random.Generator(np.random.Philox(key=derive(self.seed, "order", epoch)))
             order = generator.permutation(order)
-        for batch in range(len(self)):
-            start = batch * self.batch_size
-            yield order[start : start + self.batch_size][self.rank :: self.processes]
+        for batch in range(self.start[1] if epoch == self.start[0] else 0, len(self)):
+            first = batch * self.batch_size
+            positions = order[first : first + self.batch_size][self.rank :: self.processes]
+            self.digests[batch] = f"{zlib.crc32(positions.tobytes()):08x}"
+            yield epoch, positions

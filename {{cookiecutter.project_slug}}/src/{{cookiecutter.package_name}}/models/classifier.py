@@ -42,6 +42,10 @@ class Tally:
         sums = [float(self.loss), float(self.correct), self.examples]
         return torch.tensor(sums, dtype=torch.float64, device="cuda" if on_gpu else "cpu")
 
+    def load(self, sums: torch.Tensor) -> None:
+        """Go on from earlier `sums` (3,)."""
+        self.loss, self.correct, self.examples = sums[0].float(), sums[1].long(), int(sums[2])
+
 
 class Classifier(LightningModule):
     """Normalizes the inputs, applies the network, and trains it with cross-entropy.
@@ -103,8 +107,18 @@ class Classifier(LightningModule):
         self._step(batch)
 
     def on_validation_epoch_end(self) -> None:
-        self._finish("validation", self._tally.sums())
+        # Every process reads all examples, but each has batch normalization statistics of its own: the first decides.
+        self._finish("validation", self.trainer.strategy.broadcast(self._tally.sums()))
         self._tally = self._training_tally
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Add what the epoch has summed up so far, one row for each process."""
+        sums = self.trainer.strategy.all_gather(self._tally.sums())
+        checkpoint["tally"] = sums.reshape(-1, 3).cpu()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with the sums of the interrupted epoch."""
+        self._tally.load(checkpoint["tally"][self.global_rank])
 
     def on_test_epoch_start(self) -> None:
         self.logits, self.targets = [], []

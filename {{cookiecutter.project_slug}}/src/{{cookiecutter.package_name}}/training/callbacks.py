@@ -1,20 +1,12 @@
-"""Callbacks of every run: keyed randomness, and the metric history."""
+"""Keyed randomness for each step, and the progress bar."""
 
-import csv
-import io
-import logging
 import sys
-import time
-from pathlib import Path
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint, TQDMProgressBar
+from lightning.pytorch.callbacks import TQDMProgressBar
 
-from ..files import write_text
 from .randomness import seed_everything
-
-log = logging.getLogger(__name__)
 
 
 class StepSeed(Callback):
@@ -24,47 +16,15 @@ class StepSeed(Callback):
         self.seed = seed
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
-        # batches counted from the start of the training; unlike `batch_idx` it goes on over the epochs
-        step = trainer.fit_loop.epoch_loop.batch_progress.total.processed  # type: ignore[attr-defined]
-        seed_everything(self.seed, "step", step, trainer.global_rank)
+        seed_everything(self.seed, "step", batches_done(trainer), trainer.global_rank)
 
 
-class History(Checkpoint):  # a checkpoint callback runs after the model has its metrics of the epoch
-    """Keeps one row of metrics per epoch and writes them all to `metrics.csv`.
+def batches_done(trainer: Trainer) -> int:
+    """Return how many training batches were processed since the start of the training, over all epochs.
 
-    The rows travel in the checkpoint. They hold no times, so equal runs write equal files.
+    Of Lightning's counters this is the one that is right again after a resume.
     """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.rows: list[dict[str, float]] = []
-        self._started = 0.0
-
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._started = time.perf_counter()
-
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        metrics = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
-        rate = float(trainer.optimizers[0].param_groups[0]["lr"])
-        self.rows.append({"epoch": trainer.current_epoch, "step": trainer.global_step, "lr": rate, **metrics})
-        if trainer.is_global_zero:
-            write_text(self.path, self._as_csv())
-            shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-            log.info("epoch %d: %s (%.1f s)", trainer.current_epoch, shown, time.perf_counter() - self._started)
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.rows = state_dict["rows"]
-
-    def _as_csv(self) -> str:
-        names = dict.fromkeys(name for row in self.rows for name in row)  # in order of first appearance
-        text = io.StringIO()
-        writer = csv.DictWriter(text, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        return text.getvalue()
+    return trainer.fit_loop.epoch_loop.batch_progress.total.processed  # type: ignore[attr-defined]
 
 
 class ProgressBar(TQDMProgressBar):

@@ -1,57 +1,91 @@
-"""Checkpoints hold everything that training needs to go on, in plain types, and appear whole or not at all."""
+"""Checkpoint files hold everything that training needs to go on, in plain types, and appear whole or not at all."""
 
+import hashlib
 import io
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning import LightningModule, Trainer
-from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from ..errors import ConfigError
 from ..files import write_bytes
+from .history import History
+
+CHECKSUM = "{sha256}"  # in a file's name: stands for the checksum of its content
 
 
 class LastCheckpoint(Checkpoint):
-    """Writes `last.ckpt`, with epoch, weights, optimizer, scheduler, loss and configuration, every so many epochs."""
+    """Writes `last.ckpt` when the training ends: epoch, weights, optimizer, scheduler, loss and configuration."""
 
-    def __init__(self, folder: str, every_n_epochs: int = 1) -> None:
-        if every_n_epochs < 1:
-            raise ConfigError(f"callbacks.last_checkpoint.every_n_epochs={every_n_epochs} must be 1 or greater")
+    def __init__(self, folder: str) -> None:
         self.path = Path(folder) / "last.ckpt"
-        self.every_n_epochs = every_n_epochs
 
-    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        if (trainer.current_epoch + 1) % self.every_n_epochs == 0:
-            trainer.save_checkpoint(self.path, weights_only=False)
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        trainer.save_checkpoint(self.path, weights_only=False)
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Lightning's ModelCheckpoint, which goes on in a run folder that was moved: it keeps names, not absolute paths."""
+
+    def state_dict(self) -> dict[str, Any]:
+        state = super().state_dict()
+        named = {key: Path(value).name for key, value in state.items() if key.endswith("_path") and value}
+        best = {Path(path).name: score for path, score in state["best_k_models"].items()}
+        return {**state, **named, "best_k_models": best, "dirpath": ""}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        folder = Path(str(self.dirpath))
+        placed = {key: str(folder / value) for key, value in state_dict.items() if key.endswith("_path") and value}
+        best = {str(folder / name): score for name, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **placed, "best_k_models": best, "dirpath": self.dirpath})
 
 
 class PlainContent(Checkpoint):
-    """Adds the loss and the configuration to every checkpoint."""
+    """Adds the losses of the last epoch and the configuration to every checkpoint."""
 
-    def __init__(self, config: dict[str, Any]) -> None:
-        self.config = config
+    def __init__(self, config: dict[str, Any], history: History) -> None:
+        self.config, self.history = config, history
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         checkpoint["config"] = self.config
-        checkpoint["loss"] = {
-            name: float(value) for name, value in trainer.callback_metrics.items() if name.endswith("loss")
-        }
+        last_epoch = self.history.rows[-1] if self.history.rows else {}
+        checkpoint["loss"] = {name: value for name, value in last_epoch.items() if name.endswith("loss")}
 
 
 class WholeFileIO(TorchCheckpointIO):
-    """Writes a checkpoint in one step. Lightning's own way can leave half a file when the process is killed."""
+    """Writes a checkpoint in one step. Lightning's own way can leave half a file when the process is killed.
+
+    `{sha256}` in a file's name is replaced by the first 16 digits of the content's checksum.
+    """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        content = io.BytesIO()  # into memory first: with a path, torch would put the file's name into the bytes
-        torch.save(checkpoint, content)
-        write_bytes(Path(path), content.getvalue())
+        stream = io.BytesIO()  # into memory first: with a path, torch would put the file's name into the bytes
+        torch.save(checkpoint, stream)
+        content = stream.getvalue()
+        write_bytes(Path(str(path).replace(CHECKSUM, checksum(content))), content)
+
+    def load_checkpoint(
+        self, path: Any, map_location: Any | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Return the content of a checkpoint. It holds plain types only, so nothing in it can run."""
+        return load_checkpoint(Path(path))
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Return the content of a checkpoint, with its tensors on the CPU."""
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def checksum(content: bytes) -> str:
+    """Return the 16 digits that stand in the names of resume points."""
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def final_weights(trainer: Trainer, model: LightningModule) -> dict[str, torch.Tensor]:
     """Return the weights that the run ends with: of the best epoch where a callback keeps it, else of the last one."""
     for callback in trainer.checkpoint_callbacks:
         if best := getattr(callback, "best_model_path", ""):
-            return torch.load(best, map_location="cpu", weights_only=True)["state_dict"]
+            return load_checkpoint(Path(best))["state_dict"]
     return model.state_dict()

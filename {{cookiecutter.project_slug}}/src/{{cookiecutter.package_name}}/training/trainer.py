@@ -12,8 +12,9 @@ from lightning import Trainer
 from ..config import Config, Reproducibility
 from ..errors import ConfigError
 from ..tracking.loggers import build_loggers
-from .callbacks import History, StepSeed
+from .callbacks import StepSeed
 from .checkpoint import PlainContent, WholeFileIO
+from .history import History
 
 log = logging.getLogger(__name__)
 
@@ -26,6 +27,7 @@ for _advice in (
     ".*smaller than the logging interval.*",
     ".*sync_dist=True.*",
     ".*LeafSpec.*",
+    ".*your dataloader is not resumable.*",  # data/datamodule.py starts in the middle of an epoch itself
 ):
     warnings.filterwarnings("ignore", _advice)
 logging.getLogger("lightning").handlers.clear()  # its records go to this project's log, once
@@ -46,6 +48,7 @@ def build_trainer(config: Config, public_config: dict[str, Any]) -> Trainer:
             "and there is none: choose trainer=cpu"
         )
     run = Path(config.paths.run)
+    history = History(run / "metrics.csv")
     callbacks = [instantiate(callback) for callback in config.callbacks.values()]
     return instantiate(
         config.trainer,
@@ -55,8 +58,8 @@ def build_trainer(config: Config, public_config: dict[str, Any]) -> Trainer:
         deterministic=_deterministic(config.reproducibility),
         benchmark=not config.reproducibility.deterministic,
         use_distributed_sampler=False,  # data/sampler.py shares the batches itself
-        callbacks=[StepSeed(config.seed), History(run / "metrics.csv"), PlainContent(public_config), *callbacks],
-        logger=build_loggers(config.tracking, public_config),
+        callbacks=[StepSeed(config.seed), history, PlainContent(public_config, history), *callbacks],
+        logger=build_loggers(config.tracking, public_config, run),
         plugins=[WholeFileIO()],
         default_root_dir=run,
         num_sanity_val_steps=0,

@@ -1,0 +1,79 @@
+"""What differs between the inputs of two runs, and how likely each difference is to change bits."""
+
+from dataclasses import dataclass
+from typing import Any
+
+# Where an input stands in the record -> what people call it. The order is that of likelihood, the most likely first.
+_KINDS = (
+    ("code.", "code"),
+    ("config.seed", "seed"),
+    ("data.", "data"),
+    ("config.", "configuration"),
+    ("restored", "restored weights"),
+    ("environment.torch.threads", "threads"),
+    ("environment.torch.", "setting of PyTorch"),
+    ("environment.packages.torch", "package"),
+    ("environment.packages.numpy", "package"),
+    ("environment.variables.", "environment variable"),
+    ("environment.gpu", "GPU"),
+    ("environment.cpu.", "processor"),
+    ("environment.python", "Python"),
+    ("environment.packages.", "package"),
+    ("environment.os.", "operating system"),
+    ("locks.", "lock file"),
+)
+_MACHINE = ("processor", "GPU", "operating system", "lock file")
+_MISSING = "not there"
+
+
+@dataclass(frozen=True)
+class Change:
+    """One input that differs."""
+
+    key: str
+    before: Any
+    after: Any
+
+    @property
+    def rank(self) -> int:
+        """The lower, the more likely it is the cause."""
+        return next(number for number, (prefix, _) in enumerate(_KINDS) if self.key.startswith(prefix))
+
+    @property
+    def kind(self) -> str:
+        """What people call it."""
+        return _KINDS[self.rank][1]
+
+    @property
+    def of_the_machine(self) -> bool:
+        """Whether it is not for the project to decide, such as the model of the processor."""
+        return self.kind in _MACHINE
+
+    def __str__(self) -> str:
+        name = self.key.removeprefix("environment.").removeprefix("code.").removeprefix("variables.")
+        name = name.removeprefix("packages.").removeprefix("config.").removeprefix("locks.")
+        if self.kind in ("code", "data", "lock file"):
+            state = {self.before: "was added", self.after: "was removed"}.get(_MISSING, "changed")
+            return f"{self.kind}: {name} {state}"
+        return f"{self.kind}: {name} was {_short(self.before)}, is {_short(self.after)}"
+
+
+def changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
+    """Return what differs between two nested dictionaries, the most likely cause first."""
+    first, second = _flat(before), _flat(after)
+    keys = [key for key in {**first, **second} if first.get(key, _MISSING) != second.get(key, _MISSING)]
+    found = [Change(key, first.get(key, _MISSING), second.get(key, _MISSING)) for key in keys]
+    return sorted(found, key=lambda change: (change.rank, change.key))
+
+
+def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {prefix: value}
+    return {
+        key: item for name, part in value.items() for key, item in _flat(part, f"{prefix}.{name}".strip(".")).items()
+    }
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -1,0 +1,71 @@
+"""What is written into the record when a training starts."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+
+from ..config import Config
+from ..files import file_digest
+from ..training.randomness import derive
+from . import source
+from .environment import environment
+from .record import VERSION, read
+
+_LOCKS = ("requirements.txt", "requirements-dev.txt", "uv.lock", "poetry.lock", "environment.yml")
+_PROMISES = {
+    "strict": "the same bits on the same kind of machine",
+    "portable": "the same bits on every x86-64 processor with AVX2",
+    "fast": "the same seeds; the bits may differ",
+}
+
+
+def describe(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+    """Return the record of a run that begins, and the patch that belongs to it.
+
+    Args:
+        config: the checked configuration.
+        settings: the same, resolved and without secrets.
+        manifest: of the prepared data.
+    """
+    git, patch = source.describe()
+    hydra = HydraConfig.get()
+    return {
+        "schema_version": VERSION,
+        "status": "running",
+        "promise": {"mode": config.reproducibility.mode, "text": _PROMISES[config.reproducibility.mode]},
+        "command": {
+            "script": "train.py",
+            "config": hydra.job.config_name,
+            "overrides": [item for item in hydra.overrides.task if not item.startswith("resume=")],
+        },
+        "config": settings,
+        "seeds": {"seed": config.seed, **{key: derive(config.seed, key) for key in ("weights", "split", "subset")}},
+        "git": git,
+        "code": source.code_digests(),
+        "data": {
+            "name": config.data.name,
+            "raw": config.data.files,
+            "prepared": {name: file["sha256"] for name, file in manifest["files"].items()},
+        },
+        "locks": {name: file_digest(Path(name)) for name in _LOCKS if Path(name).exists()},
+        "environment": environment(),
+        "restored": _restored(config),
+        "sessions": [],
+        "trail_sha256": None,
+        "metrics": None,
+        "weights_sha256": None,
+        "model_sha256": None,
+    }, patch
+
+
+def _restored(config: Config) -> dict[str, Any] | None:
+    if config.restore.run is None:
+        return None
+    earlier = read(Path(config.restore.run))
+    return {
+        "mode": config.restore.mode,
+        "run": config.restore.run,
+        "skip": config.restore.skip,
+        "weights_sha256": earlier["weights_sha256"],
+    }

@@ -1,0 +1,194 @@
+"""Where two runs part: the first step that differs, what differed first there, and the inputs that explain it."""
+
+import math
+import struct
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from ..errors import DataError
+from .changes import Change
+from .record import same_result, what_changed
+from .trail import TRAIL, Steps, read_trail
+
+# Which inputs most likely explain a difference, by what differed first.
+_SUSPECTS = {
+    "weights at the start": ("seed", "restored weights", "configuration", "code", "package"),
+    "order": ("seed", "data", "configuration", "code", "package"),
+    "loss": ("data", "configuration", "threads", "setting of PyTorch", "environment variable", "code", "package"),
+    "weights": ("threads", "setting of PyTorch", "environment variable", "configuration", "code", "package"),
+}
+
+
+@dataclass
+class Divergence:
+    """The result of a comparison. Without `what`, the runs are equal.
+
+    Args:
+        what: what differed first: `weights at the start`, `order`, `loss`, `weights` or `metrics`.
+        step: of the first difference, counted from 1; 0 is before the first step.
+        epoch: of that step, counted from 0.
+        details: sentences with names, values and sizes.
+        changes: recorded inputs that differ, the most likely cause first.
+    """
+
+    what: str | None = None
+    step: int | None = None
+    epoch: int | None = None
+    details: list[str] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+
+    def summary(self) -> str:
+        """Return what differed first, and where, in a few words."""
+        if self.what is None:
+            return "the runs are equal, bit for bit"
+        where = f" at step {self.step}" if self.step else ""
+        where += f" (epoch {self.epoch})" if self.epoch is not None else ""
+        return f"{self.what} first{where}"
+
+    def lines(self) -> list[str]:
+        """Return the report for a person."""
+        report = [f"  {detail}" for detail in self.details]
+        if self.changes:
+            heading = "inputs that differ, the most likely cause first:" if self.what else "inputs that differ:"
+            report += [heading, *(f"  {number}. {change}" for number, change in enumerate(self.changes, 1))]
+        elif self.what:
+            report += [
+                "no recorded input differs: something in the code is random without a key, or depends on the clock or "
+                "the machine; docs/reproducibility.md tells how to find it"
+            ]
+        return report
+
+
+def compare(before: dict[str, Any], after: dict[str, Any], folder: Path, other: Path) -> Divergence:
+    """Compare two finished runs by their records and what lies beside them.
+
+    Args:
+        before: record of the first run.
+        after: record of the second.
+        folder: of the first run.
+        other: folder of the second.
+    """
+    found = what_changed(before, after)
+    if same_result(before, after):
+        return Divergence(changes=found)
+    result = _first_difference(folder, other)
+    if result.what is None:
+        result = Divergence("metrics" if before["weights_sha256"] == after["weights_sha256"] else "weights")
+    result.details += _final_weights(folder, other) + _metrics(before["metrics"], after["metrics"])
+    suspects = _SUSPECTS.get(str(result.what), ())
+    order = {kind: number for number, kind in enumerate(suspects)}
+    result.changes = sorted(found, key=lambda change: (order.get(change.kind, len(order)), change.rank))
+    return result
+
+
+def _first_difference(folder: Path, other: Path) -> Divergence:
+    try:
+        first, second = read_trail(folder / TRAIL), read_trail(other / TRAIL)
+    except DataError as error:
+        return Divergence("weights", details=[str(error)])
+    if first.weights.get(0) != second.weights.get(0):
+        return Divergence("weights at the start", 0, None, _tensors(first, second, 0))
+    for step in sorted(set(first.loss) | set(second.loss)):
+        epoch = first.epoch.get(step, second.epoch.get(step))
+        if step not in first.loss or step not in second.loss:
+            longer, shorter = (folder, other) if step in first.loss else (other, folder)
+            return Divergence("length", step, epoch, [f"{shorter} ends before it, {longer} goes on"])
+        if first.order[step] != second.order[step]:
+            return Divergence("order", step, epoch, ["other examples, or the same in another order"])
+        if first.loss[step] != second.loss[step]:
+            details = [_values("loss", first.loss[step], second.loss[step]), *_last_equal(first, second, step)]
+            return Divergence("loss", step, epoch, details)
+        if first.weights.get(step, {}) != second.weights.get(step, {}):
+            return Divergence("weights", step, epoch, ["order and loss were equal", *_tensors(first, second, step)])
+    return Divergence()
+
+
+def _last_equal(first: Steps, second: Steps, step: int) -> list[str]:
+    """Return what is known of the weights that the loss of `step` was computed with."""
+    equal = [at for at in first.weights if at < step and first.weights[at] == second.weights.get(at)]
+    if not equal:
+        return []
+    if max(equal) == step - 1:
+        return ["the order was equal, and so were the weights before the step: the forward pass differs"]
+    later = [at for at in sorted(first.weights) if at >= step and first.weights[at] != second.weights.get(at)]
+    known = f"the order was equal; the weights were equal after step {max(equal)}, and were not noted since"
+    return [known, *(_tensors(first, second, later[0]) if later else [])]
+
+
+def _tensors(first: Steps, second: Steps, step: int) -> list[str]:
+    """Return which tensors differ at a step, the first in the order of the network first."""
+    before, after = first.weights.get(step, {}), second.weights.get(step, {})
+    unequal = [name for name in before | after if before.get(name, ("",))[0] != after.get(name, ("",))[0]]
+    if not unequal:
+        return []
+    name = unequal[0]
+    count = (
+        f"{len(unequal)} of {len(before)} tensors differ after step {step}"
+        if step
+        else (f"{len(unequal)} of {len(before)} tensors differ")
+    )
+    if name not in before or name not in after:
+        return [f"{count}, first {name}, which one of the runs does not have"]
+    return [f"{count}, first {name}: {_values('its sum', before[name][1], after[name][1])}"]
+
+
+def _final_weights(folder: Path, other: Path) -> list[str]:
+    try:
+        first, second = (load_file(path / "model.safetensors") for path in (folder, other))
+    except (OSError, SafetensorError):
+        return []
+    sizes = {
+        name: ulps(first[name], second[name])
+        for name in first
+        if name in second and first[name].shape == second[name].shape and first[name].dtype == second[name].dtype
+    }
+    name = max(sizes, key=lambda key: sizes[key], default=None)
+    if name is None or sizes[name] == 0:
+        return []
+    return [f"final weights: {sum(size > 0 for size in sizes.values())} of {len(first)} tensors differ, "
+            f"most {name}, by up to {sizes[name]} units in the last place"]  # fmt: skip
+
+
+def _metrics(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
+    shown = [f"{name} {before[name]:.6g} and {after[name]:.6g}" for name in before if before[name] != after.get(name)]
+    return [f"test metrics: {', '.join(shown)}"] if shown else []
+
+
+def _values(name: str, before: float | None, after: float | None) -> str:
+    if before is None or after is None:
+        return f"{name} {before} and {after}"
+    if before == after:
+        return f"{name} is equal, {before:.9g}"
+    distance = abs(_ordered(before) - _ordered(after))
+    size = (
+        f"{distance} unit{'s' if distance != 1 else ''} in the last place" if distance else "below float32's precision"
+    )
+    return f"{name} {before:.9g} and {after:.9g}, {size}"
+
+
+def _ordered(value: float) -> int:
+    """Map a number, rounded to float32, to an integer so that neighbours are one apart."""
+    if not math.isfinite(value) or abs(value) > 3.4028235e38:
+        return 0x7F800000 if value > 0 else -0x7F800000
+    bits: int = struct.unpack("<i", struct.pack("<f", value))[0]
+    return bits if bits >= 0 else -(bits & 0x7FFFFFFF)
+
+
+def ulps(first: torch.Tensor, second: torch.Tensor) -> int:
+    """Return the largest difference of two tensors of one shape and type, in units in the last place."""
+    if torch.equal(first, second):
+        return 0
+    if not first.is_floating_point():
+        return int((first.long() - second.long()).abs().max())
+    width = {2: torch.int16, 4: torch.int32, 8: torch.int64}[first.element_size()]
+    return int((_ordered_bits(first, width) - _ordered_bits(second, width)).abs().max())
+
+
+def _ordered_bits(tensor: torch.Tensor, width: torch.dtype) -> torch.Tensor:
+    bits = tensor.contiguous().view(width).long()
+    return torch.where(bits >= 0, bits, -(bits & torch.iinfo(width).max))

@@ -1,0 +1,77 @@
+"""What a run stands on: packages, machine, and every setting that can change bits."""
+
+import importlib.metadata
+import os
+import platform
+import re
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ..secrets import mask
+
+# Variables that change bits, or the choice of an algorithm: of OpenMP, MKL, oneDNN, CUDA, PyTorch and the C library.
+_VARIABLES = re.compile(
+    r"(OMP|KMP|GOMP|MKL|ATEN|ONEDNN|DNNL|OPENBLAS|BLIS|CUDA|CUBLAS|CUDNN|NVIDIA|NCCL|GLOO|TORCH|TORCHINDUCTOR|PYTORCH)_\w+"
+    r"|PYTHONHASHSEED|PYTHONOPTIMIZE|LD_PRELOAD|GLIBC_TUNABLES"
+)
+
+
+def environment() -> dict[str, Any]:
+    """Return the facts, in plain types. Call it after torch's settings are applied."""
+    return {
+        "python": platform.python_version(),
+        "os": {"system": platform.system(), "release": platform.release(), "libc": " ".join(platform.libc_ver())},
+        "cpu": _cpu(),
+        "gpu": _gpu(),
+        "torch": _torch(),
+        "variables": {name: mask(value) for name, value in sorted(os.environ.items()) if _VARIABLES.fullmatch(name)},
+        "packages": dict(
+            sorted((item.name.lower(), item.version) for item in importlib.metadata.distributions() if item.name)
+        ),
+    }
+
+
+def _cpu() -> dict[str, Any]:
+    text = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""  # Linux only
+    model = re.search(r"^model name\s*: (.*)$", text, re.MULTILINE)
+    flags = re.search(r"^(?:flags|Features)\s*: (.*)$", text, re.MULTILINE)
+    return {
+        "machine": platform.machine(),
+        "model": model[1] if model else platform.processor(),
+        "capability": torch.backends.cpu.get_cpu_capability(),
+        "flags": sorted(flags[1].split()) if flags else [],
+    }
+
+
+def _gpu() -> dict[str, Any] | None:
+    if not torch.cuda.is_available():
+        return None
+    driver = Path("/proc/driver/nvidia/version")
+    version = re.search(r"\d+\.\d+(\.\d+)?", driver.read_text()) if driver.exists() else None
+    properties = [torch.cuda.get_device_properties(number) for number in range(torch.cuda.device_count())]
+    return {
+        "devices": [f"{item.name} (compute capability {item.major}.{item.minor})" for item in properties],
+        "driver": version[0] if version else None,
+        "cuda": torch.version.cuda,
+        "cudnn": torch.backends.cudnn.version(),
+    }
+
+
+def _torch() -> dict[str, Any]:
+    """Return the switches of PyTorch as they stand, whoever set them."""
+    return {
+        "threads": torch.get_num_threads(),
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "nondeterministic_warns_only": torch.is_deterministic_algorithms_warn_only_enabled(),
+        "default_dtype": str(torch.get_default_dtype()),
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+        "mkldnn": torch.backends.mkldnn.enabled,
+        "cudnn": torch.backends.cudnn.enabled,
+        "cudnn_deterministic": torch.backends.cudnn.deterministic,
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "cudnn_tf32": torch.backends.cudnn.allow_tf32,
+        "matmul_tf32": torch.backends.cuda.matmul.allow_tf32,
+        "flash_attention": torch.backends.cuda.flash_sdp_enabled(),
+    }

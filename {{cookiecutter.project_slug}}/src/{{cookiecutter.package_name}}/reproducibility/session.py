@@ -1,0 +1,152 @@
+"""One process that works on a run: the first, or one that goes on after an interruption."""
+
+import logging
+import shutil
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from lightning.pytorch.utilities import rank_zero_only
+
+from ..config import Config
+from ..errors import ConfigError, RecordError
+from ..files import file_digest, write_bytes, write_json
+from ..training import resume
+from . import record, source
+from .describe import describe
+from .digest import weights_digest
+from .trail import TRAIL
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Session:
+    """What a process does to a run.
+
+    Args:
+        folder: of the run.
+        checkpoint: the resume point that the training goes on from; None: it begins.
+        record: None in all processes but the first, which writes for all.
+        lock: keeps other processes from the folder for as long as this one lives.
+    """
+
+    folder: Path
+    checkpoint: Path | None
+    record: dict[str, Any] | None = None
+    lock: FileLock | None = None
+    began: float = 0.0
+
+    def finish(self, weights: dict[str, torch.Tensor], metrics: dict[str, float | int]) -> None:
+        """Write the complete record, and remove the resume points.
+
+        Args:
+            weights: of the final model, by name.
+            metrics: of the test.
+        """
+        if self.record is None:
+            return
+        trail = self.folder / TRAIL
+        self.record["sessions"][-1] |= {"ended": _now(), "seconds": round(time.perf_counter() - self.began, 3)}
+        self.record |= {
+            "status": "finished",
+            "trail_sha256": file_digest(trail) if trail.exists() else None,
+            "metrics": metrics,
+            "weights_sha256": weights_digest(weights),
+            "model_sha256": file_digest(self.folder / "model.safetensors"),
+        }
+        write_json(self.folder / record.RECORD, self.record)
+        resume.clear(self.folder / "checkpoints")
+
+
+def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) -> Session:
+    """Claim the run folder, find out whether its training begins or goes on, and write the record.
+
+    Args:
+        config: the checked configuration.
+        settings: the same, resolved and without secrets.
+        manifest: of the prepared data.
+
+    Raises:
+        ConfigError: another process works in the folder, or the run cannot go on with the same bits.
+    """
+    folder = Path(config.paths.run)
+    checkpoints = folder / "checkpoints"
+    if getattr(rank_zero_only, "rank", 0):  # started by the first process, which has decided already
+        return Session(folder, resume.newest_whole(checkpoints) if config.resume else None)
+    lock = _claim(folder)
+    now, patch = describe(config, settings, manifest)
+    earlier = _interrupted(folder, now, asked=config.resume != "auto") if config.resume else None
+    checkpoint = resume.newest_whole(checkpoints) if earlier else None
+    if checkpoint is None:
+        _start_anew(folder, checkpoints, config)
+        if earlier is None:
+            write_bytes(folder / source.PATCH, patch)
+    else:
+        log.info("%s goes on from %s", folder, checkpoint.name)
+    current = earlier or now
+    batches = resume.batches_of(checkpoint) if checkpoint else 0
+    current["sessions"].append({"started": _now(), "from_batch": batches, "ended": None, "seconds": None})
+    write_json(folder / record.RECORD, current)
+    return Session(folder, checkpoint, current, lock, time.perf_counter())
+
+
+def _claim(folder: Path) -> FileLock:
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise ConfigError(f"another process is working on {folder}: wait for it, or stop it first") from error
+    return lock
+
+
+def _interrupted(folder: Path, now: dict[str, Any], asked: bool) -> dict[str, Any] | None:
+    """Return the record of the run in the folder if it was interrupted and can end with the same bits."""
+    try:
+        earlier = record.read(folder)
+    except RecordError:
+        if asked:
+            raise
+        return None
+    if earlier["status"] == "finished":
+        return None
+    found = record.what_changed(earlier, now)
+    for change in [change for change in found if change.of_the_machine]:
+        log.warning("since %s began, %s: bits may differ", folder, change)
+    found = [change for change in found if not change.of_the_machine]
+    if not found:
+        return earlier
+    sentence = f"since {folder} began, there changed {'; '.join(str(change) for change in found[:3])}"
+    if not asked:
+        log.info("%s: the training starts anew", sentence)
+        return None
+    if now["promise"]["mode"] == "fast":
+        log.warning("%s", sentence)
+        return earlier
+    raise ConfigError(
+        f"{sentence}: it could not end with the same bits. Put that back, or start another run: "
+        f"restore=continue restore.run={folder}"
+    )
+
+
+def _start_anew(folder: Path, checkpoints: Path, config: Config) -> None:
+    """Remove what an earlier training left in the folder; take over what `restore=continue` builds on."""
+    resume.clear(checkpoints)
+    for path in (*checkpoints.glob("*.ckpt"), folder / TRAIL, folder / "tracking.json"):
+        path.unlink(missing_ok=True)
+    if config.restore.mode == "continue" and config.restore.run:
+        earlier = Path(config.restore.run)
+        checkpoints.mkdir(parents=True, exist_ok=True)
+        for path in (earlier / "checkpoints").glob("best*.ckpt"):
+            shutil.copy(path, checkpoints)
+        if (earlier / TRAIL).exists():
+            shutil.copy(earlier / TRAIL, folder)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

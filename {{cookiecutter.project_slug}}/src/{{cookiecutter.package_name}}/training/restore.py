@@ -1,0 +1,61 @@
+"""What a new run takes over from an earlier one: nothing, the weights, the optimizer too, or everything."""
+
+from pathlib import Path
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+
+from ..config import Restore
+from ..errors import ConfigError, DataError
+from ..models.saved import load_model
+from .checkpoint import load_checkpoint
+from .resume import newest_whole
+
+
+def restore(settings: Restore, model: LightningModule, trainer: Trainer) -> Path | None:
+    """Prepare model and trainer as `restore` says, and return the checkpoint that Lightning restores whole, if any.
+
+    Raises:
+        ConfigError: the earlier run does not fit the model.
+        DataError: its files are not there.
+    """
+    if settings.mode == "fresh":
+        return None
+    earlier = Path(str(settings.run))
+    if settings.mode == "finetune":
+        weights, _ = load_model(earlier / "model.safetensors")
+        _take_over(weights.state_dict(), model, settings)
+        return None
+    path = newest_whole(earlier / "checkpoints") or earlier / "checkpoints" / "last.ckpt"
+    if not path.exists():
+        raise DataError(f"restore.run={earlier} has no checkpoint: choose another run, or restore=finetune")
+    if settings.mode == "hotstart":
+        checkpoint = load_checkpoint(path)
+        _take_over(checkpoint["state_dict"], model, settings)
+        trainer.callbacks.append(_OptimizerState(checkpoint["optimizer_states"][0]["state"]))  # type: ignore[attr-defined]
+        return None
+    return path
+
+
+def _take_over(weights: dict[str, torch.Tensor], model: LightningModule, settings: Restore) -> None:
+    own = model.state_dict()
+    wanted = {name: tensor for name, tensor in weights.items() if not name.startswith(tuple(settings.skip))}
+    unfit = [name for name, tensor in wanted.items() if name not in own or own[name].shape != tensor.shape]
+    unfit += [name for name in own if name not in weights and not name.startswith(tuple(settings.skip))]
+    if unfit:
+        raise ConfigError(
+            f"restore.run={settings.run} has another {', '.join(unfit[:3])}: choose the model that it was made with, "
+            f"or leave such tensors as they are: restore.skip=[{','.join(unfit[:3])}]"
+        )
+    model.load_state_dict(own | wanted)
+
+
+class _OptimizerState(Callback):
+    """Gives the optimizer the moments of an earlier one; its learning rate stays that of the new schedule."""
+
+    def __init__(self, state: dict[int, dict[str, torch.Tensor]]) -> None:
+        self.state = state
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        optimizer = trainer.optimizers[0]
+        optimizer.load_state_dict({"state": self.state, "param_groups": optimizer.state_dict()["param_groups"]})

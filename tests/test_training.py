@@ -9,17 +9,15 @@ from pathlib import Path
 
 import pytest
 from conftest import TEMPLATE, digest, metrics, run
+from runs import SHORT, train
 
 pytestmark = pytest.mark.slow
 EXPERIMENTS = sorted(path.stem for path in (TEMPLATE / "configs" / "experiment").glob("*.yaml"))
 DEBUG = sorted(path.stem for path in (TEMPLATE / "configs" / "debug").glob("*.yaml"))
-SHORT = "tracking=none model=mlp training.epochs=2"
 
 
-def train(project: Path, arguments: str, name: str, **environment: str) -> Path:
-    """Train in the folder outputs/NAME and return it."""
-    run(f"python train.py {arguments} hydra.run.dir=outputs/{name}", project, **environment)
-    return project / "outputs" / name
+# Every kind of random choice: order, augmentation, dropout, first weights.
+RANDOM = f"{SHORT} model.dropout=0.2 data.shift=1 data.flip=true"
 
 
 def test_the_defaults_reach_their_accuracy(shared_project: Path) -> None:
@@ -53,17 +51,35 @@ def test_every_debug_configuration_runs(shared_project: Path, debug: str) -> Non
 @pytest.fixture(scope="module")
 def reference(shared_project: Path) -> Path:
     """Return the folder of a short training that others are compared with."""
-    return train(shared_project, SHORT, "reference")
+    return train(shared_project, RANDOM, "reference")
 
 
-@pytest.mark.parametrize("argument", ["data.num_workers=2", "trainer.check_val_every_n_epoch=2"])
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "data.num_workers=1",
+        "data.num_workers=2",
+        "data.num_workers=2 data.persistent_workers=false",
+        "data.num_workers=2 data.start_method=spawn",
+        "data.num_workers=1 data.start_method=fork",
+        "trainer.check_val_every_n_epoch=2",
+        "+trainer.limit_val_batches=0",
+        "+trainer.val_check_interval=0.3",
+        "+trainer.enable_progress_bar=false",
+        "trainer.log_every_n_steps=1",
+        "callbacks.resume_point.every_seconds=0",
+        "~callbacks.resume_point ~callbacks.last_checkpoint",
+        "callbacks.trail.every_n_steps=1",
+        "~callbacks.trail",
+    ],
+)
 def test_what_must_not_change_the_weights_does_not(shared_project: Path, reference: Path, argument: str) -> None:
-    folder = train(shared_project, f"{SHORT} {argument}", re.sub(r"\W", "-", argument))
+    folder = train(shared_project, f"{RANDOM} {argument}", re.sub(r"\W", "-", argument))
     assert digest(folder / "model.safetensors") == digest(reference / "model.safetensors")
 
 
 def test_keeping_the_best_weights_does_not_change_the_training(shared_project: Path, reference: Path) -> None:
-    folder = train(shared_project, f"{SHORT} callbacks=best", "best")
+    folder = train(shared_project, f"{RANDOM} callbacks=best", "best")
     assert (folder / "metrics.csv").read_bytes() == (reference / "metrics.csv").read_bytes()
 
 

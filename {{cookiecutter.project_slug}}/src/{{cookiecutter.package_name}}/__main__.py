@@ -6,9 +6,11 @@ from pathlib import Path
 
 from . import secrets
 from .cli import one_sentence
+from .errors import RecordError
 
 
 def _verify(arguments: argparse.Namespace) -> int:
+    print("training again from the record; this takes about as long as the run did", file=sys.stderr)
     if arguments.tolerance is None:
         from .reproducibility.verify import verify
 
@@ -63,6 +65,8 @@ def _parser() -> argparse.ArgumentParser:
 
 if __name__ == "__main__":
     with one_sentence():
+        if not Path("train.py").exists():
+            raise RecordError("there is no train.py here: run the command in the folder of the project")
         secrets.load()
         arguments = _parser().parse_args()
         sys.exit(arguments.command(arguments))

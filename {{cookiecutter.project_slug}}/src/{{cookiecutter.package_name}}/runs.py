@@ -11,6 +11,7 @@ from .errors import ConfigError
 from .files import write_text
 
 CONFIG = "config.yaml"
+_ONE_RUN = "hydra.mode=RUN"  # one run of a sweep, not the sweep
 
 
 def write_config(config: dict[str, Any], folder: Path) -> None:
@@ -49,7 +50,7 @@ def with_recorded_overrides(arguments: Sequence[str]) -> list[str]:
     asked = [argument for argument in arguments if argument.startswith("resume=")]
     folder = asked[-1].partition("=")[2] if asked else ""
     # processes that Lightning starts are given the replaced arguments again
-    if folder in ("", "auto", "null") or any(argument.startswith("paths.run=") for argument in arguments):
+    if folder in ("", "auto", "null") or _ONE_RUN in arguments:
         return list(arguments)
     others = [argument for argument in arguments if "=" in argument and argument not in asked]
     if others:
@@ -66,16 +67,14 @@ def with_recorded_overrides(arguments: Sequence[str]) -> list[str]:
         print(f"{folder} is finished: there is nothing left to do")
         raise SystemExit(0)
     flags = [argument for argument in arguments if argument not in asked]
-    return [*flags, *command_arguments(record, Path(folder)), f"resume={quoted(folder)}"]
+    return [*flags, *command_arguments(record, folder), f"resume={quoted(folder)}"]
 
 
-def command_arguments(record: dict[str, Any], folder: Path) -> list[str]:
-    """Return the arguments that make the recorded command write into `folder`."""
+def command_arguments(record: dict[str, Any], folder: str | Path) -> list[str]:
+    """Return the arguments of the recorded command, with `folder` as its run folder unless the pipeline fixes that."""
     command = record["command"]
-    place = [f"paths.run={quoted(folder)}"]
-    if command["config"] == "config":  # the pipeline's run folder is not Hydra's
-        place += [f"hydra.run.dir={quoted(folder)}", "hydra.mode=RUN"]
-    return ["--config-name", command["config"], *command["overrides"], *place]
+    place = [f"hydra.run.dir={quoted(folder)}"] if command["config"] == "config" else []
+    return ["--config-name", command["config"], *command["overrides"], *place, _ONE_RUN]
 
 
 def quoted(value: str | Path) -> str:

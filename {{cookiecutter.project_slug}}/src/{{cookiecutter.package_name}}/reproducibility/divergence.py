@@ -4,20 +4,24 @@ import math
 import struct
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from ..errors import DataError
+from ..errors import DataError, RecordError
 from .changes import Change
 from .record import same_result, what_changed
+from .source import PATCH, changed_lines, check_out
 from .trail import TRAIL, Steps, read_trail
+
+_SHOWN_LINES = 6  # of changed code
 
 # Which inputs most likely explain a difference, by what differed first.
 _SUSPECTS = {
-    "weights at the start": ("seed", "restored weights", "configuration", "code", "package"),
+    "weights at the start": ("seed", "restored weights", "data", "configuration", "code", "package"),
     "order": ("seed", "data", "configuration", "code", "package"),
     "loss": ("data", "configuration", "threads", "setting of PyTorch", "environment variable", "code", "package"),
     "weights": ("threads", "setting of PyTorch", "environment variable", "configuration", "code", "package"),
@@ -80,6 +84,7 @@ def compare(before: dict[str, Any], after: dict[str, Any], folder: Path, other: 
     if result.what is None:
         result = Divergence("metrics" if before["weights_sha256"] == after["weights_sha256"] else "weights")
     result.details += _final_weights(folder, other) + _metrics(before["metrics"], after["metrics"])
+    result.details += _code_lines(before, after, folder, other)
     suspects = _SUSPECTS.get(str(result.what), ())
     order = {kind: number for number, kind in enumerate(suspects)}
     result.changes = sorted(found, key=lambda change: (order.get(change.kind, len(order)), change.rank))
@@ -152,6 +157,23 @@ def _final_weights(folder: Path, other: Path) -> list[str]:
         return []
     return [f"final weights: {sum(size > 0 for size in sizes.values())} of {len(first)} tensors differ, "
             f"most {name}, by up to {sizes[name]} units in the last place"]  # fmt: skip
+
+
+def _code_lines(before: dict[str, Any], after: dict[str, Any], folder: Path, other: Path) -> list[str]:
+    """Return the changed lines of the first file of code that differs, where git still has both versions."""
+    changed = [change.key.removeprefix("code.") for change in what_changed(before, after) if change.kind == "code"]
+    if not changed or before["git"] is None or after["git"] is None:
+        return []
+    try:
+        with TemporaryDirectory() as temporary:
+            first, second = (
+                check_out(item["git"], run / PATCH, Path(temporary) / name)
+                for item, run, name in ((before, folder, "first"), (after, other, "second"))
+            )
+            lines = changed_lines(first, second, changed[0])
+    except RecordError:
+        return []
+    return [f"{changed[0]}: {line}" for line in lines[:_SHOWN_LINES]]
 
 
 def _metrics(before: dict[str, Any], after: dict[str, Any]) -> list[str]:

@@ -65,4 +65,5 @@ def _inputs(record: dict[str, Any]) -> dict[str, Any]:
 def _without(folder: str, value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without(folder, item) for key, item in value.items()}
-    return value.replace(folder, "<run>") if isinstance(value, str) else value
+    inside = isinstance(value, str) and (value == folder or value.startswith(f"{folder}/"))
+    return f"<run>{value.removeprefix(folder)}" if inside else value

@@ -80,7 +80,7 @@ def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) ->
         return Session(folder, resume.newest_whole(checkpoints) if config.resume else None)
     lock = _claim(folder)
     now, patch = describe(config, settings, manifest)
-    earlier = _interrupted(folder, now, asked=config.resume != "auto") if config.resume else None
+    earlier, changed = _interrupted(folder, now, asked=config.resume != "auto") if config.resume else (None, [])
     checkpoint = resume.newest_whole(checkpoints) if earlier else None
     if checkpoint is None:
         _start_anew(folder, checkpoints, config)
@@ -90,7 +90,9 @@ def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) ->
         log.info("%s goes on from %s", folder, checkpoint.name)
     current = earlier or now
     batches = resume.batches_of(checkpoint) if checkpoint else 0
-    current["sessions"].append({"started": _now(), "from_batch": batches, "ended": None, "seconds": None})
+    current["sessions"].append(
+        {"started": _now(), "from_batch": batches, "ended": None, "seconds": None, "changed": changed}
+    )
     write_json(folder / record.RECORD, current)
     return Session(folder, checkpoint, current, lock, time.perf_counter())
 
@@ -105,33 +107,35 @@ def _claim(folder: Path) -> FileLock:
     return lock
 
 
-def _interrupted(folder: Path, now: dict[str, Any], asked: bool) -> dict[str, Any] | None:
-    """Return the record of the run in the folder if it was interrupted and can end with the same bits."""
+def _interrupted(folder: Path, now: dict[str, Any], asked: bool) -> tuple[dict[str, Any] | None, list[str]]:
+    """Return the record of the run in the folder if it was interrupted and can go on, and what has changed since.
+
+    Raises:
+        ConfigError: to go on was asked for, and the run could not end with the same bits.
+    """
     try:
         earlier = record.read(folder)
     except RecordError:
         if asked:
             raise
-        return None
+        return None, []
     if earlier["status"] == "finished":
-        return None
+        return None, []
     found = record.what_changed(earlier, now)
-    for change in [change for change in found if change.of_the_machine]:
-        log.warning("since %s began, %s: bits may differ", folder, change)
-    found = [change for change in found if not change.of_the_machine]
-    if not found:
-        return earlier
-    sentence = f"since {folder} began, there changed {'; '.join(str(change) for change in found[:3])}"
-    if not asked:
+    changed = [str(change) for change in found]
+    decisive = [str(change) for change in found if not change.of_the_machine]
+    if decisive and now["promise"]["mode"] != "fast":
+        sentence = f"since {folder} began, there changed {'; '.join(decisive[:3])}"
+        if asked:
+            raise ConfigError(
+                f"{sentence}: it could not end with the same bits. Put that back, or start another run: "
+                f"restore=continue restore.run={folder}"
+            )
         log.info("%s: the training starts anew", sentence)
-        return None
-    if now["promise"]["mode"] == "fast":
-        log.warning("%s", sentence)
-        return earlier
-    raise ConfigError(
-        f"{sentence}: it could not end with the same bits. Put that back, or start another run: "
-        f"restore=continue restore.run={folder}"
-    )
+        return None, []
+    for change in changed:
+        log.warning("since %s began, %s: bits may differ", folder, change)
+    return earlier, changed
 
 
 def _start_anew(folder: Path, checkpoints: Path, config: Config) -> None:

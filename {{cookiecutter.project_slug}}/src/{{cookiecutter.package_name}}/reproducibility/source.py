@@ -111,6 +111,14 @@ def check_out(git: dict[str, Any], patch: Path, folder: Path) -> Path:
     return folder / git["folder"]
 
 
+def changed_lines(first: Path, second: Path, path: str) -> list[str]:
+    """Return the lines of one file that differ between two folders, as `git diff` marks them with - and +."""
+    names = [str(folder / path) for folder in (first, second)]
+    command = ["git", "diff", "--no-index", "--unified=0", "--no-color", "--", *names]
+    text = subprocess.run(command, capture_output=True, text=True).stdout  # exits with 1 where there is a difference
+    return [line for line in text.splitlines()[4:] if line.startswith(("-", "+"))]
+
+
 def _text(*arguments: str) -> str:
     return (_git(*arguments) or b"").decode().strip()
 

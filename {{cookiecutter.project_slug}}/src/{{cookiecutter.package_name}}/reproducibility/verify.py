@@ -123,8 +123,9 @@ def _pull(raw: str, project: Path) -> None:
             shutil.copy(Path(".dvc", name), project / ".dvc" / name)
     remotes = [line.split("\t") for line in _dvc(["remote", "list"], Path()).splitlines() if "\t" in line]
     for name, address, *_ in remotes:
-        place = address if "://" in address else str(Path(address.split()[0]).resolve())
-        _dvc(["remote", "modify", "--local", name, "url", place.split()[0]], project)
+        place = address.removesuffix("(default)").strip()
+        place = place if "://" in place else str(Path(place).resolve())
+        _dvc(["remote", "modify", "--local", name, "url", place], project)
     _dvc(["cache", "dir", "--local", str(Path(".dvc/cache").resolve())], project)
     _dvc(["pull", raw], project)
 
@@ -164,7 +165,8 @@ def train_again(before: dict[str, Any], project: Path, python: str, *more: str) 
     """
     arguments = [item for item in command_arguments(before, _AGAIN) if not item.startswith(("tracking=", "tracking."))]
     arguments += [*_places(before, project), "tracking=[none]", "resume=null", *more]
-    again = project / _AGAIN
+    # the pipeline's run folder is fixed
+    again = project / (_AGAIN if before["command"]["config"] == "config" else before["config"]["paths"]["run"])
     shutil.rmtree(again, ignore_errors=True)
     command = [python, before["command"]["script"], *arguments]
     result = subprocess.run(command, cwd=project, capture_output=True, text=True, env=_outer_environment())

@@ -23,6 +23,11 @@ class LastCheckpoint(Checkpoint):
         self.path = Path(folder) / "last.ckpt"
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        # The epoch is over: its counters go back to 0, as Lightning does when the next one begins. Otherwise a run
+        # that goes on from here with more epochs would take the first of them for done.
+        loop = trainer.fit_loop.epoch_loop
+        for progress in (loop.batch_progress, loop.scheduler_progress, loop.automatic_optimization.optim_progress):
+            progress.reset_on_run()
         trainer.save_checkpoint(self.path, weights_only=False)
 
 

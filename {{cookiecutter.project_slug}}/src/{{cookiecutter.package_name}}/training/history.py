@@ -42,7 +42,7 @@ class History(Checkpoint):  # a checkpoint callback runs after the model has its
         if trainer.is_global_zero:
             write_text(self.path, self._as_csv())
             shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-            log.info("epoch %d: %s (%.1f s)", trainer.current_epoch, shown, time.perf_counter() - self._started)
+            log.info("epoch %d: %s (%.2f s)", trainer.current_epoch, shown, time.perf_counter() - self._started)
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows, "validation": self._validation}

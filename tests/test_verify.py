@@ -1,0 +1,274 @@
+"""Verification from the record alone, and the explanation where bits differ."""
+
+import json
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import digest, run
+from runs import SHORT, outcome, record, train
+
+pytestmark = pytest.mark.slow
+
+
+def verify(project: Path, arguments: str, **environment: str) -> tuple[int, str]:
+    """Return the exit code and what `python -m my_project verify ARGUMENTS` printed."""
+    result = run(f"python -m my_project verify {arguments}", project, check=False, PYTHONPATH="src", **environment)
+    return result.returncode, result.stderr + result.stdout
+
+
+def diff(project: Path, first: Path, second: Path) -> str:
+    """Return what the comparison of two runs that differ says."""
+    result = run(f"python -m my_project diff '{first}' '{second}'", project, check=False, PYTHONPATH="src")
+    assert result.returncode == 1, result.stdout + result.stderr
+    return result.stdout
+
+
+def commit(project: Path) -> None:
+    run("git add --all && git commit --quiet --message change", project)
+
+
+@pytest.fixture(scope="module")
+def reference(shared_project: Path) -> Path:
+    """Return a run that others are compared with."""
+    return train(shared_project, SHORT, "reference")
+
+
+def test_a_run_is_reproduced_bit_for_bit(shared_project: Path, reference: Path) -> None:
+    code, said = verify(shared_project, "outputs/reference")
+    assert code == 0
+    assert said.splitlines()[-1].startswith("reproduced bit for bit: weights ")
+    assert not run("git status --porcelain", shared_project).stdout  # nothing was left behind
+
+
+def test_the_record_alone_is_enough(shared_project: Path, reference: Path, tmp_path: Path) -> None:
+    for name in ("run.json", "changes.patch"):
+        shutil.copy(reference / name, tmp_path)
+    assert verify(shared_project, f"'{tmp_path}'")[0] == 0
+
+
+def test_a_run_is_verified_in_another_clone(shared_project: Path, reference: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "elsewhere" / "clone of it"
+    run(f"git clone --quiet '{shared_project}' '{clone}'", shared_project)
+    (clone / ".venv").symlink_to(shared_project / ".venv")
+    code, said = verify(clone, f"'{reference}'")
+    assert code == 0, said
+
+
+def test_uncommitted_changes_and_new_files_are_part_of_the_record(project: Path) -> None:
+    package = next((project / "src").iterdir())
+    source = package / "models" / "mlp.py"
+    source.write_text(source.read_text().replace("nn.ReLU()", "activation()") + "\n\nfrom .extra import activation\n")
+    (package / "models" / "extra.py").write_text("from torch.nn import GELU as activation\n")
+    (package / "picture.bin").write_bytes(bytes(range(256)))
+    (project / "CITATION.cff").unlink()
+    (project / "secrets.pem").write_text("private")
+    (project / "large.csv").write_text("1\n" * 3_000_000)
+    run("git add src", project)  # staged or not makes no difference
+    staged = run("git status --porcelain", project).stdout
+    folder = train(project, SHORT, "dirty")
+    assert run("git status --porcelain", project).stdout == staged
+    git = record(folder)["git"]
+    assert git["dirty"]
+    assert {item["path"]: item["reason"] for item in git["left_out"]} == {
+        "secrets.pem": "named like a secret",
+        "large.csv": "large",
+    }
+    assert "private" not in (folder / "changes.patch").read_text()
+    run("git stash --include-untracked --quiet", project)
+    code, said = verify(project, "outputs/dirty")
+    assert code == 0, said
+    plain = train(project, SHORT, "clean")
+    assert digest(plain / "model.safetensors") != digest(folder / "model.safetensors")
+    lines = diff(project, plain, folder)
+    assert "code: src/my_project/models/mlp.py changed" in lines
+    assert "code: src/my_project/models/extra.py was added" in lines
+
+
+def test_what_cannot_be_tried_is_said(project: Path) -> None:
+    folder = train(project, SHORT, "run")
+    good = (folder / "run.json").read_text()
+
+    def with_record(**parts: object) -> tuple[int, str]:
+        (folder / "run.json").write_text(json.dumps({**json.loads(good), **parts}))
+        return verify(project, "outputs/run")
+
+    git = json.loads(good)["git"]
+    tries = {
+        "is not in this repository": with_record(git={**git, "commit": "0" * 40}),
+        "is not the patch that the record names": with_record(git={**git, "dirty": True, "patch_sha256": "0" * 64}),
+        "is not finished": with_record(status="running"),
+        "outside a git repository": with_record(git=None),
+        "promises no bits": with_record(promise={"mode": "fast", "text": ""}),
+        "schema version 99": with_record(schema_version=99),
+        "is not the file that the record names": with_record(model_sha256="0" * 64),
+        "does not exist": verify(project, "outputs/nowhere"),
+    }
+    (folder / "run.json").write_text(good[:100])
+    tries["is damaged"] = verify(project, "outputs/run")
+    for sentence, (code, said) in tries.items():
+        assert code == 2, said
+        assert sentence in said
+        assert said.splitlines()[-1].startswith("could not be tried: ")
+
+
+def test_another_result_than_the_recorded_one_is_found(shared_project: Path, reference: Path, tmp_path: Path) -> None:
+    claimed = record(reference)
+    claimed["metrics"]["accuracy"] += 0.01  # a number in the paper that the code does not give
+    (tmp_path / "run.json").write_text(json.dumps(claimed))
+    code, said = verify(shared_project, f"'{tmp_path}'")
+    assert code == 1
+    assert said.splitlines()[-1].startswith("differs: metrics")
+
+
+def test_a_changed_environment_is_explained(shared_project: Path, reference: Path, tmp_path: Path) -> None:
+    recorded = record(reference)
+    recorded["environment"]["packages"]["torch"] = "2.12.0"
+    recorded["environment"]["cpu"]["model"] = "Another Processor"
+    (tmp_path / "run.json").write_text(json.dumps(recorded))
+    code, said = verify(shared_project, f"'{tmp_path}'")
+    assert code == 0
+    assert "torch was 2.12.0, is 2.13.0" in said
+    assert "Another Processor" in said
+
+
+def test_missing_data_comes_from_dvc(project: Path, tmp_path: Path) -> None:
+    """The raw file has no other source any more, and this clone has no data at all."""
+    store = tmp_path / "store"
+    raw = project / "data" / "raw" / "digits"
+    run("python prepare.py", project)
+    raw.rename(tmp_path / "original")
+    config = project / "configs" / "data" / "digits.yaml"
+    config.write_text(re.sub(r"source: sklearn", f"source: {tmp_path / 'original'}", config.read_text()))
+    run(f"dvc remote modify local url '{store}'", project)
+    run("dvc repro --quiet && dvc push --quiet", project)
+    commit(project)
+    shutil.rmtree(tmp_path / "original", ignore_errors=True)
+    folder = train(project, SHORT, "with-data")
+    for path in (raw, project / "data" / "processed" / "digits", project / ".dvc" / "cache"):
+        subprocess.run(["chmod", "-R", "u+w", path], check=True)
+        shutil.rmtree(path)
+    code, said = verify(project, "outputs/with-data")
+    assert code == 0, said
+    code, said = verify(project, "models")  # the pipeline's own run
+    assert code == 0, said
+    assert folder.exists()
+    subprocess.run(["chmod", "-R", "u+w", store], check=True)
+    shutil.rmtree(store)
+    shutil.rmtree(project / ".dvc" / "cache")
+    code, said = verify(project, "outputs/with-data")
+    assert code == 2
+    assert "digits" in said
+
+
+def test_a_fresh_environment_from_the_lock_reproduces(shared_project: Path, reference: Path) -> None:
+    code, said = verify(shared_project, "--clean outputs/reference")
+    assert code == 0, said
+
+
+def test_the_statistical_level(shared_project: Path, reference: Path) -> None:
+    code, said = verify(shared_project, "outputs/reference --tolerance 0.1 --seeds 2")
+    assert code == 0, said
+    assert re.search(r"mean 0\.\d+, deviation .*95 % confidence interval of the mean", said)
+    code, said = verify(shared_project, "outputs/reference --tolerance 0.000001 --metric loss --seeds 2")
+    assert code == 1
+    assert "differs: loss recorded" in said
+    assert verify(shared_project, "outputs/reference --tolerance 0.1 --metric recall")[0] == 2
+
+
+# Planted causes: each must be found and named.
+
+
+def test_cause_threads(shared_project: Path) -> None:
+    arguments = "tracking=none training.epochs=2 training.batch_size=256"
+    one = train(shared_project, arguments, "one-thread")
+    two = train(shared_project, f"{arguments} reproducibility.threads=2", "two-threads")
+    said = diff(shared_project, one, two)
+    assert "1. threads: torch.threads was 1, is 2" in said
+    assert "configuration: reproducibility.threads was 1, is 2" in said
+    assert re.search(r"units? in the last place", said)
+    assert re.search(r"(loss|weights) first at step \d+ \(epoch \d\)", said)
+
+
+def test_cause_threads_of_the_environment_in_fast_mode(shared_project: Path) -> None:
+    arguments = "tracking=none training.epochs=2 training.batch_size=256 reproducibility=fast"
+    one = train(shared_project, arguments, "fast1", OMP_NUM_THREADS="1")
+    two = train(shared_project, arguments, "fast2", OMP_NUM_THREADS="2")
+    said = diff(shared_project, one, two)
+    assert "1. threads: torch.threads was 1, is 2" in said
+    assert "environment variable: OMP_NUM_THREADS was 1, is 2" in said
+
+
+def test_cause_data(shared_project: Path, reference: Path) -> None:
+    """One pixel of one image differs, and configs/ names the altered file."""
+    altered = "import gzip, hashlib, pathlib, sys; p = pathlib.Path('outputs/altered'); p.mkdir(parents=True);"
+    altered += "t = gzip.open('data/raw/digits/digits.csv.gz').read(); t = t.replace(b'0,0,5,13', b'0,0,5,12', 1);"
+    altered += "(p / 'digits.csv.gz').write_bytes(gzip.compress(t)); print(hashlib.sha256(t).hexdigest())"
+    sha = run(f'python -c "{altered}"', shared_project).stdout.strip()
+    places = "data.source=outputs/altered paths.raw=outputs/raw paths.processed=outputs/processed"
+    other = train(shared_project, f"{SHORT} {places} data.files='{{digits.csv.gz: {sha}}}'", "altered-data")
+    said = diff(shared_project, reference, other)
+    assert re.search(r"1\. data: .*digits\.csv\.gz changed", said)
+    assert "first at step" in said or "weights at the start first" in said  # the mean of the inputs is a weight too
+
+
+def test_cause_setting_of_torch(shared_project: Path) -> None:
+    arguments = "tracking=none training.epochs=1"
+    usual = train(shared_project, arguments, "usual")
+    wrapped = "import runpy, sys, torch; torch.backends.mkldnn.enabled = False; sys.argv = sys.argv[1:];"
+    wrapped += "runpy.run_path('train.py', run_name='__main__')"
+    pins = {"PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    command = f'python -c "{wrapped}" train.py {arguments} hydra.run.dir=outputs/unusual'
+    run(command, shared_project, **pins)
+    said = diff(shared_project, usual, shared_project / "outputs" / "unusual")
+    assert "1. setting of PyTorch: torch.mkldnn was True, is False" in said
+
+
+def test_cause_seed_and_hyperparameter(shared_project: Path, reference: Path) -> None:
+    said = diff(shared_project, reference, train(shared_project, f"{SHORT} seed=1", "seed1"))
+    assert "weights at the start first" in said
+    assert "1. seed: seed was 42, is 1" in said
+    said = diff(shared_project, reference, train(shared_project, f"{SHORT} training.weight_decay=0.02", "decay"))
+    assert "1. configuration: training.weight_decay was 0.01, is 0.02" in said
+    assert "weights first at step 1 (epoch 0)" in said
+    assert re.search(r"\d+ of \d+ tensors differ after step 1, first network\.\d\.\w+: its sum", said)
+
+
+def test_cause_line_of_code(project: Path) -> None:
+    before = train(project, SHORT, "before")
+    source = next((project / "src").glob("*/models/mlp.py"))
+    source.write_text(source.read_text().replace("nn.ReLU()", "nn.GELU()"))
+    after = train(project, SHORT, "after")
+    said = diff(project, before, after)
+    assert "1. code: src/my_project/models/mlp.py changed" in said
+    assert re.search(r"mlp\.py: \+.*nn\.GELU\(\)", said)
+    assert "loss first at step 1 (epoch 0)" in said
+
+
+def test_cause_randomness_without_a_key(project: Path) -> None:
+    """A layer whose weights come from the system's random numbers, and noise that begins at the seventh step."""
+    source = next((project / "src").glob("*/models/mlp.py"))
+    good = source.read_text()
+    random = "torch.Generator().manual_seed(torch.seed())"
+    unseeded = f"\n        torch.nn.init.normal_(self[-1].weight, generator={random})\n"
+    source.write_text(good.replace("    def forward", f"{unseeded}\n    def forward", 1))
+    assert source.read_text() != good
+    runs = [train(project, SHORT, f"unseeded{number}") for number in (1, 2)]
+    said = diff(project, *runs)
+    assert "weights at the start first" in said
+    assert re.search(r"1 of \d+ tensors differ, first network\.10\.weight", said)
+    assert "no recorded input differs" in said
+    code, said = verify(project, "outputs/unseeded1")
+    assert code == 1
+    assert said.splitlines()[-1] == "differs: weights at the start first"
+    noise = "        self.calls = getattr(self, 'calls', 0) + self.training\n"
+    noise += "        if self.training and self.calls == 7:\n"
+    noise += f"            inputs = inputs + torch.randn(1, generator={random}) * 1e-3\n"
+    source.write_text(good.replace("        return super().forward", f"{noise}        return super().forward"))
+    runs = [train(project, SHORT, f"noise{number}") for number in (1, 2)]
+    said = diff(project, *runs)
+    assert "loss first at step 7 (epoch 0)" in said
+    assert "so were the weights before the step: the forward pass differs" in said
+    assert outcome(runs[0]) != outcome(runs[1])

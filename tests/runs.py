@@ -6,6 +6,7 @@ import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 from conftest import digest, run
 
@@ -98,6 +99,6 @@ def last_states(project: Path, folders: list[Path]) -> dict[Path, str]:
     return {Path(folder): digest for folder, digest in json.loads(result.stdout).items()}
 
 
-def record(folder: Path) -> dict[str, object]:
+def record(folder: Path) -> dict[str, Any]:
     """Return the record of a run."""
     return json.loads((folder / "run.json").read_text())

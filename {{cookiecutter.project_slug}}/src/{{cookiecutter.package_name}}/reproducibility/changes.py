@@ -7,6 +7,7 @@ from typing import Any
 _KINDS = (
     ("code.", "code"),
     ("config.seed", "seed"),
+    ("data.raw.", "data"),
     ("data.", "data"),
     ("config.", "configuration"),
     ("restored", "restored weights"),
@@ -50,8 +51,10 @@ class Change:
         return self.kind in _MACHINE
 
     def __str__(self) -> str:
-        name = self.key.removeprefix("environment.").removeprefix("code.").removeprefix("variables.")
-        name = name.removeprefix("packages.").removeprefix("config.").removeprefix("locks.")
+        name = self.key
+        for prefix in ("environment.", "variables.", "packages.", "code.", "config.", "data.", "locks."):
+            if self.kind not in ("configuration", "seed") or prefix == "config.":
+                name = name.removeprefix(prefix)
         if self.kind in ("code", "data", "lock file"):
             state = {self.before: "was added", self.after: "was removed"}.get(_MISSING, "changed")
             return f"{self.kind}: {name} {state}"

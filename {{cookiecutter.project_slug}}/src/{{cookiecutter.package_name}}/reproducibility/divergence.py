@@ -1,7 +1,5 @@
 """Where two runs part: the first step that differs, what differed first there, and the inputs that explain it."""
 
-import math
-import struct
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -82,7 +80,7 @@ def compare(before: dict[str, Any], after: dict[str, Any], folder: Path, other: 
         return Divergence(changes=found)
     result = _first_difference(folder, other)
     if result.what is None:
-        result = Divergence("metrics" if before["weights_sha256"] == after["weights_sha256"] else "weights")
+        result.what = "metrics" if before["weights_sha256"] == after["weights_sha256"] else "weights"
     result.details += _final_weights(folder, other) + _metrics(before["metrics"], after["metrics"])
     result.details += _code_lines(before, after, folder, other)
     suspects = _SUSPECTS.get(str(result.what), ())
@@ -95,7 +93,7 @@ def _first_difference(folder: Path, other: Path) -> Divergence:
     try:
         first, second = read_trail(folder / TRAIL), read_trail(other / TRAIL)
     except DataError as error:
-        return Divergence("weights", details=[str(error)])
+        return Divergence(details=[str(error)])
     if first.weights.get(0) != second.weights.get(0):
         return Divergence("weights at the start", 0, None, _tensors(first, second, 0))
     for step in sorted(set(first.loss) | set(second.loss)):
@@ -132,14 +130,14 @@ def _tensors(first: Steps, second: Steps, step: int) -> list[str]:
     if not unequal:
         return []
     name = unequal[0]
-    count = (
-        f"{len(unequal)} of {len(before)} tensors differ after step {step}"
-        if step
-        else (f"{len(unequal)} of {len(before)} tensors differ")
-    )
+    count = f"{len(unequal)} of {len(before)} tensors differ{f' after step {step}' if step else ''}, first {name}"
     if name not in before or name not in after:
-        return [f"{count}, first {name}, which one of the runs does not have"]
-    return [f"{count}, first {name}: {_values('its sum', before[name][1], after[name][1])}"]
+        return [f"{count}, which one of the runs does not have"]
+    values, others = (torch.tensor(weights[name][1]) for weights in (before, after))
+    if values.shape != others.shape or torch.equal(values, others):
+        return [count]
+    at = int((values != others).nonzero()[0])
+    return [f"{count}: {_values('for example', values[at].item(), others[at].item())}"]
 
 
 def _final_weights(folder: Path, other: Path) -> list[str]:
@@ -155,8 +153,11 @@ def _final_weights(folder: Path, other: Path) -> list[str]:
     name = max(sizes, key=lambda key: sizes[key], default=None)
     if name is None or sizes[name] == 0:
         return []
-    return [f"final weights: {sum(size > 0 for size in sizes.values())} of {len(first)} tensors differ, "
-            f"most {name}, by up to {sizes[name]} units in the last place"]  # fmt: skip
+    largest = (first[name].double() - second[name].double()).abs().max().item()
+    return [
+        f"final weights: {sum(size > 0 for size in sizes.values())} of {len(first)} tensors differ, most {name}, "
+        f"by up to {sizes[name]} units in the last place (at most {largest:.3g})"
+    ]
 
 
 def _code_lines(before: dict[str, Any], after: dict[str, Any], folder: Path, other: Path) -> list[str]:
@@ -184,21 +185,8 @@ def _metrics(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
 def _values(name: str, before: float | None, after: float | None) -> str:
     if before is None or after is None:
         return f"{name} {before} and {after}"
-    if before == after:
-        return f"{name} is equal, {before:.9g}"
-    distance = abs(_ordered(before) - _ordered(after))
-    size = (
-        f"{distance} unit{'s' if distance != 1 else ''} in the last place" if distance else "below float32's precision"
-    )
-    return f"{name} {before:.9g} and {after:.9g}, {size}"
-
-
-def _ordered(value: float) -> int:
-    """Map a number, rounded to float32, to an integer so that neighbours are one apart."""
-    if not math.isfinite(value) or abs(value) > 3.4028235e38:
-        return 0x7F800000 if value > 0 else -0x7F800000
-    bits: int = struct.unpack("<i", struct.pack("<f", value))[0]
-    return bits if bits >= 0 else -(bits & 0x7FFFFFFF)
+    distance = ulps(torch.tensor(before), torch.tensor(after))
+    return f"{name} {before:.9g} and {after:.9g}, {distance} unit{'s' * (distance != 1)} in the last place"
 
 
 def ulps(first: torch.Tensor, second: torch.Tensor) -> int:

@@ -141,8 +141,10 @@ def _interrupted(folder: Path, now: dict[str, Any], asked: bool) -> tuple[dict[s
 def _start_anew(folder: Path, checkpoints: Path, config: Config) -> None:
     """Remove what an earlier training left in the folder; take over what `restore=continue` builds on."""
     resume.clear(checkpoints)
-    for path in (*checkpoints.glob("*.ckpt"), folder / TRAIL, folder / "tracking.json"):
-        path.unlink(missing_ok=True)
+    for name in (TRAIL, "tracking.json", "metrics.csv", "model.safetensors"):
+        (folder / name).unlink(missing_ok=True)
+    for path in checkpoints.glob("*.ckpt"):
+        path.unlink()
     if config.restore.mode == "continue" and config.restore.run:
         earlier = Path(config.restore.run)
         checkpoints.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,8 @@
 
 `trail.jsonl` holds one line of JSON for each step, `[step, epoch, order, loss]`, where `order` is the CRC-32 of the
 examples' positions in the batch (of the first process, as is the loss). After the first steps, and then after every so
-many, a line `{"step": ..., "weights": {name: [digest, sum]}}` follows.
+many, a line `{"step": ..., "weights": {name: [digest, sample]}}` follows; the sample holds a few values, as the
+hexadecimal digits of float32.
 """
 
 import json
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
 
+import numpy as np
 import torch
 from lightning import Callback, LightningModule, Trainer
 
@@ -21,6 +23,8 @@ from ..training.callbacks import batches_done
 from .digest import tensor_digest
 
 TRAIL = "trail.jsonl"
+_SAMPLE = 8
+_FLOAT = np.dtype(">f4")  # the order in which people write the digits, on every machine
 _FIRST_STEPS = 10  # most causes show at once, and there the first layer that differs says most
 
 
@@ -91,7 +95,7 @@ class Trail(Callback):
 
     def _note_weights(self, step: int, model: LightningModule) -> None:
         weights = {
-            name: [tensor_digest(tensor)[:16], float(tensor.double().sum())]
+            name: [tensor_digest(tensor)[:16], _sample(tensor).tobytes().hex()]
             for name, tensor in model.state_dict().items()
         }
         print(json.dumps({"step": step, "weights": weights}), file=self._file)
@@ -99,12 +103,12 @@ class Trail(Callback):
 
 @dataclass
 class Steps:
-    """A trail that was read: by step, the order and the loss of each, and the digest and sum of each tensor."""
+    """A trail that was read: by step, the order and the loss of each, and the digest and a sample of each tensor."""
 
     order: dict[int, str | None] = field(default_factory=dict)
     loss: dict[int, float | None] = field(default_factory=dict)
     epoch: dict[int, int] = field(default_factory=dict)
-    weights: dict[int, dict[str, tuple[str, float]]] = field(default_factory=dict)
+    weights: dict[int, dict[str, tuple[str, list[float]]]] = field(default_factory=dict)
 
 
 def read_trail(path: Path) -> Steps:
@@ -118,13 +122,23 @@ def read_trail(path: Path) -> Steps:
         for line in path.read_text(encoding="utf-8").splitlines():
             entry = json.loads(line)
             if isinstance(entry, dict):
-                steps.weights[entry["step"]] = {name: (pair[0], pair[1]) for name, pair in entry["weights"].items()}
+                steps.weights[entry["step"]] = {
+                    name: (digest, np.frombuffer(bytes.fromhex(sample), _FLOAT).tolist())
+                    for name, (digest, sample) in entry["weights"].items()
+                }
             else:
                 step = entry[0]
                 steps.epoch[step], steps.order[step], steps.loss[step] = entry[1:]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path} is missing or damaged ({error}): the run cannot be compared step by step") from error
     return steps
+
+
+def _sample(tensor: torch.Tensor) -> np.ndarray:
+    """Return up to eight values of a tensor, spread evenly over it, as float32."""
+    flat = tensor.detach().reshape(-1)
+    positions = torch.linspace(0, flat.numel() - 1, min(_SAMPLE, flat.numel()), device=flat.device).long()
+    return flat[positions].float().cpu().numpy().astype(_FLOAT)
 
 
 def _lines_until(path: Path, last: int) -> list[str]:

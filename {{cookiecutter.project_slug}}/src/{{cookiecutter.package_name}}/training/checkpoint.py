@@ -45,6 +45,7 @@ class BestCheckpoint(ModelCheckpoint):
         placed = {key: str(folder / value) for key, value in state_dict.items() if key.endswith("_path") and value}
         best = {str(folder / name): score for name, score in state_dict["best_k_models"].items()}
         super().load_state_dict({**state_dict, **placed, "best_k_models": best, "dirpath": self.dirpath})
+        self.current_score = state_dict["current_score"]  # Lightning saves it and forgets to load it
 
 
 class PlainContent(Checkpoint):

@@ -26,8 +26,11 @@ def restore(settings: Restore, model: LightningModule, trainer: Trainer) -> Path
         weights, _ = load_model(earlier / "model.safetensors")
         _take_over(weights.state_dict(), model, settings)
         return None
-    path = newest_whole(earlier / "checkpoints") or earlier / "checkpoints" / "last.ckpt"
-    if not path.exists():
+    last = (
+        earlier / "checkpoints" / "last.ckpt"
+    )  # where the training came to its end, and else an interrupted run's newest
+    path = last if last.exists() else newest_whole(earlier / "checkpoints")
+    if path is None:
         raise DataError(f"restore.run={earlier} has no checkpoint: choose another run, or restore=finetune")
     if settings.mode == "hotstart":
         checkpoint = load_checkpoint(path)

@@ -20,7 +20,10 @@ BASE = f"tracking=none model=mlp model.dropout=0.2 {OFTEN}"
 # What a run can be interrupted in, and how many random moments of each are tried.
 SERIES = {
     "schedule-per-step": ("training.epochs=150", 12),
-    "early-stopping-and-best": ("callbacks=early_stopping callbacks.early_stopping.patience=20 training.epochs=150 training.lr=0.001", 8),
+    "early-stopping-and-best": (
+        "callbacks=early_stopping callbacks.early_stopping.patience=20 training.epochs=150 training.lr=0.001",
+        8,
+    ),
     "accumulation-and-schedule-per-epoch": (
         "training.epochs=150 training.accumulate=3 training.scheduler=exponential",
         8,

@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from omegaconf import OmegaConf
 
 from ..config import Config
 from ..files import file_digest
+from ..secrets import mask
 from ..training.randomness import derive
 from . import source
 from .environment import environment
@@ -30,6 +32,8 @@ def describe(config: Config, settings: dict[str, Any], manifest: dict[str, Any])
     """
     git, patch = source.describe()
     hydra = HydraConfig.get()
+    overrides = OmegaConf.to_container(hydra.overrides.task)  # as they were written: `${oc.env:NAME}`, not its value
+    assert isinstance(overrides, list)
     return {
         "schema_version": VERSION,
         "status": "running",
@@ -37,7 +41,7 @@ def describe(config: Config, settings: dict[str, Any], manifest: dict[str, Any])
         "command": {
             "script": "train.py",
             "config": hydra.job.config_name,
-            "overrides": [item for item in hydra.overrides.task if not item.startswith("resume=")],
+            "overrides": [mask(item) for item in overrides if not item.startswith("resume=")],
         },
         "config": settings,
         "seeds": {"seed": config.seed, **{key: derive(config.seed, key) for key in ("weights", "split", "subset")}},

@@ -7,6 +7,7 @@ the trail dearest. Without the trail means `~callbacks.trail`; the record has no
 
 import json
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -38,6 +39,7 @@ def train(project: Path, package: str, *overrides: str) -> tuple[float, float, P
     """Return the seconds of the epochs after the first, those of making the record, and the run folder."""
     pins = {"PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     environment = {"PATH": "/usr/bin:/bin", "HOME": str(Path.home()), **pins}
+    shutil.rmtree(project / "outputs" / "timed", ignore_errors=True)
     script = project / "outputs" / "timed.py"
     script.parent.mkdir(exist_ok=True)
     script.write_text(f"import sys\nsys.argv[0] = 'train.py'\n{TIMED.format(package=package)}")
@@ -48,7 +50,6 @@ def train(project: Path, package: str, *overrides: str) -> tuple[float, float, P
         raise SystemExit(result.stderr)
     folder = project / "outputs" / "timed"
     epochs = [float(found) for found in re.findall(r"\(([\d.]+) s\)", (folder / "train.log").read_text())]
-    (folder / "train.log").unlink()
     match = re.search(r"^record ([\d.]+)$", result.stdout, re.MULTILINE)
     assert match
     return sum(epochs[1:]) / (EPOCHS - 1), float(match[1]), folder

@@ -28,6 +28,9 @@ SERIES = {
         "training.epochs=150 training.accumulate=3 training.scheduler=exponential",
         8,
     ),
+    "short-epochs": ("training.epochs=300 training.batch_size=256", 8),
+    "accumulation-that-never-fits": ("training.epochs=100 training.accumulate=4 callbacks=best", 4),
+    "double-precision": ("training.epochs=80 trainer.precision=64-true", 4),
     "several-validations-per-epoch": (
         "training.epochs=80 +trainer.val_check_interval=0.3 callbacks=best training.scheduler=cosine",
         8,
@@ -53,6 +56,7 @@ def interrupt_once(project: Path, arguments: str, name: str, seconds: float, num
     points = sorted(folder.glob("checkpoints/resume-*.ckpt"))
     at = f"batch {int(points[-1].name.split('-')[1])}" if points else "the start"
     if (folder / "run.json").exists():
+        at = "its end" if record(folder)["status"] == "finished" else at
         go_on(project, folder)
     else:  # nothing had begun
         run(f"python train.py {arguments} hydra.run.dir=outputs/{name}", project)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import digest, run
-from runs import SHORT, outcome, record, train
+from runs import SHORT, interrupted, outcome, record, train
 
 pytestmark = pytest.mark.slow
 
@@ -58,6 +58,8 @@ def test_a_run_is_verified_in_another_clone(shared_project: Path, reference: Pat
 
 
 def test_uncommitted_changes_and_new_files_are_part_of_the_record(project: Path) -> None:
+    (project / "removed.txt").write_text("my key is hunter2hunter2\n")
+    commit(project)
     package = next((project / "src").iterdir())
     source = package / "models" / "mlp.py"
     source.write_text(source.read_text().replace("nn.ReLU()", "activation()") + "\n\nfrom .extra import activation\n")
@@ -66,17 +68,23 @@ def test_uncommitted_changes_and_new_files_are_part_of_the_record(project: Path)
     (project / "CITATION.cff").unlink()
     (project / "secrets.pem").write_text("private")
     (project / "large.csv").write_text("1\n" * 3_000_000)
-    run("git add src", project)  # staged or not makes no difference
+    (project / "noted.txt").write_text("my key is hunter2hunter2\n")
+    (project / "removed.txt").write_text("no key here\n")  # but in the commit, whose lines a patch shows
+    run("git config diff.noprefix true && git add src noted.txt", project)  # staged or not makes no difference
     staged = run("git status --porcelain", project).stdout
-    folder = train(project, SHORT, "dirty")
+    folder = train(project, SHORT, "dirty", MY_API_KEY="hunter2hunter2")
     assert run("git status --porcelain", project).stdout == staged
     git = record(folder)["git"]
     assert git["dirty"]
     assert {item["path"]: item["reason"] for item in git["left_out"]} == {
         "secrets.pem": "named like a secret",
         "large.csv": "large",
+        "noted.txt": "holding a secret",
+        "removed.txt": "holding a secret",
     }
-    assert "private" not in (folder / "changes.patch").read_text()
+    patch = (folder / "changes.patch").read_text()
+    assert "private" not in patch
+    assert "hunter2" not in patch
     run("git stash --include-untracked --quiet", project)
     code, said = verify(project, "outputs/dirty")
     assert code == 0, said
@@ -100,7 +108,7 @@ def test_what_cannot_be_tried_is_said(project: Path) -> None:
         "is not in this repository": with_record(git={**git, "commit": "0" * 40}),
         "is not the patch that the record names": with_record(git={**git, "dirty": True, "patch_sha256": "0" * 64}),
         "is not finished": with_record(status="running"),
-        "outside a git repository": with_record(git=None),
+        "git could not name the code": with_record(git=None),
         "promises no bits": with_record(promise={"mode": "fast", "text": ""}),
         "schema version 99": with_record(schema_version=99),
         "is not the file that the record names": with_record(model_sha256="0" * 64),
@@ -112,6 +120,45 @@ def test_what_cannot_be_tried_is_said(project: Path) -> None:
         assert code == 2, said
         assert sentence in said
         assert said.splitlines()[-1].startswith("could not be tried: ")
+
+
+def test_a_run_in_a_folder_of_its_own_is_not_touched(shared_project: Path, tmp_path: Path) -> None:
+    arguments = f"{SHORT} paths.run={tmp_path / 'run'} +tracking.none=null ~tracking.none"
+    run(f"python train.py {arguments}", shared_project)
+    before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}
+    code, said = verify(shared_project, f"{tmp_path / 'run'}")
+    assert code == 0, said
+    assert {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()} == before
+    outside = f"{SHORT} callbacks.last_checkpoint.folder={tmp_path / 'elsewhere'}"
+    code, said = verify(shared_project, str(train(shared_project, outside, "outside")))
+    assert code == 2
+    assert "callbacks.last_checkpoint.folder=" in said
+
+
+def test_every_kind_of_run_is_verified(shared_project: Path) -> None:
+    """One of a sweep, one that was restored, one with odd arguments, and one without a trail."""
+    run(f"python train.py sweep=learning_rate {SHORT} hydra.sweep.dir=outputs/sweep", shared_project)
+    train(shared_project, f"{SHORT} restore=finetune restore.run=outputs/sweep/0", "tuned")
+    train(shared_project, f"{SHORT} '+trainer.limit_val_batches=3' ~callbacks.trail 'model.hidden=[32, 16]'", "odd")
+    for name in ("sweep/1", "tuned", "odd"):
+        code, said = verify(shared_project, f"outputs/{name}")
+        assert code == 0, said
+        assert ("trail" in said.splitlines()[-1]) is (name != "odd")
+    first = run(
+        "python -m my_project diff outputs/tuned outputs/sweep/1", shared_project, check=False, PYTHONPATH="src"
+    )
+    assert "1. restored weights: restored" in first.stdout
+
+
+def test_unfinished_runs_are_compared_as_far_as_they_go(shared_project: Path) -> None:
+    long = "tracking=none model=mlp training.epochs=100000"
+    for seed, name in ((1, "left1"), (2, "left2"), (1, "left3")):
+        interrupted(shared_project, f"{long} seed={seed}", name)
+    said = diff(shared_project, shared_project / "outputs/left1", shared_project / "outputs/left2")
+    assert "weights at the start first" in said
+    same = run("python -m my_project diff outputs/left1 outputs/left3", shared_project, check=False, PYTHONPATH="src")
+    assert same.returncode == 2
+    assert "and unfinished" in same.stdout
 
 
 def test_another_result_than_the_recorded_one_is_found(shared_project: Path, reference: Path, tmp_path: Path) -> None:

@@ -24,8 +24,8 @@ def main() -> None:
         cfg = compose("snapshot")
     if found := secrets.values_from_environment(cfg):
         raise ConfigError(
-            f"{found[0]} in configs/ would be written into {PARAMS}, which is committed: in the pipeline only "
-            f"configs/tracking may read the environment (if the value is there already: git checkout {PARAMS})"
+            f"{next(iter(found.values()))} in configs/ would be written into {PARAMS}, which is committed: in the "
+            f"pipeline only configs/tracking may read the environment (is it there already: git checkout {PARAMS})"
         )
     check(cfg)
     if "DVC_EXP_NAME" not in os.environ:

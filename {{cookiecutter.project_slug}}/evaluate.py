@@ -3,9 +3,14 @@
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
+from package_name.start import fix_hash_seed
+
+if __name__ == "__main__":
+    fix_hash_seed()
+
 from omegaconf import DictConfig
 
-sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
 from package_name.check import check
 from package_name.cli import run
 from package_name.runs import read_config

@@ -3,9 +3,14 @@
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
+from package_name.start import fix_hash_seed
+
+if __name__ == "__main__":
+    fix_hash_seed()
+
 from omegaconf import DictConfig
 
-sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
 from package_name.check import check
 from package_name.cli import run
 from package_name.runs import write_config
@@ -40,6 +45,7 @@ def main(cfg: DictConfig) -> None:
     settings.pop("resume")  # a run that goes on has the settings of the one that was interrupted
     session = begin(config, settings, data.manifest)
     trainer = build_trainer(config, settings)
+    trainer.strategy.precision_plugin.convert_module(model)  # before weights are restored: they must not be rounded
     checkpoint = session.checkpoint or restore(config.restore, model, trainer)
 
     write_config(settings, folder)

@@ -1,16 +1,19 @@
 """The commands about runs: `python -m <package> verify outputs/<date>/<time>-<id>`."""
 
 import argparse
+import math
+import os
 import sys
 from pathlib import Path
 
 from . import secrets
-from .cli import one_sentence
+from .cli import explain
 from .errors import RecordError
+
+_NOT_TRIED = 2  # exit code, as `reproducibility.verify` has it
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    print("training again from the record; this takes about as long as the run did", file=sys.stderr)
     if arguments.tolerance is None:
         from .reproducibility.verify import verify
 
@@ -27,15 +30,28 @@ def _diff(arguments: argparse.Namespace) -> int:
     from .reproducibility import record
     from .reproducibility.divergence import compare
 
-    divergence = compare(record.read(arguments.run), record.read(arguments.other), arguments.run, arguments.other)
+    before, after = record.read(arguments.run), record.read(arguments.other)
+    divergence = compare(before, after, arguments.run, arguments.other)
     print("\n".join([*divergence.lines(), divergence.summary()]))
-    return 0 if divergence.what is None else 1
+    if divergence.what is not None:
+        return 1
+    return _NOT_TRIED if divergence.unfinished else 0
 
 
-def _at_least_two(text: str) -> int:
-    if int(text) < 2:
-        raise argparse.ArgumentTypeError(f"{text} is too few for a deviation: give 2 or more")
+def _seeds(text: str) -> int:
+    if not text.isdecimal() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"{text} is not a number of seeds: give 2 or more")
     return int(text)
+
+
+def _tolerance(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a tolerance: give 0 or a positive number")
+    return value
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -48,14 +64,14 @@ def _parser() -> argparse.ArgumentParser:
     )
     verify.add_argument("run", type=Path, help="folder of the run")
     verify.add_argument("--clean", action="store_true", help="build a fresh environment from the lock first")
-    verify.add_argument("--tolerance", type=float, help="compare a metric over several seeds instead of the bits")
+    verify.add_argument("--tolerance", type=_tolerance, help="compare a metric over several seeds instead of the bits")
     verify.add_argument("--metric", default="accuracy", help="which metric (default: accuracy)")
-    verify.add_argument("--seeds", type=_at_least_two, default=3, help="how many seeds (default: 3)")
+    verify.add_argument("--seeds", type=_seeds, default=3, help="how many seeds (default: 3)")
     verify.set_defaults(command=_verify)
     diff = commands.add_parser(
         "diff",
         help="find the first step at which two runs differ, and why",
-        description="Exit code 0: equal, bit for bit; 1: they differ.",
+        description="Exit code 0: equal, bit for bit; 1: they differ; 2: one is not finished, or cannot be read.",
     )
     diff.add_argument("run", type=Path, help="folder of a run")
     diff.add_argument("other", type=Path, help="folder of another run")
@@ -63,10 +79,20 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-if __name__ == "__main__":
-    with one_sentence():
+def main() -> int:
+    """Run the command and return its exit code; what goes wrong means that the question could not be answered."""
+    arguments = _parser().parse_args()
+    try:
+        secrets.load()
         if not Path("train.py").exists():
             raise RecordError("there is no train.py here: run the command in the folder of the project")
-        secrets.load()
-        arguments = _parser().parse_args()
-        sys.exit(arguments.command(arguments))
+        return int(arguments.command(arguments))
+    except Exception as error:
+        if os.environ.get("HYDRA_FULL_ERROR") == "1":
+            raise
+        print(f"could not be tried: {secrets.mask(explain(error))}", file=sys.stderr)
+        return _NOT_TRIED
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -11,7 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from .config import CNN, MLP, Config, Trainer
 from .errors import ConfigError, unknown_key
-from .secrets import mask
+from .secrets import mask, values_from_environment
 
 # Groups that name a class of this project, whose keys are known.
 _NETWORKS = {"CNN": CNN, "MLP": MLP}
@@ -25,6 +25,10 @@ _SET_ELSEWHERE = {
     "callbacks": "callbacks",
     "logger": "tracking",
     "default_root_dir": "hydra.run.dir",
+    "fast_dev_run": "debug=fast",
+    "num_sanity_val_steps": "debug=fast",
+    "use_distributed_sampler": "data/sampler.py",
+    "plugins": "training/trainer.py",
 }
 # Arguments of the Trainer whose effect is not a function of the configuration.
 _NOT_REPEATABLE = {
@@ -53,7 +57,20 @@ def check(cfg: DictConfig) -> Config:
         if schema is not None:
             _check_group(cfg, group, schema)
     _check_together(config)
+    if config.reproducibility.mode != "fast":
+        _check_repeatable(config)
+        _check_recorded(cfg)
     return config
+
+
+def _check_recorded(cfg: DictConfig) -> None:
+    """Refuse values from the environment, which are not recorded, where they would decide about the result."""
+    for key, text in values_from_environment(cfg).items():
+        if key.partition(".")[0] not in ("tracking", "paths") and key != "data.source":
+            raise ConfigError(
+                f"{key}={text} would decide about the result without being recorded: write the value itself, "
+                "or choose reproducibility=fast"
+            )
 
 
 def _check_group(cfg: DictConfig, group: str, schema: type) -> None:
@@ -127,14 +144,17 @@ def _check_together(config: Config) -> None:
             f"restore={config.restore.mode} and restore.run={config.restore.run} do not fit together: "
             "name the folder of the earlier run, or choose restore=fresh"
         )
-    _check_repeatable(config)
 
 
 def _check_repeatable(config: Config) -> None:
-    """Refuse what cannot be repeated or resumed exactly, unless bits are not promised."""
+    """Refuse what cannot be repeated or resumed exactly."""
     mode, training = config.reproducibility.mode, config.training
-    if mode == "fast":
-        return
+    for name, callback in config.callbacks.items():
+        if str(callback.get("_target_")).endswith(".Timer"):
+            raise ConfigError(
+                f"callbacks.{name} stops by the clock, which reproducibility={mode} excludes: "
+                "leave it out, or choose reproducibility=fast"
+            )
     for key, reason in _NOT_REPEATABLE.items():
         if config.trainer.get(key) and (
             key != "val_check_interval" or not isinstance(config.trainer[key], int | float)

@@ -11,6 +11,7 @@ from .errors import ConfigError
 from .files import write_text
 
 CONFIG = "config.yaml"
+PIPELINE = "pipeline"  # the configuration whose run folder stands in params.yaml
 _ONE_RUN = "hydra.mode=RUN"  # one run of a sweep, not the sweep
 
 
@@ -73,7 +74,8 @@ def with_recorded_overrides(arguments: Sequence[str]) -> list[str]:
 def command_arguments(record: dict[str, Any], folder: str | Path) -> list[str]:
     """Return the arguments of the recorded command, with `folder` as its run folder unless the pipeline fixes that."""
     command = record["command"]
-    place = [f"hydra.run.dir={quoted(folder)}"] if command["config"] == "config" else []
+    keys = () if command["config"] == PIPELINE else ("hydra.run.dir", "paths.run")
+    place = [f"{key}={quoted(folder)}" for key in keys]
     return ["--config-name", command["config"], *command["overrides"], *place, _ONE_RUN]
 
 

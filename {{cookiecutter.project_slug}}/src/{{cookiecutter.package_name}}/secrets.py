@@ -68,7 +68,7 @@ def public(cfg: DictConfig) -> dict[str, Any]:
     it leads to a secret or to such a value.
     """
     raw, resolved = OmegaConf.to_container(cfg), OmegaConf.to_container(cfg, resolve=True)
-    read = [str(value) for text, value in _leaves(raw, resolved) if _reads_environment(text)]
+    read = [str(value) for _, text, value in _leaves(raw, resolved) if _reads_environment(text)]
 
     def shown(text: Any, value: Any) -> Any:
         if isinstance(text, dict):
@@ -82,25 +82,26 @@ def public(cfg: DictConfig) -> dict[str, Any]:
     return shown(raw, resolved)
 
 
-def values_from_environment(cfg: DictConfig) -> list[str]:
-    """Return the values of the configuration that read the environment, as they are written."""
+def values_from_environment(cfg: DictConfig) -> dict[str, str]:
+    """Return the values of the configuration that read the environment, as they are written, by their keys."""
     raw = OmegaConf.to_container(cfg)
-    return [text for text, _ in _leaves(raw, raw) if _reads_environment(text)]
+    return {key: text for key, text, _ in _leaves(raw, raw) if _reads_environment(text)}
 
 
 def _reads_environment(text: Any) -> bool:
     return isinstance(text, str) and "${oc.env:" in text
 
 
-def _leaves(raw: Any, resolved: Any) -> Iterator[tuple[Any, Any]]:
+def _leaves(raw: Any, resolved: Any, key: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """Yield key, text and value of everything that is not a list or dictionary."""
     if isinstance(raw, dict):
-        for key in raw:
-            yield from _leaves(raw[key], resolved[key])
+        for name in raw:
+            yield from _leaves(raw[name], resolved[name], f"{key}.{name}".lstrip("."))
     elif isinstance(raw, list):
-        for pair in zip(raw, resolved, strict=True):
-            yield from _leaves(*pair)
+        for number, pair in enumerate(zip(raw, resolved, strict=True)):
+            yield from _leaves(*pair, f"{key}.{number}")
     else:
-        yield raw, resolved
+        yield key, raw, resolved
 
 
 class MaskFilter(logging.Filter):

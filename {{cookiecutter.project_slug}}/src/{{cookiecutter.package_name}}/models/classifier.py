@@ -32,7 +32,7 @@ class Tally:
     @torch.no_grad()
     def add(self, loss: torch.Tensor, logits: torch.Tensor, targets: torch.Tensor) -> None:
         """Count a batch: its mean loss, logits (n, classes) and targets (n,)."""
-        self.loss = self.loss + loss.detach() * len(targets)
+        self.loss = self.loss + loss.detach().double() * len(targets)
         self.correct = self.correct + (logits.argmax(1) == targets).sum()
         self.examples += len(targets)
 
@@ -44,7 +44,7 @@ class Tally:
 
     def load(self, sums: torch.Tensor) -> None:
         """Go on from earlier `sums` (3,)."""
-        self.loss, self.correct, self.examples = sums[0].float(), sums[1].long(), int(sums[2])
+        self.loss, self.correct, self.examples = sums[0], sums[1].long(), int(sums[2])
 
 
 class Classifier(LightningModule):

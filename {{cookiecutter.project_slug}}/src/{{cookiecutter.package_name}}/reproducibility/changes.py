@@ -1,5 +1,6 @@
 """What differs between the inputs of two runs, and how likely each difference is to change bits."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ _KINDS = (
     ("environment.torch.", "setting of PyTorch"),
     ("environment.packages.torch", "package"),
     ("environment.packages.numpy", "package"),
+    ("environment.hash_randomization", "hash seed"),
+    ("environment.variables.CUDA_VISIBLE_DEVICES", "GPU"),
     ("environment.variables.", "environment variable"),
     ("environment.gpu", "GPU"),
     ("environment.cpu.", "processor"),
@@ -23,6 +26,7 @@ _KINDS = (
     ("environment.os.", "operating system"),
     ("locks.", "lock file"),
 )
+_GROUP = re.compile(r"^(environment\.(variables\.|packages\.)?|code\.|config\.|data\.|locks\.)")
 _MACHINE = ("processor", "GPU", "operating system", "lock file")
 _MISSING = "not there"
 
@@ -51,14 +55,11 @@ class Change:
         return self.kind in _MACHINE
 
     def __str__(self) -> str:
-        name = self.key
-        for prefix in ("environment.", "variables.", "packages.", "code.", "config.", "data.", "locks."):
-            if self.kind not in ("configuration", "seed") or prefix == "config.":
-                name = name.removeprefix(prefix)
+        name = _GROUP.sub("", self.key)
         if self.kind in ("code", "data", "lock file"):
             state = {self.before: "was added", self.after: "was removed"}.get(_MISSING, "changed")
             return f"{self.kind}: {name} {state}"
-        return f"{self.kind}: {name} was {_short(self.before)}, is {_short(self.after)}"
+        return f"{self.kind}: {name} {_difference(self.before, self.after)}"
 
 
 def changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
@@ -75,6 +76,14 @@ def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     return {
         key: item for name, part in value.items() for key, item in _flat(part, f"{prefix}.{name}".strip(".")).items()
     }
+
+
+def _difference(before: Any, after: Any) -> str:
+    if isinstance(before, list) and isinstance(after, list):
+        parts = [f"without {item}" for item in before if item not in after]
+        parts += [f"with {item}" for item in after if item not in before]
+        return f"is {_short(', '.join(parts))}"
+    return f"was {_short(before)}, is {_short(after)}"
 
 
 def _short(value: Any) -> str:

@@ -6,13 +6,14 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from ..config import Config
+from ..config import Config, Restore
 from ..files import file_digest
 from ..secrets import mask
 from ..training.randomness import derive
+from ..training.restore import starting_file
 from . import source
 from .environment import environment
-from .record import VERSION, read
+from .record import VERSION
 
 _LOCKS = ("requirements.txt", "requirements-dev.txt", "uv.lock", "poetry.lock", "environment.yml")
 _PROMISES = {
@@ -54,22 +55,24 @@ def describe(config: Config, settings: dict[str, Any], manifest: dict[str, Any])
         },
         "locks": {name: file_digest(Path(name)) for name in _LOCKS if Path(name).exists()},
         "environment": environment(),
-        "restored": _restored(config),
+        "restored": _restored(config.restore),
         "sessions": [],
         "trail_sha256": None,
+        "history_sha256": None,
         "metrics": None,
         "weights_sha256": None,
         "model_sha256": None,
     }, patch
 
 
-def _restored(config: Config) -> dict[str, Any] | None:
-    if config.restore.run is None:
+def _restored(settings: Restore) -> dict[str, Any] | None:
+    path = starting_file(settings)
+    if path is None:
         return None
-    earlier = read(Path(config.restore.run))
     return {
-        "mode": config.restore.mode,
-        "run": config.restore.run,
-        "skip": config.restore.skip,
-        "weights_sha256": earlier["weights_sha256"],
+        "mode": settings.mode,
+        "run": settings.run,
+        "file": path.relative_to(str(settings.run)).as_posix(),
+        "sha256": file_digest(path),
+        "skip": settings.skip,
     }

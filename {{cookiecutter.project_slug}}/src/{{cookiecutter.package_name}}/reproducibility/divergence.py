@@ -28,14 +28,15 @@ _SUSPECTS = {
 
 @dataclass
 class Divergence:
-    """The result of a comparison. Without `what`, the runs are equal.
+    """The result of a comparison. Without `what`, the runs are equal, as far as both go.
 
     Args:
-        what: what differed first: `weights at the start`, `order`, `loss`, `weights` or `metrics`.
+        what: what differed first: `weights at the start`, `order`, `loss`, `weights`, `length` or `metrics`.
         step: of the first difference, counted from 1; 0 is before the first step.
         epoch: of that step, counted from 0.
         details: sentences with names, values and sizes.
         changes: recorded inputs that differ, the most likely cause first.
+        unfinished: whether one of the runs is, so that only a part could be compared.
     """
 
     what: str | None = None
@@ -43,14 +44,17 @@ class Divergence:
     epoch: int | None = None
     details: list[str] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
+    unfinished: bool = False
 
     def summary(self) -> str:
         """Return what differed first, and where, in a few words."""
+        if self.what is None and self.unfinished:
+            return f"equal up to step {self.step}, and unfinished"
         if self.what is None:
             return "the runs are equal, bit for bit"
         where = f" at step {self.step}" if self.step else ""
         where += f" (epoch {self.epoch})" if self.epoch is not None else ""
-        return f"{self.what} first{where}"
+        return f"one of the runs ends before{where[3:]}" if self.what == "length" else f"{self.what} first{where}"
 
     def lines(self) -> list[str]:
         """Return the report for a person."""
@@ -67,7 +71,7 @@ class Divergence:
 
 
 def compare(before: dict[str, Any], after: dict[str, Any], folder: Path, other: Path) -> Divergence:
-    """Compare two finished runs by their records and what lies beside them.
+    """Compare two runs by their records and what lies beside them.
 
     Args:
         before: record of the first run.
@@ -78,10 +82,14 @@ def compare(before: dict[str, Any], after: dict[str, Any], folder: Path, other: 
     found = what_changed(before, after)
     if same_result(before, after):
         return Divergence(changes=found)
-    result = _first_difference(folder, other)
+    unfinished = "running" in (before["status"], after["status"])
+    result = _first_difference(folder, other, unfinished)
+    if result.what is None and unfinished:
+        result.changes, result.unfinished = found, True
+        return result
     if result.what is None:
         result.what = "metrics" if before["weights_sha256"] == after["weights_sha256"] else "weights"
-    result.details += _final_weights(folder, other) + _metrics(before["metrics"], after["metrics"])
+    result.details += _final_weights(folder, other) + _metrics(before["metrics"] or {}, after["metrics"] or {})
     result.details += _code_lines(before, after, folder, other)
     suspects = _SUSPECTS.get(str(result.what), ())
     order = {kind: number for number, kind in enumerate(suspects)}
@@ -89,14 +97,15 @@ def compare(before: dict[str, Any], after: dict[str, Any], folder: Path, other: 
     return result
 
 
-def _first_difference(folder: Path, other: Path) -> Divergence:
+def _first_difference(folder: Path, other: Path, unfinished: bool) -> Divergence:
     try:
         first, second = read_trail(folder / TRAIL), read_trail(other / TRAIL)
     except DataError as error:
         return Divergence(details=[str(error)])
     if first.weights.get(0) != second.weights.get(0):
         return Divergence("weights at the start", 0, None, _tensors(first, second, 0))
-    for step in sorted(set(first.loss) | set(second.loss)):
+    common = set(first.loss) & set(second.loss)
+    for step in sorted(common if unfinished else set(first.loss) | set(second.loss)):
         epoch = first.epoch.get(step, second.epoch.get(step))
         if step not in first.loss or step not in second.loss:
             longer, shorter = (folder, other) if step in first.loss else (other, folder)
@@ -106,9 +115,9 @@ def _first_difference(folder: Path, other: Path) -> Divergence:
         if first.loss[step] != second.loss[step]:
             details = [_values("loss", first.loss[step], second.loss[step]), *_last_equal(first, second, step)]
             return Divergence("loss", step, epoch, details)
-        if first.weights.get(step, {}) != second.weights.get(step, {}):
+        if step in first.weights and step in second.weights and first.weights[step] != second.weights[step]:
             return Divergence("weights", step, epoch, ["order and loss were equal", *_tensors(first, second, step)])
-    return Divergence()
+    return Divergence(step=max(common, default=0))
 
 
 def _last_equal(first: Steps, second: Steps, step: int) -> list[str]:
@@ -178,7 +187,8 @@ def _code_lines(before: dict[str, Any], after: dict[str, Any], folder: Path, oth
 
 
 def _metrics(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
-    shown = [f"{name} {before[name]:.6g} and {after[name]:.6g}" for name in before if before[name] != after.get(name)]
+    both = [name for name in before if name in after and before[name] != after[name]]
+    shown = [f"{name} {before[name]:.6g} and {after[name]:.6g}" for name in both]
     return [f"test metrics: {', '.join(shown)}"] if shown else []
 
 
@@ -193,9 +203,11 @@ def ulps(first: torch.Tensor, second: torch.Tensor) -> int:
     """Return the largest difference of two tensors of one shape and type, in units in the last place."""
     if torch.equal(first, second):
         return 0
+    if first.is_complex():
+        return ulps(torch.view_as_real(first), torch.view_as_real(second))
     if not first.is_floating_point():
         return int((first.long() - second.long()).abs().max())
-    width = {2: torch.int16, 4: torch.int32, 8: torch.int64}[first.element_size()]
+    width = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[first.element_size()]
     return int((_ordered_bits(first, width) - _ordered_bits(second, width)).abs().max())
 
 

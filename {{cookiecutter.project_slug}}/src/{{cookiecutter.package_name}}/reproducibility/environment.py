@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ _VARIABLES = re.compile(
     r"|CUDA_(VISIBLE_DEVICES|DEVICE_ORDER|LAUNCH_BLOCKING|MODULE_LOADING)|NVIDIA_TF32_OVERRIDE"
     r"|TORCH_(ALLOW_TF32_CUBLAS_OVERRIDE|CUDNN_\w+|BLAS_PREFER_\w+)|PYTHONHASHSEED|PYTHONOPTIMIZE|LD_PRELOAD|GLIBC_TUNABLES"
 )
+# Places of caches and logs, which differ from user to user.
+_HARMLESS = re.compile(r"_(DIR|PATH|HOME|FILE)$|DEBUG|_LOG|CACHE")
 
 
 def environment() -> dict[str, Any]:
@@ -27,11 +30,16 @@ def environment() -> dict[str, Any]:
         "cpu": _cpu(),
         "gpu": _gpu(),
         "torch": _torch(),
-        "variables": {name: mask(value) for name, value in sorted(os.environ.items()) if _VARIABLES.fullmatch(name)},
+        "hash_randomization": bool(sys.flags.hash_randomization),  # whether the order in a set is by chance
+        "variables": {name: mask(value) for name, value in sorted(os.environ.items()) if _decides(name)},
         "packages": dict(
             sorted((item.name.lower(), item.version) for item in importlib.metadata.distributions() if item.name)
         ),
     }
+
+
+def _decides(name: str) -> bool:
+    return bool(_VARIABLES.fullmatch(name)) and not _HARMLESS.search(name)
 
 
 def _cpu() -> dict[str, Any]:

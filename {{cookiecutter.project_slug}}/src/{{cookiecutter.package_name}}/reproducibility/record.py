@@ -12,6 +12,8 @@ from .changes import Change, changes
 
 RECORD = "run.json"
 VERSION = 1
+RESULTS = ("weights_sha256", "metrics", "history_sha256", "trail_sha256")  # what has to be equal
+_PARTS = {"status", "promise", "command", "config", "git", "code", "data", "locks", "environment", "restored", *RESULTS}
 
 
 def read(folder: Path) -> dict[str, Any]:
@@ -24,20 +26,24 @@ def read(folder: Path) -> dict[str, Any]:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         version = record["schema_version"]
+        missing = _PARTS - record.keys()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise RecordError(f"{path} does not exist: name the folder of a run, which python train.py makes") from error
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise RecordError(f"{path} is damaged: fetch it again from where the run was made") from error
     if version != VERSION:
         raise RecordError(
             f"{path} has the schema version {version}, and this code reads {VERSION}: use the code of its commit"
         )
+    if missing:
+        raise RecordError(f"{path} lacks {', '.join(sorted(missing))}: fetch it again from where the run was made")
     return record
 
 
 def same_result(before: dict[str, Any], after: dict[str, Any]) -> bool:
-    """Whether two finished runs have the same weights, metrics and trail, bit for bit."""
-    return all(before[key] == after[key] for key in ("weights_sha256", "metrics", "trail_sha256"))
+    """Whether two runs are finished and have the same weights, metrics, history and trail, bit for bit."""
+    finished = before["status"] == after["status"] == "finished"
+    return finished and all(before[key] == after[key] for key in RESULTS)
 
 
 def what_changed(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
@@ -46,20 +52,30 @@ def what_changed(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
 
 
 def _inputs(record: dict[str, Any]) -> dict[str, Any]:
-    run = record["config"]["paths"]["run"]
+    # The run folder has another name each time, and trackers change no result. What was restored, and what the raw data
+    # is, stands elsewhere in the record, by digest.
+    config = {key: value for key, value in record["config"].items() if key not in ("paths", "tracking", "restore")}
+    config["data"] = {key: value for key, value in config["data"].items() if key != "source"}
     return {
         "code": record["code"],
-        # the run folder has another name each time, and trackers change no result; `restored` says what was built on
-        "config": {
-            key: _without(run, value)
-            for key, value in record["config"].items()
-            if key not in ("paths", "tracking", "restore")
-        },
+        "config": _without(record["config"]["paths"]["run"], config),
         "data": record["data"],
         "locks": record["locks"],
         "environment": record["environment"],
-        "restored": record["restored"] and {key: record["restored"][key] for key in ("mode", "skip", "weights_sha256")},
+        "restored": record["restored"] and {key: record["restored"][key] for key in ("mode", "skip", "sha256")},
     }
+
+
+def written_places(record: dict[str, Any]) -> dict[str, str]:
+    """Return the settings that say where a run writes, besides into its own folder: key -> path."""
+    run = record["config"]["paths"]["run"]
+    callbacks = {
+        f"callbacks.{name}.{key}": value
+        for name, settings in record["config"]["callbacks"].items()
+        for key, value in settings.items()
+        if key in ("folder", "dirpath", "path", "filename") and isinstance(value, str)
+    }
+    return {key: value for key, value in callbacks.items() if _without(run, value) == value}
 
 
 def _without(folder: str, value: Any) -> Any:

@@ -55,6 +55,7 @@ class Session:
         self.record |= {
             "status": "finished",
             "trail_sha256": file_digest(trail) if trail.exists() else None,
+            "history_sha256": file_digest(self.folder / "metrics.csv"),
             "metrics": metrics,
             "weights_sha256": weights_digest(weights),
             "model_sha256": file_digest(self.folder / "model.safetensors"),
@@ -79,17 +80,19 @@ def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) ->
     if getattr(rank_zero_only, "rank", 0):  # started by the first process, which has decided already
         return Session(folder, resume.newest_whole(checkpoints) if config.resume else None)
     lock = _claim(folder)
+    if not config.resume:
+        _refuse_used(folder)
     now, patch = describe(config, settings, manifest)
     earlier, changed = _interrupted(folder, now, asked=config.resume != "auto") if config.resume else (None, [])
     checkpoint = resume.newest_whole(checkpoints) if earlier else None
-    if checkpoint is None:
-        _start_anew(folder, checkpoints, config)
-        if earlier is None:
-            write_bytes(folder / source.PATCH, patch)
-    else:
+    if earlier and checkpoint:
+        current, batches = earlier, resume.batches_of(checkpoint)
+        resume.clear(checkpoints, after=checkpoint)
         log.info("%s goes on from %s", folder, checkpoint.name)
-    current = earlier or now
-    batches = resume.batches_of(checkpoint) if checkpoint else 0
+    else:
+        current, batches = {**now, "sessions": earlier["sessions"] if earlier else []}, 0
+        _start_anew(folder, config)
+        write_bytes(folder / source.PATCH, patch)
     current["sessions"].append(
         {"started": _now(), "from_batch": batches, "ended": None, "seconds": None, "changed": changed}
     )
@@ -105,6 +108,17 @@ def _claim(folder: Path) -> FileLock:
     except Timeout as error:
         raise ConfigError(f"another process is working on {folder}: wait for it, or stop it first") from error
     return lock
+
+
+def _refuse_used(folder: Path) -> None:
+    """Keep what an earlier run left in the folder: a folder holds one run."""
+    if not (folder / record.RECORD).exists():
+        return
+    if record.read(folder)["status"] == "finished":
+        raise ConfigError(f"{folder} holds a finished run: choose another hydra.run.dir, or remove the folder")
+    raise ConfigError(
+        f"{folder} holds an interrupted run: go on with it, python train.py resume={folder}, or remove the folder"
+    )
 
 
 def _interrupted(folder: Path, now: dict[str, Any], asked: bool) -> tuple[dict[str, Any] | None, list[str]]:
@@ -138,18 +152,17 @@ def _interrupted(folder: Path, now: dict[str, Any], asked: bool) -> tuple[dict[s
     return earlier, changed
 
 
-def _start_anew(folder: Path, checkpoints: Path, config: Config) -> None:
+def _start_anew(folder: Path, config: Config) -> None:
     """Remove what an earlier training left in the folder; take over what `restore=continue` builds on."""
-    resume.clear(checkpoints)
     for name in (TRAIL, "tracking.json", "metrics.csv", "model.safetensors"):
         (folder / name).unlink(missing_ok=True)
-    for path in checkpoints.glob("*.ckpt"):
-        path.unlink()
+    for name in ("checkpoints", "test", "evaluation"):
+        shutil.rmtree(folder / name, ignore_errors=True)
     if config.restore.mode == "continue" and config.restore.run:
         earlier = Path(config.restore.run)
-        checkpoints.mkdir(parents=True, exist_ok=True)
+        (folder / "checkpoints").mkdir(parents=True)
         for path in (earlier / "checkpoints").glob("best*.ckpt"):
-            shutil.copy(path, checkpoints)
+            shutil.copy(path, folder / "checkpoints")
         if (earlier / TRAIL).exists():
             shutil.copy(earlier / TRAIL, folder)
 

@@ -10,9 +10,7 @@ from ..training.randomness import derive
 from . import record
 from .verify import (
     DIFFERS,
-    NOT_TRIED,
     REPRODUCED,
-    FailedTraining,
     Verdict,
     checked_out,
     finished,
@@ -58,22 +56,21 @@ def verify_within(folder: Path, tolerance: float, metric: str, seeds: int, clean
         metric: its name in the record, for example `accuracy`.
         seeds: number of trainings, 2 or more.
         clean: build a fresh environment from the recorded lock first.
+
+    Raises:
+        RecordError: it could not be tried.
     """
-    try:
-        before = finished(folder)
-        if metric not in before["metrics"]:
-            raise RecordError(f"--metric={metric} is not recorded; there are: {', '.join(before['metrics'])}")
-        with checked_out(before, folder) as project:
-            python, values, lines = python_for(project, clean), [], []
-            for number in range(seeds):
-                seed = derive(before["seeds"]["seed"], "verification", number) % 2**31
-                again = record.read(train_again(before, project, python, f"seed={seed}"))
-                values.append(float(again["metrics"][metric]))
-                lines.append(f"seed {seed}: {metric} {values[-1]:.6g}")
-    except FailedTraining as error:
-        return Verdict(NOT_TRIED, f"could not be tried: {error}", error.changes)
-    except RecordError as error:
-        return Verdict(NOT_TRIED, f"could not be tried: {error}")
+    before = finished(folder)
+    if metric not in before["metrics"]:
+        raise RecordError(f"--metric={metric} is not recorded; there are: {', '.join(before['metrics'])}")
+    values, lines = [], []
+    with checked_out(before, folder) as project:
+        python = python_for(project, clean)
+        for number in range(seeds):
+            seed = derive(before["seeds"]["seed"], "verification", number) % 2**31
+            again = record.read(train_again(before, project, python, f"seed={seed}"))
+            values.append(float(again["metrics"][metric]))
+            lines.append(f"seed {seed}: {metric} {values[-1]:.6g}")
     sample, recorded = Sample(values), float(before["metrics"][metric])
     low, high = sample.interval
     distance = abs(recorded - sample.mean)

@@ -19,7 +19,7 @@ from lightning import Callback, LightningModule, Trainer
 
 from ..errors import ConfigError, DataError
 from ..files import write_text
-from ..training.callbacks import batches_done
+from ..training.loop import batches_done
 from .digest import tensor_digest
 
 TRAIL = "trail.jsonl"
@@ -79,9 +79,6 @@ class Trail(Callback):
             self._file.flush()
             os.fsync(self._file.fileno())
         return {"kept": True}
-
-    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        checkpoint["batches"] = batches_done(trainer)
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         self._resumed_at = checkpoint["batches"]

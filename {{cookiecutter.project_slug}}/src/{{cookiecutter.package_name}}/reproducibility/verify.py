@@ -5,6 +5,7 @@ environment is this one, or, if asked, a fresh one from the recorded lock.
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,12 +19,19 @@ from typing import Any
 from ..data.raw import content_digest
 from ..errors import DataError, RecordError
 from ..files import file_digest
-from ..runs import command_arguments, quoted
+from ..runs import PIPELINE, command_arguments, quoted
 from . import record, source
 from .record import what_changed
 
-REPRODUCED, DIFFERS, NOT_TRIED = 0, 1, 2
+REPRODUCED, DIFFERS, NOT_TRIED = 0, 1, 2  # exit codes
+_COMPARED = {
+    "weights_sha256": "weights",
+    "metrics": "test metrics",
+    "history_sha256": "history",
+    "trail_sha256": "trail",
+}
 _AGAIN = Path("outputs/verification")
+_TRACKING = re.compile(r"[+~]*tracking\b")
 
 
 @dataclass
@@ -41,42 +49,43 @@ def verify(folder: Path, clean: bool = False) -> Verdict:
     Args:
         folder: of the run. Only its record and its patch are needed; its trail and model tell more where bits differ.
         clean: build a fresh environment from the recorded lock first.
+
+    Raises:
+        RecordError: it could not be tried.
     """
-    try:
-        before = finished(folder)
-        if before["promise"]["mode"] == "fast":
-            raise RecordError("reproducibility=fast promises no bits: compare the metrics instead, with --tolerance")
-        with checked_out(before, folder) as project:
-            return _compare(before, folder, train_again(before, project, python_for(project, clean)))
-    except FailedTraining as error:
-        return Verdict(NOT_TRIED, f"could not be tried: {error}", error.changes)
-    except RecordError as error:
-        return Verdict(NOT_TRIED, f"could not be tried: {error}")
+    before = finished(folder)
+    if before["promise"]["mode"] == "fast":
+        raise RecordError("reproducibility=fast promises no bits: compare the metrics instead, with --tolerance")
+    with checked_out(before, folder) as project:
+        again = train_again(before, project, python_for(project, clean))
+        after = record.read(again)
+        if not record.same_result(before, after):
+            from .divergence import compare  # loads torch, which nothing before needs
 
-
-def _compare(before: dict[str, Any], folder: Path, again: Path) -> Verdict:
-    after = record.read(again)
-    if record.same_result(before, after):
-        count = len(before["metrics"])
-        line = f"reproduced bit for bit: weights {before['weights_sha256'][:12]}, {count} test metrics, the whole trail"
+            divergence = compare(before, after, folder, again)
+            return Verdict(DIFFERS, f"differs: {divergence.summary()}", [*divergence.lines(), *left_out(before)])
+        compared = [name for key, name in _COMPARED.items() if before[key]]
+        line = f"reproduced bit for bit: {', '.join(compared)} (weights {before['weights_sha256'][:12]})"
         return Verdict(REPRODUCED, line, [f"differs, without effect: {item}" for item in what_changed(before, after)])
-    from .divergence import compare  # loads torch, which nothing before needs
 
-    divergence = compare(before, after, folder, again)
-    return Verdict(DIFFERS, f"differs: {divergence.summary()}", divergence.lines())
+
+def left_out(before: dict[str, Any]) -> list[str]:
+    """Return what the run may have used and the record does not hold."""
+    files = before["git"]["left_out"] if before["git"] else []
+    return [f"{item['path']} is not in the record, because it is {item['reason']}" for item in files]
 
 
 def finished(folder: Path) -> dict[str, Any]:
     """Return the record of a finished run that names its code.
 
     Raises:
-        RecordError: the run is not finished, was made outside git, or a file beside the record is not the recorded one.
+        RecordError: the run is not finished, its code has no name, or a file beside the record is not the recorded one.
     """
     found = record.read(folder)
     if found["status"] != "finished":
         raise RecordError(f"{folder} is not finished: python train.py resume={folder} goes on with it")
     if found["git"] is None:
-        raise RecordError(f"{folder} was made outside a git repository, so its code is not known")
+        raise RecordError(f"{folder} was made where git could not name the code: commit the code, and train again")
     for name, key in (("trail.jsonl", "trail_sha256"), ("model.safetensors", "model_sha256")):
         path = folder / name
         if path.exists() and found[key] and file_digest(path) != found[key]:
@@ -93,18 +102,30 @@ def checked_out(before: dict[str, Any], folder: Path) -> Iterator[Path]:
 
 def _places(before: dict[str, Any], project: Path) -> list[str]:
     """Return the arguments that say where the recorded raw data and the run that was built on are."""
-    raw = before["config"]["paths"]["raw"]
-    arguments = []
-    if all(_is_there(Path(raw) / name, digest) for name, digest in before["data"]["raw"].items()):
+    raw, data_source = before["config"]["paths"]["raw"], before["config"]["data"]["source"]
+    arguments = [f"paths.processed={quoted(project / 'data' / 'processed' / before['data']['name'])}"]
+    wrong = [name for name, digest in before["data"]["raw"].items() if not _is_there(Path(raw) / name, digest)]
+    if not wrong:
         arguments.append(f"paths.raw={quoted(Path(raw).resolve())}")
     else:
+        print(f"{', '.join(wrong)} in {raw} is missing or not the recorded one: fetching it", file=sys.stderr)
+        if _outside(raw):
+            raw = f"data/raw/{before['data']['name']}"
+        arguments.append(f"paths.raw={quoted(raw)}")
         _pull(raw, project)  # what DVC does not have either, the training fetches from its source
+    if (Path(data_source) / next(iter(before["data"]["raw"]), "")).exists() and not Path(data_source).is_absolute():
+        arguments.append(f"data.source={quoted(Path(data_source).resolve())}")
     if restored := before["restored"]:
         earlier = Path(restored["run"])
-        if record.read(earlier)["weights_sha256"] != restored["weights_sha256"]:
-            raise RecordError(f"{earlier}, which the run was built on, holds other weights than the record names")
+        file = earlier / restored["file"]
+        if not file.exists() or file_digest(file) != restored["sha256"]:
+            raise RecordError(f"{file}, which the run was built on, is missing or not the one that the record names")
         arguments.append(f"restore.run={quoted(earlier.resolve())}")
     return arguments
+
+
+def _outside(path: str) -> bool:
+    return Path(path).is_absolute() or ".." in Path(path).parts
 
 
 def _is_there(path: Path, digest: str) -> bool:
@@ -149,37 +170,42 @@ def python_for(project: Path, clean: bool) -> str:
     return str(project / ".venv" / "bin" / "python")
 
 
-class FailedTraining(RecordError):
-    """The training could not be repeated; `changes` says which inputs differ, as far as it came to know them."""
-
-    def __init__(self, message: str, changes: list[str]) -> None:
-        super().__init__(message)
-        self.changes = changes
-
-
 def train_again(before: dict[str, Any], project: Path, python: str, *more: str) -> Path:
     """Train in the checked-out project as recorded, untracked, and return the folder of the new run.
 
     Raises:
-        FailedTraining: the training fails.
+        RecordError: the run would write outside of the project, or the training fails.
     """
-    arguments = [item for item in command_arguments(before, _AGAIN) if not item.startswith(("tracking=", "tracking."))]
+    recorded = before["command"]
+    fixed = recorded["config"] == PIPELINE  # its run folder stands in params.yaml
+    again = Path(before["config"]["paths"]["run"]) if fixed else _AGAIN
+    for key, value in record.written_places(before).items():
+        if _outside(value):
+            raise RecordError(f"{key}={value} lies outside of the project, where a verification does not write")
+    arguments = [item for item in command_arguments(before, again) if not _TRACKING.match(item)]
     arguments += [*_places(before, project), "tracking=[none]", "resume=null", *more]
-    # the pipeline's run folder is fixed
-    again = project / (_AGAIN if before["command"]["config"] == "config" else before["config"]["paths"]["run"])
-    shutil.rmtree(again, ignore_errors=True)
-    command = [python, before["command"]["script"], *arguments]
+    shutil.rmtree(project / again, ignore_errors=True)
+    print(f"training again at commit {before['git']['commit'][:12]}; recorded: {_seconds(before)}", file=sys.stderr)
+    command = [python, recorded["script"], *arguments]
     result = subprocess.run(command, cwd=project, capture_output=True, text=True, env=_outer_environment())
     if result.returncode:
-        begun = (again / record.RECORD).exists()
-        changes = [str(change) for change in what_changed(before, record.read(again))] if begun else []
-        raise FailedTraining(f"the training failed: {_last_line(result.stderr)}", changes)
-    return again
+        reasons = [f"the training failed: {_last_line(result.stderr)}", *left_out(before)]
+        if (project / again / record.RECORD).exists():
+            reasons += [str(change) for change in what_changed(before, record.read(project / again))]
+        raise RecordError("; ".join(reasons))
+    return project / again
+
+
+def _seconds(before: dict[str, Any]) -> str:
+    return f"{sum(session['seconds'] or 0 for session in before['sessions']):.0f} s"
 
 
 def _outer_environment() -> dict[str, str]:
-    """Return the environment without what this process added: the training sets its own pins."""
-    return {name: value for name, value in os.environ.items() if name not in ("HYDRA_FULL_ERROR", "PYTHONPATH")}
+    """Return the environment without what this process added, and without the way to this folder's own code."""
+    own = {"src", str(Path("src").resolve())}
+    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path not in own]
+    outer = {name: value for name, value in os.environ.items() if name not in ("HYDRA_FULL_ERROR", "PYTHONPATH")}
+    return {**outer, "PYTHONPATH": os.pathsep.join(paths)} if paths else outer
 
 
 def _last_line(text: str) -> str:

@@ -1,6 +1,7 @@
 """Lightning loggers for the trackers that `configs/tracking` names."""
 
 import json
+import logging
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ from lightning.pytorch.loggers import Logger, MLFlowLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from ..files import write_json
+
+log = logging.getLogger(__name__)
 
 _IDS = "tracking.json"
 # How a tracker is told to go on with a run. TensorBoard needs nothing: it adds a file to its folder in the run folder.
@@ -30,8 +33,15 @@ def build_loggers(trackers: dict[str, Any], public_config: dict[str, Any], folde
     loggers: dict[str, Logger] = {}
     for name, tracker in trackers.items():
         arguments = _GO_ON[name](earlier[name]) if name in _GO_ON and name in earlier else {}
-        loggers[name] = instantiate(tracker, **arguments)
-        loggers[name].log_hyperparams(public_config)
+        try:
+            loggers[name] = instantiate(tracker, **arguments)
+            loggers[name].log_hyperparams(public_config)
+        except Exception as error:
+            if not arguments:
+                raise
+            log.warning("%s does not have run %s any more (%s): a new one begins there", name, earlier[name], error)
+            loggers[name] = instantiate(tracker)
+            loggers[name].log_hyperparams(public_config)
     _note_runs({name: str(loggers[name].version) for name in loggers if name in _GO_ON}, path)
     return list(loggers.values())
 

@@ -6,6 +6,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 
+from .loop import batches_done
 from .randomness import seed_everything
 
 
@@ -17,14 +18,6 @@ class StepSeed(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         seed_everything(self.seed, "step", batches_done(trainer), trainer.global_rank)
-
-
-def batches_done(trainer: Trainer) -> int:
-    """Return how many training batches were processed since the start of the training, over all epochs.
-
-    Of Lightning's counters this is the one that is right again after a resume.
-    """
-    return trainer.fit_loop.epoch_loop.batch_progress.total.processed  # type: ignore[attr-defined]
 
 
 class ProgressBar(TQDMProgressBar):

@@ -12,6 +12,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from ..files import write_bytes
 from .history import History
+from .loop import batches_done, begin_epoch_afresh, forget_finished_epoch
 
 CHECKSUM = "{sha256}"  # in a file's name: stands for the checksum of its content
 
@@ -23,11 +24,7 @@ class LastCheckpoint(Checkpoint):
         self.path = Path(folder) / "last.ckpt"
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        # The epoch is over: its counters go back to 0, as Lightning does when the next one begins. Otherwise a run
-        # that goes on from here with more epochs would take the first of them for done.
-        loop = trainer.fit_loop.epoch_loop
-        for progress in (loop.batch_progress, loop.scheduler_progress, loop.automatic_optimization.optim_progress):
-            progress.reset_on_run()
+        forget_finished_epoch(trainer)  # for a run that goes on from here with more epochs
         trainer.save_checkpoint(self.path, weights_only=False)
 
 
@@ -49,15 +46,19 @@ class BestCheckpoint(ModelCheckpoint):
 
 
 class PlainContent(Checkpoint):
-    """Adds the losses of the last epoch and the configuration to every checkpoint."""
+    """Adds the batches so far, the losses of the last epoch and the configuration to every checkpoint."""
 
     def __init__(self, config: dict[str, Any], history: History) -> None:
         self.config, self.history = config, history
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        checkpoint["batches"] = batches_done(trainer)
         checkpoint["config"] = self.config
         last_epoch = self.history.rows[-1] if self.history.rows else {}
         checkpoint["loss"] = {name: value for name, value in last_epoch.items() if name.endswith("loss")}
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        begin_epoch_afresh(trainer)
 
 
 class WholeFileIO(TorchCheckpointIO):

@@ -12,6 +12,28 @@ from .checkpoint import load_checkpoint
 from .resume import newest_whole
 
 
+def starting_file(settings: Restore) -> Path | None:
+    """Return the file of the earlier run that a run starts from, or None.
+
+    Raises:
+        DataError: the earlier run has no such file.
+    """
+    if settings.mode == "fresh":
+        return None
+    earlier = Path(str(settings.run))
+    if settings.mode == "finetune":
+        path: Path | None = earlier / "model.safetensors"
+    else:  # where the training came to its end; of an interrupted run, the newest resume point
+        last = earlier / "checkpoints" / "last.ckpt"
+        path = last if last.exists() else newest_whole(earlier / "checkpoints")
+    if path is None or not path.exists():
+        raise DataError(
+            f"restore.run={earlier} holds nothing that restore={settings.mode} can start from: name the folder of a "
+            "finished run (hotstart and continue: or of an interrupted one)"
+        )
+    return path
+
+
 def restore(settings: Restore, model: LightningModule, trainer: Trainer) -> Path | None:
     """Prepare model and trainer as `restore` says, and return the checkpoint that Lightning restores whole, if any.
 
@@ -19,25 +41,17 @@ def restore(settings: Restore, model: LightningModule, trainer: Trainer) -> Path
         ConfigError: the earlier run does not fit the model.
         DataError: its files are not there.
     """
-    if settings.mode == "fresh":
-        return None
-    earlier = Path(str(settings.run))
+    path = starting_file(settings)
+    if path is None or settings.mode == "continue":
+        return path
     if settings.mode == "finetune":
-        weights, _ = load_model(earlier / "model.safetensors")
+        weights, _ = load_model(path)
         _take_over(weights.state_dict(), model, settings)
-        return None
-    last = (
-        earlier / "checkpoints" / "last.ckpt"
-    )  # where the training came to its end, and else an interrupted run's newest
-    path = last if last.exists() else newest_whole(earlier / "checkpoints")
-    if path is None:
-        raise DataError(f"restore.run={earlier} has no checkpoint: choose another run, or restore=finetune")
-    if settings.mode == "hotstart":
+    else:
         checkpoint = load_checkpoint(path)
         _take_over(checkpoint["state_dict"], model, settings)
         trainer.callbacks.append(_OptimizerState(checkpoint["optimizer_states"][0]["state"]))  # type: ignore[attr-defined]
-        return None
-    return path
+    return None
 
 
 def _take_over(weights: dict[str, torch.Tensor], model: LightningModule, settings: Restore) -> None:

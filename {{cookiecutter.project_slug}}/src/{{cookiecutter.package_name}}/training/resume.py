@@ -1,8 +1,4 @@
-"""Resume points: checkpoints inside an epoch from which an interrupted run ends with the same bits.
-
-A point is saved only where Lightning's loop can be entered again without repeating or leaving out anything: after an
-optimizer step, not on the last batch of an epoch, and not on a batch after which a validation is due.
-"""
+"""Resume points: checkpoints from which an interrupted run ends with the same bits."""
 
 import logging
 import time
@@ -13,8 +9,8 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from ..errors import ConfigError
-from .callbacks import batches_done
 from .checkpoint import CHECKSUM, checksum
+from .loop import batches_done, can_be_entered_here, forget_finished_epoch
 
 log = logging.getLogger(__name__)
 
@@ -23,41 +19,47 @@ _LOOK_EVERY = 10  # batches; processes have to agree on a save, which costs them
 
 
 class ResumePoint(Checkpoint):
-    """Saves `resume-<batches>-<checksum>.ckpt` every so many seconds of training, and when SIGTERM arrives."""
+    """Saves `resume-<batches>-<checksum>.ckpt` every so many seconds: inside an epoch where it can, or when one begins.
+
+    When SIGTERM arrives, a run of one process saves another where it stands, if it can be entered there.
+    """
 
     def __init__(self, folder: str, every_seconds: float) -> None:
         if not every_seconds >= 0:
             raise ConfigError(f"callbacks.resume_point.every_seconds={every_seconds} must be 0 or greater")
         self.folder, self.every_seconds = Path(folder), every_seconds
         self._saved = time.monotonic()
+        self._due = False  # the same in all processes
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._saved = time.monotonic()
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._look_at_the_clock(trainer)
+        if self._due and batches_done(trainer):
+            forget_finished_epoch(trainer)
+            self._save(trainer)
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         stopping = trainer.received_sigterm and trainer.world_size == 1
-        if not (stopping or (batch_idx + 1) % _LOOK_EVERY == 0) or not _can_be_entered_again(trainer):
-            return
-        due = time.monotonic() - self._saved >= self.every_seconds
-        if stopping or trainer.strategy.reduce_boolean_decision(due, all=False):
-            name = f"resume-{batches_done(trainer):010d}-{CHECKSUM}.ckpt"
-            trainer.save_checkpoint(self.folder / name, weights_only=False)
-            self._saved = time.monotonic()
-            if trainer.is_global_zero:
-                for path in resume_points(self.folder)[_KEPT:]:
-                    path.unlink()
+        if not stopping and not self._due and batches_done(trainer) % _LOOK_EVERY == 0:
+            self._look_at_the_clock(trainer)
+        if (stopping or self._due) and can_be_entered_here(trainer):
+            self._save(trainer)
 
+    def _look_at_the_clock(self, trainer: Trainer) -> None:
+        late = time.monotonic() - self._saved >= self.every_seconds
+        self._due = trainer.strategy.reduce_boolean_decision(late, all=False)
 
-def _can_be_entered_again(trainer: Trainer) -> bool:
-    loop = trainer.fit_loop.epoch_loop
-    return not (
-        loop.batch_progress.is_last_batch
-        or loop._num_ready_batches_reached()
-        or loop._should_accumulate()
-        or loop._should_check_val_fx(trainer.fit_loop._data_fetcher)  # type: ignore[arg-type]
-    )
+    def _save(self, trainer: Trainer) -> None:
+        name = f"resume-{batches_done(trainer):010d}-{CHECKSUM}.ckpt"
+        trainer.save_checkpoint(self.folder / name, weights_only=False)
+        self._saved, self._due = time.monotonic(), False
+        if trainer.is_global_zero:
+            for path in resume_points(self.folder)[_KEPT:]:
+                path.unlink()
 
 
 def resume_points(folder: Path) -> list[Path]:
@@ -79,7 +81,8 @@ def newest_whole(folder: Path) -> Path | None:
     return None
 
 
-def clear(folder: Path) -> None:
-    """Remove resume points, and parts of files that a kill left behind."""
-    for path in [*resume_points(folder), *folder.glob(".*.part")]:
+def clear(folder: Path, after: Path | None = None) -> None:
+    """Remove resume points, all or those newer than one, and parts of files that a kill left behind."""
+    newer = [path for path in resume_points(folder) if after is None or path.name > after.name]
+    for path in [*newer, *folder.glob(".*.part")]:
         path.unlink()

@@ -13,7 +13,6 @@ from omegaconf import DictConfig
 
 from package_name.check import check
 from package_name.cli import run
-from package_name.runs import write_config
 from package_name.secrets import public
 from package_name.training.determinism import apply, pin_environment
 
@@ -45,10 +44,7 @@ def main(cfg: DictConfig) -> None:
     settings.pop("resume")  # a run that goes on has the settings of the one that was interrupted
     session = begin(config, settings, data.manifest)
     trainer = build_trainer(config, settings)
-    trainer.strategy.precision_plugin.convert_module(model)  # before weights are restored: they must not be rounded
-    checkpoint = session.checkpoint or restore(config.restore, model, trainer)
-
-    write_config(settings, folder)
+    checkpoint = restore(session.checkpoint, config.restore, model, trainer)
     trainer.fit(model, data, ckpt_path=checkpoint)
     model.load_state_dict(final_weights(trainer, model))
     description = {"model": settings["model"], "input_shape": data.input_shape, "classes": data.classes}

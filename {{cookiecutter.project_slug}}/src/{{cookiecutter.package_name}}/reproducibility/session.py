@@ -15,6 +15,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from ..config import Config
 from ..errors import ConfigError, RecordError
 from ..files import file_digest, write_bytes, write_json
+from ..runs import write_config
 from ..training import resume
 from . import record, source
 from .describe import describe
@@ -97,6 +98,7 @@ def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) ->
         {"started": _now(), "from_batch": batches, "ended": None, "seconds": None, "changed": changed}
     )
     write_json(folder / record.RECORD, current)
+    write_config(settings, folder)
     return Session(folder, checkpoint, current, lock, time.perf_counter())
 
 

@@ -87,8 +87,8 @@ def _copy_of_index(folder: Path) -> dict[str, str]:
 def _left_out(environment: dict[str, str]) -> dict[str, str]:
     """Return the changes that the patch must not or cannot hold: path -> reason."""
 
-    def listed(*arguments: str) -> set[str]:
-        return set(os.fsdecode(_git(*arguments, "-z", environment=environment) or b"").split("\0")) - {""}
+    def listed(command: str, *arguments: str) -> set[str]:
+        return set(os.fsdecode(_git(command, "-z", *arguments, environment=environment) or b"").split("\0")) - {""}
 
     changed = listed("diff", "--cached", "--name-only", *_PLAIN, "--relative", "HEAD", "--", ".")
     new = listed("diff", "--cached", "--name-only", "--diff-filter=A", *_PLAIN, "--relative", "HEAD", "--", ".")

@@ -34,13 +34,22 @@ def starting_file(settings: Restore) -> Path | None:
     return path
 
 
-def restore(settings: Restore, model: LightningModule, trainer: Trainer) -> Path | None:
-    """Prepare model and trainer as `restore` says, and return the checkpoint that Lightning restores whole, if any.
+def restore(point: Path | None, settings: Restore, model: LightningModule, trainer: Trainer) -> Path | None:
+    """Prepare model and trainer, and return the checkpoint that Lightning restores whole, if any.
+
+    Args:
+        point: the resume point of an interrupted run that goes on; it decides alone.
+        settings: what a new run takes over from an earlier one.
+        model: whose weights are set.
+        trainer: whose optimizer is set.
 
     Raises:
         ConfigError: the earlier run does not fit the model.
         DataError: its files are not there.
     """
+    trainer.strategy.precision_plugin.convert_module(model)  # first, because restored weights must not be rounded
+    if point is not None:
+        return point
     path = starting_file(settings)
     if path is None or settings.mode == "continue":
         return path

@@ -1,6 +1,5 @@
 """What a run stands on: packages, machine, and every setting that can change bits."""
 
-import importlib.metadata
 import os
 import platform
 import re
@@ -32,14 +31,19 @@ def environment() -> dict[str, Any]:
         "torch": _torch(),
         "hash_randomization": bool(sys.flags.hash_randomization),  # whether the order in a set is by chance
         "variables": {name: mask(value) for name, value in sorted(os.environ.items()) if _decides(name)},
-        "packages": dict(
-            sorted((item.name.lower(), item.version) for item in importlib.metadata.distributions() if item.name)
-        ),
+        "packages": _packages(),
     }
 
 
 def _decides(name: str) -> bool:
     return bool(_VARIABLES.fullmatch(name)) and not _HARMLESS.search(name)
+
+
+def _packages() -> dict[str, str]:
+    """Return name and version of every installed package, as the names of their folders say (importlib reads files)."""
+    folders = {path.stem for place in sys.path for path in Path(place or ".").glob("*.dist-info")}
+    pairs = (stem.partition("-") for stem in folders)
+    return dict(sorted((name.lower().replace("_", "-"), version) for name, _, version in pairs))
 
 
 def _cpu() -> dict[str, Any]:

@@ -67,8 +67,8 @@ def main() -> None:
     for _ in range(RUNS):
         (record, trail, whole), folder = train(project, package, f"data.source={source}", model)
         shares.append((record + trail) / (whole - record - trail))
-        print(f"record {record:.2f} s and trail {trail:.3f} s in {whole:.1f} s: {shares[-1]:.2%} of the rest")
-    print(f"median: {statistics.median(shares):.2%}")
+        print(f"record {record:.2f} s and trail {trail:.3f} s in {whole:.1f} s: {100 * shares[-1]:.2f} % of the rest")
+    print(f"median: {100 * statistics.median(shares):.2f} %")
     sizes = {name: (folder / name).stat().st_size for name in ("run.json", "changes.patch", "trail.jsonl")}
     print(f"bytes: {json.dumps(sizes)}")
 

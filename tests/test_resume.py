@@ -30,7 +30,7 @@ SERIES = {
     ),
     "short-epochs": ("training.epochs=300 training.batch_size=256", 8),
     "accumulation-that-never-fits": ("training.epochs=100 training.accumulate=4 callbacks=best", 4),
-    "double-precision": ("training.epochs=80 trainer.precision=64-true", 4),
+    "double-precision-portable": ("training.epochs=80 trainer.precision=64-true reproducibility=portable", 4),
     "several-validations-per-epoch": (
         "training.epochs=80 +trainer.val_check_interval=0.3 callbacks=best training.scheduler=cosine",
         8,

@@ -140,7 +140,8 @@ def test_every_kind_of_run_is_verified(shared_project: Path) -> None:
     run(f"python train.py sweep=learning_rate {SHORT} hydra.sweep.dir=outputs/sweep", shared_project)
     train(shared_project, f"{SHORT} restore=finetune restore.run=outputs/sweep/0", "tuned")
     train(shared_project, f"{SHORT} '+trainer.limit_val_batches=3' ~callbacks.trail 'model.hidden=[32, 16]'", "odd")
-    for name in ("sweep/1", "tuned", "odd"):
+    train(shared_project, f"{SHORT} reproducibility=portable", "portable")
+    for name in ("sweep/1", "tuned", "odd", "portable"):
         code, said = verify(shared_project, f"outputs/{name}")
         assert code == 0, said
         assert ("trail" in said.splitlines()[-1]) is (name != "odd")

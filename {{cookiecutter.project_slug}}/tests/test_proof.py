@@ -20,8 +20,9 @@ from package_name.data.sampler import BatchSampler
 from package_name.reproducibility import record
 from package_name.reproducibility.changes import changes
 from package_name.reproducibility.digest import weights_digest
-from package_name.reproducibility.divergence import compare, ulps
+from package_name.reproducibility.divergence import compare
 from package_name.reproducibility.trail import read_trail
+from package_name.reproducibility.ulps import ulps
 from package_name.training.resume import newest_whole
 
 from .conftest import ROOT, SHORT, Command

@@ -87,6 +87,9 @@ def main() -> int:
         if not Path("train.py").exists():
             raise RecordError("there is no train.py here: run the command in the folder of the project")
         return int(arguments.command(arguments))
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return 130
     except Exception as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise

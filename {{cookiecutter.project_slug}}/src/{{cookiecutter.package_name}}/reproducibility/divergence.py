@@ -14,6 +14,7 @@ from .changes import Change
 from .record import same_result, what_changed
 from .source import PATCH, changed_lines, check_out
 from .trail import TRAIL, Steps, read_trail
+from .ulps import difference, ulps
 
 _SHOWN_LINES = 6  # of changed code
 
@@ -113,7 +114,7 @@ def _first_difference(folder: Path, other: Path, unfinished: bool) -> Divergence
         if first.order[step] != second.order[step]:
             return Divergence("order", step, epoch, ["other examples, or the same in another order"])
         if first.loss[step] != second.loss[step]:
-            details = [_values("loss", first.loss[step], second.loss[step]), *_last_equal(first, second, step)]
+            details = [difference("loss", first.loss[step], second.loss[step]), *_last_equal(first, second, step)]
             return Divergence("loss", step, epoch, details)
         if step in first.weights and step in second.weights and first.weights[step] != second.weights[step]:
             return Divergence("weights", step, epoch, ["order and loss were equal", *_tensors(first, second, step)])
@@ -146,7 +147,7 @@ def _tensors(first: Steps, second: Steps, step: int) -> list[str]:
     if values.shape != others.shape or torch.equal(values, others):
         return [count]
     at = int((values != others).nonzero()[0])
-    return [f"{count}: {_values('for example', values[at].item(), others[at].item())}"]
+    return [f"{count}: {difference('for example', values[at].item(), others[at].item())}"]
 
 
 def _final_weights(folder: Path, other: Path) -> list[str]:
@@ -190,27 +191,3 @@ def _metrics(before: dict[str, Any], after: dict[str, Any]) -> list[str]:
     both = [name for name in before if name in after and before[name] != after[name]]
     shown = [f"{name} {before[name]:.6g} and {after[name]:.6g}" for name in both]
     return [f"test metrics: {', '.join(shown)}"] if shown else []
-
-
-def _values(name: str, before: float | None, after: float | None) -> str:
-    if before is None or after is None:
-        return f"{name} {before} and {after}"
-    distance = ulps(torch.tensor(before), torch.tensor(after))
-    return f"{name} {before:.9g} and {after:.9g}, {distance} unit{'s' * (distance != 1)} in the last place"
-
-
-def ulps(first: torch.Tensor, second: torch.Tensor) -> int:
-    """Return the largest difference of two tensors of one shape and type, in units in the last place."""
-    if torch.equal(first, second):
-        return 0
-    if first.is_complex():
-        return ulps(torch.view_as_real(first), torch.view_as_real(second))
-    if not first.is_floating_point():
-        return int((first.long() - second.long()).abs().max())
-    width = {1: torch.int8, 2: torch.int16, 4: torch.int32, 8: torch.int64}[first.element_size()]
-    return int((_ordered_bits(first, width) - _ordered_bits(second, width)).abs().max())
-
-
-def _ordered_bits(tensor: torch.Tensor, width: torch.dtype) -> torch.Tensor:
-    bits = tensor.contiguous().view(width).long()
-    return torch.where(bits >= 0, bits, -(bits & torch.iinfo(width).max))

@@ -8,15 +8,8 @@ from statistics import mean, stdev
 from ..errors import RecordError
 from ..training.randomness import derive
 from . import record
-from .verify import (
-    DIFFERS,
-    REPRODUCED,
-    Verdict,
-    checked_out,
-    finished,
-    python_for,
-    train_again,
-)
+from .repeat import checked_out, python_for, train_again
+from .verify import DIFFERS, REPRODUCED, Verdict, finished
 
 
 @dataclass(frozen=True)

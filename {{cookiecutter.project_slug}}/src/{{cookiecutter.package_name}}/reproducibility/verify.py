@@ -1,27 +1,14 @@
-"""Verification: a run is made again from its record alone, and compared.
+"""Verification: a run is made again from its record alone, and compared bit for bit."""
 
-The code comes from the recorded commit and patch, in a folder of its own; the data from where the record names it; the
-environment is this one, or, if asked, a fresh one from the recorded lock.
-"""
-
-import os
-import re
-import shutil
-import subprocess
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..data.raw import content_digest
-from ..errors import DataError, RecordError
+from ..errors import RecordError
 from ..files import file_digest
-from ..runs import PIPELINE, command_arguments, quoted
-from . import record, source
+from . import record
 from .record import what_changed
+from .repeat import checked_out, left_out, python_for, train_again
 
 REPRODUCED, DIFFERS, NOT_TRIED = 0, 1, 2  # exit codes
 _COMPARED = {
@@ -30,8 +17,6 @@ _COMPARED = {
     "history_sha256": "history",
     "trail_sha256": "trail",
 }
-_AGAIN = Path("outputs/verification")
-_TRACKING = re.compile(r"[+~]*tracking\b")
 
 
 @dataclass
@@ -69,12 +54,6 @@ def verify(folder: Path, clean: bool = False) -> Verdict:
         return Verdict(REPRODUCED, line, [f"differs, without effect: {item}" for item in what_changed(before, after)])
 
 
-def left_out(before: dict[str, Any]) -> list[str]:
-    """Return what the run may have used and the record does not hold."""
-    files = before["git"]["left_out"] if before["git"] else []
-    return [f"{item['path']} is not in the record, because it is {item['reason']}" for item in files]
-
-
 def finished(folder: Path) -> dict[str, Any]:
     """Return the record of a finished run that names its code.
 
@@ -91,122 +70,3 @@ def finished(folder: Path) -> dict[str, Any]:
         if path.exists() and found[key] and file_digest(path) != found[key]:
             raise RecordError(f"{path} is not the file that the record names: it was changed after the run")
     return found
-
-
-@contextmanager
-def checked_out(before: dict[str, Any], folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder with the recorded code."""
-    with TemporaryDirectory(prefix="verify-") as temporary:
-        yield source.check_out(before["git"], folder / source.PATCH, Path(temporary) / "code")
-
-
-def _places(before: dict[str, Any], project: Path) -> list[str]:
-    """Return the arguments that say where the recorded raw data and the run that was built on are."""
-    raw, data_source = before["config"]["paths"]["raw"], before["config"]["data"]["source"]
-    arguments = [f"paths.processed={quoted(project / 'data' / 'processed' / before['data']['name'])}"]
-    wrong = [name for name, digest in before["data"]["raw"].items() if not _is_there(Path(raw) / name, digest)]
-    if not wrong:
-        arguments.append(f"paths.raw={quoted(Path(raw).resolve())}")
-    else:
-        print(f"{', '.join(wrong)} in {raw} is missing or not the recorded one: fetching it", file=sys.stderr)
-        if _outside(raw):
-            raw = f"data/raw/{before['data']['name']}"
-        arguments.append(f"paths.raw={quoted(raw)}")
-        _pull(raw, project)  # what DVC does not have either, the training fetches from its source
-    if (Path(data_source) / next(iter(before["data"]["raw"]), "")).exists() and not Path(data_source).is_absolute():
-        arguments.append(f"data.source={quoted(Path(data_source).resolve())}")
-    if restored := before["restored"]:
-        earlier = Path(restored["run"])
-        file = earlier / restored["file"]
-        if not file.exists() or file_digest(file) != restored["sha256"]:
-            raise RecordError(f"{file}, which the run was built on, is missing or not the one that the record names")
-        arguments.append(f"restore.run={quoted(earlier.resolve())}")
-    return arguments
-
-
-def _outside(path: str) -> bool:
-    return Path(path).is_absolute() or ".." in Path(path).parts
-
-
-def _is_there(path: Path, digest: str) -> bool:
-    try:
-        return content_digest(path) == digest
-    except (OSError, DataError):
-        return False
-
-
-def _pull(raw: str, project: Path) -> None:
-    """Fetch the raw files of the recorded commit with DVC, through this project's cache and remote."""
-    if not (project / "dvc.lock").exists():
-        return
-    for name in ("config", "config.local"):
-        if Path(".dvc", name).exists() and not (project / ".dvc" / name).exists():
-            shutil.copy(Path(".dvc", name), project / ".dvc" / name)
-    remotes = [line.split("\t") for line in _dvc(["remote", "list"], Path()).splitlines() if "\t" in line]
-    for name, address, *_ in remotes:
-        place = address.removesuffix("(default)").strip()
-        place = place if "://" in place else str(Path(place).resolve())
-        _dvc(["remote", "modify", "--local", name, "url", place], project)
-    _dvc(["cache", "dir", "--local", str(Path(".dvc/cache").resolve())], project)
-    _dvc(["pull", raw], project)
-
-
-def _dvc(arguments: list[str], folder: Path) -> str:
-    result = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, capture_output=True, text=True)
-    return result.stdout if result.returncode == 0 else ""
-
-
-def python_for(project: Path, clean: bool) -> str:
-    """Return the Python to train with: this one, or that of a fresh environment made from the recorded lock.
-
-    Raises:
-        RecordError: the environment cannot be made.
-    """
-    if not clean:
-        return sys.executable
-    result = subprocess.run(["make", "setup"], cwd=project, capture_output=True, text=True, env=_outer_environment())
-    if result.returncode:
-        raise RecordError(f"make setup failed in the checked-out project: {_last_line(result.stderr)}")
-    return str(project / ".venv" / "bin" / "python")
-
-
-def train_again(before: dict[str, Any], project: Path, python: str, *more: str) -> Path:
-    """Train in the checked-out project as recorded, untracked, and return the folder of the new run.
-
-    Raises:
-        RecordError: the run would write outside of the project, or the training fails.
-    """
-    recorded = before["command"]
-    fixed = recorded["config"] == PIPELINE  # its run folder stands in params.yaml
-    again = Path(before["config"]["paths"]["run"]) if fixed else _AGAIN
-    for key, value in record.written_places(before).items():
-        if _outside(value):
-            raise RecordError(f"{key}={value} lies outside of the project, where a verification does not write")
-    arguments = [item for item in command_arguments(before, again) if not _TRACKING.match(item)]
-    arguments += [*_places(before, project), "tracking=[none]", "resume=null", *more]
-    shutil.rmtree(project / again, ignore_errors=True)
-    print(f"training again at commit {before['git']['commit'][:12]}; recorded: {_seconds(before)}", file=sys.stderr)
-    command = [python, recorded["script"], *arguments]
-    result = subprocess.run(command, cwd=project, capture_output=True, text=True, env=_outer_environment())
-    if result.returncode:
-        reasons = [f"the training failed: {_last_line(result.stderr)}", *left_out(before)]
-        if (project / again / record.RECORD).exists():
-            reasons += [str(change) for change in what_changed(before, record.read(project / again))]
-        raise RecordError("; ".join(reasons))
-    return project / again
-
-
-def _seconds(before: dict[str, Any]) -> str:
-    return f"{sum(session['seconds'] or 0 for session in before['sessions']):.0f} s"
-
-
-def _outer_environment() -> dict[str, str]:
-    """Return the environment without what this process added, and without the way to this folder's own code."""
-    own = {"src", str(Path("src").resolve())}
-    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path not in own]
-    outer = {name: value for name, value in os.environ.items() if name not in ("HYDRA_FULL_ERROR", "PYTHONPATH")}
-    return {**outer, "PYTHONPATH": os.pathsep.join(paths)} if paths else outer
-
-
-def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["it printed nothing"])[-1]

@@ -1,0 +1,147 @@
+"""A run is made again: its code from the recorded commit and patch, its data from wherever the recorded content is."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from ..data.raw import content_digest
+from ..errors import DataError, RecordError
+from ..files import file_digest
+from ..runs import PIPELINE, command_arguments, quoted
+from . import record, source
+from .record import what_changed
+
+_AGAIN = Path("outputs/verification")
+_TRACKING = re.compile(r"[+~]*tracking\b")
+
+
+@contextmanager
+def checked_out(before: dict[str, Any], folder: Path) -> Iterator[Path]:
+    """Yield a temporary folder with the recorded code."""
+    with TemporaryDirectory(prefix="verify-") as temporary:
+        yield source.check_out(before["git"], folder / source.PATCH, Path(temporary) / "code")
+
+
+def python_for(project: Path, clean: bool) -> str:
+    """Return the Python to train with: this one, or that of a fresh environment made from the recorded lock.
+
+    Raises:
+        RecordError: the environment cannot be made.
+    """
+    if not clean:
+        return sys.executable
+    result = subprocess.run(["make", "setup"], cwd=project, capture_output=True, text=True, env=_outer_environment())
+    if result.returncode:
+        raise RecordError(f"make setup failed in the checked-out project: {_last_line(result.stderr)}")
+    return str(project / ".venv" / "bin" / "python")
+
+
+def train_again(before: dict[str, Any], project: Path, python: str, *more: str) -> Path:
+    """Train in the checked-out project as recorded, untracked, and return the folder of the new run.
+
+    Raises:
+        RecordError: the run would write outside of the project, or the training fails.
+    """
+    recorded = before["command"]
+    fixed = recorded["config"] == PIPELINE  # its run folder stands in params.yaml
+    again = Path(before["config"]["paths"]["run"]) if fixed else _AGAIN
+    for key, value in record.written_places(before).items():
+        if _outside(value):
+            raise RecordError(f"{key}={value} lies outside of the project, where a verification does not write")
+    arguments = [item for item in command_arguments(before, again) if not _TRACKING.match(item)]
+    arguments += [*_places(before, project), "tracking=[none]", "resume=null", *more]
+    shutil.rmtree(project / again, ignore_errors=True)
+    print(f"training again at commit {before['git']['commit'][:12]}; recorded: {_seconds(before)}", file=sys.stderr)
+    command = [python, recorded["script"], *arguments]
+    result = subprocess.run(command, cwd=project, capture_output=True, text=True, env=_outer_environment())
+    if result.returncode:
+        reasons = [f"the training failed: {_last_line(result.stderr)}", *left_out(before)]
+        if (project / again / record.RECORD).exists():
+            reasons += [str(change) for change in what_changed(before, record.read(project / again))]
+        raise RecordError("; ".join(reasons))
+    return project / again
+
+
+def left_out(before: dict[str, Any]) -> list[str]:
+    """Return what the run may have used and the record does not hold."""
+    files = before["git"]["left_out"] if before["git"] else []
+    return [f"{item['path']} is not in the record, because it is {item['reason']}" for item in files]
+
+
+def _places(before: dict[str, Any], project: Path) -> list[str]:
+    """Return the arguments that say where the recorded raw data and the run that was built on are."""
+    raw, data_source = before["config"]["paths"]["raw"], before["config"]["data"]["source"]
+    arguments = [f"paths.processed={quoted(project / 'data' / 'processed' / before['data']['name'])}"]
+    wrong = [name for name, digest in before["data"]["raw"].items() if not _is_there(Path(raw) / name, digest)]
+    if not wrong:
+        arguments.append(f"paths.raw={quoted(Path(raw).resolve())}")
+    else:
+        print(f"{', '.join(wrong)} in {raw} is missing or not the recorded one: fetching it", file=sys.stderr)
+        if _outside(raw):
+            raw = f"data/raw/{before['data']['name']}"
+        arguments.append(f"paths.raw={quoted(raw)}")
+        _pull(raw, project)  # what DVC does not have either, the training fetches from its source
+    if (Path(data_source) / next(iter(before["data"]["raw"]), "")).exists() and not Path(data_source).is_absolute():
+        arguments.append(f"data.source={quoted(Path(data_source).resolve())}")
+    if restored := before["restored"]:
+        earlier = Path(restored["run"])
+        file = earlier / restored["file"]
+        if not file.exists() or file_digest(file) != restored["sha256"]:
+            raise RecordError(f"{file}, which the run was built on, is missing or not the one that the record names")
+        arguments.append(f"restore.run={quoted(earlier.resolve())}")
+    return arguments
+
+
+def _outside(path: str) -> bool:
+    return Path(path).is_absolute() or ".." in Path(path).parts
+
+
+def _is_there(path: Path, digest: str) -> bool:
+    try:
+        return content_digest(path) == digest
+    except (OSError, DataError):
+        return False
+
+
+def _pull(raw: str, project: Path) -> None:
+    """Fetch the raw files of the recorded commit with DVC, through this project's cache and remote."""
+    if not (project / "dvc.lock").exists():
+        return
+    for name in ("config", "config.local"):
+        if Path(".dvc", name).exists() and not (project / ".dvc" / name).exists():
+            shutil.copy(Path(".dvc", name), project / ".dvc" / name)
+    remotes = [line.split("\t") for line in _dvc(["remote", "list"], Path()).splitlines() if "\t" in line]
+    for name, address, *_ in remotes:
+        place = address.removesuffix("(default)").strip()
+        place = place if "://" in place else str(Path(place).resolve())
+        _dvc(["remote", "modify", "--local", name, "url", place], project)
+    _dvc(["cache", "dir", "--local", str(Path(".dvc/cache").resolve())], project)
+    _dvc(["pull", raw], project)
+
+
+def _dvc(arguments: list[str], folder: Path) -> str:
+    result = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, capture_output=True, text=True)
+    return result.stdout if result.returncode == 0 else ""
+
+
+def _outer_environment() -> dict[str, str]:
+    """Return the environment without what this process added, and without the way to this folder's own code."""
+    own = {"src", str(Path("src").resolve())}
+    paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path not in own]
+    outer = {name: value for name, value in os.environ.items() if name not in ("HYDRA_FULL_ERROR", "PYTHONPATH")}
+    return {**outer, "PYTHONPATH": os.pathsep.join(paths)} if paths else outer
+
+
+def _seconds(before: dict[str, Any]) -> str:
+    return f"{sum(session['seconds'] or 0 for session in before['sessions']):.0f} s"
+
+
+def _last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["it printed nothing"])[-1]

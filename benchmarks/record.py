@@ -33,7 +33,7 @@ def timed(owner, name, part):
     setattr(owner, name, call)
 timed(session, "begin", "record")
 timed(session.Session, "finish", "record")
-for hook in ("on_train_start", "on_train_batch_end", "on_train_end", "on_load_checkpoint"):
+for hook in ("on_train_start", "on_train_batch_end", "on_train_end", "on_save_checkpoint"):
     timed(trail.Trail, hook, "trail")
 started = time.perf_counter()
 runpy.run_path("train.py", run_name="__main__")

@@ -81,6 +81,8 @@ def environment() -> Path:
     rendered = Path(cookiecutter(str(ROOT), no_input=True, output_dir=str(CACHE / "new"), overwrite_if_exists=True,
                                  extra_context={"python_version": THIS_PYTHON}))  # fmt: skip
     commands = next(block for block in code_blocks((rendered / "README.md").read_text()) if "-m venv" in block)
+    # on a machine with a GPU: TORCH_INDEX=https://download.pytorch.org/whl/cu130
+    commands = re.sub(r"https://download\.pytorch\.org/whl/cpu", os.environ.get("TORCH_INDEX", r"\g<0>"), commands)
     files = [rendered / "pyproject.toml", *sorted(rendered.glob("requirements*.txt"))]
     key = hashlib.sha256(commands.encode() + b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
     home = CACHE / f"project-{key}"

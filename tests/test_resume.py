@@ -41,27 +41,39 @@ SERIES = {
     ),
     "two-processes": ("training.epochs=20 trainer=ddp callbacks=early_stopping", 8),
 }
-SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
+SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGINT)
 
 
-def interrupt_once(project: Path, arguments: str, name: str, seconds: float, number: int) -> tuple[Path, str]:
-    """Interrupt a run after so many seconds, go on with it until it is finished, and return its folder and a line."""
+def interrupt_once(project: Path, arguments: str, name: str, moment: float, number: int) -> tuple[Path, str, bool]:
+    """Interrupt a run, go on with it until it is finished, and return its folder, a line, and whether it had begun.
+
+    The moment is seconds since the start, or, where it is negative, the number of the batch that a resume point shows.
+    """
     folder = project / "outputs" / name
     process = start(project, f"{arguments} hydra.run.dir=outputs/{name}")
-    time.sleep(seconds)
-    running = process.poll() is None
+    began = time.monotonic()
+    while process.poll() is None:
+        if (moment >= 0 and time.monotonic() - began >= moment) or (moment < 0 and newest_batch(folder) >= -moment):
+            break
+        time.sleep(0.005)
+    running, seconds = process.poll() is None, time.monotonic() - began
     if running:
         stop(process, number)
     process.wait()
-    points = sorted(folder.glob("checkpoints/resume-*.ckpt"))
-    at = f"batch {int(points[-1].name.split('-')[1])}" if points else "the start"
+    batch = newest_batch(folder)
+    at = f"batch {batch}" if batch else "the start"
     if (folder / "run.json").exists():
         at = "its end" if record(folder)["status"] == "finished" else at
         go_on(project, folder)
     else:  # nothing had begun
         run(f"python train.py {arguments} hydra.run.dir=outputs/{name}", project)
     sent = signal.Signals(number).name if running else "finished before"
-    return folder, f"{seconds:5.1f} s  {sent:15}  went on from {at}"
+    return folder, f"{seconds:5.1f} s  {sent:15}  went on from {at}", batch > 0
+
+
+def newest_batch(folder: Path) -> int:
+    """Return the batch of the newest resume point, or 0."""
+    return max((int(path.name.split("-")[1]) for path in folder.glob("checkpoints/resume-*.ckpt")), default=0)
 
 
 @pytest.mark.parametrize("case", SERIES)
@@ -72,22 +84,26 @@ def test_a_run_interrupted_at_any_moment_ends_with_the_same_bits(
     began = time.monotonic()
     reference = train(shared_project, arguments, case)
     whole = time.monotonic() - began
-    moments = random.Random(case)  # the same moments each time, as far as the machine's speed allows
-    # one moment in each part of the run, so that none is left out
-    seconds = [whole * (part + moments.random()) / count for part in range(count)]
+    batches = len([line for line in (reference / "trail.jsonl").read_text().splitlines() if line.startswith("[")])
+    random_number = random.Random(case).random  # the same moments each time, as far as the machine's speed allows
+    # One moment in each part of the run, so that none is left out: in turn by the clock, which counts the start of
+    # Python too, and by the progress of the training.
+    parts = [(part + random_number()) / count for part in range(count)]
+    moments = [share * whole if part % 2 == 0 else -max(1, share * batches * 0.95) for part, share in enumerate(parts)]
     with ThreadPoolExecutor(2) as pool:
         tries = [
-            pool.submit(interrupt_once, shared_project, arguments, f"{case}-{n}", wait, SIGNALS[n % len(SIGNALS)])
-            for n, wait in enumerate(seconds)
+            pool.submit(interrupt_once, shared_project, arguments, f"{case}-{n}", moment, SIGNALS[n % len(SIGNALS)])
+            for n, moment in enumerate(moments)
         ]
     results = [each.result() for each in tries]
-    states = last_states(shared_project, [reference, *(folder for folder, _ in results)])
-    same = [outcome(folder) == outcome(reference) and states[folder] == states[reference] for folder, _ in results]
+    states = last_states(shared_project, [reference, *(folder for folder, _, _ in results)])
+    same = [outcome(folder) == outcome(reference) and states[folder] == states[reference] for folder, _, _ in results]
     with capsys.disabled():
         print(f"\n{case}: {sum(same)} of {count} identical (weights, optimizer, schedule, metrics, trail, predictions)")
-        for (_, line), equal in zip(results, same, strict=True):
+        for (_, line, _), equal in zip(results, same, strict=True):
             print(f"  {line:60} {'identical' if equal else 'DIFFERS'}")
     assert all(same)
+    assert sum(inside for _, _, inside in results) >= count // 3  # not all of them before the training began
 
 
 def test_the_series_has_fifty_moments() -> None:
@@ -189,7 +205,9 @@ def test_two_processes_do_not_work_on_one_run(shared_project: Path) -> None:
 
 
 def test_sigterm_saves_where_the_run_stands(shared_project: Path) -> None:
-    process = start(shared_project, "tracking=none model=mlp training.epochs=100000 hydra.run.dir=outputs/preempted")
+    # many batches in an epoch: the last of them is the one place where it cannot be saved
+    long = "tracking=none model=mlp training.epochs=100000 training.batch_size=4"
+    process = start(shared_project, f"{long} hydra.run.dir=outputs/preempted")
     folder = shared_project / "outputs" / "preempted"
     while not (folder / "metrics.csv").exists():
         assert process.poll() is None
@@ -295,6 +313,33 @@ def test_continue_adds_epochs(shared_project: Path) -> None:
     longer = train(shared_project, more, "two-more")
     straight = train(shared_project, f"{constant} training.epochs=4", "four-epochs")
     assert outcome(longer) == outcome(straight)
+
+
+def test_what_does_not_fit_an_earlier_run_is_refused(shared_project: Path, reference: Path) -> None:
+    earlier = f"{BASE} training.epochs=20 restore.run=outputs/reference"
+    for more, sentence in {
+        "restore=continue training.lr=0.1": "training.lr=0.1 cannot be changed with restore=continue",
+        "restore=continue training.epochs=40": "only a run with training.scheduler=none can be made longer",
+        "restore=finetune seed=7": "seed=7 splits the data in another way",
+        "restore=hotstart data.test_fraction=0.3": "data.test_fraction=0.3 splits the data",
+    }.items():
+        refused = run(f"python train.py {earlier} {more}", shared_project, check=False)
+        assert refused.returncode == 1
+        assert sentence in refused.stderr
+    last = reference / "checkpoints" / "last.ckpt"
+    good = last.read_bytes()
+    try:
+        last.write_bytes(good[: len(good) // 2] + bytes([good[len(good) // 2] ^ 1]) + good[len(good) // 2 + 1 :])
+        refused = run(f"python train.py {earlier} restore=hotstart", shared_project, check=False)
+    finally:
+        last.write_bytes(good)
+    assert refused.returncode == 1
+    assert "last.ckpt is damaged" in refused.stderr
+
+
+def test_hotstart_leaves_out_a_layer_of_another_size(shared_project: Path, reference: Path) -> None:
+    arguments = f"{SHORT} model.dropout=0.2 model.hidden=[64,128,32] restore=hotstart restore.run=outputs/reference"
+    train(shared_project, f"{arguments} 'restore.skip=[network.9,network.10,network.13]'", "hotstart-skipped")
 
 
 def test_continue_takes_over_an_interrupted_run(shared_project: Path, reference: Path) -> None:

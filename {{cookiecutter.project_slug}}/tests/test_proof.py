@@ -21,7 +21,7 @@ from package_name.reproducibility import record
 from package_name.reproducibility.changes import changes
 from package_name.reproducibility.digest import weights_digest
 from package_name.reproducibility.divergence import compare
-from package_name.reproducibility.trail import read_trail
+from package_name.reproducibility.trail import read_trail, sample
 from package_name.reproducibility.ulps import ulps
 from package_name.training.resume import newest_whole
 
@@ -103,6 +103,13 @@ def test_the_digest_of_weights_depends_on_names_and_bits_alone() -> None:
         {"a": torch.nextafter(first, torch.tensor(9.0)), "b": second},
     ]
     assert digest not in {weights_digest(weights) for weights in others}
+
+
+def test_a_sample_of_a_large_tensor_is_within_it() -> None:
+    large = torch.zeros(2**25 + 1, dtype=torch.int8)
+    large[-1] = 7
+    assert sample(large).tolist() == [0, 0, 0, 0, 0, 0, 0, 7]
+    assert sample(torch.tensor(3)).tolist() == [3]
 
 
 def test_units_in_the_last_place() -> None:

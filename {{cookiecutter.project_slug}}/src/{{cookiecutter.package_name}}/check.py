@@ -36,6 +36,8 @@ _NOT_REPEATABLE = {
     "val_check_interval": "validates by the clock",
     "overfit_batches": "replaces the keyed order (data.train_examples is the way to learn a few examples)",
     "reload_dataloaders_every_n_epochs": "builds the order anew in the middle of a training",
+    "min_epochs": "outlives a signal to stop, which a resume forgets",
+    "min_steps": "outlives a signal to stop, which a resume forgets",
 }
 
 
@@ -163,6 +165,12 @@ def _check_repeatable(config: Config) -> None:
                 f"trainer.{key}={config.trainer[key]} {reason}, which reproducibility={mode} excludes: leave it out, "
                 "or choose reproducibility=fast"
             )
+    devices, accelerator = config.trainer["devices"], config.trainer["accelerator"]
+    if not isinstance(devices, int | list) or devices == -1 or accelerator not in ("cpu", "gpu", "cuda"):
+        raise ConfigError(
+            f"trainer.accelerator={accelerator} trainer.devices={devices} leaves the choice to the machine, which "
+            f"reproducibility={mode} excludes: name cpu or gpu, and a number of devices"
+        )
     if training.scheduler == "plateau":
         # Lightning skips one of its updates after a resume, so an interrupted run would not end with the same bits.
         raise ConfigError(

@@ -11,6 +11,7 @@ from .errors import ConfigError
 from .files import write_text
 
 CONFIG = "config.yaml"
+RECORD = "run.json"
 PIPELINE = "pipeline"  # the configuration whose run folder stands in params.yaml
 _ONE_RUN = "hydra.mode=RUN"  # one run of a sweep, not the sweep
 
@@ -51,7 +52,12 @@ def with_recorded_overrides(arguments: Sequence[str]) -> list[str]:
     asked = [argument for argument in arguments if argument.startswith("resume=")]
     folder = asked[-1].partition("=")[2] if asked else ""
     # processes that Lightning starts are given the replaced arguments again
-    if folder in ("", "auto", "null") or _ONE_RUN in arguments:
+    if _ONE_RUN in arguments:
+        return list(arguments)
+    if folder in ("", "auto", "null"):
+        for argument in arguments:
+            if argument.startswith("hydra.run.dir="):  # before Hydra writes into it
+                refuse_used(Path(argument.partition("=")[2].strip("'")))
         return list(arguments)
     others = [argument for argument in arguments if "=" in argument and argument not in asked]
     if others:
@@ -60,7 +66,7 @@ def with_recorded_overrides(arguments: Sequence[str]) -> list[str]:
             f"restore=continue restore.run={folder} {others[0]}"
         )
     try:
-        record = json.loads((Path(folder) / "run.json").read_text(encoding="utf-8"))
+        record = json.loads((Path(folder) / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         read_config(folder)  # names the newest run if this is none
         raise ConfigError(f"resume={folder} stopped before its training began: start it anew") from None
@@ -69,6 +75,21 @@ def with_recorded_overrides(arguments: Sequence[str]) -> list[str]:
         raise SystemExit(0)
     flags = [argument for argument in arguments if argument not in asked]
     return [*flags, *command_arguments(record, folder), f"resume={quoted(folder)}"]
+
+
+def refuse_used(folder: Path) -> None:
+    """Keep what an earlier run left in the folder: a folder holds one run.
+
+    Raises:
+        ConfigError: there is a run in the folder.
+    """
+    if not (folder / RECORD).exists():
+        return
+    if json.loads((folder / RECORD).read_text(encoding="utf-8")).get("status") == "finished":
+        raise ConfigError(f"{folder} holds a finished run: choose another folder, such as hydra.run.dir={folder}-2")
+    raise ConfigError(
+        f"{folder} holds an interrupted run: go on with it, python train.py resume={folder}, or choose another folder"
+    )
 
 
 def command_arguments(record: dict[str, Any], folder: str | Path) -> list[str]:

@@ -18,7 +18,7 @@ from .errors import ConfigError
 
 MASK = "***"
 _SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|WEBHOOK", re.IGNORECASE)
-_ADDRESS_WITH_PASSWORD = re.compile(r"://[^/@:]*:[^/@]+@")
+_ADDRESS_WITH_PASSWORD = re.compile(r"(://[^/@:\s]*:)[^/@\s]+(?=@)")
 _SHORTEST = 8  # shorter values would mask ordinary words
 
 
@@ -40,11 +40,11 @@ def values() -> list[str]:
 
 
 def mask(text: str, more: Iterable[str] = ()) -> str:
-    """Return `text` with every secret value, and every value of `more`, replaced."""
+    """Return `text` with every secret value, every value of `more`, and every password in an address replaced."""
     for value in (*values(), *more):
         if value:
             text = text.replace(value, MASK)
-    return text
+    return _ADDRESS_WITH_PASSWORD.sub(rf"\g<1>{MASK}", text)
 
 
 def refuse_in(arguments: Iterable[str]) -> None:

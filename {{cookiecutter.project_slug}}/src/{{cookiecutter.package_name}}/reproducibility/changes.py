@@ -27,6 +27,7 @@ _KINDS = (
     ("locks.", "lock file"),
 )
 _GROUP = re.compile(r"^(environment\.(variables\.|packages\.)?|code\.|config\.|data\.|locks\.)")
+_PROJECT = ("code", "seed", "data", "configuration", "restored weights")
 _MACHINE = ("processor", "GPU", "operating system", "lock file")
 _MISSING = "not there"
 
@@ -40,14 +41,19 @@ class Change:
     after: Any
 
     @property
-    def rank(self) -> int:
+    def position(self) -> int:
         """The lower, the more likely it is the cause."""
         return next(number for number, (prefix, _) in enumerate(_KINDS) if self.key.startswith(prefix))
 
     @property
     def kind(self) -> str:
         """What people call it."""
-        return _KINDS[self.rank][1]
+        return _KINDS[self.position][1]
+
+    @property
+    def of_the_project(self) -> bool:
+        """Whether it is another training, and not the same one in another place."""
+        return self.kind in _PROJECT
 
     @property
     def of_the_machine(self) -> bool:
@@ -67,7 +73,7 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
     first, second = _flat(before), _flat(after)
     keys = [key for key in {**first, **second} if first.get(key, _MISSING) != second.get(key, _MISSING)]
     found = [Change(key, first.get(key, _MISSING), second.get(key, _MISSING)) for key in keys]
-    return sorted(found, key=lambda change: (change.rank, change.key))
+    return sorted(found, key=lambda change: (change.position, change.key))
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

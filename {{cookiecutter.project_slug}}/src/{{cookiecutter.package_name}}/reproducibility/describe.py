@@ -6,11 +6,10 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
-from ..config import Config, Restore
+from ..config import Config
 from ..files import file_digest
 from ..secrets import mask
 from ..training.randomness import derive
-from ..training.restore import starting_file
 from . import source
 from .environment import environment
 from .record import VERSION
@@ -23,13 +22,16 @@ _PROMISES = {
 }
 
 
-def describe(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) -> tuple[dict[str, Any], bytes]:
+def describe(
+    config: Config, settings: dict[str, Any], manifest: dict[str, Any], restored: dict[str, Any] | None
+) -> tuple[dict[str, Any], bytes]:
     """Return the record of a run that begins, and the patch that belongs to it.
 
     Args:
         config: the checked configuration.
         settings: the same, resolved and without secrets.
         manifest: of the prepared data.
+        restored: the earlier run that it is built on, if any.
     """
     git, patch = source.describe()
     hydra = HydraConfig.get()
@@ -55,7 +57,7 @@ def describe(config: Config, settings: dict[str, Any], manifest: dict[str, Any])
         },
         "locks": {name: file_digest(Path(name)) for name in _LOCKS if Path(name).exists()},
         "environment": environment(),
-        "restored": _restored(config.restore),
+        "restored": restored,
         "sessions": [],
         "trail_sha256": None,
         "history_sha256": None,
@@ -63,16 +65,3 @@ def describe(config: Config, settings: dict[str, Any], manifest: dict[str, Any])
         "weights_sha256": None,
         "model_sha256": None,
     }, patch
-
-
-def _restored(settings: Restore) -> dict[str, Any] | None:
-    path = starting_file(settings)
-    if path is None:
-        return None
-    return {
-        "mode": settings.mode,
-        "run": settings.run,
-        "file": path.relative_to(str(settings.run)).as_posix(),
-        "sha256": file_digest(path),
-        "skip": settings.skip,
-    }

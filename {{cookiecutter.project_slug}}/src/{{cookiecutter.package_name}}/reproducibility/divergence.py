@@ -94,7 +94,7 @@ def compare(before: dict[str, Any], after: dict[str, Any], folder: Path, other: 
     result.details += _code_lines(before, after, folder, other)
     suspects = _SUSPECTS.get(str(result.what), ())
     order = {kind: number for number, kind in enumerate(suspects)}
-    result.changes = sorted(found, key=lambda change: (order.get(change.kind, len(order)), change.rank))
+    result.changes = sorted(found, key=lambda change: (order.get(change.kind, len(order)), change.position))
     return result
 
 
@@ -102,6 +102,8 @@ def _first_difference(folder: Path, other: Path, unfinished: bool) -> Divergence
     try:
         first, second = read_trail(folder / TRAIL), read_trail(other / TRAIL)
     except DataError as error:
+        if unfinished:  # then there is nothing else to compare
+            raise
         return Divergence(details=[str(error)])
     if first.weights.get(0) != second.weights.get(0):
         return Divergence("weights at the start", 0, None, _tensors(first, second, 0))

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RecordError
+from ..runs import RECORD
 from .changes import Change, changes
 
-RECORD = "run.json"
 VERSION = 1
 RESULTS = ("weights_sha256", "metrics", "history_sha256", "trail_sha256")  # what has to be equal
 _PARTS = {"status", "promise", "command", "config", "git", "code", "data", "locks", "environment", "restored", *RESULTS}

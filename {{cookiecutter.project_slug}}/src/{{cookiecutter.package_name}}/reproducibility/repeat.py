@@ -14,7 +14,7 @@ from typing import Any
 from ..data.raw import content_digest
 from ..errors import DataError, RecordError
 from ..files import file_digest
-from ..runs import PIPELINE, command_arguments, quoted
+from ..runs import PIPELINE, RECORD, command_arguments, quoted
 from . import record, source
 from .record import what_changed
 
@@ -52,7 +52,7 @@ def train_again(before: dict[str, Any], project: Path, python: str, *more: str) 
     recorded = before["command"]
     fixed = recorded["config"] == PIPELINE  # its run folder stands in params.yaml
     again = Path(before["config"]["paths"]["run"]) if fixed else _AGAIN
-    for key, value in record.written_places(before).items():
+    for key, value in {"paths.run": str(again), **record.written_places(before)}.items():
         if _outside(value):
             raise RecordError(f"{key}={value} lies outside of the project, where a verification does not write")
     arguments = [item for item in command_arguments(before, again) if not _TRACKING.match(item)]
@@ -63,7 +63,7 @@ def train_again(before: dict[str, Any], project: Path, python: str, *more: str) 
     result = subprocess.run(command, cwd=project, capture_output=True, text=True, env=_outer_environment())
     if result.returncode:
         reasons = [f"the training failed: {_last_line(result.stderr)}", *left_out(before)]
-        if (project / again / record.RECORD).exists():
+        if (project / again / RECORD).exists():
             reasons += [str(change) for change in what_changed(before, record.read(project / again))]
         raise RecordError("; ".join(reasons))
     return project / again

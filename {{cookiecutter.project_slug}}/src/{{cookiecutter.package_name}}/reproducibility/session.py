@@ -15,14 +15,18 @@ from lightning.pytorch.utilities import rank_zero_only
 from ..config import Config
 from ..errors import ConfigError, RecordError
 from ..files import file_digest, write_bytes, write_json
-from ..runs import write_config
+from ..runs import RECORD, refuse_used, write_config
 from ..training import resume
 from . import record, source
 from .describe import describe
 from .digest import weights_digest
+from .earlier import built_on
 from .trail import TRAIL
 
 log = logging.getLogger(__name__)
+
+_FILES = (TRAIL, "tracking.json", "metrics.csv", "model.safetensors")
+_FOLDERS = ("checkpoints", "test", "evaluation")
 
 
 @dataclass
@@ -61,7 +65,7 @@ class Session:
             "weights_sha256": weights_digest(weights),
             "model_sha256": file_digest(self.folder / "model.safetensors"),
         }
-        write_json(self.folder / record.RECORD, self.record)
+        write_json(self.folder / RECORD, self.record)
         resume.clear(self.folder / "checkpoints")
 
 
@@ -82,24 +86,28 @@ def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) ->
         return Session(folder, resume.newest_whole(checkpoints) if config.resume else None)
     lock = _claim(folder)
     if not config.resume:
-        _refuse_used(folder)
-    now, patch = describe(config, settings, manifest)
-    earlier, changed = _interrupted(folder, now, asked=config.resume != "auto") if config.resume else (None, [])
-    checkpoint = resume.newest_whole(checkpoints) if earlier else None
-    if earlier and checkpoint:
-        current, batches = earlier, resume.batches_of(checkpoint)
-        resume.clear(checkpoints, after=checkpoint)
-        log.info("%s goes on from %s", folder, checkpoint.name)
+        refuse_used(folder)
+    earlier = _interrupted(folder, asked=config.resume != "auto") if config.resume else None
+    point = resume.newest_whole(checkpoints) if earlier else None
+    # what a resume point goes on from holds all that was restored, so the restored run is no longer needed
+    restored = earlier["restored"] if earlier and point else built_on(config)
+    now, patch = describe(config, settings, manifest, restored)
+    changed = _changed(folder, earlier, now, asked=config.resume != "auto") if earlier else []
+    if earlier and point and changed is not None:
+        current, batches = earlier, resume.batches_of(point)
+        resume.clear(checkpoints, after=point)
+        log.info("%s goes on from %s", folder, point.name)
     else:
-        current, batches = {**now, "sessions": earlier["sessions"] if earlier else []}, 0
+        point, batches = None, 0
+        current = {**now, "restored": built_on(config), "sessions": earlier["sessions"] if earlier else []}
         _start_anew(folder, config)
         write_bytes(folder / source.PATCH, patch)
     current["sessions"].append(
-        {"started": _now(), "from_batch": batches, "ended": None, "seconds": None, "changed": changed}
+        {"started": _now(), "from_batch": batches, "ended": None, "seconds": None, "changed": changed or []}
     )
-    write_json(folder / record.RECORD, current)
+    write_json(folder / RECORD, current)
     write_config(settings, folder)
-    return Session(folder, checkpoint, current, lock, time.perf_counter())
+    return Session(folder, point, current, lock, time.perf_counter())
 
 
 def _claim(folder: Path) -> FileLock:
@@ -112,35 +120,31 @@ def _claim(folder: Path) -> FileLock:
     return lock
 
 
-def _refuse_used(folder: Path) -> None:
-    """Keep what an earlier run left in the folder: a folder holds one run."""
-    if not (folder / record.RECORD).exists():
-        return
-    if record.read(folder)["status"] == "finished":
-        raise ConfigError(f"{folder} holds a finished run: choose another hydra.run.dir, or remove the folder")
-    raise ConfigError(
-        f"{folder} holds an interrupted run: go on with it, python train.py resume={folder}, or remove the folder"
-    )
-
-
-def _interrupted(folder: Path, now: dict[str, Any], asked: bool) -> tuple[dict[str, Any] | None, list[str]]:
-    """Return the record of the run in the folder if it was interrupted and can go on, and what has changed since.
+def _interrupted(folder: Path, asked: bool) -> dict[str, Any] | None:
+    """Return the record of the run in the folder, if it was interrupted.
 
     Raises:
-        ConfigError: to go on was asked for, and the run could not end with the same bits.
+        RecordError: to go on was asked for, and there is no run.
     """
     try:
         earlier = record.read(folder)
     except RecordError:
         if asked:
             raise
-        return None, []
-    if earlier["status"] == "finished":
-        return None, []
+        return None
+    return earlier if earlier["status"] == "running" else None
+
+
+def _changed(folder: Path, earlier: dict[str, Any], now: dict[str, Any], asked: bool) -> list[str] | None:
+    """Return what has changed without deciding about the result, or None where the training has to begin anew.
+
+    Raises:
+        ConfigError: to go on was asked for, and it would be another training, or could not end with the same bits.
+    """
     found = record.what_changed(earlier, now)
-    changed = [str(change) for change in found]
-    decisive = [str(change) for change in found if not change.of_the_machine]
-    if decisive and now["promise"]["mode"] != "fast":
+    fast = now["promise"]["mode"] == "fast"  # promises no bits, but a run still has one configuration
+    decisive = [str(change) for change in found if change.of_the_project or not (fast or change.of_the_machine)]
+    if decisive:
         sentence = f"since {folder} began, there changed {'; '.join(decisive[:3])}"
         if asked:
             raise ConfigError(
@@ -148,17 +152,24 @@ def _interrupted(folder: Path, now: dict[str, Any], asked: bool) -> tuple[dict[s
                 f"restore=continue restore.run={folder}"
             )
         log.info("%s: the training starts anew", sentence)
-        return None, []
-    for change in changed:
+        return None
+    for change in found:
         log.warning("since %s began, %s: bits may differ", folder, change)
-    return earlier, changed
+    return [str(change) for change in found]
 
 
 def _start_anew(folder: Path, config: Config) -> None:
-    """Remove what an earlier training left in the folder; take over what `restore=continue` builds on."""
-    for name in (TRAIL, "tracking.json", "metrics.csv", "model.safetensors"):
+    """Remove what an earlier training left in the folder; take over what `restore=continue` builds on.
+
+    Raises:
+        ConfigError: there are such files, and no record says that a training left them.
+    """
+    left = [name for name in (*_FILES, *_FOLDERS) if (folder / name).exists()]
+    if left and not (folder / RECORD).exists():
+        raise ConfigError(f"{folder} holds {left[0]} of another origin, which would be replaced: choose another folder")
+    for name in _FILES:
         (folder / name).unlink(missing_ok=True)
-    for name in ("checkpoints", "test", "evaluation"):
+    for name in _FOLDERS:
         shutil.rmtree(folder / name, ignore_errors=True)
     if config.restore.mode == "continue" and config.restore.run:
         earlier = Path(config.restore.run)

@@ -8,7 +8,8 @@ from statistics import mean, stdev
 from ..errors import RecordError
 from ..training.randomness import derive
 from . import record
-from .repeat import checked_out, python_for, train_again
+from .record import what_changed
+from .repeat import checked_out, left_out, python_for, train_again
 from .verify import DIFFERS, REPRODUCED, Verdict, finished
 
 
@@ -56,7 +57,11 @@ def verify_within(folder: Path, tolerance: float, metric: str, seeds: int, clean
     before = finished(folder)
     if metric not in before["metrics"]:
         raise RecordError(f"--metric={metric} is not recorded; there are: {', '.join(before['metrics'])}")
-    values, lines = [], []
+    if before["restored"]:
+        raise RecordError(
+            f"{folder} is built on {before['restored']['run']}, whose splits another seed would mix: verify that run"
+        )
+    values, lines = [], left_out(before)
     with checked_out(before, folder) as project:
         python = python_for(project, clean)
         for number in range(seeds):
@@ -64,6 +69,7 @@ def verify_within(folder: Path, tolerance: float, metric: str, seeds: int, clean
             again = record.read(train_again(before, project, python, f"seed={seed}"))
             values.append(float(again["metrics"][metric]))
             lines.append(f"seed {seed}: {metric} {values[-1]:.6g}")
+    lines += [f"differs: {change}" for change in what_changed(before, again) if change.kind != "seed"]
     sample, recorded = Sample(values), float(before["metrics"][metric])
     low, high = sample.interval
     distance = abs(recorded - sample.mean)

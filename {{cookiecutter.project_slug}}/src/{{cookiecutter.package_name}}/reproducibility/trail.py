@@ -7,8 +7,8 @@ hexadecimal digits of float32.
 """
 
 import json
-import math
 import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -41,7 +41,7 @@ class Trail(Callback):
             raise ConfigError(f"callbacks.trail.every_n_steps={every_n_steps} must be 1 or greater")
         self.path, self.every_n_steps = Path(folder) / TRAIL, every_n_steps
         self._resumed_at = 0
-        self._waiting: list[tuple[int, int, str | None, torch.Tensor]] = []
+        self._waiting: list[tuple[int, int, str | None, torch.Tensor | None]] = []
         self._file: IO[str] | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -61,24 +61,25 @@ class Trail(Callback):
         step = batches_done(trainer)
         sampler = getattr(trainer.train_dataloader, "sampler", None)
         digests = getattr(sampler, "digests", {})  # a sampler of another kind leaves the column empty
-        self._waiting.append((step, trainer.current_epoch, digests.pop(batch_idx, None), outputs["loss"]))
+        self._waiting.append((step, trainer.current_epoch, digests.pop(batch_idx, None), _loss(outputs)))
         if step <= _FIRST_STEPS or step % self.every_n_steps == 0:
             self._note_steps()
             self._note_weights(step, pl_module)
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if self._file is not None:
-            self.state_dict()
+            self._bring_to_disk()
             self._file.close()
             self._file = None
 
-    def state_dict(self) -> dict[str, Any]:
-        """Bring everything to the disk: a checkpoint that is saved now counts on the lines up to here."""
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        self._bring_to_disk()  # a run that goes on from this checkpoint counts on the lines up to here
+
+    def _bring_to_disk(self) -> None:
         if self._file is not None:
             self._note_steps()
             self._file.flush()
             os.fsync(self._file.fileno())
-        return {"kept": True}
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         self._resumed_at = checkpoint["batches"]
@@ -86,13 +87,13 @@ class Trail(Callback):
     def _note_steps(self) -> None:
         """Write the waiting steps. Reading a loss makes a GPU wait, so it is done for many at once."""
         for step, epoch, order, loss in self._waiting:
-            value = float(loss)
-            print(json.dumps([step, epoch, order, value if math.isfinite(value) else None]), file=self._file)
+            value = None if loss is None or not loss.isfinite() else float(loss)
+            print(json.dumps([step, epoch, order, value]), file=self._file)
         self._waiting.clear()
 
     def _note_weights(self, step: int, model: LightningModule) -> None:
         weights = {
-            name: [tensor_digest(tensor)[:16], _sample(tensor).tobytes().hex()]
+            name: [tensor_digest(tensor)[:16], sample(tensor).tobytes().hex()]
             for name, tensor in model.state_dict().items()
         }
         print(json.dumps({"step": step, "weights": weights}), file=self._file)
@@ -116,8 +117,7 @@ def read_trail(path: Path) -> Steps:
     """
     steps = Steps()
     try:
-        for line in path.read_text(encoding="utf-8").splitlines():
-            entry = json.loads(line)
+        for entry in _entries(path.read_text(encoding="utf-8")):
             if isinstance(entry, dict):
                 steps.weights[entry["step"]] = {
                     name: (digest, np.frombuffer(bytes.fromhex(sample), _FLOAT).tolist())
@@ -131,23 +131,27 @@ def read_trail(path: Path) -> Steps:
     return steps
 
 
-def _sample(tensor: torch.Tensor) -> np.ndarray:
-    """Return up to eight values of a tensor, spread evenly over it, as float32."""
-    flat = tensor.detach().reshape(-1)
-    positions = torch.linspace(0, flat.numel() - 1, min(_SAMPLE, flat.numel()), device=flat.device).long()
-    return flat[positions].float().cpu().numpy().astype(_FLOAT)
+def _entries(text: str) -> Iterator[Any]:
+    """Yield what the lines hold. A kill can leave half a line as the last one, which is left out."""
+    lines = text.splitlines(keepends=True)
+    return (json.loads(line) for line in lines if line.endswith("\n"))
 
 
 def _lines_until(path: Path, last: int) -> list[str]:
     """Return the lines up to a step; what a kill left behind it is dropped."""
-    lines = []
-    for line in path.read_text(encoding="utf-8").splitlines(keepends=True) if path.exists() else []:
-        try:
-            entry = json.loads(line)
-            step = entry["step"] if isinstance(entry, dict) else entry[0]
-        except (ValueError, KeyError, TypeError):
-            break
-        if step > last:
-            break
-        lines.append(line)
-    return lines
+    text = path.read_text(encoding="utf-8") if path.exists() else ""
+    steps = (entry["step"] if isinstance(entry, dict) else entry[0] for entry in _entries(text))
+    return [line for line, step in zip(text.splitlines(keepends=True), steps, strict=False) if step <= last]
+
+
+def _loss(outputs: Any) -> torch.Tensor | None:
+    """Return the loss among what `training_step` returned, where there is one."""
+    return outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+
+
+def sample(tensor: torch.Tensor) -> np.ndarray:
+    """Return up to eight values of a tensor, spread evenly over it, as float32."""
+    flat = tensor.detach().reshape(-1)
+    count = min(_SAMPLE, flat.numel())
+    positions = torch.arange(count, device=flat.device) * (flat.numel() - 1) // max(1, count - 1)
+    return flat[positions].float().cpu().numpy().astype(_FLOAT)

@@ -1,4 +1,4 @@
-"""Keyed randomness for each step, and the progress bar."""
+"""Keyed randomness for each step, the way back into the loop, and the progress bar."""
 
 import sys
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 
-from .loop import batches_done
+from .loop import batches_done, begin_epoch_afresh
 from .randomness import seed_everything
 
 
@@ -18,6 +18,13 @@ class StepSeed(Callback):
 
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         seed_everything(self.seed, "step", batches_done(trainer), trainer.global_rank)
+
+
+class Reentry(Callback):
+    """Has a run that goes on from between two epochs begin the next one as usual."""
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        begin_epoch_afresh(trainer)
 
 
 class ProgressBar(TQDMProgressBar):

@@ -4,15 +4,17 @@ import hashlib
 import io
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile, ZipFile
 
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from ..errors import DataError
 from ..files import write_bytes
 from .history import History
-from .loop import batches_done, begin_epoch_afresh, forget_finished_epoch
+from .loop import batches_done, forget_finished_epoch
 
 CHECKSUM = "{sha256}"  # in a file's name: stands for the checksum of its content
 
@@ -57,9 +59,6 @@ class PlainContent(Checkpoint):
         last_epoch = self.history.rows[-1] if self.history.rows else {}
         checkpoint["loss"] = {name: value for name, value in last_epoch.items() if name.endswith("loss")}
 
-    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        begin_epoch_afresh(trainer)
-
 
 class WholeFileIO(TorchCheckpointIO):
     """Writes a checkpoint in one step. Lightning's own way can leave half a file when the process is killed.
@@ -81,7 +80,18 @@ class WholeFileIO(TorchCheckpointIO):
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
-    """Return the content of a checkpoint, with its tensors on the CPU."""
+    """Return the content of a checkpoint, with its tensors on the CPU.
+
+    Raises:
+        DataError: the file is damaged. torch.load would not notice a flipped bit; the checksums in the file tell.
+    """
+    try:
+        with ZipFile(path) as file:
+            damaged = file.testzip()
+    except BadZipFile:
+        damaged = path.name
+    if damaged:
+        raise DataError(f"{path} is damaged: take it from where the run was made, or choose another run")
     return torch.load(path, map_location="cpu", weights_only=True)
 
 

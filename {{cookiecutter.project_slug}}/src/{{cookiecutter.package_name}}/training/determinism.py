@@ -6,6 +6,8 @@ import sys
 from ..config import Reproducibility
 from ..errors import ConfigError
 
+_pinned: dict[str, str] = {}  # by this process, whose jobs of a sweep run one after the other
+
 
 def pin_environment(settings: Reproducibility) -> None:
     """Set the environment variables that PyTorch's libraries read once, when torch is imported.
@@ -16,6 +18,11 @@ def pin_environment(settings: Reproducibility) -> None:
     pins = dict(settings.environment)
     if settings.threads is not None:
         pins |= {"OMP_NUM_THREADS": str(settings.threads), "MKL_NUM_THREADS": str(settings.threads)}
+    if _pinned and _pinned != pins:
+        raise ConfigError(
+            f"reproducibility={settings.mode} needs other settings than the job before in this process, and PyTorch "
+            "reads them once: start a process for each reproducibility and number of threads"
+        )
     for name, value in pins.items():
         if os.environ.get(name, value) != value:
             raise ConfigError(
@@ -27,6 +34,7 @@ def pin_environment(settings: Reproducibility) -> None:
             f"reproducibility={settings.mode} sets {', '.join(pins)} before torch is imported: import torch later"
         )
     os.environ.update(pins)
+    _pinned.update(pins)
 
 
 def apply(settings: Reproducibility) -> None:

@@ -59,7 +59,8 @@ def restore(point: Path | None, settings: Restore, model: LightningModule, train
     else:
         checkpoint = load_checkpoint(path)
         _take_over(checkpoint["state_dict"], model, settings)
-        trainer.callbacks.append(_OptimizerState(checkpoint["optimizer_states"][0]["state"]))  # type: ignore[attr-defined]
+        kept = [name for name, _ in model.named_parameters() if not name.startswith(tuple(settings.skip))]
+        trainer.callbacks.append(_OptimizerState(checkpoint["optimizer_states"][0]["state"], kept))  # type: ignore[attr-defined]
     return None
 
 
@@ -77,11 +78,18 @@ def _take_over(weights: dict[str, torch.Tensor], model: LightningModule, setting
 
 
 class _OptimizerState(Callback):
-    """Gives the optimizer the moments of an earlier one; its learning rate stays that of the new schedule."""
+    """Gives the optimizer the moments of an earlier one; its learning rate stays that of the new schedule.
 
-    def __init__(self, state: dict[int, dict[str, torch.Tensor]]) -> None:
-        self.state = state
+    Args:
+        state: of the earlier optimizer, by the number of the parameter.
+        names: of the parameters whose moments are taken over.
+    """
+
+    def __init__(self, state: dict[int, dict[str, torch.Tensor]], names: list[str]) -> None:
+        self.state, self.names = state, names
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         optimizer = trainer.optimizers[0]
-        optimizer.load_state_dict({"state": self.state, "param_groups": optimizer.state_dict()["param_groups"]})
+        numbered = enumerate(name for name, _ in pl_module.named_parameters())
+        state = {number: self.state[number] for number, name in numbered if name in self.names and number in self.state}
+        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

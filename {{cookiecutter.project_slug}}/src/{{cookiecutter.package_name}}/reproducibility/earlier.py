@@ -1,0 +1,75 @@
+"""The earlier run that a new one is built on: whether the two fit together, and what the record says of it."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..config import Config
+from ..errors import ConfigError, DataError
+from ..files import file_digest
+from ..training.restore import starting_file
+from .record import read
+
+# With the whole state of a run its optimizer, schedule and place in the epoch are taken over: other settings would be
+# ignored, or mean something else.
+_FIXED = ("batch_size", "accumulate", "lr", "optimizer", "weight_decay", "momentum", "scheduler")
+_SPLIT_BY = ("validation_fraction", "test_fraction")
+_BOUND_TO_EPOCHS = ("onecycle", "cosine", "exponential")
+
+
+def built_on(config: Config) -> dict[str, Any] | None:
+    """Return what the record says of the earlier run, or None.
+
+    Raises:
+        ConfigError: the settings do not fit the earlier run.
+        DataError: its file is missing, or is not the one that its record names.
+    """
+    settings = config.restore
+    path = starting_file(settings)
+    if path is None:
+        return None
+    earlier = read(Path(str(settings.run)))
+    digest = file_digest(path)
+    if settings.mode == "finetune" and digest != earlier["model_sha256"]:
+        raise DataError(f"{path} is not the model of a finished run, or was changed after it: choose another run")
+    _check_splits(config, earlier)
+    if settings.mode == "continue":
+        _check_whole_state(config, earlier)
+    name = path.relative_to(str(settings.run)).as_posix()
+    return {"mode": settings.mode, "run": settings.run, "file": name, "sha256": digest, "skip": settings.skip}
+
+
+def _check_splits(config: Config, earlier: dict[str, Any]) -> None:
+    """Refuse what would test on examples that the earlier run was trained on."""
+    before = earlier["config"]
+    now = {"seed": config.seed, **{f"data.{key}": getattr(config.data, key) for key in _SPLIT_BY}}
+    then = {"seed": before["seed"], **{f"data.{key}": before["data"][key] for key in _SPLIT_BY}}
+    if before["data"]["files"] != config.data.files:
+        return
+    for key, value in now.items():
+        if value != then[key]:
+            raise ConfigError(
+                f"{key}={value} splits the data in another way than restore.run={config.restore.run} did, so examples "
+                f"that it was trained on would be in the test: {key}={then[key]}"
+            )
+
+
+def _check_whole_state(config: Config, earlier: dict[str, Any]) -> None:
+    before, run = earlier["config"], config.restore.run
+    now = {f"training.{key}": value for key, value in asdict(config.training).items() if key in _FIXED}
+    then = {f"training.{key}": before["training"][key] for key in _FIXED}
+    for key in ("devices", "num_nodes"):
+        now[f"trainer.{key}"], then[f"trainer.{key}"] = config.trainer[key], before["trainer"][key]
+    for key, value in now.items():
+        if value != then[key]:
+            raise ConfigError(
+                f"{key}={value} cannot be changed with restore=continue, which takes over the whole state of {run}: "
+                f"{key}={then[key]}, or restore=hotstart"
+            )
+    scheduler, epochs = config.training.scheduler, config.training.epochs
+    if scheduler in _BOUND_TO_EPOCHS and epochs != before["training"]["epochs"]:
+        raise ConfigError(
+            f"training.epochs={epochs} does not fit training.scheduler={scheduler}, which {run} began for "
+            f"{before['training']['epochs']} epochs: only a run with training.scheduler=none can be made longer; "
+            "restore=hotstart begins a new schedule"
+        )

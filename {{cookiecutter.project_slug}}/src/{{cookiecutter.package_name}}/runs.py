@@ -1,6 +1,7 @@
 """Run folders and the configuration files in them."""
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -55,8 +56,9 @@ def with_recorded_overrides(arguments: Sequence[str]) -> list[str]:
     if _ONE_RUN in arguments:
         return list(arguments)
     if folder in ("", "auto", "null"):
+        first = os.environ.get("LOCAL_RANK", "0") == "0"  # of several processes, the one that the others work for
         for argument in arguments:
-            if argument.startswith("hydra.run.dir="):  # before Hydra writes into it
+            if first and not folder and argument.startswith("hydra.run.dir="):  # before Hydra writes into it
                 refuse_used(Path(argument.partition("=")[2].strip("'")))
         return list(arguments)
     others = [argument for argument in arguments if "=" in argument and argument not in asked]

@@ -27,6 +27,7 @@ for _advice in (
     ".*smaller than the logging interval.*",
     ".*sync_dist=True.*",
     ".*LeafSpec.*",
+    ".*functional.all_gather is deprecated.*",  # Lightning uses it
     ".*your dataloader is not resumable.*",  # data/datamodule.py starts in the middle of an epoch itself
 ):
     warnings.filterwarnings("ignore", _advice)

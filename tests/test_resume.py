@@ -205,16 +205,19 @@ def test_two_processes_do_not_work_on_one_run(shared_project: Path) -> None:
 
 
 def test_sigterm_saves_where_the_run_stands(shared_project: Path) -> None:
-    # many batches in an epoch: the last of them is the one place where it cannot be saved
+    """Inside an epoch; the end of one and a validation are short here, but can be hit, so it is tried a few times."""
     long = "tracking=none model=mlp training.epochs=100000 training.batch_size=4"
-    process = start(shared_project, f"{long} hydra.run.dir=outputs/preempted")
-    folder = shared_project / "outputs" / "preempted"
-    while not (folder / "metrics.csv").exists():
-        assert process.poll() is None
-        time.sleep(0.05)
-    stop(process, signal.SIGTERM)
-    assert process.returncode == 143
-    assert list(folder.glob("checkpoints/resume-*.ckpt"))  # long before the first of every 30 seconds
+    for number in range(5):
+        folder = shared_project / "outputs" / f"preempted{number}"
+        process = start(shared_project, f"{long} hydra.run.dir=outputs/preempted{number}")
+        while not (folder / "metrics.csv").exists():
+            assert process.poll() is None
+            time.sleep(0.05)
+        stop(process, signal.SIGTERM)
+        assert process.returncode == 143
+        if list(folder.glob("checkpoints/resume-*.ckpt")):  # long before the first of every 30 seconds
+            return
+    raise AssertionError("no resume point was saved in any try")
 
 
 def test_a_full_disk_leaves_the_last_good_checkpoint(shared_project: Path, reference: Path) -> None:
@@ -292,8 +295,7 @@ def test_finetune_takes_the_weights_only(shared_project: Path, reference: Path) 
     rows = [(folder / "metrics.csv").read_text().splitlines() for folder in (tuned, fresh)]
     losses = [float(first.split(",")[header.split(",").index("train/loss")]) for header, first, *_ in rows]
     assert losses[0] < losses[1] / 2
-    restored = record(tuned)["restored"]
-    assert restored["weights_sha256"] == record(reference)["weights_sha256"]
+    assert record(tuned)["restored"]["sha256"] == record(reference)["model_sha256"]
     assert len((tuned / "metrics.csv").read_text().splitlines()) == 3  # epochs are counted anew
 
 

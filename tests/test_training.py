@@ -65,7 +65,7 @@ def reference(shared_project: Path) -> Path:
         "trainer.check_val_every_n_epoch=2",
         "+trainer.limit_val_batches=0",
         "+trainer.val_check_interval=0.3",
-        "+trainer.enable_progress_bar=false",
+        "~callbacks.progress +trainer.enable_progress_bar=false",
         "trainer.log_every_n_steps=1",
         "callbacks.resume_point.every_seconds=0",
         "~callbacks.resume_point ~callbacks.last_checkpoint",

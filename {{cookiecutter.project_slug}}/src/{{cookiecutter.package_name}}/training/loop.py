@@ -28,7 +28,7 @@ def can_be_entered_here(trainer: Trainer) -> bool:
         or loop._num_ready_batches_reached()
         or loop._should_accumulate()
         or loop._should_check_val_fx(trainer.fit_loop._data_fetcher)
-        or any(metric.meta.on_epoch for metric in loop._results.values())
+        or any(metric.meta.on_epoch and not metric.has_reset for metric in loop._results.values())
     )
 
 

@@ -61,12 +61,16 @@ def start(project: Path, arguments: str) -> subprocess.Popen[str]:
 
 
 def stop(process: subprocess.Popen[str], number: int) -> str:
-    """Send a signal to the process, or SIGKILL to all of its group, wait, and return what it printed as errors."""
-    if number == signal.SIGKILL:
-        os.killpg(process.pid, number)
-    else:
-        process.send_signal(number)
-    return process.communicate(timeout=120)[1]
+    """Send a signal to the process and its children, as terminals and schedulers do, and return its error output.
+
+    What has not ended after a minute is killed, as schedulers do too.
+    """
+    os.killpg(process.pid, number)
+    try:
+        return process.communicate(timeout=60)[1]
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return process.communicate()[1]
 
 
 def interrupted(project: Path, arguments: str, name: str, points: int = 2) -> Path:

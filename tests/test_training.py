@@ -3,13 +3,12 @@
 import re
 import signal
 import sqlite3
-import subprocess
 import time
 from pathlib import Path
 
 import pytest
 from conftest import TEMPLATE, digest, metrics, run
-from runs import SHORT, train
+from runs import SHORT, start, stop, train
 
 pytestmark = pytest.mark.slow
 EXPERIMENTS = sorted(path.stem for path in (TEMPLATE / "configs" / "experiment").glob("*.yaml"))
@@ -149,20 +148,11 @@ def test_a_hidden_cause_is_told_in_one_sentence(shared_project: Path) -> None:
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
 def test_a_signal_ends_a_run_with_its_code(shared_project: Path, number: int, code: int) -> None:
-    arguments = f"{SHORT} training.epochs=10000 hydra.run.dir=outputs/signal{number}".split()
-    process = subprocess.Popen(
-        [shared_project / ".venv" / "bin" / "python", "train.py", *arguments],
-        cwd=shared_project,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a background job ignores it
-    )
+    process = start(shared_project, f"{SHORT} training.epochs=10000 hydra.run.dir=outputs/signal{number}")
     history = shared_project / "outputs" / f"signal{number}" / "metrics.csv"
     while not history.exists() and process.poll() is None:
         time.sleep(0.05)
-    process.send_signal(number)
-    errors = process.communicate(timeout=60)[1]
+    errors = stop(process, number)
     assert process.returncode == code
     assert errors.strip().endswith("error: interrupted")
     assert not (history.parent / "model.safetensors").exists()

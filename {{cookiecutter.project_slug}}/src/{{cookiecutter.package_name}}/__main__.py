@@ -9,14 +9,12 @@ from pathlib import Path
 from . import secrets
 from .cli import explain
 from .errors import RecordError
-
-_NOT_TRIED = 2  # exit code, as `reproducibility.verify` has it
+from .reproducibility import record
+from .reproducibility.verify import NOT_TRIED, verify
 
 
 def _verify(arguments: argparse.Namespace) -> int:
     if arguments.tolerance is None:
-        from .reproducibility.verify import verify
-
         verdict = verify(arguments.run, arguments.clean)
     else:
         from .reproducibility.statistics import verify_within
@@ -27,7 +25,6 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _diff(arguments: argparse.Namespace) -> int:
-    from .reproducibility import record
     from .reproducibility.divergence import compare
 
     before, after = record.read(arguments.run), record.read(arguments.other)
@@ -35,7 +32,7 @@ def _diff(arguments: argparse.Namespace) -> int:
     print("\n".join([*divergence.lines(), divergence.summary()]))
     if divergence.what is not None:
         return 1
-    return _NOT_TRIED if divergence.unfinished else 0
+    return NOT_TRIED if divergence.unfinished else 0
 
 
 def _seeds(text: str) -> int:
@@ -57,17 +54,19 @@ def _tolerance(text: str) -> float:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description="Commands about runs.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    verify = commands.add_parser(
+    verification = commands.add_parser(
         "verify",
         help="make a run again from its record, and compare",
         description="Exit code 0: reproduced; 1: differs; 2: could not be tried.",
     )
-    verify.add_argument("run", type=Path, help="folder of the run")
-    verify.add_argument("--clean", action="store_true", help="build a fresh environment from the lock first")
-    verify.add_argument("--tolerance", type=_tolerance, help="compare a metric over several seeds instead of the bits")
-    verify.add_argument("--metric", default="accuracy", help="which metric (default: accuracy)")
-    verify.add_argument("--seeds", type=_seeds, default=3, help="how many seeds (default: 3)")
-    verify.set_defaults(command=_verify)
+    verification.add_argument("run", type=Path, help="folder of the run")
+    verification.add_argument("--clean", action="store_true", help="build a fresh environment from the lock first")
+    verification.add_argument(
+        "--tolerance", type=_tolerance, help="compare a metric over several seeds instead of the bits"
+    )
+    verification.add_argument("--metric", default="accuracy", help="which metric (default: accuracy)")
+    verification.add_argument("--seeds", type=_seeds, default=3, help="how many seeds (default: 3)")
+    verification.set_defaults(command=_verify)
     diff = commands.add_parser(
         "diff",
         help="find the first step at which two runs differ, and why",
@@ -94,7 +93,7 @@ def main() -> int:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
         print(f"could not be tried: {secrets.mask(explain(error))}", file=sys.stderr)
-        return _NOT_TRIED
+        return NOT_TRIED
 
 
 if __name__ == "__main__":

@@ -91,7 +91,7 @@ def compare(before: dict[str, Any], after: dict[str, Any], folder: Path, other: 
     if result.what is None:
         result.what = "metrics" if before["weights_sha256"] == after["weights_sha256"] else "weights"
     result.details += _final_weights(folder, other) + _metrics(before["metrics"] or {}, after["metrics"] or {})
-    result.details += _code_lines(before, after, folder, other)
+    result.details += _code_lines(found, before, after, folder, other)
     suspects = _SUSPECTS.get(str(result.what), ())
     order = {kind: number for number, kind in enumerate(suspects)}
     result.changes = sorted(found, key=lambda change: (order.get(change.kind, len(order)), change.position))
@@ -172,9 +172,11 @@ def _final_weights(folder: Path, other: Path) -> list[str]:
     ]
 
 
-def _code_lines(before: dict[str, Any], after: dict[str, Any], folder: Path, other: Path) -> list[str]:
+def _code_lines(
+    found: list[Change], before: dict[str, Any], after: dict[str, Any], folder: Path, other: Path
+) -> list[str]:
     """Return the changed lines of the first file of code that differs, where git still has both versions."""
-    changed = [change.key.removeprefix("code.") for change in what_changed(before, after) if change.kind == "code"]
+    changed = [change.key.removeprefix("code.") for change in found if change.kind == "code"]
     if not changed or before["git"] is None or after["git"] is None:
         return []
     try:

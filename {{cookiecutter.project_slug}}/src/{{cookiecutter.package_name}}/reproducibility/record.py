@@ -12,7 +12,12 @@ from ..runs import RECORD
 from .changes import Change, changes
 
 VERSION = 1
-RESULTS = ("weights_sha256", "metrics", "history_sha256", "trail_sha256")  # what has to be equal
+RESULTS = {  # what has to be equal, and what people call it
+    "weights_sha256": "weights",
+    "metrics": "test metrics",
+    "history_sha256": "history",
+    "trail_sha256": "trail",
+}
 _PARTS = {"status", "promise", "command", "config", "git", "code", "data", "locks", "environment", "restored", *RESULTS}
 
 

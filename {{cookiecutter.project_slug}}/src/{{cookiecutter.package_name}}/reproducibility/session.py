@@ -98,8 +98,10 @@ def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) ->
         resume.clear(checkpoints, after=point)
         log.info("%s goes on from %s", folder, point.name)
     else:
+        if point:  # which is of another training now
+            now["restored"] = built_on(config)
         point, batches = None, 0
-        current = {**now, "restored": built_on(config), "sessions": earlier["sessions"] if earlier else []}
+        current = {**now, "sessions": earlier["sessions"] if earlier else []}
         _start_anew(folder, config)
         write_bytes(folder / source.PATCH, patch)
     current["sessions"].append(

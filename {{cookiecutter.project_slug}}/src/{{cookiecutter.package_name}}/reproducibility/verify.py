@@ -11,12 +11,6 @@ from .record import what_changed
 from .repeat import checked_out, left_out, python_for, train_again
 
 REPRODUCED, DIFFERS, NOT_TRIED = 0, 1, 2  # exit codes
-_COMPARED = {
-    "weights_sha256": "weights",
-    "metrics": "test metrics",
-    "history_sha256": "history",
-    "trail_sha256": "trail",
-}
 
 
 @dataclass
@@ -49,7 +43,7 @@ def verify(folder: Path, clean: bool = False) -> Verdict:
 
             divergence = compare(before, after, folder, again)
             return Verdict(DIFFERS, f"differs: {divergence.summary()}", [*divergence.lines(), *left_out(before)])
-        compared = [name for key, name in _COMPARED.items() if before[key]]
+        compared = [name for key, name in record.RESULTS.items() if before[key]]
         line = f"reproduced bit for bit: {', '.join(compared)} (weights {before['weights_sha256'][:12]})"
         return Verdict(REPRODUCED, line, [f"differs, without effect: {item}" for item in what_changed(before, after)])
 

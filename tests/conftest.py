@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from cookiecutter.main import cookiecutter
+from filelock import FileLock
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
@@ -78,6 +79,12 @@ def code_blocks(text: str) -> list[str]:
 @pytest.fixture(scope="session")
 def environment() -> Path:
     """Return a real `.venv`, made by the plain commands that the README prints, and kept for as long as they stay."""
+    CACHE.mkdir(exist_ok=True)
+    with FileLock(CACHE / "environment.lock"):  # the tests may run in several processes
+        return _make_environment()
+
+
+def _make_environment() -> Path:
     rendered = Path(cookiecutter(str(ROOT), no_input=True, output_dir=str(CACHE / "new"), overwrite_if_exists=True,
                                  extra_context={"python_version": THIS_PYTHON}))  # fmt: skip
     commands = next(block for block in code_blocks((rendered / "README.md").read_text()) if "-m venv" in block)

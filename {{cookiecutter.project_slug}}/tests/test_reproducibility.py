@@ -78,7 +78,7 @@ def test_a_nondeterministic_operation_is_named_with_the_key_that_allows_it() -> 
 
 
 def test_no_secret_is_written(project: Path, command: Command) -> None:
-    secret = "correct-horse-battery"
+    secret = "correct-horse-battery"  # pragma: allowlist secret
     (project / ".env").write_text(f"STORAGE_PASSWORD={secret}\n")
     (project / "configs/training/secretive.yaml").write_text(
         "defaults: [default]\noptimizer: ${oc.env:STORAGE_PASSWORD}\n"

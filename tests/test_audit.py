@@ -1,0 +1,110 @@
+"""`make audit`: what it covers is found when planted, and what could not be looked up is a failure."""
+
+import http.server
+import json
+import re
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import run
+
+pytestmark = pytest.mark.slow
+
+
+@contextmanager
+def advisories(**known: str) -> Iterator[str]:
+    """Answer as OSV's API does, and yield its address: a package has an advisory for one version, or none."""
+    asked: set[str] = set()
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            query: dict[str, Any] = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            name = query["package"]["name"]
+            asked.add(name)
+            found = [{**ADVISORY, "affected": [affected(name)]}] if known.get(name) == query["version"] else []
+            body = json.dumps({"vulns": found} if found else {}).encode()
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}/v1/query"
+        finally:
+            server.shutdown()
+            thread.join()
+    assert {"torch", "lightning", "dvc", "mlflow"} <= asked  # every package was looked up
+
+
+ADVISORY = {
+    "id": "PYSEC-0000-1",
+    "aliases": ["CVE-0000-0001"],
+    "published": "2026-01-01T00:00:00Z",
+    "modified": "2026-01-01T00:00:00Z",
+    "details": "planted by a test",
+}
+
+
+def affected(name: str) -> dict[str, Any]:
+    events = [{"introduced": "0"}, {"fixed": "99.0"}]
+    return {"package": {"name": name, "ecosystem": "PyPI"}, "ranges": [{"type": "ECOSYSTEM", "events": events}]}
+
+
+def audit(project: Path, address: str) -> subprocess.CompletedProcess[str]:
+    """Run all but the list of packages, which takes longest."""
+    return run(f"make --old-file sbom audit OSV_URL={address}", project, check=False)
+
+
+def test_a_generated_project_passes_and_lists_its_packages(shared_project: Path) -> None:
+    with advisories(torch="0.1") as address:  # of another version
+        passed = run(f"make audit OSV_URL={address}", shared_project, check=False)
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+    bill = shared_project / "reports" / "sbom.cdx.json"
+    packages = {item["name"]: item["version"] for item in json.loads(bill.read_text())["components"]}
+    installed = run("uv pip freeze --exclude-editable", shared_project).stdout.split()
+    assert {line.partition("==")[0] for line in installed} <= {re.sub("[-_.]+", "-", name.lower()) for name in packages}
+    assert not run("git status --porcelain reports", shared_project).stdout
+
+
+def test_a_known_vulnerability_is_found(shared_project: Path) -> None:
+    with advisories(torch="2.13.0") as address:  # and not 2.13.0+cpu, as it is installed
+        found = audit(shared_project, address)
+    assert found.returncode != 0
+    assert "PYSEC-0000-1" in found.stdout
+
+
+def test_what_cannot_be_looked_up_is_a_failure(shared_project: Path) -> None:
+    assert audit(shared_project, "http://127.0.0.1:9/v1/query").returncode != 0
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "found"),
+    [
+        ("configs/storage.yaml", 'password: "Tr0ub4dor-and-three"\n', "configs/storage.yaml:1"),
+        ("notes.txt", "aws = AKIAZ5GOMEOWMEOWXQ7A\n", "notes.txt:1"),
+        ("docker/Dockerfile", "FROM python:latest\nRUN cd /tmp && sudo apt-get install vim\n", "docker/Dockerfile:1"),
+    ],
+)
+def test_what_is_planted_is_found(shared_project: Path, file: str, content: str, found: str) -> None:
+    path = shared_project / file
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(content)
+    run(f"git add '{file}'", shared_project)
+    try:
+        with_it = audit(shared_project, "http://127.0.0.1:9/v1/query")
+    finally:
+        run(f"git rm --quiet --force '{file}'", shared_project)
+    assert with_it.returncode != 0
+    assert found in with_it.stdout

@@ -20,11 +20,15 @@ def keep_chosen(variants: Path, target: Path) -> None:
     """Move the files of the chosen variants to `target`, behind what is there already, and forget the others."""
     for path in sorted(variants.iterdir()):
         option, is_option, answer = path.name.partition("=")
-        if not is_option:
+        if is_option:
+            if ANSWERS[option] == answer:
+                keep_chosen(path, target)
+        elif path.is_dir():
+            (target / path.name).mkdir(exist_ok=True)
+            keep_chosen(path, target / path.name)
+        else:
             with (target / path.name).open("ab") as file:
                 file.write(path.read_bytes())
-        elif ANSWERS[option] == answer:
-            keep_chosen(path, target)
     shutil.rmtree(variants)
 
 

@@ -13,8 +13,13 @@ from pathlib import Path
 from cookiecutter.main import cookiecutter
 
 ROOT = Path(__file__).resolve().parent.parent
-LOCKS = ROOT / "{{cookiecutter.project_slug}}" / "variants" / "environment_manager=pip"
-COMPILE = ["pip", "compile", "--quiet", "--universal", "--no-sources", "--python-version", "3.11", "--upgrade"]
+VARIANTS = ROOT / "{{cookiecutter.project_slug}}" / "variants"
+TRACKERS = json.loads((ROOT / "cookiecutter.json").read_text())["tracker"]
+COMPILE = ["pip", "compile", "--quiet", "--universal", "--no-sources", "--python-version", "3.11"]
+# As `make lock` of a generated project does it: variants/environment_manager=pip/environment.mk
+DIRECT = ["--no-deps", "--no-annotate", "--no-strip-extras"]
+EXCLUDES = ["--excludes", "requirements-exclude.txt"]
+ALL = ["--generate-hashes", "--no-emit-package", "torch", *EXCLUDES, "--constraints", "together.txt"]
 
 
 def compile_lock(project: Path, *arguments: str | Path) -> None:
@@ -24,27 +29,57 @@ def compile_lock(project: Path, *arguments: str | Path) -> None:
     subprocess.run([str(part) for part in command], cwd=project, check=True)
 
 
+def compile_pair(project: Path, name: str, folder: Path, *source: str) -> None:
+    """Write the direct packages of a source into NAME.in, and all that they need into NAME.txt."""
+    direct, everything = project / f"{name}.in", project / f"{name}.txt"
+    compile_lock(project, *source, *DIRECT, "--output-file", direct)
+    compile_lock(project, direct.name, *ALL, "--output-file", everything.name)
+    folder.mkdir(exist_ok=True)
+    for file in (direct, everything):  # users have no together.txt
+        (folder / file.name).write_text(file.read_text().replace("    #   -c together.txt\n", ""))
+
+
+def write_for_pip(project: Path) -> None:
+    """Write requirements.txt for each tracker and requirements-dev.txt, from one resolution."""
+    variant = VARIANTS / "environment_manager=pip"
+    together = ["--all-extras", "--group", "dev", *EXCLUDES, "--output-file", "together.txt"]
+    compile_lock(project, "pyproject.toml", "--upgrade", *together)
+    for tracker in TRACKERS:
+        compile_pair(project, "requirements", variant / f"tracker={tracker}", "pyproject.toml", *extra(tracker))
+    compile_pair(project, "requirements-dev", variant, "--group", "dev")
+
+
+def write_for_conda(project: Path) -> None:
+    """Write environment.yml for each tracker, with the answers of the user in it."""
+    command = [sys.executable, "-m", "my_project.reproducibility.conda"]
+    for tracker in TRACKERS:
+        subprocess.run([*command, *extra(tracker)], cwd=project, check=True, env={"PYTHONPATH": "src"})
+        text = (project / "environment.yml").read_text()
+        text = text.replace("name: my-project\n", "name: {{ cookiecutter.project_slug }}\n")
+        text = text.replace("python=3.11\n", "python={{ cookiecutter.python_version }}\n")
+        folder = VARIANTS / "environment_manager=conda" / f"tracker={tracker}"
+        folder.mkdir(exist_ok=True)
+        (folder / "environment.yml").write_text(text)
+
+
+def extra(tracker: str) -> list[str]:
+    """Return the arguments that choose the packages of a tracker."""
+    return [] if tracker == "none" else ["--extra", tracker]
+
+
+def rendered(folder: Path, manager: str) -> Path:
+    """Return a project whose answers, but for the manager, are the defaults."""
+    answers = {"environment_manager": manager}
+    return Path(cookiecutter(str(ROOT), no_input=True, output_dir=str(folder / manager), extra_context=answers))
+
+
 def main() -> None:
     """Write every lock file."""
-    compile_lock(ROOT, "--generate-hashes", "--group", "dev", "--output-file", ROOT / "requirements-dev.txt")
-    trackers = json.loads((ROOT / "cookiecutter.json").read_text())["tracker"]
-    for tracker in trackers:
-        (LOCKS / f"tracker={tracker}").mkdir(exist_ok=True)
-        (LOCKS / f"tracker={tracker}" / "requirements.txt").touch()
+    own = ["--generate-hashes", "--group", "dev", "--output-file", ROOT / "requirements-dev.txt"]
+    compile_lock(ROOT, "--upgrade", *own)
     with tempfile.TemporaryDirectory() as folder:
-        project = Path(cookiecutter(str(ROOT), no_input=True, output_dir=folder))
-        torch = ["--no-emit-package", "torch", "--excludes", "requirements-exclude.txt", "--generate-hashes"]
-        together = project / "together.txt"
-        excludes = ["--excludes", "requirements-exclude.txt"]
-        compile_lock(project, "pyproject.toml", "--all-extras", "--group", "dev", *excludes, "--output-file", together)
-        outputs = {tracker: LOCKS / f"tracker={tracker}" / "requirements.txt" for tracker in trackers}
-        for tracker, output in outputs.items():
-            extra = [] if tracker == "none" else ["--extra", tracker]
-            compile_lock(project, "pyproject.toml", *extra, *torch, "--constraints", together, "--output-file", output)
-        outputs["dev"] = LOCKS / "requirements-dev.txt"
-        compile_lock(project, "--group", "dev", *torch, "--constraints", together, "--output-file", outputs["dev"])
-    for output in outputs.values():  # users have no file of that name
-        output.write_text(output.read_text().replace("    #   -c together.txt\n", ""))
+        write_for_pip(rendered(Path(folder), "pip"))
+        write_for_conda(rendered(Path(folder), "conda"))
 
 
 if __name__ == "__main__":

@@ -1,8 +1,12 @@
-# The environment: conda makes .venv from environment.yml.
+# The environment: conda makes .venv from environment.yml, which is written from pyproject.toml.
+# Before there is an environment, conda's own Python (3.11 or newer) does what has to be done.
+CONDA_PYTHON := PYTHONPATH=src conda run --name base --no-capture-output python
+
 setup:  ## Make the environment in .venv
 	@command -v conda >/dev/null || { echo "error: conda is not installed; see https://conda-forge.org/download" >&2; exit 1; }
+	@$(CONDA_PYTHON) -m {{ cookiecutter.package_name }}.reproducibility.lock
 	conda env create --yes --prefix ./.venv --file environment.yml
-	.venv/bin/python -m pip install --group dev
 
-lock:  ## Write the exact packages of .venv, for the record
-	conda list --prefix ./.venv --explicit --md5 > environment.lock.txt
+lock:  ## Write environment.yml anew from pyproject.toml
+	@command -v conda >/dev/null || { echo "error: conda is not installed; see https://conda-forge.org/download" >&2; exit 1; }
+	$(CONDA_PYTHON) -m {{ cookiecutter.package_name }}.reproducibility.conda {{ cookiecutter.__extras[cookiecutter.tracker] }}

@@ -1,12 +1,14 @@
 # The environment: a venv, filled by pip from requirements.txt and requirements-dev.txt, which pin every package by hash.
-# torch comes first, from an index of its own, because its build depends on the hardware. For CUDA 13.0, say:
-#   make setup TORCH_INDEX=https://download.pytorch.org/whl/cu130
+# torch comes first, from an index of its own, because its build depends on the hardware: docs/environments.md.
 PYTHON ?= python{{ cookiecutter.python_version }}
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP := .venv/bin/python -m pip
 
 setup:  ## Make the environment in .venv
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not installed; install Python {{ cookiecutter.python_version }}, or name yours with make setup PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "{{ cookiecutter.python_version }}")' 2>/dev/null || { echo "error: $(PYTHON) is not Python {{ cookiecutter.python_version }}, which pyproject.toml requires; name another with make setup PYTHON=..." >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PYTHON) cannot make environments; install its pip and venv (Debian: python{{ cookiecutter.python_version }}-venv)" >&2; exit 1; }
+	@PYTHONPATH=src $(PYTHON) -m {{ cookiecutter.package_name }}.reproducibility.lock
 	$(PYTHON) -m venv --clear .venv
 	$(PIP) install --quiet pip==26.3
 	$(PIP) install --quiet torch==2.13.0 --extra-index-url $(TORCH_INDEX)
@@ -14,10 +16,15 @@ setup:  ## Make the environment in .venv
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	$(PIP) check
 
-# What torch brings along for the GPU belongs to its build, so it is left out of the lock, like torch itself.
-COMPILE := .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-sources --python-version {{ cookiecutter.python_version }} \
-	--no-emit-package torch --excludes requirements-exclude.txt --custom-compile-command "make lock"
+COMPILE := uv pip compile --quiet --universal --no-sources --python-version {{ cookiecutter.python_version }} --custom-compile-command "make lock"
+# The direct packages alone, as pyproject.toml lists them.
+DIRECT := $(COMPILE) --no-deps --no-annotate --no-strip-extras
+# What they need in turn. What torch brings along for the GPU belongs to its build, so it is left out, like torch itself.
+ALL := $(COMPILE) --generate-hashes --no-emit-package torch --excludes requirements-exclude.txt
 
 lock:  ## Write requirements.txt and requirements-dev.txt anew from pyproject.toml
-	$(COMPILE) pyproject.toml {{ cookiecutter.__extras[cookiecutter.tracker] }} --output-file requirements.txt
-	$(COMPILE) --group dev --constraints requirements.txt --output-file requirements-dev.txt
+	@command -v uv >/dev/null || { echo "error: uv is not installed; make setup installs it, or python -m pip install uv" >&2; exit 1; }
+	$(DIRECT) pyproject.toml {{ cookiecutter.__extras[cookiecutter.tracker] }} --output-file requirements.in
+	$(DIRECT) --group dev --output-file requirements-dev.in
+	$(ALL) requirements.in --output-file requirements.txt
+	$(ALL) requirements-dev.in --constraints requirements.txt --output-file requirements-dev.txt

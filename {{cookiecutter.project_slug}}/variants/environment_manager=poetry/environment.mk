@@ -1,8 +1,11 @@
-# The environment: Poetry makes .venv from poetry.lock, which it writes the first time. Commit poetry.lock.
+# The environment: Poetry makes .venv from poetry.lock, which is written the first time. Commit poetry.lock.
+unexport VIRTUAL_ENV CONDA_PREFIX  # Poetry would fill an environment that is active in place of .venv
+
 setup:  ## Make the environment in .venv
 	@command -v poetry >/dev/null || { echo "error: Poetry is not installed; see https://python-poetry.org/docs" >&2; exit 1; }
-	poetry env use {{ cookiecutter.python_version }}
-	poetry install {{ cookiecutter.__extras[cookiecutter.tracker] }}
+	test -f poetry.lock || poetry lock
+	@poetry check --lock --quiet
+	poetry sync {{ cookiecutter.__extras[cookiecutter.tracker] | replace("--extra ", "--extras ") }}
 
 lock:  ## Write poetry.lock anew from pyproject.toml
 	poetry lock

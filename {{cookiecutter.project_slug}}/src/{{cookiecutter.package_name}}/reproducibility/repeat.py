@@ -144,4 +144,6 @@ def _seconds(before: dict[str, Any]) -> str:
 
 
 def _last_line(text: str) -> str:
-    return (text.strip().splitlines() or ["it printed nothing"])[-1]
+    """Return the last line that a command printed; what make says of the command comes behind it."""
+    lines = [line for line in text.strip().splitlines() if not re.match(r"make(\[\d+\])?: ", line)]
+    return (lines or ["it printed nothing"])[-1]

@@ -1,7 +1,9 @@
 """Give the generated project the files of the chosen options, and its package's name in imports.
 
 The folders under `variants/` are the table: `environment_manager=pip/` holds what a project with that answer gets, at
-the same place below its root. Nothing here needs the network or git, and running it twice changes nothing.
+the same place below its root. A file of one name in several folders is put together in this order: the root's, those of
+the answers, and last the one in `variants/` itself. Nothing here needs the network or git, and running it twice changes
+nothing.
 """
 
 import re
@@ -18,7 +20,7 @@ PACKAGE = "{{ cookiecutter.package_name }}"
 
 def keep_chosen(variants: Path, target: Path) -> None:
     """Move the files of the chosen variants to `target`, behind what is there already, and forget the others."""
-    for path in sorted(variants.iterdir()):
+    for path in sorted(variants.iterdir(), key=lambda path: ("=" not in path.name, path.name)):
         option, is_option, answer = path.name.partition("=")
         if is_option:
             if ANSWERS[option] == answer:

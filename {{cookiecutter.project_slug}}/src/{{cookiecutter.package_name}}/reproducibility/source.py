@@ -22,6 +22,7 @@ _PRIVATE = re.compile(
     r"\.env.*|id_(rsa|dsa|ecdsa|ed25519).*|.*\.(pem|key|p12|pfx|keystore)|.*credential.*(?<!\.py)|\.netrc|\.pgpass",
     re.IGNORECASE,
 )
+_COMMIT = re.compile(r"[0-9a-f]{40,64}")
 _EMPTY = hashlib.sha256(b"").hexdigest()
 # The user's own settings of git must not change what a patch looks like.
 _PLAIN = ["--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--no-relative", "--submodule=short"]
@@ -29,10 +30,15 @@ _PLAIN += ["--full-index", "--src-prefix=a/", "--dst-prefix=b/"]
 
 
 def code_digests() -> dict[str, str]:
-    """Return the SHA-256 of every file that the code consists of, by its path: the scripts, and all that is in src/."""
-    inside = [path for path in Path("src").rglob("*") if path.is_file()]
-    paths = [*Path().glob("*.py"), *(path for path in inside if not _made_by_python(path))]
-    return {path.as_posix(): file_digest(path) for path in sorted(paths)}
+    """Return the SHA-256 of every file that the code consists of, by its path: the scripts, and all that is in src/.
+
+    Where there is no src/, as in an image, the installed package stands for it.
+    """
+    source, package = Path("src"), Path(__file__).parents[1]
+    root, found = (source, source.rglob("*")) if source.is_dir() else (package.parent, package.rglob("*"))
+    paths = {path: path for path in Path().glob("*.py")}
+    paths |= {source / path.relative_to(root): path for path in found if path.is_file()}
+    return {name.as_posix(): file_digest(paths[name]) for name in sorted(paths) if not _made_by_python(name)}
 
 
 def _made_by_python(path: Path) -> bool:
@@ -44,11 +50,14 @@ def describe() -> tuple[dict[str, Any] | None, bytes]:
 
     The patch covers changed, deleted, binary and new files of the project that git does not ignore. Left out, and
     named, are large new files, other repositories and runs, and what holds a secret or is named like one.
+    In an image, which holds no repository, its build has named the commit.
     Returns None and no patch, with a warning, where the code cannot be named.
     """
     try:
         commit = _text("rev-parse", "--verify", "HEAD")
     except RecordError as error:
+        if image := _described_by_image():
+            return image, b""
         log.warning("the record cannot name the code, so this run cannot be verified: %s", error)
         return None, b""
     with tempfile.TemporaryDirectory() as folder:
@@ -69,6 +78,15 @@ def describe() -> tuple[dict[str, Any] | None, bytes]:
         "patch_sha256": hashlib.sha256(patch).hexdigest(),
         "left_out": [{"path": _printable(name), "reason": reason} for name, reason in left_out.items()],
     }, patch
+
+
+def _described_by_image() -> dict[str, Any] | None:
+    """Return the commit that an image was built from, or None where its files differed from it (`<commit>-dirty`)."""
+    commit = os.environ.get("IMAGE_REVISION", "")
+    if not _COMMIT.fullmatch(commit):
+        return None
+    place = {"commit": commit, "branch": "HEAD", "folder": os.environ.get("IMAGE_FOLDER", "")}
+    return {**place, "dirty": False, "patch_sha256": _EMPTY, "left_out": []}
 
 
 def _copy_of_index(folder: Path) -> dict[str, str]:
@@ -133,7 +151,7 @@ def check_out(git: dict[str, Any], patch: Path, folder: Path) -> Path:
         RecordError: the commit is not in this repository, or the patch is damaged or does not apply.
     """
     commit = git["commit"]
-    if not re.fullmatch(r"[0-9a-f]{40,64}", commit):
+    if not _COMMIT.fullmatch(commit):
         raise RecordError(f"git.commit={commit} in the record is not a commit: the record is damaged")
     if _git("cat-file", "-e", f"{commit}^" + "{commit}", check=False) is None:
         raise RecordError(

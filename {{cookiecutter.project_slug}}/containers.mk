@@ -1,0 +1,45 @@
+# Images and services: docs/containers.md.
+DOCKER ?= docker
+COMPOSE ?= $(DOCKER) compose
+IMAGE := {{ cookiecutter.project_slug }}
+IMAGE_OPTIONS ?=
+BUILD = DOCKER_BUILDKIT=1 $(DOCKER) build $(foreach name,VERSION REVISION FOLDER SOURCE,--build-arg $(name)) $(IMAGE_OPTIONS)
+# What may be said: make image IMAGE_OPTIONS="--build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130"
+BASE ?= $(shell sed -n 's/^ARG BASE=\([^@]*\).*/\1/p' Dockerfile)
+
+# What the labels and the records of runs say: the version, the commit, the folder of the project in its repository, and
+# where that is (without the password that an address may hold).
+export VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+export REVISION := $(shell git rev-parse HEAD 2>/dev/null)$(shell git status --porcelain . 2>/dev/null | sed 's/.*/-dirty/;q')
+export FOLDER := $(shell git rev-parse --show-prefix 2>/dev/null)
+export SOURCE := $(shell git config --get remote.origin.url | sed 's|://[^/]*@|://|')
+# Compose runs as the user who owns the mounted folders.
+export RUN_AS ?= $(shell id -u):$(shell id -g)
+
+.PHONY: engine image pin-base up down scan
+
+engine:
+	@command -v $(DOCKER) >/dev/null || { echo "error: $(DOCKER) is not installed; see https://docs.docker.com/engine/install" >&2; exit 1; }
+
+image: engine  ## Build the images {{ cookiecutter.project_slug }}:training and {{ cookiecutter.project_slug }}:api
+	$(BUILD) --target runtime --tag $(IMAGE):training .
+	$(BUILD) --target api --tag $(IMAGE):api .
+
+pin-base: engine  ## Write the digest of the base image into the Dockerfile
+	digest=$$($(DOCKER) pull $(BASE) | sed -n 's/^Digest: //p') && test -n "$$digest" \
+		&& sed "s|^ARG BASE=.*|ARG BASE=$(BASE)@$$digest|" Dockerfile > Dockerfile.part && mv Dockerfile.part Dockerfile
+	@grep '^ARG BASE=' Dockerfile
+
+up: image  ## Train in containers, and serve the model
+	$(COMPOSE) up --detach
+
+down: engine  ## Stop the containers; data, models and tracked runs stay
+	$(COMPOSE) down
+
+# Another image looks at a copy, so that it needs no access to the engine.
+TRIVY := aquasec/trivy:0.69.3@sha256:bcc376de8d77cfe086a917230e818dc9f8528e3c852f7b1aff648949b6258d1c
+
+scan: engine  ## Look for known vulnerabilities in the image
+	folder=$$(mktemp -d) && trap 'rm -r "$$folder"' EXIT && $(DOCKER) save --output "$$folder/image.tar" $(IMAGE):api \
+		&& $(DOCKER) run --rm --volume "$$folder:/scan:ro" $(TRIVY) image --input /scan/image.tar \
+			--severity HIGH,CRITICAL --ignore-unfixed --exit-code 1

@@ -91,7 +91,7 @@ def test_every_choice_renders(render: Render, option: str, choice: str) -> None:
 def test_only_the_files_of_the_choice_are_there(render: Render, manager: str, tracker: str) -> None:
     project = render(environment_manager=manager, tracker=tracker)
     own = {
-        "pip": {"requirements.txt", "requirements-dev.txt", "requirements-exclude.txt"},
+        "pip": {f"requirements{name}" for name in (".in", ".txt", "-dev.in", "-dev.txt", "-exclude.txt")},
         "uv": set(),
         "poetry": {"poetry.toml"},
         "conda": {"environment.yml"},
@@ -100,6 +100,9 @@ def test_only_the_files_of_the_choice_are_there(render: Render, manager: str, tr
     assert files & set().union(*own.values()) == own[manager]
     assert {"environment.mk", "LICENSE"} <= files
     assert "variants" not in files
+    assert (project / "src/my_project/reproducibility/conda.py").exists() is (manager == "conda")
+    said = re.findall("^## The files of (.*)$", (project / "docs/environments.md").read_text(), flags=re.MULTILINE)
+    assert [name.lower() for name in said] == [manager]
     tools = tomllib.loads((project / "pyproject.toml").read_text())["tool"]
     assert {"uv", "poetry"} & tools.keys() == {manager} & {"uv", "poetry"}
     if manager == "pip":
@@ -107,7 +110,7 @@ def test_only_the_files_of_the_choice_are_there(render: Render, manager: str, tr
         assert locked & {"mlflow", "wandb", "tensorboard"} == {tracker} - {"none"}
     make = subprocess.run(["make", "--dry-run", "setup", "lock"], cwd=project, capture_output=True, text=True)
     assert make.returncode == 0, make.stderr
-    assert tracker == "none" or manager == "conda" or f"--extra {tracker}" in make.stdout
+    assert (f"--extra {tracker}" in make.stdout.replace("--extras", "--extra")) is (tracker != "none")
 
 
 @pytest.mark.parametrize("license", CHOICES["license"])
@@ -156,6 +159,5 @@ def check_files(project: Path) -> None:
             tomllib.loads(text)
         elif path.suffix == ".ipynb":
             json.loads(text)
-    assert len([path for path in project.rglob("*.py")]) == len(
-        [path for path in TEMPLATE.rglob("*.py") if "__pycache__" not in path.parts]
-    )
+    own = [path for path in TEMPLATE.rglob("*.py") if not {"__pycache__", "variants"} & set(path.parts)]
+    assert {path.name for path in own} <= {path.name for path in project.rglob("*.py")}

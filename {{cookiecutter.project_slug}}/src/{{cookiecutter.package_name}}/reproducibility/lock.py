@@ -1,4 +1,4 @@
-"""Whether the lock is that of pyproject.toml: each direct package is in it, at the version that is pinned, and no other.
+"""Whether the lock is that of pyproject.toml: each direct package is in it, at the version that is pinned there.
 
 `python -m <package>.reproducibility.lock` needs nothing but Python, so that `make setup` can ask before it installs.
 """
@@ -46,13 +46,13 @@ def requirements(pyproject: dict[str, Any]) -> dict[str, list[str]]:
 
 
 def pins(items: Iterable[str]) -> dict[str, str | None]:
-    """Return the version that each requirement pins exactly, None where it leaves a choice, by normal name (PEP 503)."""
+    """Return the version that each requirement pins exactly, None where it leaves a choice, by normal name."""
     found = (_REQUIREMENT.match(item.strip()) for item in items)
     return {normal(match[1]): match[2] for match in found if match}
 
 
 def normal(name: str) -> str:
-    """Return the name under which indexes know a package."""
+    """Return the name under which indexes know a package (PEP 503)."""
     return re.sub(r"[-_.]+", "-", name).lower()
 
 

@@ -30,7 +30,7 @@ def environment(pyproject: dict[str, Any], extras: list[str]) -> str:
         else:
             by_conda.append(f"{names[name]}={version}" if version else names[name])
     lines = [
-        "# Written by `make lock` from pyproject.toml: what [tool.*.conda] names comes from conda-forge, the rest by pip.",
+        "# Written by `make lock` from pyproject.toml, which says what conda-forge has to give; pip gives the rest.",
         f"name: {pyproject['project']['name']}",
         "channels:",
         "  - conda-forge",

@@ -1,0 +1,216 @@
+"""uv and Poetry, really run: from a project as generated to the weights that pip's environment gives, and back."""
+
+import json
+import os
+import re
+import shutil
+import sys
+import tomllib
+import venv
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, THIS_PYTHON, Render, installed, run
+from cookiecutter.main import cookiecutter
+from torch_index import PUBLIC, torch_index
+
+pytestmark = pytest.mark.slow
+# Poetry reads PyPI by an interface that not every mirror has, so it is told to use the simple one, as its page says.
+SIMPLE = """
+[[tool.poetry.source]]
+name = "mirror"
+url = "https://pypi.org/simple/"
+priority = "primary"
+"""
+LOCKS = {"uv": "uv.lock", "poetry": "poetry.lock"}
+
+
+@pytest.fixture(scope="module")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a PATH with uv and Poetry, but without what else the template is developed with."""
+    folder = tmp_path_factory.mktemp("tools")
+    for name in ("uv", "poetry"):
+        (folder / name).symlink_to(Path(sys.executable).with_name(name))
+    own = str(Path(sys.executable).parent)
+    outer = [entry for entry in os.environ["PATH"].split(os.pathsep) if entry != own]
+    return os.pathsep.join([str(folder), *outer])
+
+
+@pytest.fixture(scope="module")
+def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return an environment of something else, which is active all the time."""
+    folder = tmp_path_factory.mktemp("other") / "venv"
+    venv.create(folder)
+    return folder
+
+
+@pytest.fixture(scope="module", params=list(LOCKS))
+def made(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, tools: str, other: Path
+) -> Iterator[Path]:
+    """Return a project whose environment is made by `make setup`, with the build of torch that an index serves."""
+    folder = tmp_path_factory.mktemp(request.param)
+    answers = {"python_version": THIS_PYTHON, "environment_manager": request.param}
+    project = Path(cookiecutter(str(ROOT), no_input=True, output_dir=str(folder), extra_context=answers))
+    with torch_index(folder / "index") as address:
+        pyproject = project / "pyproject.toml"
+        text = pyproject.read_text()
+        assert text.count(PUBLIC) == 1
+        pyproject.write_text(text.replace(PUBLIC, address) + (SIMPLE if request.param == "poetry" else ""))
+        run("make setup", project, PATH=tools, VIRTUAL_ENV=str(other))
+        run("git init --quiet --initial-branch main && git add . && git commit --quiet --message 'Generate'", project)
+        yield project
+    shutil.rmtree(project / ".venv")  # large, and pytest keeps folders
+
+
+def inside(project: Path, tools: str) -> str:
+    return f"{project / '.venv' / 'bin'}{os.pathsep}{tools}"
+
+
+def packages(project: Path) -> dict[str, str]:
+    """Return the version of each package in the project's environment."""
+    code = "import json; from importlib.metadata import distributions as all; "
+    code += "print(json.dumps({d.metadata['Name'].lower().replace('_', '-'): d.version for d in all()}))"
+    listed: dict[str, str] = json.loads(run(f'.venv/bin/python -c "{code}"', project).stdout)
+    return listed
+
+
+def weights(project: Path, path: str | None = None) -> str:
+    """Run the pipeline with a short training, and return the digest of the weights."""
+    run("sed -i 's/^epochs: .*/epochs: 5/' configs/training/default.yaml", project)
+    run("dvc repro", project, **({"PATH": path} if path else {}))
+    return str(json.loads((project / "models" / "run.json").read_text())["weights_sha256"])
+
+
+def lock_check(project: Path) -> str:
+    command = f"PYTHONPATH=src '{sys.executable}' -m my_project.reproducibility.lock"
+    return run(command, project, check=False).stderr
+
+
+@pytest.fixture(scope="module")
+def reference(tmp_path_factory: pytest.TempPathFactory, environment: Path) -> dict[int, str]:
+    """Return the digests, by seed, that the environment of pip gives."""
+    folder = tmp_path_factory.mktemp("pip")
+    answers = {"python_version": THIS_PYTHON}
+    project = installed(
+        Path(cookiecutter(str(ROOT), no_input=True, output_dir=str(folder), extra_context=answers)), environment
+    )
+    digests = {42: weights(project)}
+    run("sed -i 's/^seed: 42/seed: 43/' configs/config.yaml", project)
+    return {**digests, 43: weights(project)}
+
+
+def test_the_environment_is_that_of_the_list(made: Path, other: Path, tools: str) -> None:
+    data = tomllib.loads((made / "pyproject.toml").read_text())
+    direct = [*data["project"]["dependencies"], *data["project"]["optional-dependencies"]["mlflow"]]
+    direct += data["dependency-groups"]["dev"]
+    found = packages(made)
+    for name, version in (item.split("==") for item in direct):
+        assert found[name].partition("+")[0] == version
+    assert found["torch"].endswith("+cpu")
+    assert "tensorboard" not in found
+    [folder] = other.glob("lib/*/site-packages")
+    assert not list(folder.glob("torch*")), "the environment that was active has been filled"
+    assert lock_check(made) == ""
+    run("make setup", made, PATH=inside(made, tools), VIRTUAL_ENV=str(made / ".venv"))
+    assert packages(made) == found
+
+
+def test_the_projects_own_tests(made: Path, tools: str) -> None:
+    assert " passed" in run("make test lint", made, PATH=inside(made, tools)).stdout
+
+
+def test_the_weights_are_those_of_every_other_manager(made: Path, tools: str, reference: dict[int, str]) -> None:
+    assert reference[42] != reference[43]
+    assert weights(made, inside(made, tools)) == reference[42]
+
+
+def test_a_fresh_environment_from_the_committed_lock(made: Path, tools: str) -> None:
+    """It is made in the checked-out copy, even with the environment of the project active."""
+    run("git add . && git commit --quiet --message 'Run the pipeline'", made)
+    path = inside(made, tools)
+    said = run("python -m my_project verify --clean models", made, PATH=path, VIRTUAL_ENV=str(made / ".venv")).stdout
+    assert "reproduced bit for bit" in said
+
+
+def test_a_stale_lock_is_refused_and_mended(made: Path, tools: str) -> None:
+    before, path = packages(made), inside(made, tools)
+    lock = LOCKS["uv" if (made / "uv.lock").exists() else "poetry"]
+    pyproject = made / "pyproject.toml"
+    kept, locked = pyproject.read_text(), (made / lock).read_bytes()
+    pyproject.write_text(kept.replace('"ruff==', '"cowsay==6.1",\n    "ruff=='))
+    refused = run("make setup", made, check=False, PATH=path)
+    assert refused.returncode != 0
+    assert re.search(rf"{lock}.*(needs to be updated|was last generated)", refused.stderr)
+    assert re.search(r"[Rr]un `(uv|poetry) lock`", refused.stderr)
+    assert packages(made) == before
+    assert (made / lock).read_bytes() == locked
+    assert f"{lock} lacks cowsay" in lock_check(made)
+
+    run("make lock setup", made, PATH=path)
+    assert packages(made) == {**before, "cowsay": "6.1"}
+    pyproject.write_text(kept)
+    run("make lock setup", made, PATH=path)
+    assert packages(made) == before
+
+
+def test_a_python_that_is_not_there(made: Path, tools: str) -> None:
+    before, path = packages(made), inside(made, tools)
+    kept = (made / "pyproject.toml").read_text()
+    run("sed -i 's/^requires-python = .*/requires-python = \"==3.99.*\"/' pyproject.toml", made)
+    for verb in ("setup", "lock"):
+        refused = run(f"make {verb}", made, check=False, PATH=path)
+        assert refused.returncode != 0
+    assert "==3.99.*" in refused.stderr
+    (made / "pyproject.toml").write_text(kept)
+    assert packages(made) == before
+
+
+def test_make_lock_keeps_the_versions_of_pip(render: Render, tools: str) -> None:
+    """The lock of a new project is what its own `make lock` writes; an edit of the list changes what it names."""
+    project = render()
+    names = ("requirements.in", "requirements.txt", "requirements-dev.in", "requirements-dev.txt")
+
+    def pins() -> dict[str, list[str]]:
+        return {name: re.findall(r"^[a-z0-9-]+==[^ \n]+", (project / name).read_text(), re.MULTILINE) for name in names}
+
+    before = pins()
+    run("make lock", project, PATH=tools)
+    assert pins() == before
+    text = (project / "pyproject.toml").read_text()
+    (project / "pyproject.toml").write_text(text.replace('    "rich==', '    "cowsay==6.1",\n    "rich=='))
+    assert "requirements.in lacks cowsay; requirements.txt lacks cowsay" in lock_check(project)
+    run("make lock", project, PATH=tools)
+    assert lock_check(project) == ""
+    added = {name: set(found) - set(before[name]) for name, found in pins().items()}
+    assert {name for name, found in added.items() if found == {"cowsay==6.1"}} == set(names[:2])
+    assert not added[names[2]] | added[names[3]]
+    refused = run("make lock", project, check=False, PATH="/usr/bin:/bin")
+    assert "error: uv is not installed" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("manager", "command"),
+    [("pip", f"'{sys.executable}' -m build"), ("uv", "uv build"), ("poetry", "poetry build")],
+    ids=["build", "uv", "poetry"],
+)
+def test_the_package_builds_and_imports_elsewhere(
+    render: Render, tools: str, tmp_path: Path, manager: str, command: str
+) -> None:
+    project = render(python_version=THIS_PYTHON, environment_manager=manager, package_name="some_name")
+    if manager == "poetry":
+        (project / "pyproject.toml").write_text((project / "pyproject.toml").read_text() + SIMPLE)
+    run(command, project, PATH=tools)
+    [wheel], [source] = (project / "dist").glob("*.whl"), (project / "dist").glob("*.tar.gz")
+    assert source.name == "my_project-0.1.0.tar.gz"
+    shutil.move(wheel, tmp_path)
+    shutil.rmtree(project)
+    venv.create(tmp_path / ".venv")
+    python = ".venv/bin/python"
+    run(f"uv pip install --quiet --no-deps --python {python} {wheel.name}", tmp_path, PATH=tools)
+    code = "import some_name.files, importlib.metadata as m; print(some_name.__file__, m.version('my-project'))"
+    where, version = run(f'{python} -c "{code}"', tmp_path).stdout.split()
+    assert Path(where).is_relative_to(tmp_path / ".venv")
+    assert version == "0.1.0"
+    assert run(f"{python} -c 'import torch'", tmp_path, check=False).returncode == 1  # nothing else came along

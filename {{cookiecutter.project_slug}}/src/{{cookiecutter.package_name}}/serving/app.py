@@ -17,7 +17,10 @@ from .examples import test_examples
 from .predictor import Predictor
 
 # The page is one file, and loads nothing from elsewhere.
-_PAGE_POLICY = "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
+_PAGE_POLICY = (
+    "default-src 'none'; connect-src 'self'; img-src data:; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
+)
+_READ_ON = 4  # times the largest body
 
 
 def build_app(predictor: Predictor, max_batch: int, max_bytes: int) -> FastAPI:
@@ -106,18 +109,24 @@ def build_app(predictor: Predictor, max_batch: int, max_bytes: int) -> FastAPI:
 async def _read(request: Request, most: int) -> bytes:
     """Return the body, which is never held in memory beyond `most` bytes.
 
+    A larger one is read on and dropped up to a bound: a client that is cut off while it sends does not see the answer.
+
     Raises:
         HTTPException: it is larger, or ends too early.
     """
     too_large = HTTPException(413, f"the body is larger than {most} bytes: send fewer examples at once")
-    if int(request.headers.get("content-length", 0)) > most:
+    if int(request.headers.get("content-length", 0)) > _READ_ON * most:
         raise too_large
-    body = bytearray()
+    size, body = 0, bytearray()
     try:
         async for chunk in request.stream():  # its length need not be announced
-            if len(body) + len(chunk) > most:
+            size += len(chunk)
+            if size > _READ_ON * most:
                 raise too_large
-            body += chunk
+            if size <= most:
+                body += chunk
     except ClientDisconnect:
         raise HTTPException(400, "the body ended too early") from None
+    if size > most:
+        raise too_large
     return bytes(body)

@@ -221,6 +221,11 @@ def test_missing_data_comes_from_dvc(project: Path, tmp_path: Path) -> None:
 def test_a_fresh_environment_from_the_lock_reproduces(shared_project: Path, reference: Path) -> None:
     code, said = verify(shared_project, "--clean outputs/reference")
     assert code == 0, said
+    code, said = verify(shared_project, "--clean outputs/reference", PYTHON="nowhere")
+    assert code == 2
+    assert said.startswith(
+        "could not be tried: make setup failed in the checked-out project: error: nowhere is not installed"
+    )
 
 
 def test_the_statistical_level(shared_project: Path, reference: Path) -> None:

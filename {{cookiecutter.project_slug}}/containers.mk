@@ -22,6 +22,8 @@ engine:
 	@command -v $(DOCKER) >/dev/null || { echo "error: $(DOCKER) is not installed; see https://docs.docker.com/engine/install" >&2; exit 1; }
 
 image: engine  ## Build the images {{ cookiecutter.project_slug }}:training and {{ cookiecutter.project_slug }}:api
+	@for file in $$(sed -n 's|^COPY \([^-*]*\) \./$$|\1|p' Dockerfile); do \
+		test -f $$file || { echo "error: $$file is missing, and goes into the image; make setup writes it" >&2; exit 1; }; done
 	$(BUILD) --target runtime --tag $(IMAGE):training .
 	$(BUILD) --target api --tag $(IMAGE):api .
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import THIS_PYTHON, Render, metrics, run
+from conftest import THIS_PYTHON, Render, code_blocks, metrics, run
 from engine import DOCKER, REGISTRY, build_base, engine, unavailable
 from runs import SHORT, outcome, record, train
 from torch_index import PUBLIC, torch_index
@@ -24,6 +24,13 @@ pytestmark = pytest.mark.slow
 
 USER = 10001
 WRITABLE = ("data", "models", "reports", "outputs")
+# Poetry reads PyPI by an interface that not every mirror has, so it is told to use the simple one.
+SIMPLE = """
+[[tool.poetry.source]]
+name = "simple"
+url = "https://pypi.org/simple/"
+priority = "primary"
+"""
 MOUNTS = " ".join(f"--volume $PWD/{name}:/project/{name}" for name in WRITABLE)
 RUN = f"{DOCKER} run --rm --init --network none --read-only --tmpfs /tmp --tmpfs /project/logs {MOUNTS}"
 
@@ -276,6 +283,10 @@ def test_compose(workshop: Workshop) -> None:
         assert json.loads((project / "models/tracking.json").read_text()) == {"mlflow": logged["info"]["run_id"]}
         assert answer(tracker, "/api/2.0/mlflow/runs/search", search, host="attacker.example")[0] == 403
 
+        evaluation = "python evaluate.py run=models output=reports/compose"
+        workshop.call(f"docker-compose run --rm training {evaluation}", **ports)
+        assert metrics(project / "reports/compose") == trained["metrics"]
+
         started = time.perf_counter()
         workshop.call("docker-compose stop --timeout 30 api", **ports)
         assert time.perf_counter() - started < 10
@@ -287,24 +298,38 @@ def test_compose(workshop: Workshop) -> None:
     assert "my-project_mlflow" in workshop.call(f"{DOCKER} volume ls --quiet").stdout.split()  # the runs stay
 
 
-def test_uv(workshop: Workshop, render: Render, index: str) -> None:
-    """The image that uv installs trains to the same bits."""
-    project = render(environment_manager="uv", python_version=THIS_PYTHON)
+def test_the_commands_of_the_readme(workshop: Workshop, tmp_path: Path) -> None:
+    """As printed, but that this engine has no network of its own; Compose has a test of its own."""
+    clone = tmp_path / "clone"
+    run(f"git clone --quiet '{workshop.project}' '{clone}'", tmp_path)
+    [block] = [text for text in code_blocks((clone / "README.md").read_text()) if "make image" in text]
+    assert block.endswith("\nmake down\n")
+    commands = re.sub(r"^make (up|down).*\n", "", block, flags=re.MULTILINE)
+    assert commands.count("docker run ") == 2
+    run(commands.replace("docker run ", f"{DOCKER} run --network none "), clone, **workshop.variables)
+    assert metrics(clone / "reports") == record(clone / "models")["metrics"]
+    assert metrics(clone / "reports")["accuracy"] >= 0.975
+
+
+@pytest.mark.parametrize(("manager", "lock"), [("uv", "uv.lock"), ("poetry", "poetry.lock")])
+def test_other_managers(workshop: Workshop, render: Render, index: str, manager: str, lock: str) -> None:
+    """The image that another manager installs trains to the same bits."""
+    project = render(environment_manager=manager, python_version=THIS_PYTHON)
     pyproject = project / "pyproject.toml"
-    pyproject.write_text(pyproject.read_text().replace(PUBLIC, index))
+    pyproject.write_text(pyproject.read_text().replace(PUBLIC, index) + (SIMPLE if manager == "poetry" else ""))
     other = Workshop(project, {**workshop.variables, "IMAGE_OPTIONS": "--network=host --quiet"})
     missing = other.call("make image", check=False)
-    assert missing.stderr.startswith("error: uv.lock is missing")
-    other.call(f"{Path(sys.executable).with_name('uv')} lock --quiet")
-    other.call("make image IMAGE=with-uv")
+    assert missing.stderr.startswith(f"error: {lock} is missing")
+    other.call(f"{Path(sys.executable).with_name(manager)} lock --quiet")
+    other.call(f"make image IMAGE=with-{manager}")
     (project / "outputs").mkdir()
     give_away(project / "outputs")
-    place = f"--volume {project}/outputs:/project/outputs --tmpfs /project/data:uid={USER}"
+    place = f"--volume {project}/outputs:/project/outputs --network none"
     command = f"python train.py {SHORT} hydra.run.dir=outputs/inside"
-    other.call(f"{DOCKER} run --rm --network none {place} with-uv:training {command}")
-    outside = train(workshop.project, SHORT, "for-uv")
+    other.call(f"{DOCKER} run --rm {place} with-{manager}:training {command}")
+    outside = train(workshop.project, SHORT, f"outside-{manager}")
     assert outcome(project / "outputs/inside") == outcome(outside)
-    assert record(project / "outputs/inside")["locks"].keys() == {"uv.lock"}
+    assert record(project / "outputs/inside")["locks"].keys() == {lock}
 
 
 def test_without_an_engine(render: Render) -> None:

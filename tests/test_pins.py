@@ -93,11 +93,40 @@ def pip_of(project: Path) -> str:
 def test_make_and_readme_name_the_pinned_torch_and_pip(render: Render, manager: str) -> None:
     project = render(environment_manager=manager)
     torch = pins(metadata(render)["project"]["dependencies"])["torch"]
-    texts = [(project / name).read_text() for name in ("environment.mk", "README.md")]
+    texts = [(project / name).read_text() for name in ("environment.mk", "README.md", "Dockerfile")]
     if (project / "environment.yml").exists():
         texts.append((project / "environment.yml").read_text())
     assert {version for text in texts for version in re.findall(r"torch(?:-cpu)?==?([0-9.]+)", text)} <= {torch}
     assert len({version for text in texts for version in re.findall(r"\bpip==?([0-9.]+)", text)}) <= 1
+
+
+@pytest.mark.parametrize("manager", CHOICES["environment_manager"])
+def test_the_dockerfile_names_pinned_tools_and_an_exact_base(render: Render, manager: str) -> None:
+    project = render(environment_manager=manager)
+    text = (project / "Dockerfile").read_text()
+    template = tomllib.loads((ROOT / "pyproject.toml").read_text())["dependency-groups"]["dev"]
+    poetry = [pin for pin in template if pin.startswith("poetry")]
+    tools = pins([*metadata(render)["dependency-groups"]["dev"], *poetry])
+    named = dict(re.findall(r"pip install ([a-z]+)==(\S+)", text))
+    assert named.items() <= {**tools, "pip": named.get("pip"), "torch": named.get("torch")}.items()
+    assert named["hatchling"]
+    assert manager in {"pip": "pip", **named, "conda": "conda"}
+    for version in CHOICES["python_version"]:
+        text = (render(environment_manager=manager, python_version=version) / "Dockerfile").read_text()
+        assert re.search(rf"^ARG BASE=python:{re.escape(version)}\.\d+-slim-bookworm$", text, re.MULTILINE)
+        assert f"/opt/venv/lib/python{version}/site-packages/" in text
+
+
+@pytest.mark.parametrize("tracker", CHOICES["tracker"])
+def test_compose_adds_what_the_tracker_needs(render: Render, tracker: str) -> None:
+    project = render(tracker=tracker)
+    services = yaml.safe_load((project / "compose.yaml").read_text())["services"]
+    assert set(services) == {"training", "training-gpu", "api"}
+    assert services["training-gpu"]["profiles"] == ["gpu"]
+    override = project / "compose.override.yaml"
+    added = yaml.safe_load(override.read_text())["services"] if override.exists() else {}
+    expected = {"mlflow": {"mlflow", "training", "training-gpu"}, "wandb": {"training", "training-gpu"}}
+    assert set(added) == expected.get(tracker, set())
 
 
 @pytest.mark.parametrize("manager", CHOICES["environment_manager"])

@@ -53,7 +53,8 @@ def made(
     folder = tmp_path_factory.mktemp(request.param)
     answers = {"python_version": THIS_PYTHON, "environment_manager": request.param}
     project = Path(cookiecutter(str(ROOT), no_input=True, output_dir=str(folder), extra_context=answers))
-    with torch_index(folder / "index") as address:
+    with torch_index(folder / "index") as address, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("POETRY_CACHE_DIR", str(folder / "cache"))  # of its own: an old page of an index lacks what is new
         pyproject = project / "pyproject.toml"
         text = pyproject.read_text()
         assert text.count(PUBLIC) == 1
@@ -61,7 +62,8 @@ def made(
         run("make setup", project, PATH=tools, VIRTUAL_ENV=str(other))
         run("git init --quiet --initial-branch main && git add . && git commit --quiet --message 'Generate'", project)
         yield project
-    shutil.rmtree(project / ".venv")  # large, and pytest keeps folders
+    for large in (project / ".venv", folder / "cache"):  # pytest keeps folders
+        shutil.rmtree(large, ignore_errors=True)
 
 
 def inside(project: Path, tools: str) -> str:

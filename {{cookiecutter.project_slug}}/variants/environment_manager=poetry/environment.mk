@@ -4,7 +4,7 @@ unexport VIRTUAL_ENV CONDA_PREFIX  # Poetry would fill an environment that is ac
 setup:  ## Make the environment in .venv
 	@command -v poetry >/dev/null || { echo "error: Poetry is not installed; see https://python-poetry.org/docs" >&2; exit 1; }
 	test -f poetry.lock || poetry lock
-	@poetry check --lock --quiet
+	@poetry check --lock >/dev/null
 	poetry sync {{ cookiecutter.__extras[cookiecutter.tracker] | replace("--extra ", "--extras ") }}
 
 lock:  ## Write poetry.lock anew from pyproject.toml

@@ -12,7 +12,7 @@ BASE = $(shell sed -n 's/^ARG BASE=\([^@]*\).*/\1/p' Dockerfile)
 image up: export VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 image up: export REVISION = $(shell git rev-parse --verify --quiet HEAD 2>/dev/null)$(shell git status --porcelain . 2>/dev/null | sed 's/.*/-dirty/;q')
 image up: export FOLDER = $(shell git rev-parse --show-prefix 2>/dev/null)
-image up: export SOURCE = $(shell git config --get remote.origin.url | sed 's|://[^/]*@|://|')
+image up: export SOURCE = $(shell git config --get remote.origin.url 2>/dev/null | sed 's|://[^/]*@|://|')
 # Compose runs as the user who owns the mounted folders.
 up down: export RUN_AS ?= $(shell id -u):$(shell id -g)
 

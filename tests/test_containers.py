@@ -148,14 +148,39 @@ def test_the_image_says_what_it_is(workshop: Workshop) -> None:
     assert workshop.inspect(".Config.Healthcheck.Test", "my-project:api")[0] == "CMD"
 
 
+def said_by_make(project: Path, name: str) -> str:
+    """Return what `make image` would tell the engine in a variable."""
+    printer = project / "printer"
+    printer.write_text(f"#!/bin/sh\necho ${name}\n")
+    printer.chmod(0o755)
+    [text] = set(run("make --silent image DOCKER=./printer", project).stdout.splitlines())
+    return text
+
+
 def test_the_address_of_the_code_holds_no_password(render: Render) -> None:
     project = render()
     run("git init --quiet && git remote add origin https://user:token-12345@example.com/team/project.git", project)
-    printer = project / "printer"
-    printer.write_text("#!/bin/sh\necho $SOURCE\n")
-    printer.chmod(0o755)
-    said = run("make --silent image DOCKER=./printer", project).stdout
-    assert set(said.splitlines()) == {"https://example.com/team/project.git"}
+    assert said_by_make(project, "SOURCE") == "https://example.com/team/project.git"
+
+
+def test_an_image_is_that_of_the_commit_unless_its_own_files_differ(project: Path) -> None:
+    commit = commit_of(project)
+    run(
+        "mkdir reports/new && touch reports/new/metrics.json notebooks/new.ipynb && echo >> tests/test_data.py", project
+    )
+    assert said_by_make(project, "REVISION") == commit
+    changes = (
+        "echo >> src/my_project/cli.py",
+        "touch new.py",
+        "rm train.py",
+        "touch configs/new.yaml",
+        "echo >> Dockerfile",
+    )
+    for change in changes:
+        run(change, project)
+        assert said_by_make(project, "REVISION") == f"{commit}-dirty", change
+        run("git checkout --quiet . && rm --force new.py configs/new.yaml", project)
+    assert said_by_make(project, "REVISION") == commit
 
 
 @pytest.mark.parametrize("user", [USER, 4321])

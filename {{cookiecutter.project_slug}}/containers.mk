@@ -7,10 +7,10 @@ BUILD = DOCKER_BUILDKIT=1 $(DOCKER) build $(foreach name,VERSION REVISION FOLDER
 # What may be said: make image IMAGE_OPTIONS="--build-arg TORCH_INDEX=https://download.pytorch.org/whl/cu130"
 BASE = $(shell sed -n 's/^ARG BASE=\([^@]*\).*/\1/p' Dockerfile)
 
-# What the labels and the records of runs say: the version, the commit, the folder of the project in its repository, and
-# where that is (without the password that an address may hold).
+# What the labels and the records of runs say: the version, the commit (and whether what .dockerignore lets in differs from
+# it), the folder of the project in its repository, and where that is (without the password that an address may hold).
 image up: export VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
-image up: export REVISION = $(shell git rev-parse --verify --quiet HEAD 2>/dev/null)$(shell git status --porcelain . 2>/dev/null | sed 's/.*/-dirty/;q')
+image up: export REVISION = $(shell git rev-parse --verify --quiet HEAD 2>/dev/null)$(shell sed -n 's/^!/:(glob)/p' .dockerignore | xargs git status --porcelain -- Dockerfile 2>/dev/null | sed 's/.*/-dirty/;q')
 image up: export FOLDER = $(shell git rev-parse --show-prefix 2>/dev/null)
 image up: export SOURCE = $(shell git config --get remote.origin.url 2>/dev/null | sed 's|://[^/]*@|://|')
 # Compose runs as the user who owns the mounted folders.

@@ -47,7 +47,7 @@ def main(cfg: DictConfig) -> None:
     checkpoint = restore(session.checkpoint, config.restore, model, trainer)
     trainer.fit(model, data, ckpt_path=checkpoint)
     model.load_state_dict(final_weights(trainer, model))
-    description = {"model": settings["model"], "input_shape": data.input_shape, "classes": data.classes}
+    description = {"model": settings["model"], **data.interface()}
     save_model(model, description, folder / "model.safetensors")
     results = test(trainer, model, data)
     log_results(trainer.loggers, results.metrics())

@@ -1,6 +1,7 @@
 """The commands about runs: `python -m <package> verify outputs/<date>/<time>-<id>`."""
 
 import argparse
+import functools
 import math
 import os
 import sys
@@ -33,6 +34,20 @@ def _diff(arguments: argparse.Namespace) -> int:
     if divergence.what is not None:
         return 1
     return NOT_TRIED if divergence.unfinished else 0
+
+
+def _serve(arguments: argparse.Namespace) -> int:
+    from .serving.server import serve
+
+    limits = (arguments.max_batch, arguments.max_bytes)
+    serve(arguments.run, arguments.host, arguments.port, arguments.wait, *limits)
+    return 0
+
+
+def _number(text: str, least: int, most: int) -> int:
+    if not text.isdecimal() or not least <= int(text) <= most:
+        raise argparse.ArgumentTypeError(f"{text} is out of range: give a number from {least} to {most}")
+    return int(text)
 
 
 def _seeds(text: str) -> int:
@@ -75,6 +90,18 @@ def _parser() -> argparse.ArgumentParser:
     diff.add_argument("run", type=Path, help="folder of a run")
     diff.add_argument("other", type=Path, help="folder of another run")
     diff.set_defaults(command=_diff)
+    server = commands.add_parser("serve", help="answer predictions over HTTP", description="See docs/serving.md.")
+    server.add_argument("--run", type=Path, default=Path("models"), help="folder of the run (default: models)")
+    server.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    port = functools.partial(_number, least=0, most=65535)
+    server.add_argument("--port", type=port, default=8000, help="0: a free one, which is printed (default: 8000)")
+    server.add_argument("--wait", action="store_true", help="listen at once, and load the run when it is finished")
+    limit = functools.partial(_number, least=1, most=10**9)
+    server.add_argument("--max-batch", type=limit, default=1024, help="examples of one request (default: 1024)")
+    server.add_argument(
+        "--max-bytes", type=limit, default=16_000_000, help="bytes of one request's body (default: 16000000)"
+    )
+    server.set_defaults(command=_serve, failure="error")
     return parser
 
 
@@ -92,7 +119,7 @@ def main() -> int:
     except Exception as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             raise
-        print(f"could not be tried: {secrets.mask(explain(error))}", file=sys.stderr)
+        print(f"{getattr(arguments, 'failure', 'could not be tried')}: {secrets.mask(explain(error))}", file=sys.stderr)
         return NOT_TRIED
 
 

@@ -73,6 +73,11 @@ class DataModule(LightningDataModule):
                 f"examples of data={data.name}: choose a smaller one"
             )
 
+    def interface(self) -> dict[str, Any]:
+        """Return shape and number type of one stored input, and the names of the classes, in plain types."""
+        shape, dtype = self.manifest["input_shape"], self.manifest["input_dtype"]
+        return {"input_shape": shape, "input_dtype": dtype, "classes": self.classes}
+
     def statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return mean and standard deviation of the training inputs: per channel (images) or per feature (tables).
 

@@ -16,7 +16,7 @@ from torch.nn import functional as F
 
 from ..data.datamodule import DataModule
 from ..files import write_json, write_text
-from ..models.classifier import Classifier
+from ..models.classifier import Classifier, probabilities
 from .figures import plot_confusion_matrix, plot_learning_curves
 
 log = logging.getLogger(__name__)
@@ -51,6 +51,15 @@ class Results:
     def confusion(self) -> list[list[int]]:
         """Return the confusion matrix: rows are the true classes, columns the predicted ones."""
         return confusion_matrix(self.targets, self.predicted, labels=range(len(self.classes))).tolist()
+
+    def per_example(self) -> list[dict[str, Any]]:
+        """Return the true class of each example, the predicted one, and its probability, which is written exactly."""
+        highest = probabilities(self.logits).amax(1)
+        rows = zip(self.targets.tolist(), self.predicted.tolist(), highest.tolist(), strict=True)
+        return [
+            {"actual": self.classes[actual], "predicted": self.classes[predicted], "probability": probability}
+            for actual, predicted, probability in rows
+        ]
 
     def per_class(self) -> list[dict[str, Any]]:
         """Return precision, recall, F1 and the number of examples of each class."""
@@ -92,11 +101,7 @@ def write_results(results: Results, history: Path, folder: Path) -> None:
         for name, row in zip(names, results.confusion(), strict=True)
     ]
     write_text(folder / "confusion_matrix.csv", _as_csv(matrix))
-    pairs = zip(results.targets.tolist(), results.predicted.tolist(), strict=True)
-    write_text(
-        folder / "predictions.csv",
-        _as_csv([{"actual": names[actual], "predicted": names[predicted]} for actual, predicted in pairs]),
-    )
+    write_text(folder / "predictions.csv", _as_csv(results.per_example()))
     plot_confusion_matrix(results.confusion(), names, folder / "confusion_matrix.png")
     plot_learning_curves(history, folder / "learning_curves.png")
     shown = ", ".join(f"{name} {value:.4f}" for name, value in results.metrics().items() if name != "examples")

@@ -20,7 +20,8 @@ def save_model(model: Classifier, description: dict[str, Any], path: Path) -> No
 
     Args:
         model: the trained model.
-        description: plain types: `model` (its configuration), `input_shape` and `classes` (their names).
+        description: plain types: `model` (its configuration), `input_shape` and `input_dtype` (of the stored inputs),
+            and `classes` (their names).
         path: the file to write.
     """
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}

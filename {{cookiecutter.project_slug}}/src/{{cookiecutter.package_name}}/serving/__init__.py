@@ -1,0 +1,1 @@
+"""The final model over HTTP, see docs/serving.md."""

@@ -1,0 +1,123 @@
+"""The routes."""
+
+import asyncio
+import functools
+from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
+from typing import Any
+
+from fastapi import FastAPI, HTTPException, Request
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from fastapi_offline import FastAPIOffline
+from pydantic import ValidationError
+from starlette.requests import ClientDisconnect
+
+from . import describe, schemas
+from .examples import test_examples
+from .predictor import Predictor
+
+# The page is one file, and loads nothing from elsewhere.
+_PAGE_POLICY = "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
+
+
+def build_app(predictor: Predictor, max_batch: int, max_bytes: int) -> FastAPI:
+    """Return the application.
+
+    Args:
+        predictor: the model.
+        max_batch: examples of one request.
+        max_bytes: of the body of one request.
+    """
+    info = describe.model(predictor, max_batch, max_bytes)
+    shape, dtype = predictor.input_shape, predictor.input_dtype
+    inputs_type = schemas.inputs_type(shape, dtype, max_batch)
+    # one thread: requests wait for the model one after the other, and the event loop for none of them
+    worker = ThreadPoolExecutor(max_workers=1)
+    app: FastAPI = FastAPIOffline(title=info["project"]["name"], version=info["project"]["version"], redoc_url=None)
+
+    def answer(body: bytes, request: Request) -> bytes:
+        try:
+            inputs = inputs_type.model_validate_json(body).inputs  # type: ignore[attr-defined]
+        except ValidationError as error:
+            raise HTTPException(422, schemas.explain(error, shape, dtype)) from None
+        request.state.examples = len(inputs)
+        predictions = [
+            schemas.Prediction(
+                predicted=predictor.classes[predicted],
+                probability=row[predicted],
+                probabilities=dict(zip(predictor.classes, row, strict=True)),
+            )
+            for predicted, row in zip(*predictor.predict(inputs), strict=True)
+        ]
+        answered = schemas.Predictions(model_sha256=predictor.model_sha256, predictions=predictions)
+        return answered.model_dump_json().encode()
+
+    @app.post(
+        "/predict",
+        response_model=schemas.Predictions,
+        responses={status: {"model": schemas.Problem} for status in (413, 415, 422)},
+        openapi_extra={
+            "requestBody": {
+                "required": True,
+                "content": {"application/json": {"schema": inputs_type.model_json_schema()}},
+            }
+        },
+    )
+    async def predict(request: Request) -> Response:
+        """Return the probabilities of the classes for a list of examples."""
+        if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
+            raise HTTPException(415, "the body has to be JSON: send it with Content-Type: application/json")
+        body = await _read(request, max_bytes)
+        loop = asyncio.get_running_loop()
+        return Response(await loop.run_in_executor(worker, answer, body, request), media_type="application/json")
+
+    @app.get("/health")
+    async def health() -> schemas.Health:
+        """Say that the model is loaded."""
+        return schemas.Health(status="ok")
+
+    @app.get("/model")
+    async def model() -> dict[str, Any]:
+        """Return what the model is, what it was trained on, and how good it is."""
+        return info
+
+    @functools.cache
+    def found() -> schemas.Examples:
+        return test_examples(predictor)
+
+    @app.get("/examples")
+    def examples() -> schemas.Examples:
+        """Return one test example of each class, where the prepared data is at hand."""
+        return found()
+
+    page = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
+
+    @app.get("/", include_in_schema=False)
+    async def home() -> HTMLResponse:
+        return HTMLResponse(page, headers={"Content-Security-Policy": _PAGE_POLICY})
+
+    @app.exception_handler(Exception)
+    async def failed(request: Request, error: Exception) -> JSONResponse:
+        return JSONResponse({"detail": "the server failed; its log says why"}, 500)
+
+    return app
+
+
+async def _read(request: Request, most: int) -> bytes:
+    """Return the body, which is never held in memory beyond `most` bytes.
+
+    Raises:
+        HTTPException: it is larger, or ends too early.
+    """
+    too_large = HTTPException(413, f"the body is larger than {most} bytes: send fewer examples at once")
+    if int(request.headers.get("content-length", 0)) > most:
+        raise too_large
+    body = bytearray()
+    try:
+        async for chunk in request.stream():  # its length need not be announced
+            if len(body) + len(chunk) > most:
+                raise too_large
+            body += chunk
+    except ClientDisconnect:
+        raise HTTPException(400, "the body ended too early") from None
+    return bytes(body)

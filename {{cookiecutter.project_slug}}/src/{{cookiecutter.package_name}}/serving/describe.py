@@ -1,0 +1,27 @@
+"""What `/model` says, from the record of the run."""
+
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from .predictor import Predictor
+
+
+def model(predictor: Predictor, max_batch: int, max_bytes: int) -> dict[str, Any]:
+    """Return version, digests, data, inputs, classes, metrics and limits, in plain types."""
+    record = predictor.record
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return {
+        "project": {"name": project["name"], "version": project["version"]},
+        "git": record["git"] and {key: record["git"][key] for key in ("commit", "dirty")},
+        "trained": record["sessions"][-1]["ended"],
+        "promise": record["promise"],
+        "model_sha256": record["model_sha256"],
+        "weights_sha256": record["weights_sha256"],
+        "data": record["data"],
+        "network": record["config"]["model"],
+        "inputs": {"shape": predictor.input_shape, "dtype": predictor.input_dtype},
+        "classes": predictor.classes,
+        "metrics": record["metrics"],
+        "limits": {"examples": max_batch, "bytes": max_bytes},
+    }

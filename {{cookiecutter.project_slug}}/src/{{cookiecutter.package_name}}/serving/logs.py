@@ -1,0 +1,75 @@
+"""The log of the server: one JSON object in each line of stderr, and one line for each request."""
+
+import json
+import logging
+import sys
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from ..secrets import MaskFilter
+
+log = logging.getLogger(__name__)
+
+_LONGEST = 200  # characters of a path, which a client chooses
+
+
+def configure() -> None:
+    """Send all log records to stderr, as JSON and without secrets."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_Json())
+    handler.addFilter(MaskFilter())
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+
+
+class _Json(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+            **getattr(record, "request", {}),
+        }
+        if record.exc_text or record.exc_info:
+            line["traceback"] = record.exc_text or self.formatException(record.exc_info)  # type: ignore[arg-type]
+        return json.dumps(line, ensure_ascii=False)
+
+
+class RequestLog:
+    """Writes a line for each request: method, path, status, milliseconds, client, and the number of examples.
+
+    Bodies and query strings are never written. An error of the server is written with its traceback, which the client
+    does not get.
+    """
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass on a request (ASGI)."""
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started, status = time.perf_counter(), 500
+        state = scope.setdefault("state", {})
+
+        async def noted(message: Any) -> None:
+            nonlocal status
+            status = message.get("status", status)
+            await send(message)
+
+        failed = False
+        try:
+            await self.app(scope, receive, noted)
+        except Exception:  # answered already, by the handler of app.py
+            failed = True
+        request = {
+            "method": scope["method"],
+            "path": scope["path"][:_LONGEST],
+            "status": status,
+            "milliseconds": round(1000 * (time.perf_counter() - started), 3),
+            "client": (scope["client"] or ["unknown"])[0],
+        }
+        if "examples" in state:
+            request["examples"] = state["examples"]
+        log.log(logging.ERROR if failed else logging.INFO, "request", exc_info=failed, extra={"request": request})

@@ -1,0 +1,90 @@
+"""A finished run, loaded to predict with the settings that it was trained and tested with."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..check import check
+from ..config import Config
+from ..errors import RecordError
+from ..files import file_digest
+from ..reproducibility import record
+from ..runs import read_config
+from ..training.determinism import apply, pin_environment
+
+
+class Predictor:
+    """The model of a run, on the device and in the precision of its test. Use it from one thread.
+
+    Args:
+        folder: of the run.
+
+    Raises:
+        UserError: the run is missing or not finished, or the model is not the one that the record names.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.record = read_finished(folder)
+        path = folder / "model.safetensors"
+        self.config = _settings(folder)
+        pin_environment(self.config.reproducibility)
+
+        # torch is imported here, when what it reads from the environment is set
+        from ..models.saved import load_model
+        from ..training.trainer import build_tester
+
+        apply(self.config.reproducibility)
+        self._tester = build_tester(self.config)
+        model, description = load_model(path)
+        model = self._tester.precision_plugin.convert_module(model)  # type: ignore[assignment]
+        self._model = model.to(self._tester.strategy.root_device).eval()
+        self.input_shape: list[int] = description["input_shape"]
+        self.input_dtype: str = description["input_dtype"]
+        self.classes: list[str] = description["classes"]
+
+    @property
+    def model_sha256(self) -> str:
+        """The SHA-256 of the model file."""
+        return self.record["model_sha256"]
+
+    def predict(self, inputs: list[Any]) -> tuple[list[int], list[list[float]]]:
+        """Return the most probable class of each example, and the probability of every class.
+
+        Args:
+            inputs: examples as stored, as lists in lists of the shape (n, *input_shape).
+        """
+        import torch
+
+        from ..models.classifier import probabilities
+
+        batch = torch.from_numpy(np.array(inputs, self.input_dtype)).to(self._tester.strategy.root_device)
+        with torch.inference_mode(), self._tester.precision_plugin.forward_context():
+            logits = self._model.infer(batch).cpu()
+        return logits.argmax(1).tolist(), probabilities(logits).tolist()
+
+
+def read_finished(folder: Path) -> dict[str, Any]:
+    """Return the record of a finished run, whose model file is the one that it names.
+
+    Raises:
+        RecordError: there is none, or it is not finished, or the model file is missing or another.
+    """
+    found = record.read(folder)
+    if found["status"] != "finished":
+        raise RecordError(f"the run in {folder} is not finished: finish it, or wait for it with --wait")
+    path = folder / "model.safetensors"
+    if not path.is_file():
+        raise RecordError(f"{path} does not exist: fetch it (dvc pull), or train again")
+    if file_digest(path) != found["model_sha256"]:
+        raise RecordError(
+            f"{path} is not the model that {folder / 'run.json'} names (its SHA-256 differs): fetch both again "
+            "(dvc checkout), or train again"
+        )
+    return found
+
+
+def _settings(folder: Path) -> Config:
+    saved = read_config(str(folder))
+    saved.tracking = {}  # nothing is tracked, so a tracker's package is not needed
+    return check(saved)

@@ -1,0 +1,123 @@
+"""The process: it listens, waits for a run where it is asked to, and stops when it is told to."""
+
+import logging
+import signal
+import socket
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.responses import JSONResponse
+
+from ..errors import ConfigError, UserError
+from . import logs
+from .predictor import Predictor, read_finished
+
+log = logging.getLogger(__name__)
+
+_LOOK_EVERY = 1.0  # seconds
+_FINISH_WITHIN = 8  # seconds for requests in progress; `docker stop` kills after ten
+
+
+def serve(run: Path, host: str, port: int, wait: bool, max_batch: int, max_bytes: int) -> None:
+    """Answer requests until SIGTERM or SIGINT; requests in progress are finished first.
+
+    Args:
+        run: folder of the run.
+        host: address to listen on.
+        port: likewise; 0: a free one, which is printed.
+        wait: listen at once, and load the run when it is finished.
+        max_batch: examples of one request.
+        max_bytes: of the body of one request.
+
+    Raises:
+        UserError: the address cannot be listened on, or the run cannot be loaded.
+    """
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sys.exit(0))  # uvicorn raises the signal again when it has finished
+    logs.configure()
+
+    def load() -> Any:
+        from .app import build_app
+
+        return build_app(Predictor(run), max_batch, max_bytes)
+
+    with _bind(host, port) as listener:  # before the model is loaded
+        app = Waiting(run, load) if wait else load()
+        config = uvicorn.Config(
+            logs.RequestLog(app),
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=_FINISH_WITHIN,
+        )
+        name = f"[{host}]" if ":" in host else host
+        print(f"serving {run} on http://{name}:{listener.getsockname()[1]}", flush=True)
+        try:
+            uvicorn.Server(config).run(sockets=[listener])
+        finally:
+            if isinstance(app, Waiting):
+                app.stop()
+
+
+class Waiting:
+    """Answers 503 until there is a finished run, and then what the loaded application answers.
+
+    Args:
+        run: folder of the run.
+        load: returns the application.
+    """
+
+    def __init__(self, run: Path, load: Callable[[], Any]) -> None:
+        self._run, self._load = run, load
+        self._app: Any = None
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request (ASGI)."""
+        if self._app is not None:
+            await self._app(scope, receive, send)
+        elif scope["path"] == "/health":
+            await JSONResponse({"status": "waiting"}, 503)(scope, receive, send)
+        else:
+            await JSONResponse({"detail": "there is no finished run yet"}, 503, {"Retry-After": "1"})(
+                scope, receive, send
+            )
+
+    def stop(self) -> None:
+        """Look no longer."""
+        self._stopped.set()
+        self._thread.join()
+
+    def _look(self) -> None:
+        said = ""
+        while not self._stopped.is_set():
+            try:
+                read_finished(self._run)  # before torch and all else is imported
+                self._app = self._load()
+                log.info("loaded %s", self._run)
+                return
+            except Exception as error:  # record and model may arrive one after the other
+                if str(error) != said:
+                    said = str(error)
+                    log.info("waiting: %s", said, exc_info=not isinstance(error, UserError))
+            self._stopped.wait(_LOOK_EVERY)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise ConfigError(
+            f"--host {host} --port {port} cannot be listened on ({error.strerror}): choose another, such as --port 0"
+        ) from error
+    return listener

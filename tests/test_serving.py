@@ -1,0 +1,396 @@
+"""The model over HTTP: real server processes, the same bits as evaluate.py, limits, a real browser."""
+
+import csv
+import http.client
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import page
+from conftest import digest, run
+from playwright.sync_api import Page
+from runs import SHORT, train
+
+pytestmark = pytest.mark.slow
+
+
+class Server:
+    """`python -m my_project serve` as a process of its own, on a free port."""
+
+    def __init__(self, project: Path, arguments: str) -> None:
+        outer = {key: value for key, value in os.environ.items() if key not in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
+        command = [project / ".venv/bin/python", "-m", "my_project", "serve", "--port", "0", *arguments.split()]
+        self.log = project / f"serve-{time.monotonic_ns()}.log"
+        with self.log.open("w") as log:
+            self.process = subprocess.Popen(
+                command, cwd=project, env={**outer, "PYTHONPATH": "src"}, stdout=subprocess.PIPE, stderr=log, text=True
+            )
+        assert self.process.stdout
+        said = self.process.stdout.readline()
+        found = re.search(r"http://127\.0\.0\.1:(\d+)", said)
+        assert found, said + self.log.read_text()
+        self.port = int(found[1])
+        self.address = f"http://127.0.0.1:{self.port}"
+
+    def ask(self, path: str, body: bytes | None = None, **headers: str) -> tuple[int, Any]:
+        """Return status and answer; a body is sent as JSON unless the headers say otherwise."""
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(self.address + path, body, {"Content-Type": "application/json", **named})
+        try:
+            with urllib.request.urlopen(request) as response:
+                return response.status, json.loads(response.read())
+        except urllib.error.HTTPError as error:
+            return error.code, json.loads(error.read())
+
+    def predict(self, inputs: list[Any]) -> list[dict[str, Any]]:
+        """Return the answers for some examples."""
+        status, answer = self.ask("/predict", json.dumps({"inputs": inputs}).encode())
+        assert status == 200, answer
+        return answer["predictions"]
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Return what was logged so far; every line is a JSON object."""
+        return [json.loads(line) for line in self.log.read_text().splitlines()]
+
+    def stop(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal and return the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=30)
+
+
+@contextmanager
+def serving(project: Path, arguments: str) -> Iterator[Server]:
+    server = Server(project, arguments)
+    try:
+        until(lambda: server.ask("/health")[0] in (200, 503))
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.stop(signal.SIGKILL)
+
+
+def until(condition: Any, seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(0.05)
+
+
+@pytest.fixture(scope="module")
+def served(shared_project: Path) -> Iterator[Server]:
+    train(shared_project, f"{SHORT} model=cnn", "served")
+    run("python evaluate.py run=outputs/served", shared_project)
+    with serving(shared_project, "--run outputs/served --max-bytes 2000000") as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def inputs(served: Server, shared_project: Path) -> list[Any]:
+    """Return the test examples, in the order in which evaluate.py reads them."""
+    code = (
+        "import json; from my_project.check import check; from my_project.runs import read_config;"
+        "from my_project.data.datamodule import DataModule;"
+        "d = DataModule(check(read_config('outputs/served')));"
+        "print(json.dumps(d.dataset.inputs.rows(d.splits['test']).tolist()))"
+    )
+    return json.loads(run(f'python -c "{code}"', shared_project, PYTHONPATH="src").stdout)
+
+
+def test_predictions_are_those_of_evaluate_to_the_bit(served: Server, shared_project: Path, inputs: list[Any]) -> None:
+    """Each example alone, in odd company, and all at once: the numbers as they are written, digit by digit."""
+    with (shared_project / "outputs/served/evaluation/predictions.csv").open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == len(inputs) > 200
+    for size in (1, 7, len(inputs)):
+        found = []
+        for first in range(0, len(inputs) if size > 1 else 60, size):
+            found += served.predict(inputs[first : first + size])
+        for row, answer in zip(rows, found, strict=size > 1):
+            assert answer["predicted"] == row["predicted"]
+            assert repr(answer["probability"]) == row["probability"]
+            assert answer["probabilities"][row["predicted"]] == answer["probability"]
+    assert served.predict(inputs[5:6])[0] == found[5]  # all classes too, and not only the first
+
+
+def test_another_model_gives_other_predictions(served: Server, shared_project: Path, inputs: list[Any]) -> None:
+    train(shared_project, f"{SHORT} model=cnn seed=43", "other")
+    with serving(shared_project, "--run outputs/other") as other:
+        assert other.ask("/model")[1]["model_sha256"] != served.ask("/model")[1]["model_sha256"]
+        assert other.predict(inputs[:50]) != served.predict(inputs[:50])
+
+
+# How many rows differ, in batches of all kinds, from the same rows in one batch: the network alone, and in blocks.
+_BITS = """
+import sys
+from pathlib import Path
+from hydra import compose, initialize_config_dir
+import my_project.cli  # its resolvers
+from my_project.check import check
+from my_project.training.determinism import apply, pin_environment
+model, mode, *shape = sys.argv[1:]
+with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
+    settings = check(compose("config", [f"model={model}", f"reproducibility={mode}", "tracking=none"]))
+pin_environment(settings.reproducibility)
+import torch
+from my_project.models.classifier import Classifier, build_network
+apply(settings.reproducibility)
+torch.manual_seed(0)
+shape = tuple(map(int, shape))
+network = build_network(settings.model, shape, 10)
+classifier = Classifier(network, torch.full(shape[:1] + (1,) * (len(shape) - 1), 100.0), torch.tensor(70.0)).eval()
+inputs = torch.randint(0, 256, (200, *shape), dtype=torch.uint8)
+differ = []
+with torch.inference_mode():
+    for function in (classifier, classifier.infer):
+        together, rows = function(inputs), 0
+        for size in (1, 2, 3, 5, 15, 16, 17, 33, 200):
+            order = torch.randperm(200)
+            apart = torch.cat([function(part) for part in inputs[order].split(size)])
+            rows += int((apart != together[order]).any(1).sum())
+        differ.append(rows)
+print(*differ)
+"""
+
+
+@pytest.mark.parametrize("mode", ["strict", "portable"])
+@pytest.mark.parametrize(("model", "shape"), [("mlp", "30"), ("mlp", "1 28 28"), ("cnn", "1 8 8"), ("cnn", "1 28 28")])
+def test_an_example_has_the_same_bits_alone_and_in_any_company(
+    shared_project: Path, model: str, shape: str, mode: str
+) -> None:
+    """In blocks of one size; without them it has not, so that the comparison can fail."""
+    (shared_project / "bits.py").write_text(_BITS)
+    alone, blocks = run(f"python bits.py {model} {mode} {shape}", shared_project, PYTHONPATH="src").stdout.split()
+    assert blocks == "0"
+    assert int(alone) > 0
+
+
+def test_the_model_says_what_it_is(served: Server, shared_project: Path) -> None:
+    record = json.loads((shared_project / "outputs/served/run.json").read_text())
+    status, model = served.ask("/model")
+    assert status == 200
+    for key in ("model_sha256", "weights_sha256", "data", "metrics"):
+        assert model[key] == record[key]
+    assert model["model_sha256"] == digest(shared_project / "outputs/served/model.safetensors")
+    assert model["git"]["commit"] == run("git rev-parse HEAD", shared_project).stdout.strip()
+    assert model["project"] == {"name": "my-project", "version": "0.1.0"}
+    assert [example["actual"] for example in served.ask("/examples")[1]["examples"]] == model["classes"]
+
+
+GOOD = [[[0] * 8] * 8]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "sentence"),
+    [
+        (b"", 422, "the body"),
+        (b"{", 422, "the body"),
+        (b"[]", 422, "an object whose key `inputs`"),
+        (b"{}", 422, "inputs"),
+        (json.dumps({"inputs": []}), 422, "inputs"),
+        (json.dumps({"inputs": [GOOD, [[[0] * 8] * 7]]}), 422, "inputs[1][0]"),
+        (json.dumps({"inputs": [[[[0] * 7 + [256]] * 8]]}), 422, "inputs[0][0][0][7]"),
+        (json.dumps({"inputs": [[[[0] * 7 + ["1"]] * 8]]}), 422, "inputs[0][0][0][7]"),
+        (json.dumps({"inputs": [[[[0.5] * 8] * 8]]}), 422, "inputs[0][0][0][0]"),
+        (b'{"inputs": [[[' + b",".join([b"[NaN,0,0,0,0,0,0,0]"] * 8) + b"]]]}", 422, "inputs"),
+        (json.dumps({"inputs": [GOOD] * 1025}), 422, "1024"),
+        (json.dumps({"inputs": [GOOD], "more": 1}), 422, "more"),
+        (json.dumps({"inputs": [GOOD] * 20000}), 413, "larger than 2000000 bytes"),
+    ],
+    ids=lambda value: str(value)[:30],
+)
+def test_bad_requests_are_refused_in_one_sentence(
+    served: Server, body: str | bytes, status: int, sentence: str
+) -> None:
+    got, answer = served.ask("/predict", body.encode() if isinstance(body, str) else body)
+    assert got == status, answer
+    assert sentence in answer["detail"]
+    assert "\n" not in answer["detail"]
+    assert served.ask("/predict", json.dumps({"inputs": [GOOD]}).encode())[0] == 200  # and it goes on
+
+
+def test_other_bad_requests(served: Server) -> None:
+    assert served.ask("/predict", b"inputs=1", Content_Type="text/plain")[0] == 415
+    assert served.ask("/predict")[0] == 405
+    assert served.ask("/nothing")[0] == 404
+    connection = http.client.HTTPConnection("127.0.0.1", served.port)
+    connection.putrequest("POST", "/predict")
+    for header in (("Content-Type", "application/json"), ("Content-Length", "1000000000")):
+        connection.putheader(*header)
+    connection.endheaders()
+    assert connection.getresponse().status == 413  # before anything of the body is sent
+    connection = http.client.HTTPConnection("127.0.0.1", served.port)  # no length is announced
+    connection.request("POST", "/predict", iter([b" " * 100_000] * 30), {"Content-Type": "application/json"})
+    assert connection.getresponse().status == 413
+
+
+def test_the_log_is_json_and_holds_no_body(served: Server) -> None:
+    marked = json.dumps({"inputs": [[[[77] * 8] * 8]] * 123}).encode()
+    served.ask("/predict?key=hunter2", marked)
+    until(lambda: served.lines()[-1].get("examples") == 123)
+    last = served.lines()[-1]
+    assert (last["method"], last["path"], last["status"]) == ("POST", "/predict", 200)
+    assert last["milliseconds"] > 0
+    assert "77, 77" not in served.log.read_text()
+    assert "hunter2" not in served.log.read_text()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_request_in_progress_is_finished_at_a_signal(shared_project: Path, served: Server, number: int) -> None:
+    body = json.dumps({"inputs": [GOOD] * 1024}).encode()
+    with serving(shared_project, "--run outputs/served") as server:
+        connection = socket.create_connection(("127.0.0.1", server.port))
+        head = ["POST /predict HTTP/1.1", "Host: x", "Content-Type: application/json", f"Content-Length: {len(body)}"]
+        connection.sendall("\r\n".join([*head, "", ""]).encode() + body[:-100])
+        time.sleep(0.3)
+        stopping = threading.Thread(target=server.stop, args=[number])
+        stopping.start()
+        time.sleep(0.5)
+        assert server.process.poll() is None  # it waits for the rest
+        connection.sendall(body[-100:])
+        answer = b""
+        while part := connection.recv(65536):
+            answer += part
+        stopping.join()
+        assert b"200 OK" in answer[:50]
+        assert answer.count(b'"predicted"') == 1024
+        assert server.process.returncode == 0
+
+
+def test_with_wait_it_serves_a_run_when_that_is_finished(shared_project: Path, served: Server) -> None:
+    folder = shared_project / "outputs" / "later"
+    folder.mkdir(parents=True)
+    with serving(shared_project, "--run outputs/later --wait") as server:
+        assert server.ask("/health") == (503, {"status": "waiting"})
+        assert server.ask("/predict", b"{}")[0] == 503
+        for name in ("config.yaml", "model.safetensors", "run.json"):  # one after the other
+            assert server.ask("/health")[0] == 503
+            (folder / name).write_bytes((shared_project / "outputs/served" / name).read_bytes())
+        until(lambda: server.ask("/health") == (200, {"status": "ok"}))
+        assert server.ask("/model")[1]["model_sha256"] == served.ask("/model")[1]["model_sha256"]
+        assert server.stop() == 0
+
+
+def test_what_cannot_be_served_is_said_in_one_sentence(shared_project: Path, served: Server, tmp_path: Path) -> None:
+    def refused(arguments: str) -> str:
+        result = run(f"python -m my_project serve {arguments}", shared_project, check=False, PYTHONPATH="src")
+        assert result.returncode != 0
+        return result.stderr.strip().splitlines()[-1]
+
+    assert "does not exist" in refused("--run outputs/nowhere")
+    assert "cannot be listened on" in refused(f"--run outputs/served --port {served.port}")
+    assert "65535" in refused("--port 65536")
+    for name in ("config.yaml", "run.json", "model.safetensors"):
+        (tmp_path / name).write_bytes((shared_project / "outputs/served" / name).read_bytes())
+    weights = bytearray((tmp_path / "model.safetensors").read_bytes())
+    weights[-1] ^= 1
+    (tmp_path / "model.safetensors").write_bytes(weights)
+    assert "is not the model that" in refused(f"--run {tmp_path}")
+
+
+@pytest.mark.parametrize("width", [1000, 360])
+def test_the_prediction_page_in_a_browser(served: Server, tmp_path: Path, width: int) -> None:
+    examples = served.ask("/examples")[1]["examples"]
+    with page(width) as opened:
+        opened.goto(served.address)
+        buttons = opened.locator("#examples button")
+        buttons.last.wait_for()
+        assert [text.strip() for text in buttons.all_inner_texts()] == served.ask("/model")[1]["classes"]
+        for number, example in enumerate(examples):
+            [expected] = served.predict([example["inputs"]])
+            with opened.expect_response("**/predict"):
+                if number % 2:
+                    buttons.nth(number).click()
+                else:  # without a pointer
+                    buttons.nth(number).press("Enter")
+            percent = f"{100 * expected['probability']:.2f} %"
+            opened.get_by_text(f"{expected['predicted']}, with a probability of {percent}").wait_for()
+            assert buttons.nth(number).get_attribute("aria-pressed") == "true"
+            _shows(opened, expected["probabilities"])
+        assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        opened.screenshot(path=tmp_path / "page.png", full_page=True)
+
+
+def _shows(opened: Page, probabilities: dict[str, float]) -> None:
+    """Whether names, bars and numbers are those of the answer."""
+    table = opened.locator("#probabilities")
+    assert table.locator("th").all_inner_texts() == list(probabilities)
+    assert table.locator("td.number").all_inner_texts() == [f"{100 * value:.2f} %" for value in probabilities.values()]
+    widths = table.locator("td.bar").evaluate_all(
+        "cells => cells.map(cell => cell.firstChild.offsetWidth / cell.clientWidth)"
+    )
+    assert widths == pytest.approx(list(probabilities.values()), abs=0.02)
+
+
+def test_other_inputs_can_be_drawn_and_written(served: Server) -> None:
+    with page() as opened:
+        opened.goto(served.address)
+        opened.locator("#examples button").last.wait_for()
+        opened.get_by_role("button", name="Clear").click()
+        box = opened.locator("#image").bounding_box()
+        assert box
+        opened.mouse.move(box["x"] + 0.55 * box["width"], box["y"] + 1)
+        opened.mouse.down()
+        opened.mouse.move(box["x"] + 0.55 * box["width"], box["y"] + box["height"] - 1, steps=40)
+        with opened.expect_response("**/predict"):
+            opened.mouse.up()
+        column = [[16 if place == 4 else 0 for place in range(8)]] * 8  # the largest number of the examples is 16
+        assert json.loads(opened.get_by_label("Numbers").input_value()) == [column]
+        opened.get_by_text(f"{served.predict([[column]])[0]['predicted']}, with a probability").wait_for()
+        opened.get_by_label("Numbers").fill("[[1, 2]]")
+        opened.get_by_role("button", name="Predict").click()
+        opened.get_by_role("alert").get_by_text("inputs[0][0]").wait_for()
+        assert opened.locator("#probabilities tr").count() == 0
+
+
+def test_a_table_and_a_project_without_its_data(shared_project: Path, served: Server) -> None:
+    """Numbers with digits behind the point, no image, and a page that says why it has no examples."""
+    train(shared_project, "experiment=breast_cancer tracking=none training.epochs=2", "table")
+    data, away = shared_project / "data" / "processed" / "breast_cancer", shared_project / "away"
+    with serving(shared_project, "--run outputs/table") as server, page() as opened:
+        data.rename(away)
+        try:
+            assert "python prepare.py" in server.ask("/examples")[1]["missing"]
+            opened.goto(server.address)
+            opened.get_by_text("data/processed/breast_cancer is not here").wait_for()
+        finally:
+            away.rename(data)
+        rows = list(csv.DictReader((shared_project / "outputs/table/test/predictions.csv").open()))
+        examples = server.ask("/examples")[1]["examples"]
+        for example, answer in zip(examples, server.predict([item["inputs"] for item in examples]), strict=True):
+            first = next(row for row in rows if row["actual"] == example["actual"])
+            assert (answer["predicted"], repr(answer["probability"])) == (first["predicted"], first["probability"])
+        opened.goto(server.address)
+        opened.get_by_role("button", name="benign").click()
+        opened.get_by_text("with a probability of").wait_for()
+        assert not opened.locator("#image").is_visible()
+        status, answer = server.ask("/predict", json.dumps({"inputs": [[1e39] * 30]}).encode())
+        assert (status, "inputs[0][0]" in answer["detail"]) == (422, True)
+
+
+def test_the_openapi_page_in_a_browser(served: Server) -> None:
+    """It is shown and can be used without any other machine, which the page's check guards."""
+    with page() as opened:
+        opened.goto(f"{served.address}/docs")
+        opened.get_by_role("button", name=re.compile("POST.*predict", re.IGNORECASE)).first.click()
+        opened.get_by_role("button", name="Try it out").click()
+        opened.locator("textarea").fill(json.dumps({"inputs": [GOOD]}))
+        opened.get_by_role("button", name="Execute").click()
+        opened.get_by_text("probabilities").first.wait_for()
+        assert (
+            opened.locator(".live-responses-table tbody .response-col_status")
+            .first.inner_text()
+            .strip()
+            .startswith("200")
+        )

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 from browser import page
 from conftest import digest, run
+from playwright.sync_api import Page
 from runs import SHORT, train
 
 pytestmark = pytest.mark.slow
@@ -96,7 +97,7 @@ def served(shared_project: Path) -> Iterator[Server]:
 
 
 @pytest.fixture(scope="module")
-def test_split(served: Server, shared_project: Path) -> list[Any]:
+def inputs(served: Server, shared_project: Path) -> list[Any]:
     """Return the test examples, in the order in which evaluate.py reads them."""
     code = (
         "import json; from my_project.check import check; from my_project.runs import read_config;"
@@ -107,43 +108,72 @@ def test_split(served: Server, shared_project: Path) -> list[Any]:
     return json.loads(run(f'python -c "{code}"', shared_project, PYTHONPATH="src").stdout)
 
 
-def test_predictions_are_those_of_evaluate_to_the_bit(
-    served: Server, shared_project: Path, test_split: list[Any]
-) -> None:
+def test_predictions_are_those_of_evaluate_to_the_bit(served: Server, shared_project: Path, inputs: list[Any]) -> None:
     """Each example alone, in odd company, and all at once: the numbers as they are written, digit by digit."""
     with (shared_project / "outputs/served/evaluation/predictions.csv").open() as stream:
         rows = list(csv.DictReader(stream))
-    assert len(rows) == len(test_split) > 200
-    for size in (1, 7, len(test_split)):
+    assert len(rows) == len(inputs) > 200
+    for size in (1, 7, len(inputs)):
         found = []
-        for first in range(0, len(test_split) if size > 1 else 60, size):
-            found += served.predict(test_split[first : first + size])
+        for first in range(0, len(inputs) if size > 1 else 60, size):
+            found += served.predict(inputs[first : first + size])
         for row, answer in zip(rows, found, strict=size > 1):
             assert answer["predicted"] == row["predicted"]
             assert repr(answer["probability"]) == row["probability"]
             assert answer["probabilities"][row["predicted"]] == answer["probability"]
-    assert served.predict(test_split[5:6])[0] == found[5]  # all classes too, and not only the first
+    assert served.predict(inputs[5:6])[0] == found[5]  # all classes too, and not only the first
 
 
-def test_another_model_gives_other_predictions(served: Server, shared_project: Path, test_split: list[Any]) -> None:
+def test_another_model_gives_other_predictions(served: Server, shared_project: Path, inputs: list[Any]) -> None:
     train(shared_project, f"{SHORT} model=cnn seed=43", "other")
     with serving(shared_project, "--run outputs/other") as other:
         assert other.ask("/model")[1]["model_sha256"] != served.ask("/model")[1]["model_sha256"]
-        assert other.predict(test_split[:50]) != served.predict(test_split[:50])
+        assert other.predict(inputs[:50]) != served.predict(inputs[:50])
 
 
-def test_a_prediction_outside_of_a_block_has_other_bits(shared_project: Path, served: Server) -> None:
-    """Without blocks of one size, an example alone and in company differs: the comparison above can fail."""
-    code = (
-        "from pathlib import Path; from my_project.serving.predictor import Predictor;"
-        "p = Predictor(Path('outputs/served')); import torch;"
-        "x = torch.arange(16 * 64).reshape(16, 1, 8, 8) % 17; m = p._model; torch.set_grad_enabled(False);"
-        "print(sum(not torch.equal(m(x[i:i+1]), m(x)[i:i+1]) for i in range(16)),"
-        "sum(not torch.equal(m.infer(x[i:i+1]), m.infer(x)[i:i+1]) for i in range(16)))"
-    )
-    plain, blocks = run(f'python -c "{code}"', shared_project, PYTHONPATH="src").stdout.split()
-    assert int(plain) > 0
+# How many rows differ, in batches of all kinds, from the same rows in one batch: the network alone, and in blocks.
+_BITS = """
+import sys
+from pathlib import Path
+from hydra import compose, initialize_config_dir
+import my_project.cli  # its resolvers
+from my_project.check import check
+from my_project.training.determinism import apply, pin_environment
+model, mode, *shape = sys.argv[1:]
+with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
+    settings = check(compose("config", [f"model={model}", f"reproducibility={mode}", "tracking=none"]))
+pin_environment(settings.reproducibility)
+import torch
+from my_project.models.classifier import Classifier, build_network
+apply(settings.reproducibility)
+torch.manual_seed(0)
+shape = tuple(map(int, shape))
+network = build_network(settings.model, shape, 10)
+classifier = Classifier(network, torch.full(shape[:1] + (1,) * (len(shape) - 1), 100.0), torch.tensor(70.0)).eval()
+inputs = torch.randint(0, 256, (200, *shape), dtype=torch.uint8)
+differ = []
+with torch.inference_mode():
+    for function in (classifier, classifier.infer):
+        together, rows = function(inputs), 0
+        for size in (1, 2, 3, 5, 15, 16, 17, 33, 200):
+            order = torch.randperm(200)
+            apart = torch.cat([function(part) for part in inputs[order].split(size)])
+            rows += int((apart != together[order]).any(1).sum())
+        differ.append(rows)
+print(*differ)
+"""
+
+
+@pytest.mark.parametrize("mode", ["strict", "portable"])
+@pytest.mark.parametrize(("model", "shape"), [("mlp", "30"), ("mlp", "1 28 28"), ("cnn", "1 8 8"), ("cnn", "1 28 28")])
+def test_an_example_has_the_same_bits_alone_and_in_any_company(
+    shared_project: Path, model: str, shape: str, mode: str
+) -> None:
+    """In blocks of one size; without them it has not, so that the comparison can fail."""
+    (shared_project / "bits.py").write_text(_BITS)
+    alone, blocks = run(f"python bits.py {model} {mode} {shape}", shared_project, PYTHONPATH="src").stdout.split()
     assert blocks == "0"
+    assert int(alone) > 0
 
 
 def test_the_model_says_what_it_is(served: Server, shared_project: Path) -> None:
@@ -206,11 +236,11 @@ def test_other_bad_requests(served: Server) -> None:
 
 
 def test_the_log_is_json_and_holds_no_body(served: Server) -> None:
-    marked = json.dumps({"inputs": [[[[77] * 8] * 8]]}).encode()
+    marked = json.dumps({"inputs": [[[[77] * 8] * 8]] * 123}).encode()
     served.ask("/predict?key=hunter2", marked)
-    until(lambda: served.lines()[-1].get("path") == "/predict")
+    until(lambda: served.lines()[-1].get("examples") == 123)
     last = served.lines()[-1]
-    assert (last["method"], last["status"], last["examples"]) == ("POST", 200, 1)
+    assert (last["method"], last["path"], last["status"]) == ("POST", "/predict", 200)
     assert last["milliseconds"] > 0
     assert "77, 77" not in served.log.read_text()
     assert "hunter2" not in served.log.read_text()
@@ -269,27 +299,84 @@ def test_what_cannot_be_served_is_said_in_one_sentence(shared_project: Path, ser
     assert "is not the model that" in refused(f"--run {tmp_path}")
 
 
-def test_the_prediction_page_in_a_browser(served: Server, tmp_path: Path) -> None:
-    classes = served.ask("/model")[1]["classes"]
-    for width in (1000, 360):
-        with page(width) as opened:
-            opened.goto(served.address)
-            buttons = opened.locator("#examples button")
-            buttons.nth(len(classes) - 1).wait_for()
-            assert [text.strip() for text in buttons.all_inner_texts()] == classes
-            for number, name in enumerate(classes):
-                buttons.nth(number).click()
-                opened.get_by_text(f"actually: {name}").wait_for()
-                shown = opened.locator("#probabilities tr")
-                assert shown.count() == len(classes)
-                parts = [float(text.split()[-2]) for text in shown.all_inner_texts()]
-                assert abs(sum(parts) - 100) < 0.1
-            assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
-            opened.screenshot(path=tmp_path / f"page-{width}.png", full_page=True)
-            opened.get_by_text("The numbers, to change").click()
-            opened.get_by_label("One example").fill("[[1, 2]]")
-            opened.get_by_role("button", name="Predict").click()
-            opened.get_by_text("inputs[0][0]").wait_for()
+@pytest.mark.parametrize("width", [1000, 360])
+def test_the_prediction_page_in_a_browser(served: Server, tmp_path: Path, width: int) -> None:
+    examples = served.ask("/examples")[1]["examples"]
+    with page(width) as opened:
+        opened.goto(served.address)
+        buttons = opened.locator("#examples button")
+        buttons.last.wait_for()
+        assert [text.strip() for text in buttons.all_inner_texts()] == served.ask("/model")[1]["classes"]
+        for number, example in enumerate(examples):
+            [expected] = served.predict([example["inputs"]])
+            with opened.expect_response("**/predict"):
+                if number % 2:
+                    buttons.nth(number).click()
+                else:  # without a pointer
+                    buttons.nth(number).press("Enter")
+            percent = f"{100 * expected['probability']:.2f} %"
+            opened.get_by_text(f"{expected['predicted']}, with a probability of {percent}").wait_for()
+            assert buttons.nth(number).get_attribute("aria-pressed") == "true"
+            _shows(opened, expected["probabilities"])
+        assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        opened.screenshot(path=tmp_path / "page.png", full_page=True)
+
+
+def _shows(opened: Page, probabilities: dict[str, float]) -> None:
+    """Whether names, bars and numbers are those of the answer."""
+    table = opened.locator("#probabilities")
+    assert table.locator("th").all_inner_texts() == list(probabilities)
+    assert table.locator("td.number").all_inner_texts() == [f"{100 * value:.2f} %" for value in probabilities.values()]
+    widths = table.locator("td.bar").evaluate_all(
+        "cells => cells.map(cell => cell.firstChild.offsetWidth / cell.clientWidth)"
+    )
+    assert widths == pytest.approx(list(probabilities.values()), abs=0.02)
+
+
+def test_other_inputs_can_be_drawn_and_written(served: Server) -> None:
+    with page() as opened:
+        opened.goto(served.address)
+        opened.locator("#examples button").last.wait_for()
+        opened.get_by_role("button", name="Clear").click()
+        box = opened.locator("#image").bounding_box()
+        assert box
+        opened.mouse.move(box["x"] + 0.55 * box["width"], box["y"] + 1)
+        opened.mouse.down()
+        opened.mouse.move(box["x"] + 0.55 * box["width"], box["y"] + box["height"] - 1, steps=40)
+        with opened.expect_response("**/predict"):
+            opened.mouse.up()
+        column = [[16 if place == 4 else 0 for place in range(8)]] * 8  # the largest number of the examples is 16
+        assert json.loads(opened.get_by_label("Numbers").input_value()) == [column]
+        opened.get_by_text(f"{served.predict([[column]])[0]['predicted']}, with a probability").wait_for()
+        opened.get_by_label("Numbers").fill("[[1, 2]]")
+        opened.get_by_role("button", name="Predict").click()
+        opened.get_by_role("alert").get_by_text("inputs[0][0]").wait_for()
+        assert opened.locator("#probabilities tr").count() == 0
+
+
+def test_a_table_and_a_project_without_its_data(shared_project: Path, served: Server) -> None:
+    """Numbers with digits behind the point, no image, and a page that says why it has no examples."""
+    train(shared_project, "experiment=breast_cancer tracking=none training.epochs=2", "table")
+    data, away = shared_project / "data" / "processed" / "breast_cancer", shared_project / "away"
+    with serving(shared_project, "--run outputs/table") as server, page() as opened:
+        data.rename(away)
+        try:
+            assert "python prepare.py" in server.ask("/examples")[1]["missing"]
+            opened.goto(server.address)
+            opened.get_by_text("data/processed/breast_cancer is not here").wait_for()
+        finally:
+            away.rename(data)
+        rows = list(csv.DictReader((shared_project / "outputs/table/test/predictions.csv").open()))
+        examples = server.ask("/examples")[1]["examples"]
+        for example, answer in zip(examples, server.predict([item["inputs"] for item in examples]), strict=True):
+            first = next(row for row in rows if row["actual"] == example["actual"])
+            assert (answer["predicted"], repr(answer["probability"])) == (first["predicted"], first["probability"])
+        opened.goto(server.address)
+        opened.get_by_role("button", name="benign").click()
+        opened.get_by_text("with a probability of").wait_for()
+        assert not opened.locator("#image").is_visible()
+        status, answer = server.ask("/predict", json.dumps({"inputs": [[1e39] * 30]}).encode())
+        assert (status, "inputs[0][0]" in answer["detail"]) == (422, True)
 
 
 def test_the_openapi_page_in_a_browser(served: Server) -> None:

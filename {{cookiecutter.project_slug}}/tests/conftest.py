@@ -23,7 +23,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     for name in ("configs", "src"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for path in [*ROOT.glob("*.py"), ROOT / "params.yaml", ROOT / ".gitignore"]:
+    for path in [*ROOT.glob("*.py"), *(ROOT / name for name in ("params.yaml", "pyproject.toml", ".gitignore"))]:
         shutil.copy(path, folder)
     return folder
 

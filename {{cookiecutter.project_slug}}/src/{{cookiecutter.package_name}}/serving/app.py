@@ -6,21 +6,22 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from typing import Any
 
+import numpy as np
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi_offline import FastAPIOffline
 from pydantic import ValidationError
-from starlette.requests import ClientDisconnect
 
+from ..errors import DataError
 from . import describe, schemas
-from .examples import test_examples
+from .body import read
+from .examples import one_of_each_class
 from .predictor import Predictor
 
 # The page is one file, and loads nothing from elsewhere.
 _PAGE_POLICY = (
     "default-src 'none'; connect-src 'self'; img-src data:; script-src 'unsafe-inline'; style-src 'unsafe-inline'"
 )
-_READ_ON = 4  # times the largest body
 
 
 def build_app(predictor: Predictor, max_batch: int, max_bytes: int) -> FastAPI:
@@ -34,6 +35,7 @@ def build_app(predictor: Predictor, max_batch: int, max_bytes: int) -> FastAPI:
     info = describe.model(predictor, max_batch, max_bytes)
     shape, dtype = predictor.input_shape, predictor.input_dtype
     inputs_type = schemas.inputs_type(shape, dtype, max_batch)
+    blank = {"inputs": [np.zeros(shape, dtype).tolist()]}
     # one thread: requests wait for the model one after the other, and the event loop for none of them
     worker = ThreadPoolExecutor(max_workers=1)
     app: FastAPI = FastAPIOffline(title=info["project"]["name"], version=info["project"]["version"], redoc_url=None)
@@ -62,7 +64,7 @@ def build_app(predictor: Predictor, max_batch: int, max_bytes: int) -> FastAPI:
         openapi_extra={
             "requestBody": {
                 "required": True,
-                "content": {"application/json": {"schema": inputs_type.model_json_schema()}},
+                "content": {"application/json": {"schema": inputs_type.model_json_schema(), "example": blank}},
             }
         },
     )
@@ -70,7 +72,7 @@ def build_app(predictor: Predictor, max_batch: int, max_bytes: int) -> FastAPI:
         """Return the probabilities of the classes for a list of examples."""
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise HTTPException(415, "the body has to be JSON: send it with Content-Type: application/json")
-        body = await _read(request, max_bytes)
+        body = await read(request, max_bytes)
         loop = asyncio.get_running_loop()
         return Response(await loop.run_in_executor(worker, answer, body, request), media_type="application/json")
 
@@ -84,14 +86,15 @@ def build_app(predictor: Predictor, max_batch: int, max_bytes: int) -> FastAPI:
         """Return what the model is, what it was trained on, and how good it is."""
         return info
 
-    @functools.cache
-    def found() -> schemas.Examples:
-        return test_examples(predictor)
+    found = functools.cache(functools.partial(one_of_each_class, predictor))  # an error is not kept
 
     @app.get("/examples")
     def examples() -> schemas.Examples:
         """Return one test example of each class, where the prepared data is at hand."""
-        return found()
+        try:
+            return schemas.Examples(examples=found(), missing=None)
+        except DataError as error:
+            return schemas.Examples(examples=[], missing=str(error))
 
     page = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
 
@@ -104,29 +107,3 @@ def build_app(predictor: Predictor, max_batch: int, max_bytes: int) -> FastAPI:
         return JSONResponse({"detail": "the server failed; its log says why"}, 500)
 
     return app
-
-
-async def _read(request: Request, most: int) -> bytes:
-    """Return the body, which is never held in memory beyond `most` bytes.
-
-    A larger one is read on and dropped up to a bound: a client that is cut off while it sends does not see the answer.
-
-    Raises:
-        HTTPException: it is larger, or ends too early.
-    """
-    too_large = HTTPException(413, f"the body is larger than {most} bytes: send fewer examples at once")
-    if int(request.headers.get("content-length", 0)) > _READ_ON * most:
-        raise too_large
-    size, body = 0, bytearray()
-    try:
-        async for chunk in request.stream():  # its length need not be announced
-            size += len(chunk)
-            if size > _READ_ON * most:
-                raise too_large
-            if size <= most:
-                body += chunk
-    except ClientDisconnect:
-        raise HTTPException(400, "the body ended too early") from None
-    if size > most:
-        raise too_large
-    return bytes(body)

@@ -81,4 +81,6 @@ def _number(dtype: np.dtype) -> Any:
 def _words(shape: Sequence[int], dtype: str) -> str:
     kind = np.dtype(dtype)
     numbers = "numbers" if kind.kind == "f" else f"whole numbers from {np.iinfo(kind).min} to {np.iinfo(kind).max}"
+    if len(shape) == 1:
+        return f"each example a list of {shape[0]} {numbers}"
     return f"each example lists in lists of the shape {' x '.join(map(str, shape))}, of {numbers}"

@@ -55,7 +55,7 @@ def serve(run: Path, host: str, port: int, wait: bool, max_batch: int, max_bytes
             server_header=False,
             timeout_graceful_shutdown=_FINISH_WITHIN,
         )
-        listener.listen()  # so that what is printed next is true
+        listener.listen()  # from here on clients wait instead of being refused
         name = f"[{host}]" if ":" in host else host
         print(f"serving {run} on http://{name}:{listener.getsockname()[1]}", flush=True)
         try:

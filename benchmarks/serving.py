@@ -69,7 +69,9 @@ def main() -> None:
             rounds = [(plain(predictor, inputs), *load(address, inputs, clients)) for _ in range(ROUNDS)]
             calls, rate, median, slowest = (statistics.median(column) for column in zip(*rounds, strict=True))
             share = statistics.median(requests / called for called, requests, *_ in rounds)
-            print(f"{size:8} {clients:8} {rate:11.0f} {median:10.1f} {slowest:7.1f} {calls:14.0f} {share:24.0%}")
+            print(
+                f"{size:8} {clients:8} {rate:11.0f} {median:10.1f} {slowest:7.1f} {calls:14.0f} {100 * share:22.0f} %"
+            )
     finally:
         server.terminate()
         server.wait()

@@ -49,11 +49,9 @@ def test_the_numbers_are_those_of_the_test(server: httpx.Client, project: Path, 
     """To the last digit, whatever comes in the same request."""
     found = record.read(short_run)["config"]
     folder = project / found["paths"]["processed"]
-    targets, fractions = (
-        np.load(folder / "targets.npy"),
-        (found["data"][f"{name}_fraction"] for name in ("validation", "test")),
-    )
-    inputs = np.load(folder / "inputs.npy")[split(targets, 0, *fractions, found["seed"])["test"]].tolist()
+    validation, test = (found["data"][f"{name}_fraction"] for name in ("validation", "test"))
+    positions = split(np.load(folder / "targets.npy"), 0, validation, test, found["seed"])["test"]
+    inputs = np.load(folder / "inputs.npy")[positions].tolist()
     rows = list(csv.DictReader((short_run / "test" / "predictions.csv").open()))
     together = [answer for first in range(0, len(inputs), 50) for answer in predict(server, inputs[first : first + 50])]
     assert [(answer["predicted"], repr(answer["probability"])) for answer in together] == [

@@ -25,6 +25,11 @@ CHOICES: dict[str, list[str]] = {key: value for key, value in ANSWERS.items() if
 LOGIC = ("{" + "%", "%" + "}")  # Jinja's marks, which no Python file holds, this one included
 THIS_PYTHON = "{}.{}".format(*sys.version_info)
 
+# What the tests were started with must not reach what they start: threads would contradict a project's settings, and make
+# tells a make that it calls how it was called.
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
+    os.environ.pop(_name, None)
+
 Render = Callable[..., Path]
 Shell = Callable[..., str]
 
@@ -57,12 +62,10 @@ def run(command: str, folder: Path, check: bool = True, **environment: str) -> s
     """Run a command line with bash, with the project's environment first on the path."""
     git = {f"GIT_{role}_{part}": "test@example.com" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
     path = f"{folder / '.venv' / 'bin'}:{os.environ['PATH']}"
-    # one thread of the tests' own choosing would contradict a project's settings
-    outer = {key: value for key, value in os.environ.items() if key not in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     result = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
         cwd=folder,
-        env={**outer, **git, "PATH": path, **environment},
+        env={**os.environ, **git, "PATH": path, **environment},
         capture_output=True,
         text=True,
     )

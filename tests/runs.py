@@ -47,11 +47,9 @@ def train(project: Path, arguments: str, name: str, **environment: str) -> Path:
 
 def start(project: Path, arguments: str) -> subprocess.Popen[str]:
     """Start `python train.py ARGUMENTS` in a process group of its own."""
-    outer = {key: value for key, value in os.environ.items() if key not in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
     return subprocess.Popen(
         [project / ".venv" / "bin" / "python", "train.py", *arguments.split()],
         cwd=project,
-        env=outer,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,

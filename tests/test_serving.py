@@ -31,12 +31,16 @@ class Server:
     """`python -m my_project serve` as a process of its own, on a free port."""
 
     def __init__(self, project: Path, arguments: str) -> None:
-        outer = {key: value for key, value in os.environ.items() if key not in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
         command = [project / ".venv/bin/python", "-m", "my_project", "serve", "--port", "0", *arguments.split()]
         self.log = project / f"serve-{time.monotonic_ns()}.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
-                command, cwd=project, env={**outer, "PYTHONPATH": "src"}, stdout=subprocess.PIPE, stderr=log, text=True
+                command,
+                cwd=project,
+                env={**os.environ, "PYTHONPATH": "src"},
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
             )
         assert self.process.stdout
         said = self.process.stdout.readline()

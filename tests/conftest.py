@@ -25,8 +25,8 @@ CHOICES: dict[str, list[str]] = {key: value for key, value in ANSWERS.items() if
 LOGIC = ("{" + "%", "%" + "}")  # Jinja's marks, which no Python file holds, this one included
 THIS_PYTHON = "{}.{}".format(*sys.version_info)
 
-# What the tests were started with must not reach what they start: threads would contradict a project's settings, and make
-# tells a make that it calls how it was called.
+# What the tests were started with must not reach what they start: threads would contradict a project's settings, and a
+# make that a make calls prints in another way.
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
     os.environ.pop(_name, None)
 

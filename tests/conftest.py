@@ -74,9 +74,9 @@ def run(command: str, folder: Path, check: bool = True, **environment: str) -> s
     return result
 
 
-def code_blocks(text: str) -> list[str]:
-    """Return the shell commands of a Markdown text, block by block."""
-    return re.findall(r"^```bash\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
+def code_blocks(text: str, language: str = "bash") -> list[str]:
+    """Return the shell commands of a Markdown text, or what it has in another language, block by block."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
 
 
 @pytest.fixture(scope="session")

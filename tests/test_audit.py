@@ -4,7 +4,6 @@ import http.server
 import json
 import re
 import subprocess
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 
 import pytest
 from conftest import run
+from loopback import served
 
 pytestmark = pytest.mark.slow
 
@@ -37,14 +37,8 @@ def advisories(**known: str) -> Iterator[str]:
         def log_message(self, format: str, *args: object) -> None:
             pass
 
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/v1/query"
-        finally:
-            server.shutdown()
-            thread.join()
+    with served(Handler) as address:
+        yield f"{address}/v1/query"
     assert {"torch", "lightning", "dvc", "mlflow"} <= asked  # every package was looked up
 
 

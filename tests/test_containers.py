@@ -17,20 +17,13 @@ from typing import Any
 import pytest
 from conftest import THIS_PYTHON, Render, code_blocks, metrics, run
 from engine import DOCKER, REGISTRY, build_base, engine, unavailable
+from indexes import POETRY_SOURCE, PUBLIC, torch_index
 from runs import SHORT, outcome, record, train
-from torch_index import PUBLIC, torch_index
 
 pytestmark = pytest.mark.slow
 
 USER = 10001
 WRITABLE = ("data", "models", "reports", "outputs")
-# Poetry reads PyPI by an interface that not every mirror has, so it is told to use the simple one.
-SIMPLE = """
-[[tool.poetry.source]]
-name = "simple"
-url = "https://pypi.org/simple/"
-priority = "primary"
-"""
 MOUNTS = " ".join(f"--volume $PWD/{name}:/project/{name}" for name in WRITABLE)
 RUN = f"{DOCKER} run --rm --init --network none --read-only --tmpfs /tmp --tmpfs /project/logs {MOUNTS}"
 
@@ -342,7 +335,7 @@ def test_other_managers(workshop: Workshop, render: Render, index: str, manager:
     """The image that another manager installs trains to the same bits."""
     project = render(environment_manager=manager, python_version=THIS_PYTHON)
     pyproject = project / "pyproject.toml"
-    pyproject.write_text(pyproject.read_text().replace(PUBLIC, index) + (SIMPLE if manager == "poetry" else ""))
+    pyproject.write_text(pyproject.read_text().replace(PUBLIC, index) + (POETRY_SOURCE if manager == "poetry" else ""))
     other = Workshop(project, {**workshop.variables, "IMAGE_OPTIONS": "--network=host --quiet"})
     missing = other.call("make image", check=False)
     assert missing.stderr.startswith(f"error: {lock} is missing")

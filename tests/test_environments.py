@@ -13,16 +13,9 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, THIS_PYTHON, Render, installed, run
 from cookiecutter.main import cookiecutter
-from torch_index import PUBLIC, torch_index
+from indexes import POETRY_SOURCE, PUBLIC, torch_index
 
 pytestmark = pytest.mark.slow
-# Poetry reads PyPI by an interface that not every mirror has, so it is told to use the simple one, as its page says.
-SIMPLE = """
-[[tool.poetry.source]]
-name = "mirror"
-url = "https://pypi.org/simple/"
-priority = "primary"
-"""
 LOCKS = {"uv": "uv.lock", "poetry": "poetry.lock"}
 
 
@@ -58,7 +51,7 @@ def made(
         pyproject = project / "pyproject.toml"
         text = pyproject.read_text()
         assert text.count(PUBLIC) == 1
-        pyproject.write_text(text.replace(PUBLIC, address) + (SIMPLE if request.param == "poetry" else ""))
+        pyproject.write_text(text.replace(PUBLIC, address) + (POETRY_SOURCE if request.param == "poetry" else ""))
         run("make setup", project, PATH=tools, VIRTUAL_ENV=str(other))
         run("git init --quiet --initial-branch main && git add . && git commit --quiet --message 'Generate'", project)
         yield project
@@ -202,7 +195,7 @@ def test_the_package_builds_and_imports_elsewhere(
 ) -> None:
     project = render(python_version=THIS_PYTHON, environment_manager=manager, package_name="some_name")
     if manager == "poetry":
-        (project / "pyproject.toml").write_text((project / "pyproject.toml").read_text() + SIMPLE)
+        (project / "pyproject.toml").write_text((project / "pyproject.toml").read_text() + POETRY_SOURCE)
     run(command, project, PATH=tools)
     [wheel], [source] = (project / "dist").glob("*.whl"), (project / "dist").glob("*.tar.gz")
     assert source.name == "my_project-0.1.0.tar.gz"

@@ -1,18 +1,24 @@
-"""An index on loopback that serves the CPU build of torch, for the installers that read no local folder."""
+"""Where installers find packages: an index on loopback with the CPU build of torch, and PyPI's simple interface.
+
+Not every installer reads a local folder, and Poetry reads PyPI by an interface that not every mirror has.
+"""
 
 import functools
 import http.server
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from conftest import CACHE, TEMPLATE
+from conftest import CACHE, TEMPLATE, code_blocks
 from filelock import FileLock
+from loopback import served
 
 PUBLIC = "https://download.pytorch.org/whl/cpu"
+# What Poetry's page has people add to pyproject.toml
+[_source] = code_blocks((TEMPLATE / "variants/environment_manager=poetry/docs/environments.md").read_text(), "toml")
+POETRY_SOURCE = f"\n{_source}"
 
 
 def torch_wheel() -> Path:
@@ -39,14 +45,8 @@ def torch_index(root: Path) -> Iterator[str]:
     (page / "index.html").write_text(f'<!DOCTYPE html><a href="{wheel.name.replace("+", "%2B")}">{wheel.name}</a>')
     (page.parent / "index.html").write_text('<!DOCTYPE html><a href="torch/">torch</a>')
     handler = functools.partial(_Quiet, directory=root)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}/whl/cpu"
-        finally:
-            server.shutdown()
-            thread.join()
+    with served(handler) as address:
+        yield f"{address}/whl/cpu"
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):

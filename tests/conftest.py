@@ -74,6 +74,15 @@ def run(command: str, folder: Path, check: bool = True, **environment: str) -> s
     return result
 
 
+def twice(command: str, folder: Path, **environment: str) -> None:
+    """Run a command that resolves packages anew, and again where it fails.
+
+    A registry can list a release before it has all of its files.
+    """
+    if run(command, folder, check=False, **environment).returncode:
+        run(command, folder, **environment)
+
+
 def code_blocks(text: str, language: str = "bash") -> list[str]:
     """Return the shell commands of a Markdown text, or what it has in another language, block by block."""
     return re.findall(rf"^```{language}\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import THIS_PYTHON, Render, code_blocks, metrics, run
+from conftest import THIS_PYTHON, Render, code_blocks, metrics, run, twice
 from engine import DOCKER, REGISTRY, build_base, engine, unavailable
 from indexes import POETRY_SOURCE, PUBLIC, torch_index
 from runs import SHORT, outcome, record, train
@@ -339,8 +339,8 @@ def test_other_managers(workshop: Workshop, render: Render, index: str, manager:
     other = Workshop(project, {**workshop.variables, "IMAGE_OPTIONS": "--network=host --quiet"})
     missing = other.call("make image", check=False)
     assert missing.stderr.startswith(f"error: {lock} is missing")
-    other.call(f"{Path(sys.executable).with_name(manager)} lock --quiet")
-    other.call(f"make image IMAGE=with-{manager}")
+    locked = f"rm -f {lock} && {Path(sys.executable).with_name(manager)} lock --quiet"
+    twice(f"{locked} && make image IMAGE=with-{manager}", project, **other.variables)
     (project / "outputs").mkdir()
     give_away(project / "outputs")
     place = f"--volume {project}/outputs:/project/outputs --network none"

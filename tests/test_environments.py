@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, THIS_PYTHON, Render, installed, run
+from conftest import ROOT, THIS_PYTHON, Render, installed, run, twice
 from cookiecutter.main import cookiecutter
 from indexes import POETRY_SOURCE, PUBLIC, torch_index
 
@@ -52,7 +52,7 @@ def made(
         text = pyproject.read_text()
         assert text.count(PUBLIC) == 1
         pyproject.write_text(text.replace(PUBLIC, address) + (POETRY_SOURCE if request.param == "poetry" else ""))
-        run("make setup", project, PATH=tools, VIRTUAL_ENV=str(other))
+        twice(f"rm -f {LOCKS[request.param]} && make setup", project, PATH=tools, VIRTUAL_ENV=str(other))
         run("git init --quiet --initial-branch main && git add . && git commit --quiet --message 'Generate'", project)
         yield project
     for large in (project / ".venv", folder / "cache"):  # pytest keeps folders

@@ -11,17 +11,14 @@ if __name__ == "__main__":
 
 from omegaconf import DictConfig
 
-from package_name.check import check
+from package_name.check import check_run
 from package_name.cli import run
-from package_name.runs import read_config
 from package_name.training.determinism import pin_environment
 
 
 def main(cfg: DictConfig) -> None:
     """Load the model and the configuration of the run, and write metrics, tables and pictures."""
-    saved = read_config(cfg.run)
-    saved.tracking = {}  # a test is not tracked, so its place needs no tracker
-    config = check(saved)
+    config = check_run(cfg.run)
     pin_environment(config.reproducibility)
 
     from package_name.data.datamodule import DataModule

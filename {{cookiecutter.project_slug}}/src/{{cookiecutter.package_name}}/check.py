@@ -11,6 +11,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from .config import CNN, MLP, Config, Trainer
 from .errors import ConfigError, unknown_key
+from .runs import read_config
 from .secrets import mask, values_from_environment
 
 # Groups that name a class of this project, whose keys are known.
@@ -63,6 +64,17 @@ def check(cfg: DictConfig) -> Config:
         _check_repeatable(config)
         _check_recorded(cfg)
     return config
+
+
+def check_run(folder: str | None) -> Config:
+    """Return the configuration that a run was made with, to test or serve its model: nothing is tracked any more.
+
+    Raises:
+        ConfigError: no folder is named, it is not that of a run, or its configuration is not valid here.
+    """
+    saved = read_config(folder)
+    saved.tracking = {}  # so no tracker's package is needed
+    return check(saved)
 
 
 def _check_recorded(cfg: DictConfig) -> None:

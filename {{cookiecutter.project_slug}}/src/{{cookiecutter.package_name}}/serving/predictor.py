@@ -5,12 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from ..check import check
+from ..check import check_run
 from ..config import Config
 from ..errors import RecordError
 from ..files import file_digest
 from ..reproducibility import record
-from ..runs import read_config
 from ..training.determinism import apply, pin_environment
 
 
@@ -27,7 +26,7 @@ class Predictor:
     def __init__(self, folder: Path) -> None:
         self.record = read_finished(folder)
         path = folder / "model.safetensors"
-        self.config = _settings(folder)
+        self.config: Config = check_run(str(folder))
         pin_environment(self.config.reproducibility)
 
         # torch is imported here, when what it reads from the environment is set
@@ -82,9 +81,3 @@ def read_finished(folder: Path) -> dict[str, Any]:
             "(dvc checkout), or train again"
         )
     return found
-
-
-def _settings(folder: Path) -> Config:
-    saved = read_config(str(folder))
-    saved.tracking = {}  # nothing is tracked, so a tracker's package is not needed
-    return check(saved)

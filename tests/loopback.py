@@ -1,7 +1,8 @@
-"""Small servers inside the tests' own process, on loopback."""
+"""Small servers inside the tests' own process, on loopback; and waiting for servers elsewhere."""
 
 import http.server
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -17,3 +18,11 @@ def served(handler: Callable[..., http.server.BaseHTTPRequestHandler]) -> Iterat
         finally:
             server.shutdown()
             thread.join()
+
+
+def until(condition: Callable[[], object], seconds: float = 60, every: float = 0.05) -> None:
+    """Wait until something is so; fail after so many seconds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "it took too long"
+        time.sleep(every)

@@ -1,5 +1,6 @@
 """The images and services of a generated project, really built and run."""
 
+import functools
 import json
 import os
 import re
@@ -18,10 +19,12 @@ import pytest
 from conftest import THIS_PYTHON, Render, code_blocks, metrics, run, twice
 from engine import DOCKER, REGISTRY, build_base, engine, unavailable
 from indexes import POETRY_SOURCE, PUBLIC, torch_index
+from loopback import until
 from runs import SHORT, outcome, record, train
 
 pytestmark = pytest.mark.slow
 
+wait_for = functools.partial(until, seconds=120, every=0.5)  # the engine is asked by a process each time
 USER = 10001
 WRITABLE = ("data", "models", "reports", "outputs")
 MOUNTS = " ".join(f"--volume $PWD/{name}:/project/{name}" for name in WRITABLE)
@@ -374,14 +377,6 @@ def answer(port: int, path: str, body: Any = None, host: str = "localhost") -> t
         return error.code, json.loads(text) if text.startswith(b"{") else text
     except OSError:
         return 0, None
-
-
-def wait_for(condition: Any, seconds: float = 120) -> None:
-    """Wait until something is so."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.5)
 
 
 def free_port() -> int:

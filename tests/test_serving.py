@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 from browser import page
 from conftest import code_blocks, digest, run
+from loopback import until
 from playwright.sync_api import Page
 from runs import SHORT, train
 
@@ -84,13 +85,6 @@ def serving(project: Path, arguments: str) -> Iterator[Server]:
     finally:
         if server.process.poll() is None:
             server.stop(signal.SIGKILL)
-
-
-def until(condition: Any, seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")

@@ -102,9 +102,13 @@ def _make_environment() -> Path:
     commands = next(block for block in code_blocks((rendered / "README.md").read_text()) if "-m venv" in block)
     # on a machine with a GPU: TORCH_INDEX=https://download.pytorch.org/whl/cu130
     commands = re.sub(r"https://download\.pytorch\.org/whl/cpu", os.environ.get("TORCH_INDEX", r"\g<0>"), commands)
-    # a package that a test of the docs adds, here so that no test changes what another one uses
+    # packages that single tests need, here so that no test changes what another one uses
+    locks = [
+        TEMPLATE / f"variants/environment_manager=pip/tracker={name}/requirements.txt" for name in CHOICES["tracker"]
+    ]
+    commands += "".join(f"python -m pip install --no-deps --require-hashes --requirement '{lock}'\n" for lock in locks)
     commands += next(line for line in (rendered / "docs/data.md").read_text().splitlines() if "install dvc-s3" in line)
-    files = [rendered / "pyproject.toml", *sorted(rendered.glob("requirements*.txt"))]
+    files = [rendered / "pyproject.toml", *sorted(rendered.glob("requirements*.txt")), *locks]
     key = hashlib.sha256(commands.encode() + b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
     home = CACHE / f"project-{key}"
     if not (home / "made").exists():

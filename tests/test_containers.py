@@ -228,12 +228,13 @@ def test_a_change_of_code_is_built_in_seconds(workshop: Workshop) -> None:
     finally:
         changed.write_text(before)
         workshop.call("make image")
-    steps = dict(re.findall(r"^(#\d+) \[((?:dependencies|project|runtime) .*)$", built.stdout + built.stderr, re.M))
-    again = set(re.findall(r"^(#\d+) DONE", built.stdout + built.stderr, re.M))
-    ran = {text.partition("] ")[2].split(" /")[0] for number, text in steps.items() if number in again}
-    installed = [number for number, text in steps.items() if text.startswith("dependencies") and "] FROM " not in text]
-    assert installed
-    assert not again & set(installed)
+    # two builds, for which the engine numbers the steps anew; a step that comes from the cache is never said to be done
+    ran = set()
+    for output in re.split(r"^#0 building", built.stdout + built.stderr, flags=re.M):
+        steps = dict(re.findall(r"^(#\d+) \[((?:dependencies|project|runtime|api) .*)$", output, re.M))
+        ran |= {steps[number] for number in re.findall(r"^(#\d+) DONE", output, re.M) if number in steps}
+    assert not [step for step in ran if step.startswith("dependencies") and "] FROM " not in step]
+    ran = {step.partition("] ")[2].split(" /")[0] for step in ran}
     assert "COPY src/ src/" in ran
     assert said.strip() == "True"
     assert git == "None"

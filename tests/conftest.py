@@ -106,7 +106,6 @@ def _make_environment() -> Path:
     locks = [
         TEMPLATE / f"variants/environment_manager=pip/tracker={name}/requirements.txt" for name in CHOICES["tracker"]
     ]
-    commands += "".join(f"python -m pip install --no-deps --require-hashes --requirement '{lock}'\n" for lock in locks)
     commands += next(line for line in (rendered / "docs/data.md").read_text().splitlines() if "install dvc-s3" in line)
     files = [rendered / "pyproject.toml", *sorted(rendered.glob("requirements*.txt")), *locks]
     key = hashlib.sha256(commands.encode() + b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
@@ -115,6 +114,8 @@ def _make_environment() -> Path:
         shutil.rmtree(home, ignore_errors=True)
         rendered.rename(home)
         run(commands, home)
+        for lock in locks:
+            run(f"python -m pip install --no-deps --require-hashes --requirement '{lock}'", home)
         (home / "made").touch()
     shutil.rmtree(CACHE / "new", ignore_errors=True)
     return home / ".venv"

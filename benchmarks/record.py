@@ -8,11 +8,11 @@ with and without differ by more than 2 % from one run to the next anyway.
 
 import json
 import re
-import shutil
 import statistics
-import subprocess
 import sys
 from pathlib import Path
+
+from project import Project
 
 RUNS = 5
 # Times all that makes the record and the trail, inside a training that is otherwise the usual one.
@@ -41,35 +41,26 @@ print("seconds", spent["record"], spent["trail"], time.perf_counter() - started)
 """
 
 
-def train(project: Path, package: str, *overrides: str) -> tuple[list[float], Path]:
-    """Return the seconds spent on the record, on the trail, and on the whole training; and the run folder."""
-    pins = {"PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    environment = {"PATH": "/usr/bin:/bin", "HOME": str(Path.home()), **pins}
-    folder = project / "outputs" / "timed"
-    shutil.rmtree(folder, ignore_errors=True)
-    command = [sys.executable, "-c", TIMED.format(package=package), "experiment=fashion_mnist", "tracking=[none]"]
-    command += [*overrides, "hydra.run.dir=outputs/timed"]
-    result = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
-    if result.returncode:
-        raise SystemExit(result.stderr)
-    match = re.search(r"^seconds (.*)$", result.stdout, re.MULTILINE)
+def train(project: Project, *overrides: str) -> list[float]:
+    """Return the seconds spent on the record, on the trail, and on the whole training."""
+    printed = project.train(["-c", TIMED.format(package=project.package)], *overrides)
+    match = re.search(r"^seconds (.*)$", printed, re.MULTILINE)
     assert match
-    return [float(number) for number in match[1].split()], folder
+    return [float(number) for number in match[1].split()]
 
 
 def main() -> None:
     """Print one line for each run, and the median."""
-    project, source = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
+    project = Project(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve())
     model = sys.argv[3] if len(sys.argv) > 3 else "model=mlp"
-    package = next(path.name for path in (project / "src").iterdir() if (path / "__main__.py").exists())
-    train(project, package, f"data.source={source}", model, "training.epochs=1")  # prepares the data
+    train(project, model, "training.epochs=1")  # prepares the data
     shares = []
     for _ in range(RUNS):
-        (record, trail, whole), folder = train(project, package, f"data.source={source}", model)
+        record, trail, whole = train(project, model)
         shares.append((record + trail) / (whole - record - trail))
         print(f"record {record:.2f} s and trail {trail:.3f} s in {whole:.1f} s: {100 * shares[-1]:.2f} % of the rest")
     print(f"median: {100 * statistics.median(shares):.2f} %")
-    sizes = {name: (folder / name).stat().st_size for name in ("run.json", "changes.patch", "trail.jsonl")}
+    sizes = {name: (project.run / name).stat().st_size for name in ("run.json", "changes.patch", "trail.jsonl")}
     print(f"bytes: {json.dumps(sizes)}")
 
 

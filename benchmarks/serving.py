@@ -16,6 +16,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from project import package_of
+
 ROUNDS, SECONDS = 3, 3
 LOADS = [(1, 1), (1, 8), (1, 32), (64, 1), (64, 8)]  # examples of a request, clients at once
 SCRIPT = 'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\nwrk.body = [==[{}]==]\n'
@@ -49,7 +51,7 @@ def load(address: str, inputs: list[Any], clients: int) -> tuple[float, float, f
 def main() -> None:
     """Print one line for each kind of load."""
     project, run = Path(sys.argv[1]).resolve(), sys.argv[2]
-    package = next(path.name for path in (project / "src").iterdir() if (path / "__main__.py").exists())
+    package = package_of(project)
     os.chdir(project)
     sys.path.insert(0, "src")
     predictor_module = __import__(f"{package}.serving.predictor", fromlist=["Predictor"])

@@ -1,0 +1,46 @@
+"""A generated project that is measured, and its commands."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+# Set from the start: a training that has to set the first two starts Python again.
+PINS = {"PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+
+def package_of(project: Path) -> str:
+    """Return the name of the project's package."""
+    return next(path.parent.name for path in (project / "src").glob("*/__main__.py"))
+
+
+class Project:
+    """A project in `folder` that trains on the Fashion-MNIST of `source`, with one thread and no other settings."""
+
+    def __init__(self, folder: Path, source: Path) -> None:
+        self.folder, self.package = folder, package_of(folder)
+        self.settings = ["experiment=fashion_mnist", "tracking=[none]", f"data.source={source}"]
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        self.environment = {"PATH": path, "HOME": str(Path.home()), "PYTHONPATH": "src", **PINS}
+
+    def call(self, *command: str) -> str:
+        """Return what a command prints; the measurement ends where it fails."""
+        result = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)
+        if result.returncode:
+            raise SystemExit(f"{' '.join(command)}\n{result.stdout}\n{result.stderr}")
+        return result.stdout
+
+    def python(self, *arguments: str) -> str:
+        """Run Python with the arguments."""
+        return self.call(sys.executable, *arguments)
+
+    def train(self, program: list[str], *overrides: str) -> str:
+        """Train in `run`, which is emptied first, by a program that stands for train.py; return what it prints."""
+        shutil.rmtree(self.run, ignore_errors=True)
+        return self.python(*program, *self.settings, *overrides, f"hydra.run.dir={self.run.relative_to(self.folder)}")
+
+    @property
+    def run(self) -> Path:
+        """The folder of the run that is measured."""
+        return self.folder / "outputs" / "measured"

@@ -16,7 +16,7 @@ image up: export SOURCE = $(shell git config --get remote.origin.url 2>/dev/null
 # Compose runs as the user who owns the mounted folders.
 up down: export RUN_AS ?= $(shell id -u):$(shell id -g)
 
-.PHONY: engine image pin-base up down scan
+.PHONY: engine image pin-base up down scan image-sbom
 
 engine:
 	@command -v $(DOCKER) >/dev/null || { echo "error: $(DOCKER) is not installed; see https://docs.docker.com/engine/install" >&2; exit 1; }
@@ -40,8 +40,11 @@ down: engine  ## Stop the containers; data, models and tracked runs stay
 
 # Another image looks at a copy, so that it needs no access to the engine.
 TRIVY := aquasec/trivy:0.69.3@sha256:bcc376de8d77cfe086a917230e818dc9f8528e3c852f7b1aff648949b6258d1c
+LOOK = folder=$$(mktemp -d) && trap 'rm -r "$$folder"' EXIT && $(DOCKER) save --output "$$folder/image.tar" $(IMAGE):api \
+	&& $(DOCKER) run --rm --volume "$$folder:/scan:ro" $(TRIVY) image --input /scan/image.tar
 
 scan: engine  ## Look for known vulnerabilities in the image
-	folder=$$(mktemp -d) && trap 'rm -r "$$folder"' EXIT && $(DOCKER) save --output "$$folder/image.tar" $(IMAGE):api \
-		&& $(DOCKER) run --rm --volume "$$folder:/scan:ro" $(TRIVY) image --input /scan/image.tar \
-			--severity HIGH,CRITICAL --ignore-unfixed --exit-code 1
+	$(LOOK) --severity HIGH,CRITICAL --ignore-unfixed --exit-code 1
+
+image-sbom: engine  ## List the packages of the image, Debian's too, in reports/image.cdx.json (CycloneDX)
+	$(LOOK) --format cyclonedx > reports/image.cdx.json

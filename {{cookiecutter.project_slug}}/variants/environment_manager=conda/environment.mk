@@ -2,6 +2,9 @@
 # Before there is an environment, conda's own Python (3.11 or newer) does what has to be done.
 CONDA_PYTHON := PYTHONPATH=src conda run --name base --no-capture-output python
 
+manager:  ## Nothing to install: conda comes with a system, or from https://conda-forge.org/download
+	@true
+
 setup:  ## Make the environment in .venv
 	@command -v conda >/dev/null || { echo "error: conda is not installed; see https://conda-forge.org/download" >&2; exit 1; }
 	@$(CONDA_PYTHON) -m {{ cookiecutter.package_name }}.reproducibility.lock

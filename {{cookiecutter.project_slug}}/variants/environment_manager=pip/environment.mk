@@ -4,6 +4,9 @@ PYTHON ?= python{{ cookiecutter.python_version }}
 TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 PIP := .venv/bin/python -m pip
 
+manager:  ## Nothing to install: pip comes with Python
+	@true
+
 setup:  ## Make the environment in .venv
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not installed; install Python {{ cookiecutter.python_version }}, or name yours with make setup PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "{{ cookiecutter.python_version }}")' 2>/dev/null || { echo "error: $(PYTHON) is not Python {{ cookiecutter.python_version }}, which pyproject.toml requires; name another with make setup PYTHON=..." >&2; exit 1; }

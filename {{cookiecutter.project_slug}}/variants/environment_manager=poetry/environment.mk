@@ -1,6 +1,9 @@
 # The environment: Poetry makes .venv from poetry.lock, which is written the first time. Commit poetry.lock.
 unexport VIRTUAL_ENV CONDA_PREFIX  # Poetry would fill an environment that is active in place of .venv
 
+manager:  ## Install Poetry, where it is not, with pipx
+	command -v poetry >/dev/null || pipx install poetry==2.5.1
+
 setup:  ## Make the environment in .venv
 	@command -v poetry >/dev/null || { echo "error: Poetry is not installed; see https://python-poetry.org/docs" >&2; exit 1; }
 	test -f poetry.lock || poetry lock

@@ -1,4 +1,7 @@
 # The environment: uv makes .venv from uv.lock, which is written the first time. Commit uv.lock.
+manager:  ## Install uv, where it is not, with pipx
+	command -v uv >/dev/null || pipx install uv==0.13.9
+
 setup:  ## Make the environment in .venv
 	@command -v uv >/dev/null || { echo "error: uv is not installed; see https://docs.astral.sh/uv" >&2; exit 1; }
 	test -f uv.lock || uv lock

@@ -53,10 +53,11 @@ def same_result(before: dict[str, Any], after: dict[str, Any]) -> bool:
 
 def what_changed(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
     """Return the recorded inputs in which two runs differ: code, configuration, data, packages, settings, machine."""
-    return changes(_inputs(before), _inputs(after))
+    return changes(inputs(before), inputs(after))
 
 
-def _inputs(record: dict[str, Any]) -> dict[str, Any]:
+def inputs(record: dict[str, Any]) -> dict[str, Any]:
+    """Return what a run stands on, in the form that `changes` compares."""
     # The run folder has another name each time, and trackers change no result. What was restored, and what the raw data
     # is, stands elsewhere in the record, by digest.
     config = {key: value for key, value in record["config"].items() if key not in ("paths", "tracking", "restore")}

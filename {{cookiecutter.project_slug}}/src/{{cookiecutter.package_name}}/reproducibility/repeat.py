@@ -37,9 +37,9 @@ def python_for(project: Path, clean: bool) -> str:
     """
     if not clean:
         return sys.executable
-    result = subprocess.run(["make", "setup"], cwd=project, capture_output=True, text=True, env=_outer_environment())
+    result = subprocess.run(["make", "setup"], cwd=project, capture_output=True, text=True, env=outer_environment())
     if result.returncode:
-        raise RecordError(f"make setup failed in the checked-out project: {_last_line(result.stderr)}")
+        raise RecordError(f"make setup failed in the checked-out project: {last_line(result.stderr)}")
     return str(project / ".venv" / "bin" / "python")
 
 
@@ -60,9 +60,9 @@ def train_again(before: dict[str, Any], project: Path, python: str, *more: str) 
     shutil.rmtree(project / again, ignore_errors=True)
     print(f"training again at commit {before['git']['commit'][:12]}; recorded: {_seconds(before)}", file=sys.stderr)
     command = [python, recorded["script"], *arguments]
-    result = subprocess.run(command, cwd=project, capture_output=True, text=True, env=_outer_environment())
+    result = subprocess.run(command, cwd=project, capture_output=True, text=True, env=outer_environment())
     if result.returncode:
-        reasons = [f"the training failed: {_last_line(result.stderr)}", *left_out(before)]
+        reasons = [f"the training failed: {last_line(result.stderr)}", *left_out(before)]
         if (project / again / RECORD).exists():
             reasons += [str(change) for change in what_changed(before, record.read(project / again))]
         raise RecordError("; ".join(reasons))
@@ -131,7 +131,7 @@ def _dvc(arguments: list[str], folder: Path) -> str:
     return result.stdout if result.returncode == 0 else ""
 
 
-def _outer_environment() -> dict[str, str]:
+def outer_environment() -> dict[str, str]:
     """Return the environment without what this process added, and without the way to this folder's own code."""
     own = {"src", str(Path("src").resolve())}
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path not in own]
@@ -143,7 +143,7 @@ def _seconds(before: dict[str, Any]) -> str:
     return f"{sum(session['seconds'] or 0 for session in before['sessions']):.0f} s"
 
 
-def _last_line(text: str) -> str:
+def last_line(text: str) -> str:
     """Return the last line that a command printed; what make says of the command comes behind it."""
     lines = [line for line in text.strip().splitlines() if not re.match(r"make(\[\d+\])?: ", line)]
     return (lines or ["it printed nothing"])[-1]

@@ -1,4 +1,4 @@
-"""The workflows of a generated project: no template marks, no finding, and no verb that `make` does not have."""
+"""The workflows of a generated project and of the template: no template marks, no finding, and every verb exists."""
 
 import re
 import subprocess
@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import TEMPLATE, Render
+from conftest import CHOICES, ROOT, TEMPLATE, Render
 
 WORKFLOWS = sorted(TEMPLATE.glob(".github/workflows/*.yml"))
+OWN = sorted(ROOT.glob(".github/workflows/*.yml"))
 
 
 def zizmor(*paths: Path) -> subprocess.CompletedProcess[str]:
@@ -33,7 +34,7 @@ def test_a_workflow_arrives_as_it_is_and_calls_verbs_that_exist(render: Render, 
 
 
 def test_the_audit_finds_nothing(tmp_path: Path) -> None:
-    result = zizmor(*WORKFLOWS)
+    result = zizmor(*WORKFLOWS, *OWN)
     assert result.returncode == 0, result.stdout
     for good, bad in {
         r"@[0-9a-f]{40}": "@v5",
@@ -43,3 +44,39 @@ def test_the_audit_finds_nothing(tmp_path: Path) -> None:
         worse = tmp_path / "worse.yml"
         worse.write_text(re.sub(good, bad, WORKFLOWS[0].read_text()))
         assert zizmor(worse).returncode != 0, bad
+
+
+@pytest.mark.parametrize("workflow", [*WORKFLOWS, *OWN], ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_workflow_is_bounded(workflow: Path) -> None:
+    """No right by default, one run at a time, an end to each job, and actions pinned to commits with their version."""
+    text = workflow.read_text()
+    parsed = yaml.safe_load(text)
+    assert parsed["permissions"] == {}
+    assert "group" in parsed["concurrency"]
+    for job in parsed["jobs"].values():
+        assert job["timeout-minutes"] <= 120
+        assert job["permissions"] in ({"contents": "read"}, {"issues": "write"})
+    for used in re.findall(r"uses: (.*)", text):
+        assert re.fullmatch(r"actions/[a-z/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", used)
+
+
+@pytest.mark.parametrize("manager", CHOICES["environment_manager"])
+def test_a_runner_gets_the_manager_and_the_python_of_the_project(render: Render, manager: str) -> None:
+    """`make manager` installs it where it is not, and leaves it alone where it is."""
+    project = render(environment_manager=manager, python_version="3.12")
+    assert (project / ".python-version").read_text() == "3.12\n"
+    tools = project / "tools"
+    tools.mkdir()
+    made = tools / "pipx"
+    made.write_text('#!/bin/sh\necho "$@" >> installed\n')
+    made.chmod(0o755)
+    asked = project / "installed"
+    subprocess.run(["make", "manager"], cwd=project, check=True, env={"PATH": f"{tools}:/usr/bin:/bin"})
+    if manager not in ("uv", "poetry"):
+        assert not asked.exists()
+        return
+    pins = "\n".join(line for line in (ROOT / "pyproject.toml").read_text().splitlines())
+    assert asked.read_text() == f"install {manager}==" + re.search(rf'"{manager}==([\d.]+)"', pins)[1] + "\n"
+    made.rename(tools / manager)
+    subprocess.run(["make", "manager"], cwd=project, check=True, env={"PATH": f"{tools}:/usr/bin:/bin"})
+    assert asked.read_text().count("install") == 1

@@ -18,7 +18,8 @@ SHORTEN = (
     "sed -i 's/^epochs: 30/epochs: 2/' configs/training/default.yaml && "
     "sed -i 's/model: cnn/model: mlp/' configs/config.yaml"
 )
-STAGES = {"configure", "prepare", "train", "evaluate"}
+STAGES = {"configure", "prepare", "document_data", "train", "evaluate", "document_model"}
+TRAINED = {"train", "evaluate", "document_model"}  # the stages that another training concerns
 
 
 def stages_run(output: str) -> set[str]:
@@ -44,13 +45,14 @@ def test_nothing_runs_the_second_time(pipeline: Path) -> None:
 @pytest.mark.parametrize(
     ("edit", "expected"),
     [
-        ("sed -i 's/^lr: .*/lr: 0.002/' configs/training/default.yaml", {"configure", "train", "evaluate"}),
-        ("sed -i 's/seed: 42/seed: 43/' configs/config.yaml", {"configure", "train", "evaluate"}),
+        ("sed -i 's/^lr: .*/lr: 0.002/' configs/training/default.yaml", {"configure", *TRAINED}),
+        ("sed -i 's/seed: 42/seed: 43/' configs/config.yaml", {"configure", *TRAINED}),
         ("sed -i 's/^test_fraction: .*/test_fraction: 0.2/' configs/data/digits.yaml", STAGES),
         ("echo '# more' >> configs/training/default.yaml", {"configure"}),
         ("echo '# more' >> src/my_project/evaluation/figures.py", {"evaluate"}),
-        ("echo '# more' >> src/my_project/models/mlp.py", {"train", "evaluate"}),
+        ("echo '# more' >> src/my_project/models/mlp.py", TRAINED),
         ("sed -i 's/num_workers: 0/num_workers: 1/' configs/data/digits.yaml", {"configure"}),
+        ("echo '# more' >> data/sources.yaml", {"document_data", "document_model"}),
         ("echo '# more' >> README.md", set()),
         ("sed -i 's/tracking: .mlflow./tracking: [none]/' configs/pipeline.yaml", {"configure"}),
     ],
@@ -78,7 +80,7 @@ def test_params_diff_and_metrics_show(pipeline: Path) -> None:
 
 def test_an_experiment_leaves_configs_alone(pipeline: Path) -> None:
     output = run("dvc exp run -S training.lr=0.01 --name faster", pipeline).stdout
-    assert stages_run(output) - {"configure"} == {"train", "evaluate"}
+    assert stages_run(output) - {"configure"} == TRAINED
     assert "lr: 0.003" in (pipeline / "configs" / "training" / "default.yaml").read_text()
     changed = json.loads(run("dvc exp diff --json", pipeline).stdout)["params"]["params.yaml"]
     assert changed["training.lr"] == {"old": 0.003, "new": 0.01, "diff": pytest.approx(0.007)}

@@ -20,6 +20,10 @@ class DataError(UserError):
     """A file of data is missing, damaged or not the one that the configuration names."""
 
 
+class CardError(UserError):
+    """A card, or what it is written from, does not allow to write it."""
+
+
 class RecordError(UserError):
     """The record of a run is missing, damaged, or does not allow what is asked."""
 

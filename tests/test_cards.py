@@ -1,0 +1,347 @@
+"""Model card, data card and Croissant: outputs of the pipeline, filled from the record, with what people wrote."""
+
+import csv
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import CHOICES, TEMPLATE, THIS_PYTHON, Render, installed, run
+
+pytestmark = pytest.mark.slow
+SHORTEN = (
+    "sed -i 's/^epochs: 30/epochs: 2/' configs/training/default.yaml && "
+    "sed -i 's/model: cnn/model: mlp/' configs/config.yaml"
+)
+CARDS = ("MODEL_CARD.md", "DATA_CARD.md", "reports/croissant.json")
+
+
+def stages_run(project: Path, command: str = "dvc repro") -> set[str]:
+    return set(re.findall(r"Running stage '(\w+)'", run(command, project).stdout))
+
+
+def contents(project: Path) -> dict[str, bytes]:
+    return {name: (project / name).read_bytes() for name in CARDS}
+
+
+def python(project: Path, code: str) -> Any:
+    """Run code with the project's package and return the JSON that it prints last."""
+    return json.loads(run(f"PYTHONPATH=src python - <<'END'\n{code}\nEND", project).stdout.splitlines()[-1])
+
+
+@pytest.fixture(scope="module")
+def documented(shared_project: Path) -> Path:
+    """Return a project whose pipeline has run on the digits, committed."""
+    run(f"{SHORTEN} && dvc repro && git add . && git commit --quiet --message 'Run the pipeline'", shared_project)
+    return shared_project
+
+
+@pytest.fixture(scope="module")
+def tabular(tmp_path_factory: pytest.TempPathFactory, documented: Path) -> Path:
+    """Return a copy of it whose pipeline has run on the table of breast cancer."""
+    project = tmp_path_factory.mktemp("tabular") / "my-project"
+    run(f"git clone --quiet '{documented}' '{project}'", documented)
+    (project / ".venv").symlink_to((documented / ".venv").resolve())
+    run("sed -i 's/data: digits/data: breast_cancer/' configs/config.yaml && python configure.py && dvc repro", project)
+    return project
+
+
+def test_nothing_runs_the_second_time_and_the_bytes_stay(documented: Path) -> None:
+    before = contents(documented)
+    assert stages_run(documented) == set()
+    run("python document.py data && python document.py model", documented)
+    assert contents(documented) == before
+    assert run("git status --porcelain", documented).stdout == ""
+
+
+def test_the_files_that_come_with_the_project_are_those_of_its_first_run(project: Path) -> None:
+    shipped = {name: (project / name).read_text() for name in CARDS}
+    run("dvc repro prepare && python document.py data", project)
+    assert {name: (project / name).read_text() for name in CARDS} == shipped
+    sections = re.compile(r"<!-- yours: .*?<!-- /yours -->", re.DOTALL)
+    template = (TEMPLATE / "src/{{cookiecutter.package_name}}/cards/model_card.md.j2").read_text()
+    assert sections.findall(shipped["MODEL_CARD.md"]) == sections.findall(template)
+
+
+def test_no_path_and_no_date_of_this_machine(documented: Path) -> None:
+    record = json.loads((documented / "models/run.json").read_text())
+    for name, content in contents(documented).items():
+        assert str(documented).encode() not in content, name
+        assert record["sessions"][0]["started"][:10].encode() not in content, name
+    run("pre-commit run secrets --files " + " ".join(CARDS), documented)
+
+
+def test_what_people_write_is_kept(documented: Path) -> None:
+    card = documented / "MODEL_CARD.md"
+    text = card.read_text().replace(
+        "- Primary use: *to be written*", "- Primary use: meters | {{ braces }} \\1\n\n### More\n\nÄ"
+    )
+    text = text.replace("<!-- yours: notes -->\n", "<!-- yours: notes -->\nAsk us.\n")
+    card.write_text(text + "\n<!-- yours: mine -->\nA section of my own.\n<!-- /yours -->\n")
+    written = card.read_bytes()
+    assert stages_run(documented) == {"document_model"}
+    assert card.read_bytes() == written
+    assert stages_run(documented) == set()  # it has come to rest
+    card.write_text(card.read_text().replace("| accuracy |", "| accuracy, as I wish |"))
+    assert stages_run(documented) == {"document_model"}
+    assert card.read_bytes() == written  # what is measured cannot be edited
+    data = documented / "DATA_CARD.md"
+    data.write_text(data.read_text().replace("*To be written: who or what", "Left-handed writers. *Who or what"))
+    written = data.read_bytes()
+    assert stages_run(documented) == {"document_data"}
+    assert data.read_bytes() == written
+    run("git checkout --quiet . && dvc checkout --quiet", documented)
+
+
+@pytest.mark.parametrize(
+    ("edit", "sentence"),
+    [
+        (("<!-- /yours -->", ""), "without its comments"),
+        (("<!-- yours: ethics -->", ""), "without its comments"),
+        (("yours: ethics", "yours: limitations"), "the section 'limitations' twice"),
+    ],
+)
+def test_a_damaged_section_is_refused_and_kept(documented: Path, edit: tuple[str, str], sentence: str) -> None:
+    card = documented / "MODEL_CARD.md"
+    before = card.read_text()
+    card.write_text(before.replace(*edit, 1))
+    damaged = card.read_bytes()
+    refused = run("python document.py model", documented, check=False)
+    left = card.read_bytes()
+    card.write_text(before)
+    assert refused.returncode == 1
+    assert sentence in refused.stderr
+    assert len(refused.stderr.splitlines()) == 1
+    assert left == damaged
+
+
+def test_the_metadata_is_what_the_hub_reads(documented: Path, tabular: Path) -> None:
+    code = """
+import json
+from huggingface_hub import DatasetCard, ModelCard
+model, data = ModelCard.load("MODEL_CARD.md"), DatasetCard.load("DATA_CARD.md")
+again = ModelCard(f"---\\n{model.data.to_yaml()}\\n---\\n")
+assert again.data.to_dict() == model.data.to_dict()
+keys = ("task_type", "dataset_type", "dataset_split", "metric_type", "metric_value")
+results = [[getattr(result, key) for key in keys] for result in model.data.eval_results]
+print(json.dumps([model.data.to_dict(), results, data.data.to_dict()]))
+"""
+    for project, name, task in (
+        (documented, "digits", "image-classification"),
+        (tabular, "breast_cancer", "tabular-classification"),
+    ):
+        model, results, data = python(project, code)
+        metrics = json.loads((project / "reports/metrics.json").read_text())
+        assert results == [[task, name, "test", key, metrics[key]] for key in ("accuracy", "f1")]
+        assert model["license"] == "mit"
+        assert model["library_name"] == "pytorch"
+        assert model["pipeline_tag"] == task
+        assert {task, "lightning"} <= set(model["tags"])
+        assert model["datasets"] == [name]
+        assert model["metrics"] == ["accuracy", "f1"]
+        assert (data["license"], data["task_categories"]) == ("cc-by-4.0", [task])
+
+
+def test_each_license_has_its_name_on_the_hub(render: Render, environment: Path) -> None:
+    expected = {
+        "MIT": {"license": "mit"},
+        "BSD-3-Clause": {"license": "bsd-3-clause"},
+        "Apache-2.0": {"license": "apache-2.0"},
+        "Proprietary": {"license": "other", "license_name": "proprietary", "license_link": "LICENSE"},
+    }
+    assert list(expected) == CHOICES["license"]
+    code = """
+import json
+from my_project.cards.hub import model_license
+from my_project.cards.sources import read_project
+print(json.dumps(model_license(read_project().license)))
+"""
+    for answer, keys in expected.items():
+        project = installed(render(python_version=THIS_PYTHON, license=answer), environment)
+        assert python(project, code) == keys
+
+
+def test_the_intervals_are_those_of_the_libraries(documented: Path, tabular: Path) -> None:
+    """Wilson's from another library's formula, F1 from scikit-learn; the bootstrap from a plain loop."""
+    code = """
+import csv, json
+import numpy as np
+from scipy.stats import binomtest
+from sklearn.metrics import f1_score
+from my_project.cards.intervals import f1_intervals, wilson
+from my_project.cards.results import read_results
+from pathlib import Path
+config = json.loads(Path("models/run.json").read_text())["config"]
+classes = config["data"]["classes"]
+results = read_results(Path("reports"), classes, 7)
+with open("reports/predictions.csv") as file:
+    rows = list(csv.DictReader(file))
+actual = np.array([classes.index(row["actual"]) for row in rows])
+predicted = np.array([classes.index(row["predicted"]) for row in rows])
+def interval(mask, hits):
+    n = int(mask.sum())
+    return tuple(binomtest(int((hits & mask).sum()), n).proportion_ci(method="wilson")) if n else None
+right = actual == predicted
+assert results.accuracy.interval == interval(np.ones_like(right), right)
+for index, item in enumerate(results.per_class):
+    assert item.recall.interval == interval(actual == index, right)
+    assert item.precision.interval == interval(predicted == index, right)
+generator, macro = np.random.default_rng(0), []
+average = dict(average="macro", labels=range(len(classes)), zero_division=0)
+for _ in range(2000):
+    drawn = generator.integers(0, len(rows), len(rows))
+    macro.append(f1_score(actual[drawn], predicted[drawn], **average))
+expected = np.quantile(macro, [0.025, 0.975])
+assert np.allclose(results.f1.interval, expected, atol=0.01), (results.f1.interval, expected)
+assert f1_intervals(actual, predicted, len(classes), 7) == f1_intervals(actual, predicted, len(classes), 7)
+assert f1_intervals(actual, predicted, len(classes), 7) != f1_intervals(actual, predicted, len(classes), 8)
+assert f1_intervals(actual, actual, len(classes), 7)[0] is None  # without a mistake
+assert wilson(0, 0) is None
+print(json.dumps([str(results.accuracy), str(results.f1), [[str(c.recall), str(c.f1)] for c in results.per_class]]))
+"""
+    for project in (documented, tabular):
+        accuracy, _, per_class = python(project, code)
+        card = (project / "MODEL_CARD.md").read_text()
+        assert f"| accuracy | {accuracy} |" in card
+        assert all(f"| {recall} |" in card for recall, _ in per_class)
+
+
+def test_the_numbers_are_those_of_the_test(documented: Path) -> None:
+    card = (documented / "MODEL_CARD.md").read_text()
+    record = json.loads((documented / "models/run.json").read_text())
+    with (documented / "reports/per_class.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    for row in rows:
+        shown = [rf"{float(row[key]):.4f}[^|]*" for key in ("precision", "recall", "f1")]
+        assert re.search(r" \| ".join([rf"^\| {row['class']}", *shown, rf"{row['examples']} \|$"]), card, re.MULTILINE)
+    assert f"| macro F1 | {record['metrics']['f1']:.4f} (" in card
+    for fact in (record["git"]["commit"], record["weights_sha256"], record["environment"]["packages"]["torch"]):
+        assert fact in card
+    assert record["environment"]["cpu"]["capability"] in card
+    command = next(line for line in card.splitlines() if line.startswith("python -m"))
+    assert command == "python -m my_project verify models"
+    assert "reproduced bit for bit" in run(command, documented, PYTHONPATH="src").stdout
+
+
+def test_another_seed_gives_other_numbers(documented: Path) -> None:
+    before = contents(documented)
+    run("sed -i 's/^seed: 42/seed: 43/' configs/config.yaml", documented)
+    assert stages_run(documented) == {"configure", "train", "evaluate", "document_model"}
+    after = contents(documented)
+    run("git checkout --quiet . && dvc checkout --quiet", documented)
+    assert after["MODEL_CARD.md"] != before["MODEL_CARD.md"]
+    assert b"drawn by the seed 43" in after["MODEL_CARD.md"]
+    assert {name: after[name] for name in CARDS[1:]} == {name: before[name] for name in CARDS[1:]}
+
+
+def test_the_cards_of_a_table(tabular: Path) -> None:
+    data, model = (tabular / "DATA_CARD.md").read_text(), (tabular / "MODEL_CARD.md").read_text()
+    assert "| malignant | 212 | 37.3 % |" in data
+    assert "569 examples. An input has 30 values of type float32." in data
+    assert re.search(r"^\| malignant \| [01]\.\d{4} \(", model, re.MULTILINE)
+    assert "Not made for decisions about patients." in model
+    assert stages_run(tabular) == set()
+
+
+def test_the_description_for_machines_is_valid_and_names_the_files(documented: Path, tabular: Path) -> None:
+    """The library reads it, finds each file by its address and checksum, and its tables by their names."""
+    code = """
+import hashlib, json
+from pathlib import Path
+import mlcroissant as mlc
+read = mlc.Dataset(jsonld=json.loads(Path("reports/croissant.json").read_text()))
+assert mlc.Dataset(jsonld="reports/croissant.json").metadata.to_json() == read.metadata.to_json()
+assert not read.metadata.ctx.issues.errors and not read.metadata.ctx.issues.warnings, read.metadata.ctx.issues.report()
+for file in read.metadata.distribution:
+    content = (Path("reports") / file.content_url).read_bytes()
+    assert hashlib.sha256(content).hexdigest() == file.sha256, file.name
+    assert file.content_size == f"{len(content)} B"
+classes = [row["classes/name"] for row in read.records("classes")]
+splits = {row["splits/name"]: row["splits/examples"] for row in read.records("splits")}
+shapes = {part.id: part.fields[0].array_shape_tuple for part in read.metadata.record_sets if part.fields[0].is_array}
+print(json.dumps([classes, splits, shapes]))
+"""
+    for project, name in ((documented, "digits"), (tabular, "breast_cancer")):
+        manifest = json.loads((project / f"data/processed/{name}/manifest.json").read_text())
+        classes, splits, shapes = python(project, code)
+        assert classes == list(manifest["class_counts"])
+        assert splits == manifest["splits"]
+        count = manifest["examples"]
+        assert shapes == {"inputs": [count, *manifest["input_shape"]], "targets": [count]}
+
+
+@pytest.mark.parametrize(
+    ("find", "replace"),
+    [
+        ('"sha256"', '"sha257"'),
+        ('"inputs.npy"\n', '"lost.npy"\n'),
+        ('"sc:Dataset"', '"sc:Thing"'),
+        ('"classes/name": "0"', '"classes/label": "0"'),
+        ('"1797,1,8,8"', '"many"'),
+    ],
+)
+def test_a_planted_error_is_found(documented: Path, find: str, replace: str) -> None:
+    text = (documented / "reports/croissant.json").read_text()
+    assert find in text
+    code = f"""
+import json
+from my_project.cards.croissant import validate
+from my_project.errors import CardError
+try:
+    validate(json.loads({text.replace(find, replace, 1)!r}))
+    print(json.dumps(None))
+except CardError as error:
+    print(json.dumps(str(error)))
+"""
+    said = python(documented, code)
+    assert said is not None
+    assert said.startswith("the description of the data is not valid Croissant: ")
+    assert "\n" not in said
+
+
+def test_a_wrong_fact_is_refused_and_nothing_is_lost(documented: Path) -> None:
+    before = contents(documented)
+    for edit, sentence in (
+        ('s/published: "1998-07-01"/published: "July 1998"/', "not valid Croissant"),
+        ("0,/  license:/s//  licence:/", "licence"),
+    ):
+        run(f"sed -i '{edit}' data/sources.yaml", documented)
+        refused = run("dvc repro", documented, check=False)
+        run("git checkout --quiet data/sources.yaml", documented)
+        assert refused.returncode != 0
+        assert sentence in refused.stderr + refused.stdout
+        assert contents(documented) == before
+
+
+def test_data_of_your_own_says_what_is_missing(documented: Path) -> None:
+    """Without an entry in data/sources.yaml the cards are written all the same, and name the gaps."""
+    run("printf 'other:\\n  title: Other\\n' > data/sources.yaml && python document.py data", documented)
+    data = (documented / "DATA_CARD.md").read_text()
+    described = json.loads((documented / "reports/croissant.json").read_text())
+    run("git checkout --quiet .", documented)
+    assert yaml.safe_load(data.split("---")[1])["license"] == "unknown"
+    assert "- License: *to be written, in data/sources.yaml*" in data
+    assert "license" not in described
+
+
+def test_a_run_that_is_not_finished_has_no_card(documented: Path) -> None:
+    path = documented / "models/run.json"
+    whole = path.read_text()
+    path.chmod(0o644)
+    path.write_text(whole.replace('"status": "finished"', '"status": "running"'))
+    refused = run("python document.py model", documented, check=False)
+    asked = run("python document.py", documented, check=False)
+    path.write_text(whole)
+    assert "is not finished" in refused.stderr
+    assert "name what to document" in asked.stderr
+    assert (refused.returncode, asked.returncode) == (1, 1)
+
+
+def test_the_page_on_cards(documented: Path) -> None:
+    page = (documented / "docs/cards.md").read_text()
+    for name in re.findall(r"`([\w./]+\.(?:md|json|yaml|csv|py))`", page):
+        assert (documented / name).exists(), name
+    assert subprocess.run(["grep", "-q", "docs/cards.md", documented / "README.md"]).returncode == 0

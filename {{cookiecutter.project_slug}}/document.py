@@ -1,0 +1,33 @@
+"""Write what people read about the data and the model: `python document.py data`, `python document.py model`."""
+
+import sys
+from pathlib import Path
+
+from omegaconf import DictConfig, OmegaConf
+
+sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
+from package_name.check import check
+from package_name.cli import one_sentence
+from package_name.errors import CardError
+
+
+def main(arguments: list[str]) -> None:
+    """Write the card of what is named, from what the pipeline left."""
+    if arguments == ["data"]:
+        from package_name.cards.data_card import write_data_card
+
+        params = OmegaConf.load("params.yaml")
+        assert isinstance(params, DictConfig)
+        config = check(params)
+        write_data_card(config.data, Path(config.paths.raw), Path(config.paths.processed))
+    elif arguments == ["model"]:
+        from package_name.cards.model_card import write_model_card
+
+        write_model_card(Path("models"), Path("reports"))
+    else:
+        raise CardError("name what to document: python document.py data, or python document.py model")
+
+
+if __name__ == "__main__":
+    with one_sentence():
+        main(sys.argv[1:])

@@ -1,0 +1,107 @@
+"""MODEL_CARD.md: from the record of the pipeline's run, its test, and what people wrote.
+
+After M. Mitchell et al., "Model cards for model reporting", Conference on Fairness, Accountability, and Transparency
+(2019). The metadata at its head is that of the Hugging Face Hub.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
+
+from ..data.prepare import MANIFEST
+from ..errors import CardError
+from ..reproducibility import record as records
+from ..training.randomness import derive
+from . import sections
+from .hub import model_license, task
+from .intervals import RESAMPLES
+from .results import Results, read_results
+from .sources import Project, Source, read_project, read_source
+
+MODEL_CARD = Path("MODEL_CARD.md")
+_TEMPLATE = Path(__file__).with_name("model_card.md.j2")
+_PACKAGE = __package__.partition(".")[0]
+_SHOWN_MISTAKES = 5
+_MAIN_PACKAGES = ("torch", "lightning", "numpy", "scikit-learn", "hydra-core", "dvc")
+
+
+def write_model_card(run: Path, test: Path) -> None:
+    """Write the card of a finished run.
+
+    Args:
+        run: its folder.
+        test: where evaluate.py wrote the test of its model.
+
+    Raises:
+        CardError: the run is not finished, or a section that people wrote is damaged.
+        RecordError: there is no record, or it cannot be read.
+    """
+    record = records.read(run)
+    if record["status"] != "finished":
+        raise CardError(f"{run} is not finished, so there is nothing to write about: dvc repro goes on with it")
+    config = record["config"]
+    manifest = json.loads((Path(config["paths"]["processed"]) / MANIFEST).read_text(encoding="utf-8"))
+    results = read_results(test, config["data"]["classes"], derive(config["seed"], "bootstrap"))
+    project, source = read_project(), read_source(config["data"]["name"])
+    card = ModelCard.from_template(
+        _metadata(project, source, config, manifest, results),
+        template_path=str(_TEMPLATE),
+        project=project,
+        source=source,
+        record=record,
+        config=config,
+        manifest=manifest,
+        results=results,
+        weakest=_weakest(results),
+        mistakes=results.mistakes[:_SHOWN_MISTAKES],
+        resamples=RESAMPLES,
+        packages={
+            name: version for name, version in record["environment"]["packages"].items() if name in _MAIN_PACKAGES
+        },
+        package=_PACKAGE,
+        run=run.as_posix(),
+        test=test.as_posix(),
+    )
+    sections.write(MODEL_CARD, f"{str(card).rstrip()}\n")
+
+
+def _metadata(
+    project: Project, source: Source, config: dict[str, Any], manifest: dict[str, Any], results: Results
+) -> ModelCardData:
+    kind = task(manifest["input_shape"])
+    dataset = source.hub or config["data"]["name"]
+    shared: dict[str, Any] = {
+        "task_type": kind,
+        "dataset_type": dataset,
+        "dataset_name": source.title,
+        "dataset_split": "test",
+    }
+    scores = [("accuracy", "Accuracy", results.accuracy), ("f1", "Macro F1", results.f1)]
+    return ModelCardData(
+        **model_license(project.license),
+        library_name="pytorch",
+        pipeline_tag=kind,
+        tags=[kind, "pytorch", "lightning", "safetensors", "reproducible"],
+        datasets=[dataset],
+        metrics=[name for name, _, _ in scores],
+        model_name=project.name,
+        eval_results=[
+            EvalResult(
+                **shared,
+                metric_type=name,
+                metric_name=title,
+                metric_value=score.value,
+                metric_args={"average": "macro"} if name == "f1" else None,
+            )
+            for name, title, score in scores
+        ],
+    )
+
+
+def _weakest(results: Results) -> str | None:
+    """Return the class that is recognized least often, unless all always are."""
+    measured = [result for result in results.per_class if result.recall.value is not None]
+    lowest = min(measured, key=lambda result: result.recall.value or 0.0)
+    return f"{lowest.name}, with a recall of {lowest.recall}" if lowest.recall.value != 1 else None

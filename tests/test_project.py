@@ -60,6 +60,7 @@ def test_what_is_committed_and_packed(project: Path) -> None:
     [source], [wheel] = (project / "dist").glob("*.tar.gz"), (project / "dist").glob("*.whl")
     packed = run(f"tar --list --file '{source}' && python -m zipfile --list '{wheel}'", project).stdout
     assert "train.py" in packed
+    assert packed.count("report/templates/report.html.j2") == 2
     assert not [path.name for path in planted if path.name in packed]
 
 

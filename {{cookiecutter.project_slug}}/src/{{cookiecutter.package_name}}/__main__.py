@@ -8,6 +8,7 @@ from pathlib import Path
 from . import secrets
 from .cli import explain
 from .commands import drift, proof, serve
+from .commands import proof, report, serve
 from .errors import RecordError
 
 _FAILED = 2  # what was asked could not be answered
@@ -17,6 +18,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description="Commands about runs.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for module in (proof, drift, serve):
+    for module in (proof, report, serve):
         module.add(commands)
     return parser
 

@@ -13,6 +13,8 @@ from .files import write_text
 
 CONFIG = "config.yaml"
 RECORD = "run.json"
+VERIFICATION = "verification.json"  # what the last verification said
+REPORTS = ("report.html", "report.md")
 PIPELINE = "pipeline"  # the configuration whose run folder stands in params.yaml
 _ONE_RUN = "hydra.mode=RUN"  # one run of a sweep, not the sweep
 

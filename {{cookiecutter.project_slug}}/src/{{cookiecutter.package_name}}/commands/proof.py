@@ -1,6 +1,7 @@
 """`verify` and `diff`: whether a run can be made again, and where two runs part."""
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -31,14 +32,18 @@ def add(commands: Any) -> None:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    if arguments.tolerance is None:
-        from ..reproducibility.verify import verify
+    from ..reproducibility.verify import note, verify
 
+    if arguments.tolerance is None:
         verdict = verify(arguments.run, arguments.clean)
     else:
         from ..reproducibility.statistics import verify_within
 
         verdict = verify_within(arguments.run, arguments.tolerance, arguments.metric, arguments.seeds, arguments.clean)
+    try:
+        note(verdict, arguments.run, arguments.clean)
+    except OSError as error:  # somebody else's folder: the verdict is worth more than the note
+        print(f"the verdict is not noted beside the run: {error}", file=sys.stderr)
     print("\n".join([*verdict.explanation, verdict.line]))
     return verdict.code
 

@@ -142,7 +142,9 @@ def _tensors(first: Steps, second: Steps, step: int) -> list[str]:
     if not unequal:
         return []
     name = unequal[0]
-    count = f"{len(unequal)} of {len(before)} tensors differ{f' after step {step}' if step else ''}, first {name}"
+    count = (
+        f"{len(unequal)} of {len(before | after)} tensors differ{f' after step {step}' if step else ''}, first {name}"
+    )
     if name not in before or name not in after:
         return [f"{count}, which one of the runs does not have"]
     values, others = (torch.tensor(weights[name][1]) for weights in (before, after))

@@ -15,7 +15,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from ..config import Config
 from ..errors import ConfigError, RecordError
 from ..files import file_digest, write_bytes, write_json
-from ..runs import RECORD, refuse_used, write_config
+from ..runs import RECORD, REPORTS, VERIFICATION, refuse_used, write_config
 from ..training import resume
 from . import record, source
 from .describe import describe
@@ -27,6 +27,7 @@ log = logging.getLogger(__name__)
 
 _FILES = (TRAIL, "tracking.json", "metrics.csv", "model.safetensors")
 _FOLDERS = ("checkpoints", "test", "evaluation")
+_ABOUT = (VERIFICATION, *REPORTS)  # what other commands wrote about the earlier training
 
 
 @dataclass
@@ -169,7 +170,7 @@ def _start_anew(folder: Path, config: Config) -> None:
     left = [name for name in (*_FILES, *_FOLDERS) if (folder / name).exists()]
     if left and not (folder / RECORD).exists():
         raise ConfigError(f"{folder} holds {left[0]} of another origin, which would be replaced: choose another folder")
-    for name in _FILES:
+    for name in (*_FILES, *_ABOUT):
         (folder / name).unlink(missing_ok=True)
     for name in _FOLDERS:
         shutil.rmtree(folder / name, ignore_errors=True)

@@ -1,11 +1,14 @@
 """Verification: a run is made again from its record alone, and compared bit for bit."""
 
+import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from ..errors import RecordError
-from ..files import file_digest
+from ..files import file_digest, write_json
+from ..runs import VERIFICATION
 from . import record
 from .record import what_changed
 from .repeat import checked_out, left_out, python_for, train_again
@@ -20,6 +23,42 @@ class Verdict:
     code: int
     line: str
     explanation: list[str] = field(default_factory=list)
+
+
+def note(verdict: Verdict, folder: Path, clean: bool) -> None:
+    """Write the verdict beside the record, for the report and the checklist.
+
+    It is no part of the run: nothing compares it, and another verification replaces it.
+
+    Args:
+        verdict: of a verification that could be tried.
+        folder: of the run.
+        clean: whether a fresh environment was built for it.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    write_json(
+        folder / VERIFICATION,
+        {
+            "code": verdict.code,
+            "line": verdict.line,
+            "explanation": verdict.explanation,
+            "clean": clean,
+            "ended": datetime.now(UTC).isoformat(timespec="seconds"),
+            "weights_sha256": record.read(folder)["weights_sha256"],
+        },
+    )
+
+
+def noted(folder: Path) -> dict[str, Any] | None:
+    """Return what the last verification of this very run said; None if there was none, or it was of other weights."""
+    try:
+        found = json.loads((folder / VERIFICATION).read_text(encoding="utf-8"))
+        of_this_run = found["weights_sha256"] == record.read(folder)["weights_sha256"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return found if of_this_run else None
 
 
 def verify(folder: Path, clean: bool = False) -> Verdict:

@@ -1,0 +1,1 @@
+"""What a reviewer reads of a run, and what is kept of it: report, comparison, archive."""

@@ -1,0 +1,123 @@
+"""The facts of a run that a reader wants, gathered from its folder."""
+
+import csv
+import json
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from ..checklist import Item, examine
+from ..errors import RecordError
+from ..reproducibility import record
+from ..reproducibility.verify import noted
+from ..runs import read_config
+
+PIPELINE_RESULTS = Path("reports")  # where dvc.yaml tests the model of the pipeline
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A finished run in plain types.
+
+    Args:
+        folder: of the run, as it was named.
+        record: its run.json.
+        config: its config.yaml, as text.
+        command: what it was started with.
+        repeat: the commands that make it again and compare.
+        history: a row for each epoch: column of metrics.csv -> value, as text.
+        per_class: a row for each class: precision, recall, F1 and number of examples, as text.
+        confusion: number of test examples, a row for each true class, a column for each predicted one.
+        classes: names of the classes.
+        confusion_picture: the same as PNG, where it was drawn.
+        verification: what the last verification of this run said, or None.
+        checklist: what the checklist says of the project and this run.
+    """
+
+    folder: Path
+    record: dict[str, Any]
+    config: str
+    command: str
+    repeat: list[str]
+    history: list[dict[str, str]]
+    per_class: list[dict[str, str]]
+    confusion: list[list[int]]
+    classes: list[str]
+    confusion_picture: bytes | None
+    verification: dict[str, Any] | None
+    checklist: list[Item]
+
+    @property
+    def seconds(self) -> float:
+        """The time that all sessions of the training took together, s."""
+        return sum(session["seconds"] or 0 for session in self.record["sessions"])
+
+
+def collect(folder: Path, checked: bool = True) -> Facts:
+    """Return the facts of the finished run in `folder`.
+
+    Args:
+        folder: of the run.
+        checked: whether to go through the checklist as well.
+
+    Raises:
+        RecordError: there is no run, it is not finished, or its record is damaged.
+    """
+    found = record.read(folder)
+    if found["status"] != "finished":
+        raise RecordError(f"{folder} is not finished: python train.py resume={folder} goes on with it")
+    tests = results_of(folder, found)
+    confusion = _rows(tests / "confusion_matrix.csv") if tests else []
+    picture = tests / "confusion_matrix.png" if tests else None
+    return Facts(
+        folder=folder,
+        record=found,
+        config=OmegaConf.to_yaml(read_config(str(folder))),
+        command=_command(found["command"]),
+        repeat=_repeat(folder, found),
+        history=_rows(folder / "metrics.csv"),
+        per_class=_rows(tests / "per_class.csv") if tests else [],
+        confusion=[[int(count) for count in list(row.values())[1:]] for row in confusion],
+        classes=[row["actual"] for row in confusion],
+        confusion_picture=picture.read_bytes() if picture and picture.exists() else None,
+        verification=noted(folder),
+        checklist=examine(Path(), folder) if checked else [],
+    )
+
+
+def results_of(folder: Path, found: dict[str, Any]) -> Path | None:
+    """Return the folder with the results of the run's test: `test/` in it, or the pipeline's `reports/`.
+
+    Args:
+        folder: of the run.
+        found: its record, whose metrics the results must have; None: there are no such results.
+    """
+    for place in (folder / "test", PIPELINE_RESULTS):
+        try:
+            if json.loads((place / "metrics.json").read_text(encoding="utf-8")) == found["metrics"]:
+                return place
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def _command(recorded: dict[str, Any]) -> str:
+    config = [] if recorded["config"] == "config" else ["-cn", recorded["config"]]
+    return shlex.join(["python", recorded["script"], *config, *recorded["overrides"]])
+
+
+def _repeat(folder: Path, found: dict[str, Any]) -> list[str]:
+    package = str(__package__).partition(".")[0]
+    commit = found["git"]["commit"] if found["git"] else "<the commit of this code>"
+    return [f"git checkout {commit}", "make setup", f"python -m {package} verify {shlex.quote(str(folder))}"]
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    """Return the rows of a CSV file, none where there is no file."""
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))

@@ -1,0 +1,150 @@
+"""The report of a run and the comparison of two, as HTML and Markdown: one file each, which needs nothing else."""
+
+import base64
+import html
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from ..files import write_text
+from ..reproducibility.divergence import compare as divergence_of
+from ..runs import REPORTS
+from ..secrets import mask
+from .collect import Facts, collect
+from .curves import Curve, picture, points
+
+_SPLITS = ("train", "validation")
+_LARGEST_TABLE = 20  # classes; the confusion matrix of more is a picture
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]#!|~])")
+
+
+def write_report(folder: Path) -> list[Path]:
+    """Write `report.html` and `report.md` into the folder of a finished run, and return their paths.
+
+    Raises:
+        RecordError: there is no run, it is not finished, or its record is damaged.
+    """
+    facts = collect(folder)
+    paths = [folder / name for name in REPORTS]
+    for path in paths:
+        write_text(path, report(facts, path.name))
+    return paths
+
+
+def report(facts: Facts, name: str = REPORTS[0]) -> str:
+    """Return the report of a run. It holds no time of its own, so equal facts give equal text.
+
+    Args:
+        facts: of the run.
+        name: `report.html` or `report.md`.
+    """
+    pictures = [
+        picture(
+            measure,
+            [Curve(split, points(facts.history, f"{split}/{measure}"), number) for number, split in enumerate(_SPLITS)],
+        )
+        for measure in _measures(facts)
+    ]
+    return (
+        _environment()
+        .get_template(f"{name}.j2")
+        .render(
+            facts=facts,
+            record=facts.record,
+            pictures=[item for item in pictures if item],
+            as_table=len(facts.classes) <= _LARGEST_TABLE,
+        )
+    )
+
+
+def write_comparison(folder: Path, other: Path, output: Path) -> str:
+    """Write a page with two finished runs side by side, and return what differed first between them.
+
+    Args:
+        folder: of the first run.
+        other: folder of the second run.
+        output: where the page is written.
+
+    Raises:
+        RecordError: one of them is no run, not finished, or its record is damaged.
+    """
+    runs = [collect(path, checked=False) for path in (folder, other)]
+    first, second = (facts.record for facts in runs)
+    divergence = divergence_of(first, second, folder, other)
+    pictures = [
+        picture(
+            measure,
+            [
+                Curve(f"{name}, {split}", points(facts.history, f"{split}/{measure}"), number, split == "train")
+                for number, (name, facts) in enumerate(zip(("first", "second"), runs, strict=True))
+                for split in _SPLITS
+            ],
+        )
+        for measure in _measures(*runs)
+    ]
+    page = (
+        _environment()
+        .get_template("compare.html.j2")
+        .render(
+            runs=runs,
+            divergence=divergence,
+            metrics=list(first["metrics"] | second["metrics"]),
+            configuration=[item for item in divergence.changes if item.key.startswith("config.")],
+            others=[item for item in divergence.changes if not item.key.startswith("config.")],
+            pictures=[item for item in pictures if item],
+        )
+    )
+    write_text(output, page)
+    return divergence.summary()
+
+
+def _measures(*runs: Facts) -> list[str]:
+    """Return what the columns `train/…` and `validation/…` of the histories measure."""
+    columns = [column for facts in runs for row in facts.history[:1] for column in row]
+    return list(dict.fromkeys(column.partition("/")[2] for column in columns if column.partition("/")[0] in _SPLITS))
+
+
+def _environment() -> Environment:
+    """Return Jinja with what the templates use. Whatever they print is masked first, and escaped in HTML."""
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=select_autoescape(["html.j2"]),
+        undefined=StrictUndefined,
+        finalize=_without_secrets,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters |= {"number": _number, "data_uri": _data_uri, "md": _markdown, "fence": _fence}
+    return environment
+
+
+def _without_secrets(value: Any) -> Any:
+    return mask(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _number(value: Any) -> str:
+    """Return a number for a reader, of four digits; other values as they are."""
+    try:
+        return f"{float(value):.4g}" if float(value) % 1 else f"{float(value):.0f}"
+    except (TypeError, ValueError, OverflowError):
+        return str(value)
+
+
+def _data_uri(content: bytes) -> str:
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+
+
+def _markdown(value: Any) -> str:
+    """Return a text that Markdown shows as it is, in one line."""
+    text = html.escape(" ".join(mask(str(value)).split()), quote=False)
+    return _MARKDOWN.sub(r"\\\1", text)
+
+
+def _fence(text: str) -> str:
+    """Return text as a block of code, whatever it holds."""
+    ticks = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`+", text)), 3)
+    return f"{ticks}\n{text.rstrip()}\n{ticks}"

@@ -1,6 +1,7 @@
 """Small servers inside the tests' own process, on loopback; and waiting for servers elsewhere."""
 
 import http.server
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,3 +27,11 @@ def until(condition: Callable[[], object], seconds: float = 60, every: float = 0
     while not condition():
         assert time.monotonic() < end, "it took too long"
         time.sleep(every)
+
+
+def free_port() -> int:
+    """Return a port that nothing listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port

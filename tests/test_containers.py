@@ -4,7 +4,6 @@ import functools
 import json
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -19,7 +18,7 @@ import pytest
 from conftest import THIS_PYTHON, Render, code_blocks, metrics, run, twice
 from engine import DOCKER, REGISTRY, build_base, engine, unavailable
 from indexes import POETRY_SOURCE, PUBLIC, torch_index
-from loopback import until
+from loopback import free_port, until
 from runs import SHORT, outcome, record, train
 
 pytestmark = pytest.mark.slow
@@ -378,10 +377,3 @@ def answer(port: int, path: str, body: Any = None, host: str = "localhost") -> t
         return error.code, json.loads(text) if text.startswith(b"{") else text
     except OSError:
         return 0, None
-
-
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port

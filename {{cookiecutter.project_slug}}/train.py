@@ -28,7 +28,7 @@ def main(cfg: DictConfig) -> None:
     from package_name.models.classifier import Classifier, build_network
     from package_name.models.saved import save_model
     from package_name.reproducibility.session import begin
-    from package_name.tracking.loggers import log_results
+    from package_name.tracking.loggers import send
     from package_name.training.checkpoint import final_weights
     from package_name.training.randomness import seed_everything
     from package_name.training.restore import restore
@@ -50,9 +50,9 @@ def main(cfg: DictConfig) -> None:
     description = {"model": settings["model"], **data.interface()}
     save_model(model, description, folder / "model.safetensors")
     results = test(trainer, model, data)
-    log_results(trainer.loggers, results.metrics())
     write_results(results, folder / "metrics.csv", folder / "test")
     session.finish(model.state_dict(), results.metrics())
+    send(folder, trainer.loggers)
 
 
 if __name__ == "__main__":

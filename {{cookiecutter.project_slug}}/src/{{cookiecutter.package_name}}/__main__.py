@@ -9,6 +9,7 @@ from . import secrets
 from .cli import explain
 from .commands import drift, proof, serve
 from .commands import proof, report, serve
+from .commands import proof, serve, track
 from .errors import RecordError
 
 _FAILED = 2  # what was asked could not be answered
@@ -19,6 +20,7 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for module in (proof, drift, serve):
     for module in (proof, report, serve):
+    for module in (proof, serve, track):
         module.add(commands)
     return parser
 

@@ -80,7 +80,7 @@ def one_sentence() -> Iterator[None]:
         print("error: interrupted", file=sys.stderr)
         sys.exit(code)
     except Exception as error:
-        log.debug("traceback", exc_info=True)
+        log.debug("%s", explain(error), exc_info=True)
         if _SHOW_TRACEBACK:
             sys.exit(secrets.mask(traceback.format_exc()))
         sys.exit(f"error: {secrets.mask(explain(error))}")

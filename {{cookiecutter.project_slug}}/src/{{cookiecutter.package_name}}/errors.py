@@ -28,6 +28,10 @@ class RecordError(UserError):
     """The record of a run is missing, damaged, or does not allow what is asked."""
 
 
+class TrackerError(UserError):
+    """A tracker cannot be reached, or refuses what it is sent."""
+
+
 def nearest(word: str, candidates: Iterable[str]) -> str:
     """Return the candidate that `word` most likely meant: by its initials, else by its letters."""
     candidates = list(candidates)

@@ -110,6 +110,7 @@ def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) ->
     )
     write_json(folder / RECORD, current)
     write_config(settings, folder)
+    log.info("%s", _context(folder, current))
     return Session(folder, point, current, lock, time.perf_counter())
 
 
@@ -181,6 +182,16 @@ def _start_anew(folder: Path, config: Config) -> None:
             shutil.copy(path, folder / "checkpoints")
         if (earlier / TRAIL).exists():
             shutil.copy(earlier / TRAIL, folder)
+
+
+def _context(folder: Path, current: dict[str, Any]) -> str:
+    """Return one line that says what the log after it is about."""
+    git, config = current["git"] or {}, current["config"]
+    state = f"commit {git['commit'][:10]}{' with changes' if git['dirty'] else ''}" if git else "no commit"
+    return (
+        f"run {folder}: {state}, seed {config['seed']}, {current['promise']['mode']}, "
+        f"data {config['data']['name']}, {config['trainer']['accelerator']}"
+    )
 
 
 def _now() -> str:

@@ -1,12 +1,11 @@
 """The log of the server: one JSON object in each line of stderr, and one line for each request."""
 
-import json
 import logging
 import sys
 import time
-from datetime import UTC, datetime
 from typing import Any
 
+from ..logs import JsonLines
 from ..secrets import MaskFilter
 
 log = logging.getLogger(__name__)
@@ -17,22 +16,9 @@ _LONGEST = 200  # characters of a path, which a client chooses
 def configure() -> None:
     """Send all log records to stderr, as JSON and without secrets."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_Json())
+    handler.setFormatter(JsonLines())
     handler.addFilter(MaskFilter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
-
-
-class _Json(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "message": record.getMessage(),
-            **getattr(record, "request", {}),
-        }
-        if record.exc_text or record.exc_info:
-            line["traceback"] = record.exc_text or self.formatException(record.exc_info)  # type: ignore[arg-type]
-        return json.dumps(line, ensure_ascii=False)
 
 
 class RequestLog:

@@ -1,1 +1,1 @@
-"""What experiment trackers receive."""
+"""What experiment trackers receive, while a training goes on and afterwards."""

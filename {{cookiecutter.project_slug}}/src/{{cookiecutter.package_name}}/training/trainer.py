@@ -12,6 +12,7 @@ from lightning import Trainer
 from ..config import Config, Reproducibility
 from ..errors import ConfigError
 from ..tracking.loggers import build_loggers
+from ..tracking.steps import StepLoss
 from .callbacks import Reentry, StepSeed
 from .checkpoint import PlainContent, WholeFileIO
 from .history import History
@@ -50,6 +51,7 @@ def build_trainer(config: Config, public_config: dict[str, Any]) -> Trainer:
         )
     run = Path(config.paths.run)
     history = History(run / "metrics.csv")
+    content = PlainContent(public_config, history)
     callbacks = [instantiate(callback) for callback in config.callbacks.values()]
     return instantiate(
         config.trainer,
@@ -59,7 +61,7 @@ def build_trainer(config: Config, public_config: dict[str, Any]) -> Trainer:
         deterministic=_deterministic(config.reproducibility),
         benchmark=not config.reproducibility.deterministic,
         use_distributed_sampler=False,  # data/sampler.py shares the batches itself
-        callbacks=[Reentry(), StepSeed(config.seed), history, PlainContent(public_config, history), *callbacks],
+        callbacks=[Reentry(), StepSeed(config.seed), StepLoss(), history, content, *callbacks],
         logger=build_loggers(config.tracking, public_config, run),
         plugins=[WholeFileIO()],
         default_root_dir=run,

@@ -1,0 +1,427 @@
+"""Trackers: what they receive, that one that is down harms nothing, and that it gets everything later."""
+
+import csv
+import http.server
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+
+import pytest
+from browser import page
+from conftest import digest, metrics, run
+from loopback import free_port, served, until
+from runs import OFTEN, SHORT, go_on, interrupted, record, train
+
+pytestmark = pytest.mark.slow
+
+SETTINGS = "model=mlp training.epochs=4"  # 76 steps
+NOWHERE = "http://127.0.0.1:1"  # nothing listens there
+KEY = {"WANDB_API_KEY": 40 * "a", "WANDB_BASE_URL": NOWHERE, "WANDB_MODE": "online"}
+
+# What a store has about the runs of the project, read with MLflow's own client.
+_READ = """
+import json
+from mlflow import MlflowClient
+client = MlflowClient()
+def files(run, path=None):
+    for item in client.list_artifacts(run, path):
+        yield from files(run, item.path) if item.is_dir else [item.path]
+def content(run):
+    number, metrics = run.info.run_id, {}
+    for key in run.data.metrics:
+        metrics[key] = [(metric.step, metric.value) for metric in client.get_metric_history(number, key)]
+    return {"id": number, "name": run.info.run_name, "status": run.info.status, "tags": run.data.tags,
+            "params": run.data.params, "metrics": metrics, "files": sorted(files(number))}
+experiment = client.get_experiment_by_name("my-project")
+print(json.dumps([content(run) for run in client.search_runs([experiment.experiment_id])]))
+"""
+# The registered model, loaded in another folder, with the code that it carries.
+_PREDICT = """
+import json, sys, mlflow, numpy
+model = mlflow.pyfunc.load_model("models:/my-project/1")
+inputs, metadata = numpy.load(sys.argv[1]), model.metadata
+print(json.dumps({
+    "signature": [str(metadata.signature.inputs), str(metadata.signature.outputs)],
+    "sha256": metadata.metadata["model_sha256"],
+    "code": sys.modules["my_project"].__file__,
+    "example": list(metadata.load_input_example().shape),
+    "highest": [max(row) for row in model.predict(inputs).tolist()],
+}))
+"""
+
+# What a file of an offline run of W&B holds: a log in the format of LevelDB, after a header of 7 bytes.
+_OFFLINE = """
+import json, sys
+from wandb.proto.wandb_internal_pb2 import Record
+data, place, part, there = open(sys.argv[1], "rb").read(), 7, b"", {"config": {}, "history": [], "artifacts": []}
+def plain(items):
+    return {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in items}
+while place + 7 <= len(data):
+    left = 32768 - place % 32768
+    if left < 7:
+        place += left
+        continue
+    size, kind = int.from_bytes(data[place + 4 : place + 6], "little"), data[place + 6]
+    part += data[place + 7 : place + 7 + size]
+    place += 7 + size
+    if kind in (1, 4):  # a whole record, or the end of one
+        record, part = Record.FromString(part), b""
+        if record.HasField("run"):
+            there["group"] = record.run.run_group
+            there["config"] |= plain(record.run.config.update)
+        if record.HasField("config"):
+            there["config"] |= plain(record.config.update)
+        if record.HasField("history"):
+            there["history"].append(plain(record.history.item))
+        if record.HasField("artifact"):
+            there["artifacts"].append({item.path: item.local_path for item in record.artifact.manifest.contents})
+        if record.HasField("exit"):
+            there["ended"] = record.exit.exit_code
+print(json.dumps(there))
+"""
+
+
+@pytest.fixture(scope="module")
+def plain(shared_project: Path) -> Path:
+    """Return a run without a tracker."""
+    return train(shared_project, f"tracking=none {SETTINGS}", "plain")
+
+
+@pytest.fixture(scope="module")
+def server(shared_project: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Run a real MLflow server and yield its address."""
+    with mlflow_server(shared_project, tmp_path_factory.mktemp("server"), free_port()) as address:
+        yield address
+
+
+@contextmanager
+def mlflow_server(project: Path, folder: Path, port: int) -> Iterator[str]:
+    """Run a real MLflow server."""
+    command = [
+        project / ".venv/bin/mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
+        "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts"),
+    ]  # fmt: skip
+    settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    address = f"http://127.0.0.1:{port}"
+    path = f"{project / '.venv/bin'}:{os.environ['PATH']}"
+    with (folder / "log").open("ab") as log:
+        process = subprocess.Popen(
+            command, cwd=folder, env={**os.environ, **settings, "PATH": path}, stdout=log, stderr=log, process_group=0
+        )
+    try:
+        until(lambda: process.poll() is not None or healthy(address), seconds=180, every=0.3)
+        assert process.poll() is None, (folder / "log").read_text()
+        yield address
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(timeout=60)
+
+
+def healthy(address: str) -> bool:
+    """Whether a server answers."""
+    try:
+        return urlopen(f"{address}/health", timeout=2).status == 200
+    except OSError:
+        return False
+
+
+def python(project: Path, folder: Path, code: str, *arguments: str, uri: str) -> Any:
+    """Run code with the project's packages in another folder, and return the JSON that it prints."""
+    result = subprocess.run(
+        [project / ".venv/bin/python", "-P", "-c", code, *arguments],
+        cwd=folder,
+        env={**os.environ, "MLFLOW_TRACKING_URI": uri, "MLFLOW_DISABLE_TELEMETRY": "true"},
+        capture_output=True,
+        text=True,
+    )
+    assert result.returncode == 0, result.stderr
+    return json.loads(result.stdout.splitlines()[-1])
+
+
+def in_mlflow(project: Path, uri: str = "sqlite:///mlflow.db") -> dict[str, dict[str, Any]]:
+    """Return the runs in an MLflow store by their names."""
+    return {item["name"]: item for item in python(project, project, _READ, uri=uri)}
+
+
+def sync(project: Path, arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Send a run later."""
+    return run(f"python -m my_project sync {arguments}", project, check=check, PYTHONPATH="src", **environment)
+
+
+def is_whole(there: dict[str, Any], folder: Path) -> None:
+    """Check what MLflow has against the run folder."""
+    rows = list(csv.DictReader((folder / "metrics.csv").open()))
+    for name in ("train/loss", "train/accuracy", "validation/loss", "validation/accuracy"):
+        assert there["metrics"][name] == [[int(row["step"]) - 1, float(row[name])] for row in rows]
+    trail = [json.loads(line) for line in (folder / "trail.jsonl").read_text().splitlines()]
+    assert there["metrics"]["train/loss_step"] == [
+        [49, next(item[3] for item in trail if isinstance(item, list) and item[0] == 50)]
+    ]
+    for name, value in metrics(folder / "test").items():
+        assert [entry[1] for entry in there["metrics"][f"test/{name}"]] == [value]
+    done, tags = record(folder), there["tags"]
+    assert there["status"] == "FINISHED"
+    assert there["params"]["training/lr"] == str(done["config"]["training"]["lr"])
+    assert there["params"]["reproducibility/environment/PYTHONHASHSEED"] == "0"
+    assert (tags["weights_sha256"], tags["git_commit"]) == (done["weights_sha256"], done["git"]["commit"])
+    names = {f"run/{name}" for name in ("config.yaml", "run.json", "metrics.csv", "trail.jsonl", "train.log")}
+    assert names | {"test/confusion_matrix.png", "test/predictions.csv"} <= set(there["files"])
+
+
+def notes(folder: Path) -> dict[str, Any]:
+    """Return what a run folder says about trackers."""
+    return json.loads((folder / "tracking.json").read_text())
+
+
+def test_mlflow_without_a_server(shared_project: Path, plain: Path, tmp_path: Path) -> None:
+    """The run is in a local database, whole, and the registered model predicts elsewhere what the test did."""
+    folder = train(shared_project, f"tracking=mlflow {SETTINGS}", "local")
+    there = in_mlflow(shared_project)["outputs/local"]
+    is_whole(there, folder)
+    assert notes(folder) == {"mlflow": there["id"]}
+    assert digest(folder / "model.safetensors") == digest(plain / "model.safetensors")
+    code = "import json, sys; sys.path.insert(0, 'src')\nfrom pathlib import Path\nimport numpy as np\n"
+    code += "from my_project.tracking.finished import Finished\n"
+    code += f"np.save(r'{tmp_path}/inputs.npy', Finished.read(Path('outputs/local')).examples(300))\nprint('{{}}')"
+    python(shared_project, shared_project, code, uri="sqlite:///mlflow.db")
+    store = f"sqlite:///{shared_project}/mlflow.db"
+    (tmp_path / "elsewhere").mkdir()
+    loaded = python(shared_project, tmp_path / "elsewhere", _PREDICT, str(tmp_path / "inputs.npy"), uri=store)
+    assert loaded["sha256"] == record(folder)["model_sha256"]
+    assert "(-1, 1, 8, 8)" in loaded["signature"][0]
+    assert "(-1, 10)" in loaded["signature"][1]
+    assert "/code/my_project/" in loaded["code"]
+    assert loaded["example"] == [2, 1, 8, 8]
+    expected = [float(row["probability"]) for row in csv.DictReader((folder / "test/predictions.csv").open())]
+    assert loaded["highest"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_mlflow_with_a_server(shared_project: Path, plain: Path, server: str) -> None:
+    folder = train(shared_project, f"tracking=mlflow {SETTINGS}", "served", MLFLOW_TRACKING_URI=server)
+    there = in_mlflow(shared_project, server)["outputs/served"]
+    is_whole(there, folder)
+    assert digest(folder / "model.safetensors") == digest(plain / "model.safetensors")
+    assert server.encode() not in (folder / "config.yaml").read_bytes()
+
+
+def test_the_page_of_the_server(shared_project: Path, server: str) -> None:
+    """In a real browser: the run, its metrics and its model."""
+    train(shared_project, f"tracking=mlflow {SETTINGS}", "seen", MLFLOW_TRACKING_URI=server)
+    there = in_mlflow(shared_project, server)["outputs/seen"]
+    number = run(
+        f"curl -sf '{server}/api/2.0/mlflow/experiments/get-by-name?experiment_name=my-project'", shared_project
+    )
+    experiment = json.loads(number.stdout)["experiment"]["experiment_id"]
+    with page(1400, 1000) as opened:
+        opened.goto(f"{server}/#/experiments/{experiment}/runs/{there['id']}")
+        opened.get_by_text("outputs/seen").first.wait_for(timeout=60_000)
+        opened.get_by_text("validation/accuracy").first.wait_for(timeout=60_000)
+        opened.goto(f"{server}/#/models/my-project")
+        opened.get_by_text("Version 1").first.wait_for(timeout=60_000)
+
+
+def test_a_server_that_is_down(shared_project: Path, plain: Path, server: str) -> None:
+    """The training warns once, has the same bits, and the run gets there later, whole."""
+    result = run(
+        f"python train.py tracking=mlflow {SETTINGS} hydra.run.dir=outputs/down",
+        shared_project,
+        MLFLOW_TRACKING_URI=NOWHERE,
+    )
+    folder = shared_project / "outputs" / "down"
+    log = (folder / "train.log").read_text()
+    assert log.count(" WARNING ") == 1
+    assert "mlflow cannot be reached" in log
+    assert "Traceback" not in result.stdout + result.stderr
+    assert notes(folder) == {"missed": ["mlflow"]}
+    assert digest(folder / "model.safetensors") == digest(plain / "model.safetensors")
+    still = sync(shared_project, "outputs/down", check=False, MLFLOW_TRACKING_URI=NOWHERE)
+    assert (still.returncode, still.stderr.count("\n")) == (2, 1)
+    assert "mlflow did not take outputs/down" in still.stderr
+    sync(shared_project, "outputs/down", MLFLOW_TRACKING_URI=server)
+    there = in_mlflow(shared_project, server)["outputs/down"]
+    is_whole(there, folder)
+    assert notes(folder) == {"mlflow": there["id"]}
+    sync(shared_project, "outputs/down", MLFLOW_TRACKING_URI=server)  # again: nothing is there twice
+    assert in_mlflow(shared_project, server)["outputs/down"] == there
+
+
+class Slow(http.server.BaseHTTPRequestHandler):
+    """Takes its time."""
+
+    asked = 0
+
+    def do_GET(self) -> None:
+        """Answer too late."""
+        type(self).asked += 1
+        time.sleep(2)
+        self.send_error(500)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+def test_a_server_that_is_slow(shared_project: Path, plain: Path) -> None:
+    with served(Slow) as address:
+        slow = {"MLFLOW_TRACKING_URI": address, "MLFLOW_HTTP_REQUEST_TIMEOUT": "1"}
+        folder = train(shared_project, f"tracking=mlflow {SETTINGS}", "slow", **slow)
+    assert Slow.asked
+    assert notes(folder) == {"missed": ["mlflow"]}
+    assert digest(folder / "model.safetensors") == digest(plain / "model.safetensors")
+
+
+def test_the_end_is_not_waited_for_longer_than_allowed(shared_project: Path, server: str) -> None:
+    hasty = f"tracking=mlflow {SETTINGS} tracking.mlflow.wait_seconds=0.1"
+    folder = train(shared_project, hasty, "hasty", MLFLOW_TRACKING_URI=server)
+    assert notes(folder)["missed"] == ["mlflow"]
+    sync(shared_project, "outputs/hasty", MLFLOW_TRACKING_URI=server)
+    is_whole(in_mlflow(shared_project, server)["outputs/hasty"], folder)
+
+
+def test_a_server_that_goes_down_while_the_training_goes_on(shared_project: Path, tmp_path: Path) -> None:
+    """What it has stays, and `sync` adds the rest to the same run."""
+    port, arguments = free_port(), f"tracking=mlflow model=mlp training.epochs=400 {OFTEN}"
+    folder = shared_project / "outputs" / "lost"
+    with mlflow_server(shared_project, tmp_path, port) as address:
+        process = subprocess.Popen(
+            [shared_project / ".venv/bin/python", "train.py", *arguments.split(), "hydra.run.dir=outputs/lost"],
+            cwd=shared_project,
+            env={**os.environ, "MLFLOW_TRACKING_URI": address},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        until(lambda: (folder / "metrics.csv").exists() and (folder / "metrics.csv").read_text().count("\n") > 20)
+    assert process.wait(timeout=300) == 0
+    begun = notes(folder)
+    assert begun["missed"] == ["mlflow"]
+    with mlflow_server(shared_project, tmp_path, port) as address:
+        sync(shared_project, "outputs/lost", MLFLOW_TRACKING_URI=address)
+        there = in_mlflow(shared_project, address)["outputs/lost"]
+    assert notes(folder) == {"mlflow": begun["mlflow"]} == {"mlflow": there["id"]}
+    rows = list(csv.DictReader((folder / "metrics.csv").open()))
+    assert [value for _, value in there["metrics"]["train/loss"]] == [float(row["train/loss"]) for row in rows]
+
+
+def test_a_run_that_goes_on_has_each_metric_once(shared_project: Path, server: str) -> None:
+    os.environ["MLFLOW_TRACKING_URI"] = server
+    try:
+        folder = interrupted(shared_project, f"tracking=mlflow model=mlp training.epochs=40 {OFTEN}", "resumed")
+        go_on(shared_project, folder)
+    finally:
+        del os.environ["MLFLOW_TRACKING_URI"]
+    there = in_mlflow(shared_project, server)["outputs/resumed"]
+    rows = list(csv.DictReader((folder / "metrics.csv").open()))
+    assert there["status"] == "FINISHED"
+    assert dict(map(tuple, there["metrics"]["train/loss"])) == {
+        int(row["step"]) - 1: float(row["train/loss"]) for row in rows
+    }
+
+
+def test_the_runs_of_a_sweep_have_one_parent(shared_project: Path) -> None:
+    arguments = "tracking=[mlflow,wandb] sweep=seeds model=mlp training.epochs=1 hydra.sweep.dir=outputs/sweep"
+    run(f"python train.py {arguments}", shared_project)
+    runs = in_mlflow(shared_project)
+    children = [item for name, item in runs.items() if name.startswith("outputs/sweep/")]
+    assert len(children) > 1
+    assert {item["tags"]["mlflow.parentRunId"] for item in children} == {runs["outputs/sweep"]["id"]}
+    folders = list((shared_project / "outputs/sweep").glob("[0-9]"))
+    assert len({notes(folder)["wandb"] for folder in folders}) == len(folders) == len(children)
+    for folder in folders:
+        assert offline(shared_project, folder)["group"] == "outputs/sweep"
+
+
+def offline(project: Path, folder: Path) -> dict[str, Any]:
+    """Return what an offline run of W&B has on the disk."""
+    [path] = folder.glob("wandb/offline-run-*/run-*.wandb")
+    return python(project, project, _OFFLINE, str(path), uri="")
+
+
+def test_wandb_offline(shared_project: Path, plain: Path) -> None:
+    """Everything is on the disk: configuration, metrics, pictures, and the model as an artifact."""
+    folder = train(shared_project, f"tracking=wandb {SETTINGS}", "offline")
+    there = offline(shared_project, folder)
+    assert there["config"]["training"]["lr"] == record(folder)["config"]["training"]["lr"]
+    assert there["config"]["record"]["weights_sha256"] == record(folder)["weights_sha256"]
+    rows = list(csv.DictReader((folder / "metrics.csv").open()))
+    losses = {item["trainer/global_step"]: item["train/loss"] for item in there["history"] if "train/loss" in item}
+    assert losses == {int(row["step"]) - 1: float(row["train/loss"]) for row in rows}
+    assert [item["trainer/global_step"] for item in there["history"] if "train/loss_step" in item] == [49]
+    last = there["history"][-1]
+    assert last["test/accuracy"] == metrics(folder / "test")["accuracy"]
+    [files] = folder.glob("wandb/offline-run-*/files")
+    pictures = [last["figures/confusion_matrix/path"], *last["predictions/filenames"]]
+    assert len(pictures) == 1 + 16
+    assert all((files / path).exists() for path in pictures)
+    assert digest(files / pictures[0]) == digest(folder / "test" / "confusion_matrix.png")
+    [artifact] = there["artifacts"]
+    assert {"model.safetensors", "run.json", "config.yaml"} <= artifact.keys()
+    assert all((shared_project / path).exists() for path in artifact.values())
+    assert there["ended"] == 0
+    assert digest(folder / "model.safetensors") == digest(plain / "model.safetensors")
+
+
+def test_wandb_disabled(shared_project: Path, plain: Path) -> None:
+    folder = train(shared_project, f"tracking=wandb {SETTINGS}", "disabled", WANDB_MODE="disabled")
+    assert not list(folder.glob("wandb/*run-*"))
+    assert digest(folder / "model.safetensors") == digest(plain / "model.safetensors")
+
+
+def test_wandb_that_is_down(shared_project: Path, plain: Path) -> None:
+    folder = train(shared_project, f"tracking=wandb {SETTINGS}", "unreachable", **KEY)
+    assert notes(folder) == {"missed": ["wandb"]}
+    assert "wandb cannot be reached" in (folder / "train.log").read_text()
+    assert digest(folder / "model.safetensors") == digest(plain / "model.safetensors")
+    still = sync(shared_project, "outputs/unreachable", check=False, **KEY)
+    assert still.returncode == 2
+    assert "wandb did not take outputs/unreachable" in still.stderr
+
+
+def test_an_untracked_run_is_sent_later(shared_project: Path, plain: Path) -> None:
+    wrong = sync(shared_project, "outputs/plain", check=False)
+    assert (wrong.returncode, "name a tracker" in wrong.stderr) == (2, True)
+    unknown = sync(shared_project, "outputs/plain --to mlfow", check=False)
+    assert "mlfow is not a tracker of this project: choose one of mlflow, tensorboard, wandb" in unknown.stderr
+    sync(shared_project, "outputs/plain --to mlflow --to tensorboard")
+    is_whole(in_mlflow(shared_project)["outputs/plain"], plain)
+    assert list(plain.glob("tensorboard/events*"))
+
+
+def test_several_trackers_and_several_processes(shared_project: Path) -> None:
+    """One process tracks for all of them, and the weights do not know of it."""
+    short = f"{SHORT} trainer=ddp"
+    alone = train(shared_project, short, "two")
+    tracked = short.replace("tracking=none", "'tracking=[mlflow,wandb,tensorboard]'")
+    folder = train(shared_project, tracked, "two-tracked")
+    assert digest(folder / "model.safetensors") == digest(alone / "model.safetensors")
+    names = [name for name in in_mlflow(shared_project) if name == "outputs/two-tracked"]
+    assert len(names) == len(list(folder.glob("wandb/offline-run-*"))) == 1
+    assert list(folder.glob("tensorboard/events*"))
+
+
+def test_the_log_for_programs(shared_project: Path, plain: Path) -> None:
+    """Each line is JSON and names the run; the first says what the run is."""
+    lines = [json.loads(line) for line in (plain / "train.log.jsonl").read_text().splitlines()]
+    assert {line["run"] for line in lines} == {"outputs/plain"}
+    assert all({"time", "level", "logger", "message"} <= line.keys() for line in lines)
+    done = record(plain)
+    [context] = [line["message"] for line in lines if line["message"].startswith("run ")]
+    assert context.startswith(f"run outputs/plain: commit {done['git']['commit'][:10]}, seed 42, strict, data digits")
+    assert len(lines) == len((plain / "train.log").read_text().splitlines())
+
+
+def test_an_error_is_one_sentence_here_and_a_traceback_there(shared_project: Path) -> None:
+    command = f"python train.py {SHORT} +callbacks.best.nothing=1 hydra.run.dir=outputs/broken"
+    result = run(command, shared_project, check=False, API_TOKEN="correct-horse-battery")
+    assert result.returncode == 1
+    assert "Traceback" not in result.stdout + result.stderr
+    folder = shared_project / "outputs" / "broken"
+    assert "Traceback" in (folder / "train.log").read_text()
+    last = json.loads((folder / "train.log.jsonl").read_text().splitlines()[-1])
+    assert "Traceback" in last["traceback"]
+    assert f"error: {last['message']}" in result.stderr

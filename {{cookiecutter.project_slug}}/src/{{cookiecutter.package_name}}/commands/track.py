@@ -1,0 +1,25 @@
+"""`sync`: give a finished run to a tracker that has missed it."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    sync = commands.add_parser(
+        "sync",
+        help="send a finished run to a tracker that has missed it",
+        description="Sends what the tracker lacks. Exit code 0: it has everything; 2: it cannot be reached.",
+    )
+    sync.add_argument("run", type=Path, help="folder of the run")
+    sync.add_argument("--to", action="append", default=[], metavar="TRACKER", help="mlflow, wandb or tensorboard")
+    sync.set_defaults(command=_sync, failure="not sent")
+
+
+def _sync(arguments: argparse.Namespace) -> int:
+    from ..tracking.sync import sync
+
+    for line in sync(arguments.run, arguments.to):
+        print(line)
+    return 0

@@ -1,0 +1,117 @@
+"""What a finished run has for a tracker, read from its folder alone."""
+
+import csv
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..check import check_run
+from ..data.datamodule import DataModule
+from ..errors import RecordError
+from ..models.saved import load_model
+from ..reproducibility import record
+from ..reproducibility.trail import TRAIL, read_trail
+from .steps import LOSS
+
+_FILES = ("config.yaml", "run.json", "changes.patch", "metrics.csv", TRAIL, "*.log", "*.jsonl", "model.safetensors")
+_FIGURES = ("confusion_matrix.png", "learning_curves.png")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run: its folder, and its record."""
+
+    folder: Path
+    record: dict[str, Any]
+
+    @classmethod
+    def read(cls, folder: Path) -> "Finished":
+        """Return the run in a folder.
+
+        Raises:
+            RecordError: there is none, or it is not finished.
+        """
+        found = record.read(folder)
+        if found["status"] != "finished":
+            raise RecordError(f"the run in {folder} is not finished: go on with it, python train.py resume={folder}")
+        return cls(folder, found)
+
+    def history(self) -> list[tuple[int, dict[str, float]]]:
+        """Return the metrics of the epochs, and the loss of every so many steps, each after its step, in order.
+
+        Steps are those of the optimizer, counted from 0 as Lightning does when it logs.
+        """
+        with (self.folder / "metrics.csv").open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        epochs = [
+            (int(row.pop("step")) - 1, {name: float(value) for name, value in row.items() if value and name != "lr"})
+            for row in rows
+        ]
+        return sorted([*epochs, *self._losses()], key=lambda entry: entry[0])
+
+    def _losses(self) -> list[tuple[int, dict[str, float]]]:
+        path, every = self.folder / TRAIL, self.record["config"]["trainer"]["log_every_n_steps"]
+        if not path.exists():
+            return []
+        steps, accumulate = read_trail(path), self.record["config"]["training"]["accumulate"]
+        batches: dict[int, list[float | None]] = defaultdict(list)  # of each epoch, the losses
+        for step, epoch in steps.epoch.items():
+            batches[epoch].append(steps.loss[step])
+        found, done = [], 0
+        for losses in batches.values():
+            for own in range(1, math.ceil(len(losses) / accumulate) + 1):
+                loss = losses[min(own * accumulate, len(losses)) - 1]
+                if (done + own) % every == 0 and loss is not None:
+                    found.append((done + own - 1, {LOSS: loss}))
+            done += math.ceil(len(losses) / accumulate)
+        return found
+
+    def test_metrics(self) -> dict[str, float]:
+        """Return the metrics of the test."""
+        return {f"test/{name}": value for name, value in self.record["metrics"].items()}
+
+    def tags(self) -> dict[str, str]:
+        """Return what identifies the run: commit, promise, data, and the digests of the result."""
+        git = self.record["git"] or {}
+        return {
+            "run": str(self.folder),
+            "git_commit": git.get("commit", ""),
+            "git_branch": git.get("branch", ""),
+            "git_dirty": str(git.get("dirty", "")).lower(),
+            "promise": self.record["promise"]["mode"],
+            "seed": str(self.record["config"]["seed"]),
+            "data": self.record["config"]["data"]["name"],
+            "weights_sha256": self.record["weights_sha256"],
+            "model_sha256": self.record["model_sha256"],
+        }
+
+    def files(self) -> list[Path]:
+        """Return configuration, record, log, metrics and model."""
+        return [path for pattern in _FILES for path in sorted(self.folder.glob(pattern))]
+
+    def results(self) -> list[Path]:
+        """Return the tables and figures of the test."""
+        return sorted(path for path in (self.folder / "test").glob("*.*") if not path.name.startswith("."))
+
+    def figures(self) -> dict[str, Path]:
+        """Return the figures by name."""
+        paths = [self.folder / "test" / name for name in _FIGURES]
+        return {path.stem: path for path in paths if path.exists()}
+
+    def examples(self, count: int) -> np.ndarray:
+        """Return the first test examples as stored, shape (count, *input_shape)."""
+        data = DataModule(check_run(str(self.folder)))
+        return np.array(data.dataset.inputs.rows(data.splits["test"][:count]))
+
+    def predictions(self, count: int) -> list[dict[str, str]]:
+        """Return actual and predicted class and probability of the first test examples."""
+        with (self.folder / "test" / "predictions.csv").open(encoding="utf-8", newline="") as stream:
+            return list(csv.DictReader(stream))[:count]
+
+    def interface(self) -> dict[str, Any]:
+        """Return the shape and type of an input, and the classes."""
+        return load_model(self.folder / "model.safetensors")[1]

@@ -1,0 +1,151 @@
+"""What MLflow receives: parameters, metrics, tags, files, and a registered model that `mlflow.pyfunc` loads."""
+
+import logging
+import os
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+from filelock import FileLock
+from lightning.pytorch.loggers import MLFlowLogger
+
+from .finished import Finished
+from .sweeps import sweep_of
+
+log = logging.getLogger(__name__)
+logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # one warning is enough, by guarded.py
+
+# Without the first, each process reports to MLflow's makers; without the next two, a server that is down is asked for
+# several minutes before anything else happens. What the user has set stays.
+_SETTINGS = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_LOGGING_LEVEL": "ERROR",  # it tells of each table of a new database
+}
+_NEEDED = ("mlflow", "torch", "lightning", "numpy", "hydra-core", "omegaconf", "safetensors", "scikit-learn")
+_SWEEP = "sweep"  # the tag of a sweep's parent run
+_MODEL = "model_logged"  # the tag of a run that has its model
+_EXAMPLES = 2
+
+
+class MLflow(MLFlowLogger):
+    """Lightning's logger for MLflow, and what it receives of a finished run.
+
+    Args:
+        experiment_name: groups the runs.
+        store: address of the store, used unless the environment variable MLFLOW_TRACKING_URI names another. The
+            variable is read here and not in configs/, because an address can hold a password.
+        folder: of the run; MLflow shows it as the run's name.
+        model_name: under which each finished run registers its model as a new version; None: it registers none.
+        run_id: the run that is gone on with; None: a new one.
+    """
+
+    def __init__(
+        self, experiment_name: str, store: str, folder: str, model_name: str | None = None, run_id: str | None = None
+    ) -> None:
+        for name, value in _SETTINGS.items():
+            os.environ.setdefault(name, value)
+        super().__init__(
+            experiment_name,
+            run_name=folder,
+            tracking_uri=os.environ.get("MLFLOW_TRACKING_URI") or store,
+            run_id=run_id,
+        )
+        self._folder, self._model_name = Path(folder), model_name
+
+    @property
+    def version(self) -> str | None:
+        """MLflow's name of the run, which begins here, or goes on."""
+        if not self._initialized:
+            if self._run_id is not None:
+                self._go_on(self._run_id)
+            sweep = sweep_of(self._folder)
+            if self._run_id is None and sweep is not None:
+                self.tags = {"mlflow.parentRunId": self._parent(sweep)}
+        return self.run_id
+
+    def _go_on(self, run_id: str) -> None:
+        from mlflow.exceptions import MlflowException
+
+        try:
+            active = self._mlflow_client.get_run(run_id).info.lifecycle_stage == "active"
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            active = False
+        if active:
+            self._mlflow_client.update_run(run_id, status="RUNNING")
+        else:
+            log.warning("MLflow does not have run %s any more: a new one begins there", run_id)
+            self._run_id = None
+
+    def _parent(self, sweep: Path) -> str:
+        """Return the run that the runs of a sweep have as their parent; the first of them makes it."""
+        client = self._mlflow_client
+        with FileLock(sweep / ".tracking.lock"):
+            experiment = client.get_experiment_by_name(self._experiment_name)
+            number = experiment.experiment_id if experiment else client.create_experiment(self._experiment_name)
+            found = client.search_runs([number], f"tags.{_SWEEP} = '{sweep}'", max_results=1)
+            if found:
+                return found[0].info.run_id
+            parent = client.create_run(number, tags={_SWEEP: str(sweep), "mlflow.runName": str(sweep)})
+            client.set_terminated(parent.info.run_id)
+            return parent.info.run_id
+
+    def send(self, run: Finished) -> None:
+        """Complete the run: metrics that are missing there, those of the test, tags, files, figures and the model."""
+        client, run_id = self.experiment, str(self.run_id)
+        self._send_metrics(run)
+        self._send_tags(run.tags() | {"mlflow.source.git.commit": run.tags()["git_commit"]})
+        for path in run.files():
+            client.log_artifact(run_id, str(path), "run")
+        for path in run.results():
+            client.log_artifact(run_id, str(path), "test")
+        if client.get_run(run_id).data.tags.get(_MODEL) != run.record["model_sha256"]:
+            self._send_model(run)
+            self._send_tags({_MODEL: run.record["model_sha256"]})
+
+    def _send_metrics(self, run: Finished) -> None:
+        from mlflow.entities import Metric
+
+        client, now = self.experiment, int(time.time() * 1000)
+        history = run.history()
+        rows = [(step, name, value) for step, metrics in history for name, value in metrics.items()]
+        rows += [(history[-1][0] if history else 0, name, value) for name, value in run.test_metrics().items()]
+        there = {name: {metric.step for metric in client.get_metric_history(self.run_id, name)} for _, name, _ in rows}
+        missing = [Metric(name, value, now, step) for step, name, value in rows if step not in there[name]]
+        for first in range(0, len(missing), 1000):  # MLflow takes so many at once
+            client.log_batch(self.run_id, metrics=missing[first : first + 1000])
+
+    def _send_tags(self, tags: dict[str, str]) -> None:
+        from mlflow.entities import RunTag
+
+        self.experiment.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in tags.items() if value])
+
+    def _send_model(self, run: Finished) -> None:
+        import mlflow
+        import numpy as np
+        from mlflow.models import Model, ModelSignature
+        from mlflow.types import Schema, TensorSpec
+
+        from .pyfunc import Predictions
+
+        interface = run.interface()
+        inputs = TensorSpec(np.dtype(interface["input_dtype"]), (-1, *interface["input_shape"]))
+        outputs = TensorSpec(np.dtype("float64"), (-1, len(interface["classes"])))
+        Model.log(
+            artifact_path=None,
+            name="model",
+            flavor=mlflow.pyfunc,
+            run_id=self.run_id,
+            registered_model_name=self._model_name,
+            python_model=Predictions(),
+            artifacts={"model": str(run.folder / "model.safetensors")},
+            code_paths=[str(Path(__file__).parents[1])],
+            signature=ModelSignature(Schema([inputs]), Schema([outputs])),
+            input_example=run.examples(_EXAMPLES),
+            pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _NEEDED],
+            metadata={key: value for key, value in run.tags().items() if value} | {"classes": interface["classes"]},
+        )

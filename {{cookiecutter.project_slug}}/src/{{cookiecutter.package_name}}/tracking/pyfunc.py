@@ -1,0 +1,24 @@
+"""The model as `mlflow.pyfunc` loads it: inputs as stored in, probabilities out."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from mlflow.pyfunc.model import PythonModel
+
+from ..models.classifier import probabilities
+from ..models.saved import load_model
+
+
+class Predictions(PythonModel):
+    """Applies the model on the processor, in single precision."""
+
+    def load_context(self, context: Any) -> None:
+        """Load the weights."""
+        self._model = load_model(Path(context.artifacts["model"]))[0].eval()
+
+    def predict(self, context: Any, model_input: np.ndarray, params: Any = None) -> np.ndarray:
+        """Return the probability of each class, shape (n, classes), for inputs of the shape (n, *input_shape)."""
+        with torch.inference_mode():
+            return probabilities(self._model.infer(torch.from_numpy(np.asarray(model_input)))).numpy()

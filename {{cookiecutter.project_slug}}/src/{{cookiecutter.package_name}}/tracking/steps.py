@@ -1,0 +1,26 @@
+"""The loss of single steps, for trackers; metrics.csv has the epochs."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lightning import Callback, LightningModule, Trainer
+
+LOSS = "train/loss_step"
+
+
+class StepLoss(Callback):
+    """Logs the loss after every `trainer.log_every_n_steps` steps of the optimizer, and nothing in between."""
+
+    def __init__(self) -> None:
+        self._logged = 0
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        step = trainer.global_step
+        if step == self._logged or step % trainer.log_every_n_steps or not trainer.loggers:  # type: ignore[attr-defined]
+            return
+        self._logged = step
+        loss = outputs["loss"] if isinstance(outputs, Mapping) else outputs
+        for logger in trainer.loggers:
+            logger.log_metrics({LOSS: float(loss)}, step=step - 1)

@@ -1,0 +1,70 @@
+"""Give a finished run to a tracker later: one that was down, or one that the run did not have."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from textwrap import shorten
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from ..errors import ConfigError, TrackerError
+from ..runs import read_config
+from ..secrets import public
+from . import notes
+from .finished import Finished
+from .loggers import build_logger
+
+
+def sync(folder: Path, trackers: Sequence[str] = ()) -> list[str]:
+    """Send everything that a tracker lacks of a finished run, and return a sentence for each tracker.
+
+    Args:
+        folder: of the run.
+        trackers: their names; none: those that have missed something, else those that the run has.
+
+    Raises:
+        RecordError: the run is not finished.
+        ConfigError: a tracker is not known.
+        TrackerError: a tracker cannot be reached.
+    """
+    run = Finished.read(folder)
+    config = read_config(str(folder))
+    names = list(trackers or notes.missed(folder) or [str(name) for name in config.tracking])
+    if not names:
+        raise ConfigError(f"{folder} was not tracked: name a tracker, such as --to mlflow")
+    return [_send(name, config, run) for name in names]
+
+
+def _send(name: str, config: DictConfig, run: Finished) -> str:
+    logger = None
+    try:
+        logger = build_logger(name, _settings(name, config, run.folder), run.folder)
+        notes.note(run.folder, name, str(logger.version))
+        logger.log_hyperparams(public(config))
+        logger.send(run)
+        logger.finalize("success")
+    except (ConfigError, ImportError, TypeError):
+        raise
+    except Exception as error:
+        raise TrackerError(
+            f"{name} did not take {run.folder} ({type(error).__name__}: {shorten(str(error), 150)}): "
+            f"{run.folder} has everything still, so call sync again when {name} answers"
+        ) from error
+    notes.note_sent(run.folder, name)
+    return f"{name} has {run.folder} now, as {logger.version}"
+
+
+def _settings(name: str, config: DictConfig, folder: Path) -> dict[str, Any]:
+    """Return the tracker's settings: those of the run, or those in configs/."""
+    path = Path("configs/tracking") / f"{name}.yaml"
+    if name not in config.tracking and not path.exists():
+        known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml") if file.stem != "none"))
+        raise ConfigError(f"{name} is not a tracker of this project: choose one of {known}")
+    whole = OmegaConf.merge(config, {"paths": {"run": str(folder)}})
+    if path.exists():
+        whole = OmegaConf.merge(whole, {"tracking": OmegaConf.load(path)})
+    settings: dict[str, Any] = OmegaConf.to_container(whole.tracking[name], resolve=True)  # type: ignore[assignment]
+    settings.pop("wait_seconds", None)
+    if "mode" in settings and settings["mode"] == "offline":
+        settings["mode"] = "online"
+    return settings

@@ -1,0 +1,91 @@
+"""What Weights & Biases receives: configuration, metrics, figures, predictions, and the model as an artifact."""
+
+from pathlib import Path
+from typing import Any
+
+from lightning.pytorch.loggers import WandbLogger
+
+from .finished import Finished
+from .sweeps import sweep_of
+
+_EXAMPLES = 16
+_CONNECT = 20.0  # seconds
+
+
+class WandB(WandbLogger):
+    """Lightning's logger for W&B, and what it receives of a finished run.
+
+    Args:
+        project: groups the runs.
+        folder: of the run; W&B shows it as the run's name, and its own files go there.
+        mode: `online`, `offline` (everything stays on the disk, for `wandb sync`) or `disabled`.
+        id: the run that is gone on with; None: a new one.
+        more: any other argument of `wandb.init`.
+    """
+
+    def __init__(self, project: str, folder: str, mode: str, id: str | None = None, **more: Any) -> None:
+        import wandb
+
+        sweep = sweep_of(Path(folder))
+        super().__init__(
+            project=project,
+            name=folder,
+            save_dir=folder,
+            id=id,
+            mode=mode,
+            resume="allow",
+            group=str(sweep) if sweep else None,
+            settings=wandb.Settings(init_timeout=_CONNECT, console="off", silent=True),
+            **more,
+        )
+        self._last = -1  # step that was logged
+
+    @property
+    def version(self) -> str:
+        """W&B's name of the run, which begins here, or goes on."""
+        return str(self.experiment.id)
+
+    def log_metrics(self, metrics: Any, step: int | None = None) -> None:
+        """Log metrics after a step."""
+        super().log_metrics(metrics, step)
+        if step is not None:
+            self._last = max(self._last, step)
+
+    def send(self, run: Finished) -> None:
+        """Complete the run: metrics that are missing there, those of the test, tags, figures, predictions, files."""
+        import wandb
+
+        there = max(self._last, int(self.experiment.summary.get("trainer/global_step", -1)))
+        for step, metrics in run.history():
+            if step > there:
+                self.log_metrics(metrics, step)
+        self.experiment.config.update({"record": run.tags()}, allow_val_change=True)
+        self.experiment.log(
+            {
+                **run.test_metrics(),
+                **{f"figures/{name}": wandb.Image(str(path)) for name, path in run.figures().items()},
+                "predictions": self._predictions(run),
+            }
+        )
+        artifact = wandb.Artifact(f"model-{self.experiment.id}", type="model", metadata=run.tags())
+        for path in run.files():
+            artifact.add_file(str(path), policy="immutable")  # no second copy
+        self.experiment.log_artifact(artifact)
+
+    def _predictions(self, run: Finished) -> Any:
+        """Return the first test examples, as pictures where they are pictures, else as a table."""
+        import wandb
+
+        examples, rows = run.examples(_EXAMPLES), run.predictions(_EXAMPLES)
+        if examples.ndim == 4:  # (n, channels, height, width)
+            return [
+                wandb.Image(example.transpose(1, 2, 0).squeeze(), caption="{actual} as {predicted}".format(**row))
+                for example, row in zip(examples, rows, strict=False)
+            ]
+        data: list[Any] = [[str(example.tolist()), *row.values()] for example, row in zip(examples, rows, strict=False)]
+        return wandb.Table(columns=["input", *rows[0]], data=data)
+
+    def finalize(self, status: str) -> None:
+        """End the run. Without this, the next run of the process would go on with it."""
+        super().finalize(status)
+        self.experiment.finish(exit_code=0 if status == "success" else 1)

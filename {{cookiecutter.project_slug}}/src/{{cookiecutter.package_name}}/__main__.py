@@ -10,6 +10,7 @@ from .cli import explain
 from .commands import drift, proof, serve
 from .commands import proof, report, serve
 from .commands import proof, serve, track
+from .commands import check, proof, serve
 from .errors import RecordError
 
 _FAILED = 2  # what was asked could not be answered
@@ -21,6 +22,7 @@ def _parser() -> argparse.ArgumentParser:
     for module in (proof, drift, serve):
     for module in (proof, report, serve):
     for module in (proof, serve, track):
+    for module in (check, proof, serve):
         module.add(commands)
     return parser
 

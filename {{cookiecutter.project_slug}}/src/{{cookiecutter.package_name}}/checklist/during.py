@@ -1,0 +1,98 @@
+"""During training: what the run wrote down about itself."""
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from safetensors import SafetensorError, safe_open
+
+from ..files import file_digest
+from ..runs import CONFIG, RECORD
+from .facts import Facts
+from .item import Check, Finding, failed, passed
+from .mends import recover, train
+
+_NO_RUN = "no run is finished yet"
+_SYSTEM = ("python", "os", "cpu", "torch", "packages")
+
+
+def _hyperparameters(facts: Facts) -> Finding:
+    if facts.record is None or facts.run is None:
+        return failed(_NO_RUN, train(facts))
+    path = facts.run / CONFIG
+    if not (facts.project / path).exists():
+        return failed(f"{path} is missing", recover(facts, CONFIG))
+    try:
+        saved = OmegaConf.to_container(OmegaConf.load(facts.project / path))
+    except Exception as error:
+        return failed(f"{path} cannot be read: {type(error).__name__}", recover(facts, CONFIG))
+    if saved != facts.record["config"]:
+        return failed(f"{path} is not the configuration that the record names", recover(facts, CONFIG))
+    training = facts.record["config"]["training"]
+    return passed(f"{path} and the record: lr={training['lr']}, epochs={training['epochs']}, and every other setting")
+
+
+def _checkpoint(facts: Facts) -> Finding:
+    if facts.record is None or facts.run is None:
+        return failed(_NO_RUN, train(facts))
+    path = facts.run / "model.safetensors"
+    if not (facts.project / path).exists():
+        return failed(f"{path} is missing", recover(facts, path.name))
+    if file_digest(facts.project / path) != facts.record["model_sha256"]:
+        return failed(f"{path} is not the model that the record names", recover(facts, path.name))
+    description = described(facts.project / path)
+    if description is None:
+        return failed(f"{path} does not describe its network", train(facts))
+    shape = " x ".join(map(str, description["input_shape"]))
+    network = description["model"]["_target_"].rpartition(".")[2]
+    return passed(f"{path} holds the weights of {network}, input {shape}, {len(description['classes'])} classes")
+
+
+def described(path: Path) -> dict[str, Any] | None:
+    """Return what a model file says of itself (network, input, classes), or None where it says nothing."""
+    try:
+        with safe_open(path, framework="np") as stream:
+            found: dict[str, Any] = json.loads(stream.metadata()["description"])
+    except (SafetensorError, TypeError, KeyError, ValueError):
+        return None
+    return found if found.keys() >= {"model", "input_shape", "classes"} else None
+
+
+def _metrics(facts: Facts) -> Finding:
+    if facts.record is None or facts.run is None:
+        return failed(_NO_RUN, train(facts))
+    path = facts.run / "metrics.csv"
+    if not (facts.project / path).exists():
+        return failed(f"{path} is missing", recover(facts, path.name))
+    if file_digest(facts.project / path) != facts.record["history_sha256"]:
+        return failed(f"{path} is not the history that the record names", recover(facts, path.name))
+    with (facts.project / path).open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    if not rows:
+        return failed(f"{path} holds no epoch", train(facts))
+    trackers = ", ".join(facts.record["config"].get("tracking") or {}) or "none"
+    return passed(f"{path} has {len(rows)} rows of {', '.join(rows[0])}; trackers: {trackers}")
+
+
+def _system(facts: Facts) -> Finding:
+    if facts.record is None:
+        return failed(_NO_RUN, train(facts))
+    environment = facts.record["environment"]
+    if missing := [name for name in _SYSTEM if not environment.get(name)]:
+        return failed(f"the record of {facts.run} does not tell {', '.join(missing)}", recover(facts, RECORD))
+    system = environment["os"]
+    return passed(
+        f"{system['system']} {system['release']}, Python {environment['python']}, "
+        f"{environment['torch']['threads']} threads, {len(environment['packages'])} packages"
+    )
+
+
+_SECTION = "during training"
+CHECKS = (
+    Check(_SECTION, "hyperparameters are logged", _hyperparameters),
+    Check(_SECTION, "the model is saved with metadata", _checkpoint),
+    Check(_SECTION, "metrics are tracked", _metrics),
+    Check(_SECTION, "the system is logged", _system),
+)

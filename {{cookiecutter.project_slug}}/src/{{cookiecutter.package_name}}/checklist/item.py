@@ -1,0 +1,68 @@
+"""What a check is, and what it finds."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from .facts import Facts
+
+SECTIONS = ("before sharing", "before experiments", "during training", "after training")
+PASS, FAIL, NOT_APPLICABLE = "pass", "fail", "not applicable"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one check found.
+
+    Args:
+        status: PASS, FAIL or NOT_APPLICABLE.
+        evidence: what was read, and where.
+        mend: one command, where it failed.
+    """
+
+    status: str
+    evidence: str
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class Check:
+    """One item of the checklist, and the function that examines it.
+
+    Args:
+        section: one of SECTIONS.
+        name: what people call it.
+        find: examines the project and its run.
+        required: whether a failure fails the whole checklist, and stops a release.
+    """
+
+    section: str
+    name: str
+    find: Callable[[Facts], Finding]
+    required: bool = True
+
+
+@dataclass(frozen=True)
+class Item:
+    """One examined item of the checklist."""
+
+    section: str
+    name: str
+    status: str
+    evidence: str
+    mend: str
+    required: bool
+
+
+def passed(evidence: str) -> Finding:
+    """Return that an item is met."""
+    return Finding(PASS, evidence)
+
+
+def failed(evidence: str, mend: str) -> Finding:
+    """Return that an item is not met, and the command that mends it."""
+    return Finding(FAIL, evidence, mend)
+
+
+def not_applicable(evidence: str) -> Finding:
+    """Return that an item cannot be asked here, and why."""
+    return Finding(NOT_APPLICABLE, evidence)

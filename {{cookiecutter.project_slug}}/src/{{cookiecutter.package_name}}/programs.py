@@ -1,0 +1,35 @@
+"""Git and DVC, asked in a folder. Both are started without a shell, from the user's path or this environment."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from .errors import UserError
+
+
+class ProgramError(UserError):
+    """Git or DVC refuses what a command needs."""
+
+
+def git(folder: Path, *arguments: str) -> str | None:
+    """Return what git prints in a folder, or None where it fails or is not installed."""
+    try:
+        result = subprocess.run(["git", *arguments], cwd=folder, capture_output=True)
+    except FileNotFoundError:
+        return None
+    return os.fsdecode(result.stdout).strip("\n") if result.returncode == 0 else None
+
+
+def dvc(folder: Path, *arguments: str) -> str:
+    """Return what DVC prints in a folder.
+
+    Raises:
+        ProgramError: DVC fails; the error holds the last line that it printed.
+    """
+    command = [sys.executable, "-m", "dvc", *arguments]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+    if result.returncode:
+        said = [line for line in result.stderr.splitlines() if line.startswith("ERROR")] or ["ERROR: it failed"]
+        raise ProgramError(f"dvc {arguments[0]} says: {said[-1].removeprefix('ERROR: ')}")
+    return result.stdout

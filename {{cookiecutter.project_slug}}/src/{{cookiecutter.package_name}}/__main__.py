@@ -11,6 +11,7 @@ from .commands import drift, proof, serve
 from .commands import proof, report, serve
 from .commands import proof, serve, track
 from .commands import check, proof, serve
+from .commands import check, proof, release, serve
 from .errors import RecordError
 
 _FAILED = 2  # what was asked could not be answered
@@ -23,6 +24,7 @@ def _parser() -> argparse.ArgumentParser:
     for module in (proof, report, serve):
     for module in (proof, serve, track):
     for module in (check, proof, serve):
+    for module in (check, proof, release, serve):
         module.add(commands)
     return parser
 

@@ -1,14 +1,11 @@
 """During training: what the run wrote down about itself."""
 
 import csv
-import json
-from pathlib import Path
-from typing import Any
 
 from omegaconf import OmegaConf
-from safetensors import SafetensorError, safe_open
 
 from ..files import file_digest
+from ..models.description import read_description
 from ..runs import CONFIG, RECORD
 from .facts import Facts
 from .item import Check, Finding, failed, passed
@@ -42,22 +39,12 @@ def _checkpoint(facts: Facts) -> Finding:
         return failed(f"{path} is missing", recover(facts, path.name))
     if file_digest(facts.project / path) != facts.record["model_sha256"]:
         return failed(f"{path} is not the model that the record names", recover(facts, path.name))
-    description = described(facts.project / path)
+    description = read_description(facts.project / path)
     if description is None:
         return failed(f"{path} does not describe its network", train(facts))
     shape = " x ".join(map(str, description["input_shape"]))
     network = description["model"]["_target_"].rpartition(".")[2]
     return passed(f"{path} holds the weights of {network}, input {shape}, {len(description['classes'])} classes")
-
-
-def described(path: Path) -> dict[str, Any] | None:
-    """Return what a model file says of itself (network, input, classes), or None where it says nothing."""
-    try:
-        with safe_open(path, framework="np") as stream:
-            found: dict[str, Any] = json.loads(stream.metadata()["description"])
-    except (SafetensorError, TypeError, KeyError, ValueError):
-        return None
-    return found if found.keys() >= {"model", "input_shape", "classes"} else None
 
 
 def _metrics(facts: Facts) -> Finding:

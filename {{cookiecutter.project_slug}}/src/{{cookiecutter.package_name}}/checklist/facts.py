@@ -79,7 +79,8 @@ class Facts:
         try:
             return check(self._composed)
         except Exception as error:
-            raise UnreadableError("configs", f"does not give a configuration: {explain(error)}") from error
+            reason = explain(error).replace(f"{self.project.resolve()}/", "")  # no path of this machine in a report
+            raise UnreadableError("configs", f"does not give a configuration: {reason}") from error
 
     @cached_property
     def _composed(self) -> Any:

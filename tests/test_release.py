@@ -1,0 +1,150 @@
+"""Versions of the model: what is refused, what a release leaves in git and DVC, and what the comparison suggests."""
+
+import json
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+from conftest import code_blocks, digest, run
+from runs import record
+from test_checklist import SHORTEN
+
+pytestmark = pytest.mark.slow
+COMMIT = "git add --all && git commit --quiet --message Change"
+
+
+def verified(project: Path) -> None:
+    """Write what the command verify leaves of the pipeline's run."""
+    weights = record(project / "models")["weights_sha256"]
+    verdict = {
+        "code": 0,
+        "line": "reproduced bit for bit",
+        "explanation": [],
+        "clean": False,
+        "weights_sha256": weights,
+    }
+    text = json.dumps({**verdict, "ended": "2026-01-31T12:00:00+00:00"})
+    (project / "models" / "verification.json").write_text(text)
+
+
+def release(project: Path, version: str = "") -> tuple[int, str]:
+    """Return the exit code of `make release` and what it printed."""
+    result = run(f"make release VERSION={version}", project, check=False, PYTHONPATH="src")
+    return result.returncode, result.stdout + result.stderr
+
+
+def tags(project: Path) -> set[str]:
+    return set(run("git tag --list", project).stdout.split())
+
+
+@pytest.fixture(scope="module")
+def first(shared_project: Path) -> Path:
+    """Return a project whose model has the version 1.0.0, and a repository that it shares with others."""
+    run(f"{SHORTEN} && {COMMIT} && dvc repro && {COMMIT}", shared_project)
+    verified(shared_project)
+    run(
+        "git init --quiet --bare --initial-branch main ../shared.git && git remote add origin ../shared.git",
+        shared_project,
+    )
+    code, said = release(shared_project)
+    assert code == 0
+    assert "the next version should be 1.0.0 (the first version)" in said
+    code, said = release(shared_project, "1.0.0")
+    assert code == 0, said
+    assert "git push origin HEAD v1.0.0 model@v1.0.0" in said
+    return shared_project
+
+
+@pytest.fixture
+def project(first: Path, tmp_path: Path) -> Path:
+    """Return a copy of the project, beside copies of the repository and of DVC's store."""
+    for name in ("shared.git", "my-project-dvc-store"):
+        shutil.copytree(first.parent / name, tmp_path / name)
+    return Path(shutil.copytree(first, tmp_path / first.name, symlinks=True))
+
+
+def test_the_registry_knows_versions_and_stages(project: Path, tmp_path: Path) -> None:
+    model = digest(project / "models" / "model.safetensors")
+    assert tags(project) == {"v1.0.0", "model@v1.0.0"}
+    about = run("git tag --list --format='%(contents)' model@v1.0.0", project).stdout
+    accuracy = record(project / "models")["metrics"]["accuracy"]
+    assert about.startswith("Model 1.0.0: loss ")
+    assert f"accuracy {accuracy:.6g}" in about
+    run("gto assign model --version v1.0.0 --stage production", project)
+    assert run("gto assign model --version v1.0.0 --stage prodution", project, check=False).returncode
+    assert json.loads(run("gto show --json", project).stdout)["model"]["stage"]["production"] == "v1.0.0"
+    run("git push --quiet origin HEAD --tags", project)
+    clone = tmp_path / "clone" / "my-project"
+    run(f"git clone --quiet '{tmp_path / 'shared.git'}' '{clone}'", tmp_path)
+    (clone / ".venv").symlink_to(project / ".venv")
+    run(f"dvc remote modify --local local url '{tmp_path / 'my-project-dvc-store'}'", clone)
+    for number, choice in enumerate(("--rev v1.0.0", "--stage production")):
+        run(f"dvc artifacts get --config .dvc/config.local . model {choice} --out {number}.safetensors", clone)
+        assert digest(clone / f"{number}.safetensors") == model
+    run("git checkout --quiet v1.0.0 && dvc pull", clone)
+    assert json.loads((clone / "models/run.json").read_text()) == record(project / "models")
+    assert json.loads((clone / "reports/metrics.json").read_text()) == record(project / "models")["metrics"]
+
+
+@pytest.mark.parametrize(
+    ("plant", "version", "reason"),
+    [
+        ("true", "1.0", "VERSION=1.0 is not a version"),
+        ("true", "v1.1.0", "VERSION=v1.1.0 is not a version"),
+        ("true", "1.01.0", "VERSION=1.01.0 is not a version"),
+        ("true", "1.0.0", "v1.0.0 exists"),
+        ("git tag v1.1.0", "1.1.0", "v1.1.0 exists"),
+        ("git tag v1.1.0 && git push --quiet origin v1.1.0 && git tag --delete v1.1.0", "1.1.0", "v1.1.0 exists"),
+        ("echo more >> README.md", "1.1.0", "1 changes are not committed, such as that of README.md"),
+        ("touch new", "1.1.0", "such as that of new"),
+        ("rm models/verification.json", "1.1.0", "required items of the checklist fail (the result is reproduced)"),
+        (f"sed -i '/GB of memory/d' README.md && {COMMIT}", "1.1.0", "fail (hardware requirements are documented)"),
+        (f"sed -i 's/^lr: .*/lr: 0.002/' configs/training/default.yaml && {COMMIT}", "1.1.0", "is not up to date"),
+        ("rm models/model.safetensors", "1.1.0", "is not up to date"),
+        (f"git rm --quiet --cached models/metrics.csv && echo /models/metrics.csv >> .gitignore && {COMMIT}",
+         "1.1.0", "models/metrics.csv belongs to the version and is not in git"),
+        (f"dvc remote modify local url /dev/null/nowhere && {COMMIT}", "1.1.0", "dvc push says"),
+        ("rm -rf .git", "1.1.0", "there is no commit"),
+    ],
+)  # fmt: skip
+def test_what_is_refused_leaves_no_version(project: Path, plant: str, version: str, reason: str) -> None:
+    run(plant, project)
+    before = tags(project) if (project / ".git").exists() else set()
+    code, said = release(project, version)
+    assert code != 0
+    assert "not released: " in said
+    assert reason in said
+    assert not (project / ".git").exists() or tags(project) == before
+
+
+@pytest.mark.parametrize(
+    ("edit", "suggested", "reason"),
+    [
+        ("sed -i 's/dropout: .*/dropout: 0.5/' configs/model/mlp.yaml", "2.0.0 (major", "the network changed"),
+        ("sed -i 's/^seed: 42/seed: 43/' configs/config.yaml", "1.1.0 (minor", "seed"),
+        ("sed -i 's/^test_fraction: .*/test_fraction: 0.2/' configs/data/digits.yaml", "1.1.0 (minor", "test_fraction"),
+        ("echo '# more' >> train.py", "1.0.1 (patch", "the weights are the same, bit for bit; code: train.py changed"),
+    ],
+)
+def test_the_comparison_suggests_a_version(project: Path, edit: str, suggested: str, reason: str) -> None:
+    run(f"{edit} && {COMMIT} && dvc repro && {{ git diff --quiet HEAD || {COMMIT}; }}", project)
+    verified(project)
+    said = release(project)[1]
+    assert suggested in said
+    assert reason in said
+    number = suggested.split()[0]
+    assert release(project, number)[0] == 0
+    assert {f"v{number}", f"model@v{number}"} <= tags(project)
+
+
+def test_the_page_on_versions(project: Path) -> None:
+    """Its commands are run as printed, in the next version."""
+    first, registry = code_blocks((project / "docs" / "versions.md").read_text())
+    run(f"sed -i 's/^seed: 42/seed: 44/' configs/config.yaml && {COMMIT}", project)
+    for line in (first + registry).replace("1.0.0", "1.1.0").splitlines():
+        command = re.sub(r"\s+#.*", "", line)
+        said = run(command, project, PYTHONPATH="src").stdout
+        verified(project) if "verify" in command else None
+        assert command != "gto show model" or {"v1.0.0", "v1.1.0"} <= set(said.split())
+    assert digest(project / "production.safetensors") == digest(project / "models" / "model.safetensors")

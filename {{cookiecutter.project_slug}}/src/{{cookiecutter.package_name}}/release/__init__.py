@@ -1,0 +1,1 @@
+"""Versions of the model, with the code and data that made it: docs/versions.md."""

@@ -1,0 +1,100 @@
+"""A release: the model of the pipeline gets a version, with the code, data, record and metrics that belong to it."""
+
+from pathlib import Path
+from typing import Any
+
+from ..checklist import examine
+from ..checklist.item import FAIL
+from ..errors import RecordError
+from ..programs import dvc, git
+from ..reproducibility import record
+from .suggestion import suggest
+from .version import ReleaseError, Version, model_name, model_tag
+
+RUN = Path("models")  # of the pipeline, whose outputs DVC keeps
+# What git keeps of a version; DVC keeps the outputs that dvc.lock names: model, record, trail, data.
+_COMMITTED = ("dvc.lock", "params.yaml", "models/metrics.csv", "reports/metrics.json")
+
+
+def release(project: Path, version: Version) -> list[str]:
+    """Release the model of the pipeline under a version, and return the lines that say what was done.
+
+    What belongs to it is pushed to DVC's remote first. The tags come last, so what fails leaves no version behind.
+
+    Raises:
+        ReleaseError: the version exists, something is not committed or not up to date, or a required item of the
+            checklist fails.
+        ProgramError: DVC cannot store it.
+    """
+    tags = [f"v{version}", model_tag(project, version)]
+    _refuse_changes(project)
+    _refuse_existing(project, tags)
+    if dvc(project, "status", "--json").strip() not in ("", "{}"):
+        raise ReleaseError("the pipeline is not up to date with what it is made from: dvc repro, commit, verify")
+    _refuse_failing(project)
+    try:
+        advice = f"the comparison suggests {suggest(project, RUN, below=version)}"
+    except (ReleaseError, RecordError) as error:
+        advice = f"no comparison: {error}"
+    dvc(project, "push")
+    found = record.read(project / RUN)
+    message = _message(version, found)
+    _tag(project, tags, version, message)
+    lines = [message, f"tags: {', '.join(tags)}", advice]
+    if (git(project, "remote") or "").split():
+        lines.append(f"share it: git push {(git(project, 'remote') or '').split()[0]} HEAD {' '.join(tags)}")
+    return [*lines, f"stage it: gto assign {model_name(project)} --version v{version} --stage production"]
+
+
+def _refuse_changes(project: Path) -> None:
+    changed = git(project, "status", "--porcelain", "--", ".")
+    if changed is None or git(project, "rev-parse", "--verify", "HEAD") is None:
+        raise ReleaseError("there is no commit that a version could name: commit the project first")
+    if changed:
+        lines = changed.splitlines()
+        raise ReleaseError(f"{len(lines)} changes are not committed, such as that of {lines[0][3:]}: commit them first")
+    for path in _COMMITTED:
+        if git(project, "ls-files", "--error-unmatch", "--", path) is None:
+            raise ReleaseError(
+                f"{path} belongs to the version and is not in git: dvc repro, and git add --force {path}"
+            )
+
+
+def _refuse_existing(project: Path, tags: list[str]) -> None:
+    here = set((git(project, "tag", "--list") or "").splitlines())
+    for remote in (git(project, "remote") or "").split():  # which is asked where it can be reached
+        listed = (git(project, "ls-remote", "--tags", remote) or "").splitlines()
+        here |= {line.partition("refs/tags/")[2] for line in listed}
+    if existing := [tag for tag in tags if tag in here]:
+        raise ReleaseError(f"{existing[0]} exists, and a version is never given twice: choose the next one")
+
+
+def _refuse_failing(project: Path) -> None:
+    items = examine(project, RUN)
+    if failing := [item.name for item in items if item.required and item.status == FAIL]:
+        package = str(__package__).partition(".")[0]
+        raise ReleaseError(
+            f"required items of the checklist fail ({'; '.join(failing)}): "
+            f"python -m {package} check {RUN} says what mends each"
+        )
+
+
+def _message(version: Version, found: dict[str, Any]) -> str:
+    metrics = ", ".join(f"{name} {value:.6g}" for name, value in found["metrics"].items() if isinstance(value, float))
+    return f"Model {version}: {metrics}, weights {found['weights_sha256'][:12]}"
+
+
+def _tag(project: Path, tags: list[str], version: Version, message: str) -> None:
+    """Write the tag of the code by git, that of the model by GTO: both or none."""
+    from gto.api import register
+    from gto.exceptions import GTOException
+
+    code, model = tags
+    if git(project, "tag", "--annotate", "--message", message, code) is None:
+        raise ReleaseError(f"git cannot write the tag {code}: git config user.name and user.email, then again")
+    try:
+        root = git(project, "rev-parse", "--show-toplevel") or "."
+        register(root, model_name(project), "HEAD", version=f"v{version}", message=message)
+    except GTOException as error:
+        git(project, "tag", "--delete", code)
+        raise ReleaseError(f"GTO refuses the version {model}: {error}") from error

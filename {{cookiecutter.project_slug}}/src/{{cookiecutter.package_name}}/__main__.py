@@ -7,11 +7,7 @@ from pathlib import Path
 
 from . import secrets
 from .cli import explain
-from .commands import drift, proof, serve
-from .commands import proof, report, serve
-from .commands import proof, serve, track
-from .commands import check, proof, serve
-from .commands import check, proof, release, serve
+from .commands import check, drift, proof, release, report, serve, track
 from .errors import RecordError
 
 _FAILED = 2  # what was asked could not be answered
@@ -20,11 +16,7 @@ _FAILED = 2  # what was asked could not be answered
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description="Commands about runs.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (proof, drift, serve):
-    for module in (proof, report, serve):
-    for module in (proof, serve, track):
-    for module in (check, proof, serve):
-    for module in (check, proof, release, serve):
+    for module in (proof, drift, check, report, release, track, serve):
         module.add(commands)
     return parser
 

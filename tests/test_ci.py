@@ -79,6 +79,7 @@ def test_a_change_passes_every_step_and_its_metrics_are_shown(runner: Runner) ->
         "Install the environment manager",
         "Style, types and the Dockerfile",
         "Tests",
+        "Check that others can set it up and run it",
         "Train for a few seconds",
         "Show the metrics beside those of main",
     ]
@@ -94,6 +95,13 @@ def test_a_broken_training_fails_the_change(runner: Runner) -> None:
     assert ran[-1] == "Train for a few seconds"
     assert "error: " in said
     assert not runner.summary.exists()
+
+
+def test_what_others_cannot_set_up_fails_the_change(runner: Runner) -> None:
+    run("sed -i 's/torch==[0-9.]*/torch/' pyproject.toml", runner.project)
+    ran, said = runner.job("ci.yml", "check", without=("make lint", "make test"))
+    assert ran[-1] == "Check that others can set it up and run it"
+    assert "FAIL            dependencies are pinned: pyproject.toml leaves the version of torch open" in said
 
 
 def test_the_weekly_jobs_pass_and_post_nothing(runner: Runner) -> None:

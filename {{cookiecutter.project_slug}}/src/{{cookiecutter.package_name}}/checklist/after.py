@@ -10,14 +10,13 @@ from ..runs import RECORD
 from .facts import Facts
 from .item import Check, Finding, failed, passed
 from .mends import of_run, restore, train
-from .verification import verification
 
 _RESULTS = ("metrics.json", "per_class.csv", "confusion_matrix.csv")
 _REPORTS = ("report.html", "report.md")
 
 
 def _reproduced(facts: Facts) -> Finding:
-    found = verification(facts)
+    found = facts.verification
     if found is None:
         return failed("nothing was verified" if facts.run else "no run yet", of_run(facts, "verify"))
     if found["code"]:
@@ -84,9 +83,10 @@ def _json(path: Path) -> Any:
 
 
 _SECTION = "after training"
+ARCHIVED, REPORTED = "model and metadata are archived", "there is a report"
 CHECKS = (
     Check(_SECTION, "the result is reproduced", _reproduced),
     Check(_SECTION, "the results are documented", _results),
-    Check(_SECTION, "model and metadata are archived", _archived, required=False),
-    Check(_SECTION, "there is a report", _reported, required=False),
+    Check(_SECTION, ARCHIVED, _archived, required=False),
+    Check(_SECTION, REPORTED, _reported, required=False),
 )

@@ -15,6 +15,7 @@ from ..cli import explain
 from ..config import Config
 from ..errors import UserError
 from ..programs import git
+from ..reproducibility.verify import noted
 from ..runs import PIPELINE
 
 
@@ -97,6 +98,11 @@ class Facts:
             return {out["path"]: out["md5"] for out in outs}
         except Exception as error:
             raise UnreadableError("dvc.lock", "is damaged") from error
+
+    @property
+    def verification(self) -> dict[str, Any] | None:
+        """What the last verification of the run said; None where there is no run, or it was never verified."""
+        return None if self.run is None else noted(self.project / self.run)
 
     @property
     def of_the_pipeline(self) -> bool:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from .facts import Facts
 
-SECTIONS = ("before sharing", "before experiments", "during training", "after training")
 PASS, FAIL, NOT_APPLICABLE = "pass", "fail", "not applicable"
 
 
@@ -29,7 +28,7 @@ class Check:
     """One item of the checklist, and the function that examines it.
 
     Args:
-        section: one of SECTIONS.
+        section: the part of the checklist.
         name: what people call it.
         find: examines the project and its run.
         required: whether a failure fails the whole checklist, and stops a release.

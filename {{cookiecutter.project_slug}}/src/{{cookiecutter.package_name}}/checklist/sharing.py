@@ -9,7 +9,6 @@ from ..reproducibility.lock import disagreements, pins, python_version, requirem
 from .facts import Facts, section
 from .item import Check, Finding, failed, passed
 from .mends import COMMIT, add, of_run, restore, substitute
-from .verification import verification
 
 _LOCKS = ("requirements.txt", "uv.lock", "poetry.lock", "environment.yml")
 _PLACEHOLDER = re.compile(r"^.*\*?to be written.*$", re.IGNORECASE | re.MULTILINE)
@@ -139,7 +138,7 @@ def _unclear(facts: Facts, text: str) -> str:
 
 
 def _clean(facts: Facts) -> Finding:
-    found = verification(facts)
+    found = facts.verification
     if found is None or not found["clean"] or found["code"]:
         said = "no verification of this run in a fresh environment" if facts.run else "no run yet"
         return failed(said, of_run(facts, "verify", "--clean"))

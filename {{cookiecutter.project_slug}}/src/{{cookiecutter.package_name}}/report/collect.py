@@ -9,12 +9,13 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from ..checklist import Item, examine
+from ..checklist import ARCHIVED, REPORTED, Item, examine
 from ..errors import RecordError
 from ..reproducibility import record
 from ..reproducibility.verify import noted
 from ..runs import read_config
 
+_MADE_HERE = (ARCHIVED, REPORTED)
 PIPELINE_RESULTS = Path("reports")  # where dvc.yaml tests the model of the pipeline
 
 
@@ -34,7 +35,7 @@ class Facts:
         classes: names of the classes.
         confusion_picture: the same as PNG, where it was drawn.
         verification: what the last verification of this run said, or None.
-        checklist: what the checklist says of the project and this run.
+        checklist: what the checklist says of the project and this run, but for report and archive, which this is for.
     """
 
     folder: Path
@@ -84,7 +85,7 @@ def collect(folder: Path, checked: bool = True) -> Facts:
         classes=[row["actual"] for row in confusion],
         confusion_picture=picture.read_bytes() if picture and picture.exists() else None,
         verification=noted(folder),
-        checklist=examine(Path(), folder) if checked else [],
+        checklist=[item for item in examine(Path(), folder) if item.name not in _MADE_HERE] if checked else [],
     )
 
 

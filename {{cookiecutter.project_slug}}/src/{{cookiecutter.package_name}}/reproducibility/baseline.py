@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..errors import RecordError
+from ..programs import git
 from ..runs import quoted
 from . import record
 from .changes import Change, changes
@@ -43,8 +44,7 @@ class Comparison:
 
     def within(self, tolerance: float) -> bool:
         """Whether no metric moved by more than the tolerance, in its own unit."""
-        before, now = self.metrics[self.most_moved]
-        return abs(now - before) <= tolerance
+        return all(abs(now - before) <= tolerance for before, now in self.metrics.values())
 
     def table(self) -> list[str]:
         """Return the metrics as the lines of a Markdown table."""
@@ -81,8 +81,8 @@ def made_from(run: dict[str, Any]) -> dict[str, Any]:
 
 def commit(run: dict[str, Any]) -> str:
     """Return the commit of a run, with `-dirty` where files differed from it."""
-    git = run["git"]
-    return f"{git['commit']}{'-dirty' if git['dirty'] else ''}" if git else "unknown"
+    code = run["git"]
+    return f"{code['commit']}{'-dirty' if code['dirty'] else ''}" if code else "unknown"
 
 
 def read() -> dict[str, Any]:
@@ -102,11 +102,10 @@ def read_from(branch: str) -> dict[str, Any]:
     Raises:
         RecordError: it holds none, or there is no such branch.
     """
-    command = ["git", "show", "--end-of-options", f"{branch}:./{BASELINE.as_posix()}"]
-    result = subprocess.run(command, capture_output=True, text=True)
-    if result.returncode:
+    text = git(Path(), "show", "--end-of-options", f"{branch}:./{BASELINE.as_posix()}")
+    if text is None:
         raise RecordError(f"{branch} holds no {BASELINE} to compare with: {_MEND}")
-    return _parsed(result.stdout)
+    return _parsed(text)
 
 
 def _parsed(text: str) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -14,6 +14,7 @@ from typing import Any
 from ..data.raw import content_digest
 from ..errors import DataError, RecordError
 from ..files import file_digest
+from ..programs import ProgramError, dvc
 from ..runs import PIPELINE, RECORD, command_arguments, quoted
 from . import record, source
 from .record import what_changed
@@ -87,7 +88,8 @@ def _places(before: dict[str, Any], project: Path) -> list[str]:
         if _outside(raw):
             raw = f"data/raw/{before['data']['name']}"
         arguments.append(f"paths.raw={quoted(raw)}")
-        _pull(raw, project)  # what DVC does not have either, the training fetches from its source
+        with suppress(ProgramError):  # what DVC does not have either, the training fetches from its source
+            _pull(raw, project)
     if (Path(data_source) / next(iter(before["data"]["raw"]), "")).exists() and not Path(data_source).is_absolute():
         arguments.append(f"data.source={quoted(Path(data_source).resolve())}")
     if restored := before["restored"]:
@@ -111,24 +113,23 @@ def _is_there(path: Path, digest: str) -> bool:
 
 
 def _pull(raw: str, project: Path) -> None:
-    """Fetch the raw files of the recorded commit with DVC, through this project's cache and remote."""
+    """Fetch the raw files of the recorded commit with DVC, through this project's cache and remote.
+
+    Raises:
+        ProgramError: DVC is not set up here, or has no such files.
+    """
     if not (project / "dvc.lock").exists():
         return
     for name in ("config", "config.local"):
         if Path(".dvc", name).exists() and not (project / ".dvc" / name).exists():
             shutil.copy(Path(".dvc", name), project / ".dvc" / name)
-    remotes = [line.split("\t") for line in _dvc(["remote", "list"], Path()).splitlines() if "\t" in line]
+    remotes = [line.split("\t") for line in dvc(Path(), "remote", "list").splitlines() if "\t" in line]
     for name, address, *_ in remotes:
         place = address.removesuffix("(default)").strip()
         place = place if "://" in place else str(Path(place).resolve())
-        _dvc(["remote", "modify", "--local", name, "url", place], project)
-    _dvc(["cache", "dir", "--local", str(Path(".dvc/cache").resolve())], project)
-    _dvc(["pull", raw], project)
-
-
-def _dvc(arguments: list[str], folder: Path) -> str:
-    result = subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, capture_output=True, text=True)
-    return result.stdout if result.returncode == 0 else ""
+        dvc(project, "remote", "modify", "--local", name, "url", place)
+    dvc(project, "cache", "dir", "--local", str(Path(".dvc/cache").resolve()))
+    dvc(project, "pull", raw)
 
 
 def outer_environment() -> dict[str, str]:

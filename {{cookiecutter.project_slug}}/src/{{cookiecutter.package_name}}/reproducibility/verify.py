@@ -55,10 +55,10 @@ def noted(folder: Path) -> dict[str, Any] | None:
     """Return what the last verification of this very run said; None if there was none, or it was of other weights."""
     try:
         found = json.loads((folder / VERIFICATION).read_text(encoding="utf-8"))
-        of_this_run = found["weights_sha256"] == record.read(folder)["weights_sha256"]
-    except (OSError, ValueError, KeyError, TypeError):
+        whole = {"code", "line", "explanation", "clean", "ended", "weights_sha256"} <= found.keys()
+    except (OSError, ValueError, AttributeError):
         return None
-    return found if of_this_run else None
+    return found if whole and found["weights_sha256"] == record.read(folder)["weights_sha256"] else None
 
 
 def verify(folder: Path, clean: bool = False) -> Verdict:

@@ -91,6 +91,7 @@ def test_a_change_passes_every_step_and_its_metrics_are_shown(runner: Runner) ->
 
 def test_a_broken_training_fails_the_change(runner: Runner) -> None:
     (runner.project / "configs/experiment/canonical.yaml").open("a").write("  lr: 1.0e+30\n  gradient_clip: null\n")
+    run("git commit --quiet --all --message 'Break the training'", runner.project)
     ran, said = runner.job("ci.yml", "check", without=("make lint", "make test"))
     assert ran[-1] == "Train for a few seconds"
     assert "error: " in said

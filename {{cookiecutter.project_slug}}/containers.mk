@@ -47,4 +47,4 @@ scan: engine  ## Look for known vulnerabilities in the image
 	$(LOOK) --severity HIGH,CRITICAL --ignore-unfixed --exit-code 1
 
 image-sbom: engine  ## List the packages of the image, Debian's too, in reports/image.cdx.json (CycloneDX)
-	$(LOOK) --format cyclonedx > reports/image.cdx.json
+	$(LOOK) --format cyclonedx > reports/image.cdx.json.part && mv reports/image.cdx.json.part reports/image.cdx.json

@@ -358,7 +358,7 @@ def test_other_managers(workshop: Workshop, render: Render, index: str, manager:
 
 def test_without_an_engine(render: Render) -> None:
     project = render()
-    for verb in ("image", "pin-base", "up", "down", "scan"):
+    for verb in ("image", "pin-base", "up", "down", "scan", "image-sbom"):
         refused = run(f"make {verb} DOCKER=no-such-engine", project, check=False)
         assert refused.returncode != 0
         assert refused.stderr.startswith("error: no-such-engine is not installed")

@@ -64,18 +64,6 @@ def test_only_the_stages_concerned_run_again(pipeline: Path, edit: str, expected
     assert ran == expected
 
 
-def test_other_data_takes_a_second_call_which_the_first_says(pipeline: Path) -> None:
-    """DVC has read the names of the folders before the first stage could write them."""
-    run("sed -i 's/- data: digits/- data: breast_cancer/' configs/config.yaml", pipeline)
-    first = run("dvc repro", pipeline, check=False)
-    assert first.returncode != 0
-    assert "data=breast_cancer is written into params.yaml" in first.stdout + first.stderr
-    assert stages_run(run("dvc repro", pipeline).stdout) == STAGES
-    assert "data/raw/breast_cancer" in (pipeline / "dvc.lock").read_text()
-    run("git checkout --quiet . && dvc checkout --quiet", pipeline)
-    assert stages_run(run("dvc repro", pipeline).stdout) == set()
-
-
 def test_the_test_in_training_equals_evaluate(pipeline: Path) -> None:
     assert metrics(pipeline / "models" / "test") == metrics(pipeline / "reports")
 
@@ -193,3 +181,15 @@ def test_s3_as_the_docs_say(pipeline: Path, tmp_path: Path) -> None:
         run("dvc pull", pipeline, **keys)
         assert (pipeline / "models" / "model.safetensors").exists()
     run("git checkout --quiet .", pipeline)
+
+
+def test_other_data_takes_a_second_call_which_the_first_says(pipeline: Path) -> None:
+    """DVC has read the names of the folders before the first stage could write them."""
+    run("sed -i 's/- data: digits/- data: breast_cancer/' configs/config.yaml", pipeline)
+    first = run("dvc repro", pipeline, check=False)
+    assert first.returncode != 0
+    assert "data=breast_cancer is written into params.yaml" in first.stdout + first.stderr
+    assert stages_run(run("dvc repro", pipeline).stdout) == STAGES
+    assert "data/raw/breast_cancer" in (pipeline / "dvc.lock").read_text()
+    run("git checkout --quiet . && dvc checkout --quiet", pipeline)
+    assert stages_run(run("dvc repro", pipeline).stdout) == set()

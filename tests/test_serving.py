@@ -245,6 +245,12 @@ def test_an_answer_does_not_wait_for_the_networks_acknowledgement(served: Server
     assert min(seconds[1:]) < 0.03
 
 
+def test_a_warning_is_a_line_of_json_too(shared_project: Path) -> None:
+    script = "import warnings; from my_project.serving import logs; logs.configure(); warnings.warn('look here')"
+    [line] = run(f'PYTHONPATH=src python -c "{script}"', shared_project).stderr.splitlines()
+    assert "look here" in json.loads(line)["message"]
+
+
 def test_the_log_is_json_and_holds_no_body(served: Server) -> None:
     marked = json.dumps({"inputs": [[[[77] * 8] * 8]] * 123}).encode()
     served.ask("/predict?key=hunter2", marked)

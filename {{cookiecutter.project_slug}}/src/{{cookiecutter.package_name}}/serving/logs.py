@@ -14,11 +14,12 @@ _LONGEST = 200  # characters of a path, which a client chooses
 
 
 def configure() -> None:
-    """Send all log records to stderr, as JSON and without secrets."""
+    """Send all log records and warnings to stderr, as JSON and without secrets."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     handler.addFilter(MaskFilter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
+    logging.captureWarnings(True)
 
 
 class RequestLog:

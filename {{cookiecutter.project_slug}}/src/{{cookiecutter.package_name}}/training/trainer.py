@@ -29,6 +29,7 @@ for _advice in (
     ".*sync_dist=True.*",
     ".*LeafSpec.*",
     ".*functional.all_gather is deprecated.*",  # Lightning uses it
+    ".*`srun` command is available.*",  # on the login node of a cluster a run of one process is fine
     ".*your dataloader is not resumable.*",  # data/datamodule.py starts in the middle of an epoch itself
 ):
     warnings.filterwarnings("ignore", _advice)

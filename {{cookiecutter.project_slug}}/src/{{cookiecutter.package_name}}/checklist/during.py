@@ -1,6 +1,7 @@
 """During training: what the run wrote down about itself."""
 
 import csv
+from pathlib import Path
 
 from omegaconf import OmegaConf
 
@@ -35,10 +36,8 @@ def _checkpoint(facts: Facts) -> Finding:
     if facts.record is None or facts.run is None:
         return failed(_NO_RUN, train(facts))
     path = facts.run / "model.safetensors"
-    if not (facts.project / path).exists():
-        return failed(f"{path} is missing", recover(facts, path.name))
-    if file_digest(facts.project / path) != facts.record["model_sha256"]:
-        return failed(f"{path} is not the model that the record names", recover(facts, path.name))
+    if spoiled := _spoiled(facts, path, facts.record["model_sha256"], "model"):
+        return spoiled
     description = read_description(facts.project / path)
     if description is None:
         return failed(f"{path} does not describe its network", train(facts))
@@ -51,16 +50,23 @@ def _metrics(facts: Facts) -> Finding:
     if facts.record is None or facts.run is None:
         return failed(_NO_RUN, train(facts))
     path = facts.run / "metrics.csv"
-    if not (facts.project / path).exists():
-        return failed(f"{path} is missing", recover(facts, path.name))
-    if file_digest(facts.project / path) != facts.record["history_sha256"]:
-        return failed(f"{path} is not the history that the record names", recover(facts, path.name))
+    if spoiled := _spoiled(facts, path, facts.record["history_sha256"], "history"):
+        return spoiled
     with (facts.project / path).open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     if not rows:
         return failed(f"{path} holds no epoch", train(facts))
     trackers = ", ".join(facts.record["config"].get("tracking") or {}) or "none"
     return passed(f"{path} has {len(rows)} rows of {', '.join(rows[0])}; trackers: {trackers}")
+
+
+def _spoiled(facts: Facts, path: Path, digest: str, what: str) -> Finding | None:
+    """Return the failure where a file of the run is missing, or not the one that the record names."""
+    if not (facts.project / path).exists():
+        return failed(f"{path} is missing", recover(facts, path.name))
+    if file_digest(facts.project / path) != digest:
+        return failed(f"{path} is not the {what} that the record names", recover(facts, path.name))
+    return None
 
 
 def _system(facts: Facts) -> Finding:

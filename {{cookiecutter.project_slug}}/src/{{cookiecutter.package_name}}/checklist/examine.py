@@ -25,12 +25,7 @@ def examine(project: Path, run: Path | None) -> list[Item]:
     Raises:
         RecordError: the run is not finished, or its record is damaged.
     """
-    found = None
-    if run is not None:
-        found = record.read(project / run)
-        if found["status"] != "finished":
-            raise RecordError(f"{run} is not finished: python train.py resume={run} goes on with it")
-    facts = Facts(project, run, found)
+    facts = Facts(project, run, None if run is None else record.read_finished(project / run))
     return [_item(check, _found(check, facts)) for check in _CHECKS]
 
 
@@ -45,10 +40,9 @@ def newest_finished(project: Path) -> Path | None:
 
 def _finished(folder: Path) -> dict[str, Any] | None:
     try:
-        found = record.read(folder)
+        return record.read_finished(folder)
     except RecordError:
         return None
-    return found if found["status"] == "finished" else None
 
 
 def _found(check: Check, facts: Facts) -> Finding:

@@ -10,7 +10,6 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from ..checklist import ARCHIVED, REPORTED, Item, examine
-from ..errors import RecordError
 from ..reproducibility import record
 from ..reproducibility.verify import noted
 from ..runs import read_config
@@ -67,9 +66,7 @@ def collect(folder: Path, checked: bool = True) -> Facts:
     Raises:
         RecordError: there is no run, it is not finished, or its record is damaged.
     """
-    found = record.read(folder)
-    if found["status"] != "finished":
-        raise RecordError(f"{folder} is not finished: python train.py resume={folder} goes on with it")
+    found = record.read_finished(folder)
     tests = results_of(folder, found)
     confusion = _rows(tests / "confusion_matrix.csv") if tests else []
     picture = tests / "confusion_matrix.png" if tests else None

@@ -45,6 +45,18 @@ def read(folder: Path) -> dict[str, Any]:
     return record
 
 
+def read_finished(folder: Path) -> dict[str, Any]:
+    """Return the record of a finished run.
+
+    Raises:
+        RecordError: the run is not finished, or see `read`.
+    """
+    record = read(folder)
+    if record["status"] != "finished":
+        raise RecordError(f"{folder} is not finished: python train.py resume={folder} goes on with it")
+    return record
+
+
 def same_result(before: dict[str, Any], after: dict[str, Any]) -> bool:
     """Whether two runs are finished and have the same weights, metrics, history and trail, bit for bit."""
     finished = before["status"] == after["status"] == "finished"

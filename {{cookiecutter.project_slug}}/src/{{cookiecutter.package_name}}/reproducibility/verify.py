@@ -93,9 +93,7 @@ def finished(folder: Path) -> dict[str, Any]:
     Raises:
         RecordError: the run is not finished, its code has no name, or a file beside the record is not the recorded one.
     """
-    found = record.read(folder)
-    if found["status"] != "finished":
-        raise RecordError(f"{folder} is not finished: python train.py resume={folder} goes on with it")
+    found = record.read_finished(folder)
     if found["git"] is None:
         raise RecordError(f"{folder} was made where git could not name the code: commit the code, and train again")
     for name, key in (("trail.jsonl", "trail_sha256"), ("model.safetensors", "model_sha256")):

@@ -34,8 +34,8 @@ lint: setup  ## Check the style of the template's own sources, as they stand
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --no-cache --check .
 
-lock: setup  ## Resolve every pin anew and write the lock files
-	$(BIN)/python scripts/lock.py
+lock: setup  ## Resolve every pin anew and write the lock files (KEEP=1: only add what is new)
+	$(BIN)/python scripts/lock.py $(if $(KEEP),--keep)
 
 clean:  ## Remove environments, caches and the demo
 	rm -rf .venv .cache .pytest_cache .ruff_cache .mypy_cache demo

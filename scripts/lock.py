@@ -2,8 +2,10 @@
 
 Run it with `make lock` after an edit of a pin. Everything is first resolved together, trackers and storage services
 too, so that every lock holds the same version of a package and an extra can be added to any of them.
+`make lock KEEP=1` moves no package that is locked already: it serves to add one.
 """
 
+import argparse
 import json
 import subprocess
 import sys
@@ -39,11 +41,13 @@ def compile_pair(project: Path, name: str, folder: Path, *source: str) -> None:
         (folder / file.name).write_text(file.read_text().replace("    #   -c together.txt\n", ""))
 
 
-def write_for_pip(project: Path) -> None:
+def write_for_pip(project: Path, upgrade: list[str]) -> None:
     """Write requirements.txt for each tracker and requirements-dev.txt, from one resolution."""
     variant = VARIANTS / "environment_manager=pip"
     together = ["--all-extras", "--group", "dev", *EXCLUDES, "--output-file", "together.txt"]
-    compile_lock(project, "pyproject.toml", "--upgrade", *together)
+    locked = [lock.read_text() for lock in sorted(variant.glob("**/requirements*.txt"))]
+    (project / "together.txt").write_text("".join(locked))  # uv prefers what its output file holds
+    compile_lock(project, "pyproject.toml", *upgrade, *together)
     for tracker in TRACKERS:
         compile_pair(project, "requirements", variant / f"tracker={tracker}", "pyproject.toml", *extra(tracker))
     compile_pair(project, "requirements-dev", variant, "--group", "dev")
@@ -75,10 +79,13 @@ def rendered(folder: Path, manager: str) -> Path:
 
 def main() -> None:
     """Write every lock file."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--keep", action="store_true", help="move no package that is locked already")
+    upgrade = [] if parser.parse_args().keep else ["--upgrade"]
     own = ["--generate-hashes", "--group", "dev", "--output-file", ROOT / "requirements-dev.txt"]
-    compile_lock(ROOT, "--upgrade", *own)
+    compile_lock(ROOT, *upgrade, *own)
     with tempfile.TemporaryDirectory() as folder:
-        write_for_pip(rendered(Path(folder), "pip"))
+        write_for_pip(rendered(Path(folder), "pip"), upgrade)
         write_for_conda(rendered(Path(folder), "conda"))
 
 

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # Debian's package da
 ANSWERS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 CHOICES: dict[str, list[str]] = {key: value for key, value in ANSWERS.items() if isinstance(value, list)}
 LOGIC = ("{" + "%", "%" + "}")  # Jinja's marks, which no Python file holds, this one included
+EXTRAS = ("s3", "slurm", "stream", "ray")  # of a project, which single tests need
 THIS_PYTHON = "{}.{}".format(*sys.version_info)
 
 # What the tests were started with must not reach what they start: threads would contradict a project's settings, and a
@@ -105,7 +107,8 @@ def _make_environment() -> Path:
     # packages that single tests need, here so that no test changes what another one uses
     pip = TEMPLATE / "variants" / "environment_manager=pip"
     locks = [pip / f"tracker={name}" / "requirements.txt" for name in CHOICES["tracker"][1:]]
-    commands += next(line for line in (rendered / "docs/data.md").read_text().splitlines() if "install dvc-s3" in line)
+    extras = tomllib.loads((rendered / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    commands += f"python -m pip install {' '.join(pin for name in EXTRAS for pin in extras[name])}"
     files = [rendered / "pyproject.toml", *sorted(rendered.glob("requirements*.txt")), *locks]
     key = hashlib.sha256(commands.encode() + b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
     home = CACHE / f"project-{key}"

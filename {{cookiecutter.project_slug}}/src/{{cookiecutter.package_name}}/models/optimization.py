@@ -12,10 +12,15 @@ from ..config import Training
 
 def build_optimizer(parameters: Iterable[torch.nn.Parameter], training: Training) -> Optimizer:
     """Return the optimizer that `training.optimizer` names."""
+    tensors = list(parameters)
+    # One call in place of a dozen for each tensor: on a CPU that halves the time of a small network's step. On a GPU
+    # PyTorch groups the tensors itself, and a fused optimizer would rule out clipping with trainer.precision=16-mixed.
+    fused = all(tensor.device.type == "cpu" for tensor in tensors)
     if training.optimizer == "sgd":
-        return SGD(parameters, lr=training.lr, momentum=training.momentum, weight_decay=training.weight_decay)
+        momentum, decay = training.momentum, training.weight_decay
+        return SGD(tensors, lr=training.lr, momentum=momentum, weight_decay=decay, fused=fused)
     kind = {"adam": Adam, "adamw": AdamW}[training.optimizer]
-    return kind(parameters, lr=training.lr, weight_decay=training.weight_decay)
+    return kind(tensors, lr=training.lr, weight_decay=training.weight_decay, fused=fused)
 
 
 def build_scheduler(optimizer: Optimizer, training: Training, steps: int) -> dict[str, Any] | None:

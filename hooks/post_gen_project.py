@@ -16,21 +16,24 @@ ANSWERS = {
     "tracker": "{{ cookiecutter.tracker }}",
 }
 PACKAGE = "{{ cookiecutter.package_name }}"
+# What the root begins. Any other file is begun by the first folder that has it, even where an earlier project left one.
+ROOT = {Path("Dockerfile"), Path("pyproject.toml"), Path("docs/environments.md")}
 
 
-def keep_chosen(variants: Path, target: Path) -> None:
-    """Move the files of the chosen variants to `target`, behind what is there already, and forget the others."""
+def keep_chosen(variants: Path, target: Path, begun: set[Path]) -> None:
+    """Move the files of the chosen variants to `target`, behind what has begun there, and forget the others."""
     for path in sorted(variants.iterdir(), key=lambda path: ("=" not in path.name, path.name)):
         option, is_option, answer = path.name.partition("=")
         if is_option:
             if ANSWERS[option] == answer:
-                keep_chosen(path, target)
+                keep_chosen(path, target, begun)
         elif path.is_dir():
             (target / path.name).mkdir(exist_ok=True)
-            keep_chosen(path, target / path.name)
+            keep_chosen(path, target / path.name, begun)
         else:
-            with (target / path.name).open("ab") as file:
+            with (target / path.name).open("ab" if target / path.name in begun else "wb") as file:
                 file.write(path.read_bytes())
+            begun.add(target / path.name)
     shutil.rmtree(variants)
 
 
@@ -54,6 +57,6 @@ def remove_caches(root: Path) -> None:
 
 if __name__ == "__main__":
     remove_caches(Path())
-    if Path("variants").is_dir():
-        keep_chosen(Path("variants"), Path())
     name_package(Path())
+    if Path("variants").is_dir():  # goes last: where it is still there, the project is not finished
+        keep_chosen(Path("variants"), Path(), set(ROOT))

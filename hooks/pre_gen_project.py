@@ -12,15 +12,14 @@ OWN = {"configs", "configure", "data", "docs", "evaluate", "models", "notebooks"
 OWN |= {"prepare", "reports", "src", "test", "tests", "train", "variants"}
 # Projects of these names exist and are installed beside this one.
 DISTRIBUTIONS = {"hydra-core", "python-dotenv", "pytorch-lightning", "scikit-learn", "pre-commit", "dvc-s3", "dvc-gs"}
-WINDOWS_DEVICES = {
-    "aux",
-    "con",
-    "nul",
-    "prn",
-    *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10)),
-}
-# Quotes, escapes, braces, `$(...)`, backticks and tags mean something in TOML, YAML, Python, the shell or HTML.
-UNSAFE = re.compile(r"[\"\\`${}<>\x00-\x1f\x7f-\x9f\u2028\u2029]")
+# Devices of Windows, and what YAML does not read as a text
+NOT_NAMES = {"aux", "con", "nul", "prn", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
+NOT_NAMES |= {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
+# Quotes, escapes, braces, `$(...)`, backticks and tags mean something in TOML, YAML, Python, the shell or HTML; what is
+# no character (half a surrogate pair, say) cannot be written to a file, or not read again.
+UNSAFE = re.compile(r"[\"\\`${}<>\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
+# No dot or hyphen at an end, since the package's metadata and the citation are refused with such an address
+EMAIL = r"[\w+%-]+(\.[\w+%-]+)*@([A-Za-z0-9]+(-+[A-Za-z0-9]+)*\.)+[A-Za-z0-9]+(-+[A-Za-z0-9]+)*(?<=[\w-]{2})"
 
 
 def problems(answers: dict[str, str]) -> list[str]:
@@ -28,7 +27,7 @@ def problems(answers: dict[str, str]) -> list[str]:
     found = []
     for key in ("project_name", "description", "author_name"):
         text = answers[key]
-        if not text.strip():
+        if not any(map(str.isprintable, text.strip())):
             found.append(f"{key} is empty; give it a text")
         elif bad := UNSAFE.search(text):
             found.append(
@@ -45,8 +44,8 @@ def problems(answers: dict[str, str]) -> list[str]:
             f"project_slug={slug!r} is not a folder name that works everywhere; use at most 80 lower-case letters, "
             "digits and hyphens, as in my-project"
         )
-    elif slug in WINDOWS_DEVICES:
-        found.append(f"project_slug={slug!r} is a device on Windows; choose another name")
+    elif slug in NOT_NAMES:
+        found.append(f"project_slug={slug!r} is no name to Windows or to YAML; choose another one")
     elif slug in DISTRIBUTIONS or slug.replace("-", "_") in taken:
         found.append(f"project_slug={slug!r} is the name of a package that the project needs; choose another name")
 
@@ -64,10 +63,9 @@ def problems(answers: dict[str, str]) -> list[str]:
             f"package_name={package!r} would hide a package, a script or a folder of the project; choose another name"
         )
 
-    if not re.fullmatch(r"[\w.+%-]+@[\w-]+(\.[\w-]+)+", answers["author_email"], flags=re.ASCII):
-        found.append(
-            f"author_email={answers['author_email']!r} is not an e-mail address; write it as in you@example.com"
-        )
+    email = answers["author_email"]
+    if not re.fullmatch(EMAIL, email, flags=re.ASCII) or len(email) > 200:
+        found.append(f"author_email={email!r} is not an e-mail address; write it as in you@example.com")
 
     version = answers["python_version"]
     if not re.fullmatch(r"\d+\.\d+", version) or not (3, 11) <= tuple(map(int, version.split("."))) <= (3, 13):

@@ -38,14 +38,15 @@ def problems(answers: dict[str, str]) -> list[str]:
             found.append(f"{key} has {len(text)} characters; give at most 200")
 
     slug, package = answers["project_slug"], answers["package_name"]
+    for key in ("project_slug", "package_name"):
+        if answers[key] in NOT_NAMES:
+            found.append(f"{key}={answers[key]!r} is no name to Windows or to YAML; choose another one")
     taken = OWN | set(answers["_installed_modules"].split())
     if not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", slug) or len(slug) > 80:
         found.append(
             f"project_slug={slug!r} is not a folder name that works everywhere; use at most 80 lower-case letters, "
             "digits and hyphens, as in my-project"
         )
-    elif slug in NOT_NAMES:
-        found.append(f"project_slug={slug!r} is no name to Windows or to YAML; choose another one")
     elif slug in DISTRIBUTIONS or slug.replace("-", "_") in taken:
         found.append(f"project_slug={slug!r} is the name of a package that the project needs; choose another name")
 

@@ -1,6 +1,6 @@
 # The template's own verbs. README.md says what each does.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick lint lock clean
+.PHONY: help setup demo test quick docs lint lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -30,6 +30,9 @@ test: setup  ## Run every test: style, rendering, then real installs and trainin
 quick: setup  ## Run the tests that take seconds
 	$(BIN)/pytest -m "not slow"
 
+docs: setup  ## Build the documentation into site/, and check its links (SERVE=1: show it at http://127.0.0.1:8000 instead)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(if $(SERVE),serve,build)
+
 lint: setup  ## Check the style of the template's own sources, as they stand
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --no-cache --check .
@@ -38,4 +41,4 @@ lock: setup  ## Resolve every pin anew and write the lock files (KEEP=1: only ad
 	$(BIN)/python scripts/lock.py $(if $(KEEP),--keep)
 
 clean:  ## Remove environments, caches and the demo
-	rm -rf .venv .cache .pytest_cache .ruff_cache .mypy_cache demo
+	rm -rf .venv .cache .pytest_cache .ruff_cache .mypy_cache demo site

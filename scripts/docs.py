@@ -1,0 +1,110 @@
+"""A hook of MkDocs: it generates a project, and adds that project's documentation and reference to the site."""
+
+import re
+import shutil
+from pathlib import Path, PurePosixPath
+
+import yaml
+from cookiecutter.main import cookiecutter
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files, InclusionLevel
+from mkdocs.structure.pages import Page
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = (ROOT / ".cache" / "docs").resolve()
+PROJECT = FOLDER / "my-project"
+PACKAGE = PROJECT / "src" / "my_project"
+
+_LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Generate the project with the default answers, and complete the navigation."""
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    cookiecutter(str(ROOT), no_input=True, output_dir=str(FOLDER))
+    assert isinstance(config.nav, list)
+    named = set(re.findall(r"[\w/-]+\.md", str(config.nav)))
+    others = sorted(path.name for path in Path(config.docs_dir).glob("*.md") if path.name not in named)
+    next(section["Use it"] for section in config.nav if "Use it" in section)[:0] = others
+    config.nav += [
+        {"The generated project": ["project/README.md", *(f"project/docs/{page.name}" for page in _pages())]},
+        {"Reference": ["reference/index.md", *(f"reference/{name}.md" for name in _modules() if name)]},
+    ]
+    return config
+
+
+def on_files(files: Files, config: MkDocsConfig) -> Files:
+    """Add the project's README, its docs/, the files that these link to, and a page for each part of the package."""
+    linked: set[PurePosixPath] = set()
+    for page in [PROJECT / "README.md", *_pages()]:
+        text = page.read_text(encoding="utf-8")
+        for match in _LINK.finditer(text):
+            target = (page.parent / match[2]).resolve()
+            if target.is_file():
+                linked.add(PurePosixPath(target.relative_to(PROJECT).as_posix()))
+        _add(files, config, f"project/{page.relative_to(PROJECT).as_posix()}", _without_folders(text, page.parent))
+    for path in sorted(linked):
+        if files.get_file_from_path(f"project/{path}") is None:
+            _add(files, config, f"project/{path}", (PROJECT / path).read_text(encoding="utf-8"), navigation=False)
+    for name, modules in _modules().items():
+        _add(files, config, f"reference/{name or 'index'}.md", _reference(name, modules))
+    return files
+
+
+def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Write the table of the configuration groups where a page asks for it."""
+    return markdown.replace("<!-- groups -->", _groups()) if page.file.src_uri == "options.md" else markdown
+
+
+def _groups() -> str:
+    """Return a table of every choice of every group, with the comment at the head of its file."""
+    chosen: dict[str, str] = {}
+    for entry in yaml.safe_load((PROJECT / "configs" / "config.yaml").read_text(encoding="utf-8"))["defaults"]:
+        if isinstance(entry, dict):
+            chosen.update({group: str(choice).strip("[]'") for group, choice in entry.items()})
+    rows = ["| group | choice | |", "|---|---|---|"]
+    for path in sorted((PROJECT / "configs").glob("*/*.yaml"), key=lambda path: list(chosen).index(path.parent.name)):
+        group, choice = path.parent.name, path.stem
+        default = " (default)" if chosen[group] == choice else ""
+        rows.append(f"| `{group}` | `{choice}`{default} | {_comment(path)} |")
+    return "\n".join(rows)
+
+
+def _comment(path: Path) -> str:
+    """Return the comment at the head of a file, as one line."""
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("#"):
+            break
+        lines.append(line.removeprefix("#").strip())
+    return " ".join(line for line in lines if not line.startswith("@package")).replace("|", "\\|")
+
+
+def _add(files: Files, config: MkDocsConfig, uri: str, content: str, navigation: bool = True) -> None:
+    # said in any case, because MkDocs leaves out names that begin with a dot
+    level = InclusionLevel.INCLUDED if navigation else InclusionLevel.NOT_IN_NAV
+    files.append(File.generated(config, uri, content=content, inclusion=level))
+
+
+def _pages() -> list[Path]:
+    return sorted((PROJECT / "docs").glob("*.md"))
+
+
+def _without_folders(text: str, folder: Path) -> str:
+    """Return the text with the links to folders as plain text: a site has none."""
+    return _LINK.sub(lambda match: match[1] if (folder / match[2]).is_dir() else match[0], text)
+
+
+def _modules() -> dict[str, list[str]]:
+    """Return the public modules of the package by the folder that they are in, "" for the package itself."""
+    found: dict[str, list[str]] = {"": []}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        if parts[-1] not in ("__init__", "__main__"):
+            found.setdefault(parts[0] if len(parts) > 1 else "", []).append(".".join(("my_project", *parts)))
+    return found
+
+
+def _reference(name: str, modules: list[str]) -> str:
+    head = f"# my_project.{name}\n" if name else "# The package\n"
+    return "\n".join([head, *(f"::: {module}\n" for module in modules)])

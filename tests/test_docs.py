@@ -1,0 +1,267 @@
+"""The documentation: what it names exists, its commands run as printed and print what it shows, and the site works."""
+
+import functools
+import http.server
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from browser import page as browser_page
+from conftest import ANSWERS, CHOICES, ROOT, TEMPLATE, THIS_PYTHON, Render, run
+from loopback import served
+from playwright.sync_api import Page
+
+DOCS = ROOT / "docs"
+NAV = [name for name in re.findall(r"[\w/]+\.md", (ROOT / "mkdocs.yml").read_text()) if (DOCS / name).exists()]
+LECTURE = [name for name in NAV if name.startswith("lecture/") and name != "lecture/index.md"]
+PAGES = [DOCS / name for name in ("index.md", *LECTURE, "promises.md", "faq.md")]  # their commands are run
+# What only a run makes
+MADE = re.compile(r"(outputs|models|reports|data/processed)/|(dvc\.lock|run\.json|metrics\.csv|mlflow\.db)$")
+
+
+def named_paths(text: str) -> list[str]:
+    """Return the paths in the code spans of a page."""
+    spans = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL))
+    path = re.compile(r"\.?[\w-]+(/[\w.-]*)+|\.?[\w-]+\.(py|md|ya?ml|toml|txt|mk|in|lock|cff|csv)|Dockerfile|Makefile")
+    return [span for span in spans if path.fullmatch(span)]
+
+
+def exists(project: Path, path: str) -> bool:
+    """Whether a project has that path, or a file of that name somewhere."""
+    return path == ".env" or (project / path).exists() or ("/" not in path and any(project.rglob(path)))
+
+
+def site(folder: Path, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
+    """Build the site as `make docs` does, but for the folder."""
+    command = [sys.executable, "-m", "mkdocs", "build", "--site-dir", str(folder)]
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    return subprocess.run(command, cwd=root, capture_output=True, text=True, env=environment)
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the built site."""
+    folder = tmp_path_factory.mktemp("site")
+    result = site(folder)
+    assert result.returncode == 0, result.stderr
+    return folder
+
+
+def test_every_page_is_built(built: Path) -> None:
+    """And the project's own pages; the generated pages of the reference have what they are about."""
+    sources = [path.relative_to(DOCS).with_suffix("") for path in DOCS.rglob("*.md")]
+    assert len(sources) >= 20
+    for source in sources:
+        assert (built / (source.parent if source.name == "index" else source) / "index.html").exists(), source
+    for page in TEMPLATE.glob("docs/*.md"):
+        assert (built / "project" / "docs" / page.stem / "index.html").exists(), page
+    assert "Return a number below 2**63" in (built / "reference" / "training" / "index.html").read_text()
+    table = (DOCS / "lecture" / "index.md").read_text()
+    assert [f"({Path(name).name})" for name in LECTURE] == re.findall(r"^\| \[.*\](\(\w+.md\))", table, re.MULTILINE)
+
+
+def test_a_dead_link_stops_the_build(tmp_path: Path) -> None:
+    dead = ["gone.md", "#nowhere", "project/docs/gone.md", "lecture/seeds.md#nowhere", "/faq/"]
+    for name in ("mkdocs.yml", "scripts", ".cache"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copytree(DOCS, tmp_path / "docs")
+    assert site(tmp_path / "site", tmp_path).returncode == 0  # the copy as it is
+    with (tmp_path / "docs" / "faq.md").open("a") as page:
+        page.writelines(f"[dead]({link})\n" for link in dead)
+    result = site(tmp_path / "site", tmp_path)
+    assert result.returncode != 0
+    for link in dead:
+        assert f"'{link}'" in result.stderr, link
+
+
+def test_the_table_of_answers_is_that_of_the_questions() -> None:
+    text = (DOCS / "options.md").read_text()
+    rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*?) \|", text, re.MULTILINE)
+    shown = {name: (default, choices) for name, default, choices in rows}
+    questions = [name for name in ANSWERS if not name.startswith("_")]
+    assert list(shown) == questions
+    for name in questions:
+        default, choices = shown[name]
+        if name in CHOICES:
+            assert [default, choices] == [CHOICES[name][0], ", ".join(CHOICES[name])]
+        elif "{{" not in ANSWERS[name]:
+            assert default == ANSWERS[name]
+
+
+def test_every_group_is_on_the_page_of_options(built: Path, render: Render) -> None:
+    text = (built / "options" / "index.html").read_text()
+    files = list(render().glob("configs/*/*.yaml"))
+    assert len(files) > 20
+    for path in files:
+        assert re.search(rf"<td><code>{path.parent.name}</code></td>\s*<td><code>{path.stem}</code>", text), path
+
+
+def test_what_the_pages_name_exists(render: Render) -> None:
+    """Files, configuration groups, make verbs, commands of the package, and the tests of the template."""
+    project = render()
+    verbs: set[str] = set()
+    commands = run(f"PYTHONPATH=src {sys.executable} -m my_project --help", project).stdout
+    found = set()
+    for page in [*PAGES, DOCS / "lecture" / "index.md"]:
+        text = page.read_text()
+        for path in named_paths(text):
+            if not MADE.match(path):
+                own = page.name == "promises.md" and path.startswith(("tests/", "benchmarks/"))  # the template's
+                assert exists(ROOT if own else project, path), f"{page.name}: {path}"
+                found.add("path")
+        for group, choice in re.findall(r"[` \"](\w+)=\[?([a-z]\w*)", text):
+            if (project / "configs" / group).is_dir():
+                assert (project / "configs" / group / f"{choice}.yaml").exists(), f"{page.name}: {group}={choice}"
+                found.add("group")
+        verbs.update(verb for pair in re.findall(r"`make ([\w-]+)|^make ([\w-]+)", text, re.MULTILINE) for verb in pair)
+        for command in re.findall(r"python -m my_project (\w+)", text):
+            assert re.search(rf"^    {command}\b", commands, re.MULTILINE), f"{page.name}: {command}"
+            found.add("command")
+    assert found == {"path", "group", "command"}
+    verbs.discard("")
+    assert len(verbs) > 10
+    run(f"make --dry-run DOCKER=true {' '.join(sorted(verbs))}", project)
+    assert run("make --dry-run no-such-verb", project, check=False).returncode
+
+
+def steps(text: str) -> Iterator[tuple[str, list[str]]]:
+    """Return the commands of a page, block by block, each with the lines that the page shows as their output."""
+    for block, output in re.findall(
+        r"^```bash\n(.*?)^```$(?:\n\n```text\n(.*?)^```$)?", text, re.MULTILINE | re.DOTALL
+    ):
+        yield block, output.splitlines()
+
+
+def shape(line: str) -> str:
+    """Return a line without what differs from machine to machine and from day to day: numbers, digests, spaces."""
+    line = re.sub(r"^\[[\d:]+\]", "", line)  # the time, which the console shows once a second
+    line = re.sub(r"\b[0-9a-f]*\d[0-9a-f]*\b", "#", line)
+    return " ".join(re.sub(r"#([.:,e+-]*#)*", "#", line).split())
+
+
+def script(block: str) -> str:
+    """Return a block for the tests: with this template and Python, and with what is said to be refused refused."""
+    block = block.replace("gh:org/template --no-input", f"'{ROOT}' --no-input python_version={THIS_PYTHON}")
+    return re.sub(r"^(.*\S) +# refused$", r"if \1; then echo 'was not refused'; exit 99; fi", block, flags=re.MULTILINE)
+
+
+def missing(shown: list[str], printed: str) -> str | None:
+    """Return the first line that is shown and was not printed, in this order."""
+    lines = iter([shape(line) for line in printed.splitlines()])
+    return next((line for line in shown if not any(shape(line) in real for real in lines)), None)
+
+
+def test_what_is_shown_is_compared() -> None:
+    printed = "[20:46:31] INFO     test of 269 examples: loss 0.0309\nthe same weights\n"
+    assert missing(["INFO test of 270 examples: loss 0.5", "the same weights"], printed) is None
+    assert missing(["the same weights", "INFO test of 270 examples: loss 0.5"], printed)  # in another order
+    assert missing(["other weights"], printed) == "other weights"
+    assert (
+        shape("weights 77120dcec4d7 of 2026-11-25") == shape("weights b83bb91d93e4 of 2027-01-02") == "weights # of #"
+    )
+
+
+@pytest.mark.slow
+def test_the_commands_of_the_pages(tmp_path: Path, environment: Path) -> None:
+    """All of them, in their order, in one project; but `make setup`, which the test of the demo runs."""
+    assert "setup run" in (ROOT / "Makefile").read_text()
+    project = tmp_path / "my-project"
+    for page in PAGES:
+        for block, shown in steps(page.read_text()):
+            if "make setup" in block:
+                (project / ".venv").symlink_to(environment)
+                continue
+            folder = project if project.exists() else tmp_path
+            # the environment of the tests belongs to another project
+            result = run(script(block), folder, check=False, PYTHONPATH="src")
+            printed = result.stdout + result.stderr
+            assert result.returncode == 0, f"{page.name}: {block}{printed}"
+            lost = missing(shown, printed)
+            assert lost is None, f"{page.name} shows {lost!r}, and this was printed:\n{printed}"
+    for page in PAGES:  # now the files that only runs make are there, too
+        for path in named_paths(page.read_text()):
+            assert not MADE.match(path) or exists(project, path), f"{page.name}: {path}"
+
+
+@pytest.fixture(scope="module")
+def address(built: Path) -> Iterator[str]:
+    """Yield the address at which the built site is served."""
+    handler = functools.partial(_Quiet, directory=str(built))
+    with served(handler) as found:
+        yield found
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+def addresses(built: Path) -> list[str]:
+    return sorted(str(path.parent.relative_to(built)) for path in built.rglob("index.html"))
+
+
+def fits(page: Page) -> bool:
+    """Whether the page is not wider than its window."""
+    fit: bool = page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    return fit
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (360, "dark")])
+def test_every_page_in_a_browser(built: Path, address: str, width: int, scheme: str) -> None:
+    """No error, no request elsewhere, no link or anchor that leads nowhere, nothing wider than the window."""
+    known: dict[str, set[str]] = {}
+    wanted: set[str] = set()
+    with browser_page(width=width) as page:
+        errors: list[str] = []
+        page.on("console", lambda said: errors.append(said.text) if said.type == "error" else None)
+        page.on("response", lambda answer: errors.append(answer.url) if answer.status >= 400 else None)
+        page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+        for name in addresses(built):
+            page.goto(f"{address}/{name}/")
+            assert page.title()
+            assert fits(page), name
+            anchors = page.evaluate("[...document.querySelectorAll('[id]')].map(one => one.id)")
+            known[page.url.split("#")[0]] = set(anchors)
+            wanted.update(page.evaluate("[...document.querySelectorAll('a[href]')].map(one => one.href)"))
+        shown = page.evaluate("document.body.dataset.mdColorScheme")
+        assert shown == ("slate" if scheme == "dark" else "default")
+        assert not errors
+    inside = [link for link in wanted if link.startswith(address)]
+    assert len(known) > 50
+    assert len(inside) > 500
+    for link in inside:
+        target, _, anchor = link.partition("#")
+        if target in known:
+            assert not anchor or anchor in known[target] or anchor.startswith("__"), link
+        else:
+            assert (built / target.removeprefix(f"{address}/")).is_file(), link
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("width", [1280, 360])
+def test_search_and_the_switch_of_colours(address: str, width: int) -> None:
+    with browser_page(width=width) as page:
+        page.emulate_media(color_scheme="light")
+        page.goto(f"{address}/")
+        if width < 1000:
+            page.locator("label[for=__search]").first.click()
+        page.locator("input[name=query]").fill("plateau")
+        page.locator(".md-search-result__item a").first.wait_for()
+        found = page.evaluate("[...document.querySelectorAll('.md-search-result__link')].map(one => one.href)")
+        assert any("/lecture/determinism/" in link for link in found)
+        page.locator(".md-search-result__item a").first.click()
+        page.wait_for_url("**/?h=plateau*")
+        assert "plateau" in page.locator("article").inner_text()
+        page.goto(f"{address}/")
+        before = page.evaluate("getComputedStyle(document.body).backgroundColor")
+        page.locator("label[for=__palette_1]").first.click()
+        page.wait_for_function("document.body.dataset.mdColorScheme == 'slate'")
+        assert page.evaluate("getComputedStyle(document.body).backgroundColor") != before

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from .config import CNN, MLP, Config, Trainer
+from .config import CNN, MLP, Config, Data, Trainer
 from .errors import ConfigError, unknown_key
 from .runs import read_config
 from .secrets import mask, values_from_environment
@@ -80,7 +80,7 @@ def check_run(folder: str | None) -> Config:
 def _check_recorded(cfg: DictConfig) -> None:
     """Refuse values from the environment, which are not recorded, where they would decide about the result."""
     for key, text in values_from_environment(cfg).items():
-        if key.partition(".")[0] not in ("tracking", "paths") and key != "data.source":
+        if key.partition(".")[0] not in ("tracking", "paths") and key not in ("data.source", "data.remote"):
             raise ConfigError(
                 f"{key}={text} would decide about the result without being recorded: write the value itself, "
                 "or choose reproducibility=fast"
@@ -134,6 +134,7 @@ def _check_together(config: Config) -> None:
         raise ConfigError(f"data.name={data.name} names a folder: use letters, digits, hyphens and underscores only")
     if len(set(data.classes)) < max(2, len(data.classes)):
         raise ConfigError(f"data.classes={data.classes} must name at least two classes, each once")
+    _check_storage(data)
     for argument, key in _SET_ELSEWHERE.items():
         if argument in config.trainer:
             raise ConfigError(f"trainer.{argument} is set by this project: use {key}")
@@ -157,6 +158,29 @@ def _check_together(config: Config) -> None:
         raise ConfigError(
             f"restore={config.restore.mode} and restore.run={config.restore.run} do not fit together: "
             "name the folder of the earlier run, or choose restore=fresh"
+        )
+
+
+def _check_storage(data: Data) -> None:
+    """Check the keys of data beyond memory against each other."""
+    if data.window is not None and data.shard_bytes is None:
+        raise ConfigError(
+            f"data.window={data.window} counts shards, and there is one file: set data.shard_bytes=67108864 too, "
+            "or data.window=null"
+        )
+    if data.storage == "arrow" and data.window is None:
+        raise ConfigError(
+            f"data.storage=arrow is read shard by shard, but data.window={data.window}: "
+            "set data.shard_bytes=67108864 data.window=2, or data.storage=npy"
+        )
+    if data.storage == "arrow" and find_spec("datasets") is None:
+        raise ConfigError(
+            "data.storage=arrow needs the package datasets, which is not installed: pip install -e '.[stream]'"
+        )
+    if data.remote is not None and data.storage != "arrow":
+        raise ConfigError(
+            f"data.remote={data.remote} is read as a stream, but data.storage={data.storage}: set data.storage=arrow, "
+            "or data.remote=null"
         )
 
 

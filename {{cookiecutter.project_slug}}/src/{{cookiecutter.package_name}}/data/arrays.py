@@ -1,9 +1,10 @@
-"""Arrays that stay on the disk: written chunk by chunk, mapped into memory for reading."""
+"""Arrays that stay on the disk: written chunk by chunk, mapped into memory for reading, in one file or in shards."""
 
 import mmap
-from collections.abc import Iterable
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
@@ -21,17 +22,21 @@ class MappedArray:
 
     The system reads the parts that are asked for and takes their memory back when it is short. A copy in a worker
     process maps the file again instead of copying its content.
+
+    Args:
+        path: of the file.
+        read_ahead: whether neighbours of the rows that are asked for will be wanted soon.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, read_ahead: bool = False) -> None:
+        self.path, self.read_ahead = path, read_ahead
         self._array: np.memmap | None = None
 
     def open(self) -> np.memmap:
         """Return the whole array, mapped and not read."""
         if self._array is None:
             self._array = np.load(self.path, mmap_mode="r")
-            if hasattr(mmap, "MADV_RANDOM"):  # not on Windows
+            if not self.read_ahead and hasattr(mmap, "MADV_RANDOM"):  # not on Windows
                 # batches are drawn in random order: reading ahead would read the file many times over
                 self._array._mmap.madvise(mmap.MADV_RANDOM)  # type: ignore[attr-defined, union-attr]
         return self._array
@@ -40,8 +45,55 @@ class MappedArray:
         """Return a copy of the rows at `positions` (n,), with shape (n, ...)."""
         return self.open()[positions]
 
-    def __getstate__(self) -> dict[str, Path]:
-        return {"path": self.path}
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_array": None}
 
-    def __setstate__(self, state: dict[str, Path]) -> None:
-        self.path, self._array = state["path"], None
+
+class HeldArray:
+    """An array in memory that is read like a mapped one."""
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._array = array
+
+    def open(self) -> np.ndarray:
+        """Return the whole array."""
+        return self._array
+
+    def rows(self, positions: np.ndarray) -> np.ndarray:
+        """Return a copy of the rows at `positions` (n,), with shape (n, ...)."""
+        return self._array[positions]
+
+
+class Shards(ABC):
+    """One long array whose rows lie in several shards, `size` in each; the last shard may hold fewer."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    @abstractmethod
+    def shard(self, number: int) -> np.ndarray:
+        """Return the rows of one shard, with shape (rows, ...)."""
+
+    def rows(self, positions: np.ndarray) -> np.ndarray:
+        """Return a copy of the rows at `positions` (n,) of the whole, with shape (n, ...)."""
+        numbers, inside = np.divmod(positions, self.size)
+        gathered: np.ndarray | None = None
+        for number in dict.fromkeys(numbers.tolist() or [0]):  # in the order in which the batch comes to them
+            mine = numbers == number
+            part = self.shard(number)[inside[mine]]
+            if gathered is None:
+                gathered = np.empty((len(positions), *part.shape[1:]), part.dtype)
+            gathered[mine] = part
+        assert gathered is not None
+        return gathered
+
+
+class MappedShards(Shards):
+    """Shards that are `.npy` files, each mapped when the first of its rows is asked for."""
+
+    def __init__(self, paths: Sequence[Path], size: int, read_ahead: bool = False) -> None:
+        super().__init__(size)
+        self.arrays = [MappedArray(path, read_ahead) for path in paths]
+
+    def shard(self, number: int) -> np.ndarray:
+        return self.arrays[number].open()

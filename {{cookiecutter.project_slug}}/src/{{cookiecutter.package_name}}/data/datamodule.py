@@ -10,20 +10,21 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..config import Config
 from ..errors import ConfigError
-from .arrays import MappedArray
 from .augment import Augmentation
-from .prepare import prepare, read_manifest
+from .opened import Inputs, Targets, open_prepared
 from .sampler import BatchSampler, Keys
 from .splits import split, subset
+from .statistics import mean_and_deviation
+from .windows import Window
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # inputs (n, *shape) as stored, targets (n,) int64
 _STATISTICS_FROM = 10_000  # examples: enough for two digits, and constant time however large the data is
 
 
 class ArrayDataset(Dataset[Batch]):
-    """Examples in memory-mapped arrays. It is indexed with an epoch and a whole batch of positions at once."""
+    """Examples in arrays that stay on the disk. It is indexed with an epoch and a whole batch of positions at once."""
 
-    def __init__(self, inputs: MappedArray, targets: MappedArray, augment: Augmentation | None = None) -> None:
+    def __init__(self, inputs: Inputs, targets: Targets, augment: Augmentation | None = None) -> None:
         self.inputs, self.targets, self.augment = inputs, targets, augment
 
     def __len__(self) -> int:
@@ -43,8 +44,8 @@ class DataModule(LightningDataModule):
     def __init__(self, config: Config) -> None:
         super().__init__()
         data, folder = config.data, Path(config.paths.processed)
-        self.manifest = read_manifest(data, folder) or prepare(data, Path(config.paths.raw), folder)
-        self.dataset = ArrayDataset(MappedArray(folder / "inputs.npy"), MappedArray(folder / "targets.npy"))
+        self.manifest, inputs, targets = open_prepared(data, Path(config.paths.raw), folder)
+        self.dataset = ArrayDataset(inputs, targets)
         self.splits = split(
             np.asarray(self.dataset.targets.open()),
             self.manifest["official_test_examples"],
@@ -84,10 +85,10 @@ class DataModule(LightningDataModule):
         Shapes (channels, 1, 1) or (features,), float32.
         """
         positions = self.splits["train"]
+        if self.config.storage == "arrow":  # of the first shards: to reach into all of them takes as long as an epoch
+            positions = positions[: 2 * _STATISTICS_FROM]
         sample = positions[:: max(1, len(positions) // _STATISTICS_FROM)]
-        inputs = self.dataset.inputs.rows(sample).astype(np.float64)
-        axes = (0, *range(2, inputs.ndim))
-        mean, std = inputs.mean(axes, keepdims=True)[0], inputs.std(axes, keepdims=True)[0]
+        mean, std = mean_and_deviation(self.dataset.inputs, sample)
         std[std == 0] = 1  # a constant feature stays constant
         return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
 
@@ -100,7 +101,8 @@ class DataModule(LightningDataModule):
                 f"training.batch_size={self.batch_size} cannot be shared equally by {processes} processes: "
                 "choose a multiple"
             )
-        sampler = BatchSampler(self.splits["train"], self.batch_size, self.seed, rank, processes, self._start)
+        window = Window(self.config.window, self.manifest["shards"]["examples"]) if self.config.window else None
+        sampler = BatchSampler(self.splits["train"], self.batch_size, self.seed, rank, processes, self._start, window)
         return self._loader(sampler, self.augment)
 
     def val_dataloader(self) -> DataLoader[Batch]:

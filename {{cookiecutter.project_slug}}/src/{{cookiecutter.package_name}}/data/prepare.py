@@ -19,6 +19,7 @@ from ..files import file_digest, sync_folder, write_json
 from . import raw
 from .arrays import write_header
 from .readers import Examples
+from .shards import ShardWriter
 from .splits import split_counts
 
 log = logging.getLogger(__name__)
@@ -47,8 +48,10 @@ def prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
     try:
         part.chmod(0o755)
         examples = _reader(data)(raw_folder)
-        class_counts = _write_arrays(examples, data, part)
+        class_counts, shards = _write_arrays(examples, data, part)
         manifest = _describe(data, examples, class_counts, part)
+        if data.shard_bytes is not None:
+            manifest["shards"] = shards
         write_json(part / MANIFEST, manifest)
         _replace_folder(part, folder)
     finally:
@@ -70,31 +73,40 @@ def read_manifest(data: Data, folder: Path) -> dict[str, Any] | None:
     """Return the manifest of a prepared folder, or None where it is missing, altered or made from other settings."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
-        same = manifest["version"] == _VERSION and manifest["settings"] == _settings(data)
+        same = describes(manifest, data)
         whole = same and all(file_digest(folder / name) == file["sha256"] for name, file in manifest["files"].items())
     except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError, AttributeError):
         return None
     return manifest if whole else None
 
 
+def describes(manifest: dict[str, Any], data: Data) -> bool:
+    """Whether a manifest is that of data prepared from the same settings."""
+    return manifest["version"] == _VERSION and manifest["settings"] == _settings(data)
+
+
 def _settings(data: Data) -> dict[str, Any]:
-    names = ("name", "reader", "files", "classes")  # what the arrays depend on; splits are drawn when they are read
+    names = ["name", "reader", "files", "classes"]  # what the arrays depend on; splits are drawn when they are read
+    if data.shard_bytes is not None:
+        names += ["shard_bytes", "storage"]
     return {name: getattr(data, name) for name in names}
 
 
-def _write_arrays(examples: Examples, data: Data, folder: Path) -> np.ndarray:
+def _write_arrays(examples: Examples, data: Data, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
     """Write the arrays chunk by chunk, so that memory does not grow with the data.
 
-    Returns the examples per class, shape (2, classes): row 0 those to be split, row 1 the official test set.
+    Returns the examples per class, shape (2, classes): row 0 those to be split, row 1 the official test set; and a
+    description of the shards.
     """
     class_counts, start = np.zeros((2, len(data.classes)), np.int64), 0
-    with (folder / "inputs.npy").open("wb") as inputs, (folder / "targets.npy").open("wb") as targets:
-        write_header(inputs, np.dtype(examples.dtype), (examples.count, *examples.shape))
+    with ShardWriter(folder, examples, data) as inputs, (folder / "targets.npy").open("wb") as targets:
         write_header(targets, np.dtype(np.int64), (examples.count,))
         for chunk_inputs, chunk_targets in examples.chunks:
             _check_chunk(chunk_inputs, chunk_targets, examples, data)
-            inputs.write(np.ascontiguousarray(chunk_inputs, examples.dtype).tobytes())
-            targets.write(np.ascontiguousarray(chunk_targets, np.int64).tobytes())
+            chunk_inputs = np.ascontiguousarray(chunk_inputs, examples.dtype)
+            chunk_targets = np.ascontiguousarray(chunk_targets, np.int64)
+            inputs.write(chunk_inputs, chunk_targets)
+            targets.write(chunk_targets.tobytes())
             boundary = np.clip(examples.count - examples.test_count - start, 0, len(chunk_targets))
             for row, part in enumerate((chunk_targets[:boundary], chunk_targets[boundary:])):
                 class_counts[row] += np.bincount(part, minlength=len(data.classes))
@@ -103,7 +115,7 @@ def _write_arrays(examples: Examples, data: Data, folder: Path) -> np.ndarray:
         raise DataError(
             f"the raw files of data={data.name} announce {examples.count} examples but hold {start}; fetch them anew"
         )
-    return class_counts
+    return class_counts, inputs.description()
 
 
 def _check_chunk(inputs: np.ndarray, targets: np.ndarray, examples: Examples, data: Data) -> None:
@@ -125,7 +137,7 @@ def _check_chunk(inputs: np.ndarray, targets: np.ndarray, examples: Examples, da
 
 def _describe(data: Data, examples: Examples, class_counts: np.ndarray, folder: Path) -> dict[str, Any]:
     files = {
-        path.name: {"bytes": path.stat().st_size, "sha256": file_digest(path)} for path in sorted(folder.glob("*.npy"))
+        path.name: {"bytes": path.stat().st_size, "sha256": file_digest(path)} for path in sorted(folder.iterdir())
     }
     return {
         "version": _VERSION,

@@ -7,6 +7,7 @@ import numpy as np
 from torch.utils.data import Sampler
 
 from ..training.randomness import derive
+from .windows import Window, WindowedOrder
 
 Keys = tuple[int, np.ndarray]  # the epoch, and the positions of one batch (n,), int64
 
@@ -22,6 +23,7 @@ class BatchSampler(Sampler[Keys]):
         rank: number of this process, from 0.
         processes: number of processes that share each batch.
         start: epoch and batch that come first; the batches before it are left out.
+        window: shuffles shards, and the examples of so many of them together; None shuffles all examples.
     """
 
     def __init__(
@@ -32,8 +34,9 @@ class BatchSampler(Sampler[Keys]):
         rank: int = 0,
         processes: int = 1,
         start: tuple[int, int] = (0, 0),
+        window: Window | None = None,
     ) -> None:
-        self.positions, self.batch_size, self.seed = positions, batch_size, seed
+        self.positions, self.batch_size, self.seed, self.window = positions, batch_size, seed, window
         self.rank, self.processes = rank, processes
         self.start, self.epoch = start, start[0]
         self.digests: dict[int, str] = {}  # batch of the epoch -> CRC-32 of its positions, for the trail
@@ -47,10 +50,13 @@ class BatchSampler(Sampler[Keys]):
         return whole + (rest > 0 and self.seed is None)
 
     def __iter__(self) -> Iterator[Keys]:
-        order, epoch = self.positions, self.epoch
-        if self.seed is not None:
+        order: np.ndarray | WindowedOrder = self.positions
+        epoch = self.epoch
+        if self.seed is not None and self.window is not None:
+            order = WindowedOrder(self.positions, self.window, self.seed, epoch)
+        elif self.seed is not None:
             generator = np.random.Generator(np.random.Philox(key=derive(self.seed, "order", epoch)))
-            order = generator.permutation(order)
+            order = generator.permutation(self.positions)
         for batch in range(self.start[1] if epoch == self.start[0] else 0, len(self)):
             first = batch * self.batch_size
             positions = order[first : first + self.batch_size][self.rank :: self.processes]

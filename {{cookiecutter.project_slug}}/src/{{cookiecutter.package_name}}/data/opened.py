@@ -1,0 +1,43 @@
+"""The prepared data, opened for reading: one mapped file, mapped shards, or a stream of shards."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from ..config import Data
+from .arrays import HeldArray, MappedArray, MappedShards, Shards
+from .prepare import prepare, read_manifest
+from .stream import StreamedShards, fetch_manifest
+
+Inputs = MappedArray | Shards
+Targets = MappedArray | HeldArray
+
+
+class Opened(NamedTuple):
+    """What the batches are read from."""
+
+    manifest: dict[str, Any]
+    inputs: Inputs
+    targets: Targets
+
+
+def open_prepared(data: Data, raw: Path, folder: Path) -> Opened:
+    """Return the data in `folder`, prepared first where it is not, or at the address `data.remote`.
+
+    Raises:
+        DataError: it cannot be prepared or read.
+    """
+    if data.remote is not None:
+        manifest, targets = fetch_manifest(data)
+        return Opened(manifest, StreamedShards(data.remote, manifest, data.window or 1), targets)
+    manifest = read_manifest(data, folder) or prepare(data, raw, folder)
+    return Opened(manifest, _inputs(data, folder, manifest), MappedArray(folder / "targets.npy"))
+
+
+def _inputs(data: Data, folder: Path, manifest: dict[str, Any]) -> Inputs:
+    if data.storage == "arrow":
+        return StreamedShards(str(folder), manifest, data.window or 1)
+    paths = [folder / name for name in manifest["files"] if name.startswith("inputs")]
+    if len(paths) == 1:
+        return MappedArray(paths[0])
+    # windows want all rows of a shard, one after the other
+    return MappedShards(paths, manifest["shards"]["examples"], read_ahead=data.window is not None)

@@ -1,0 +1,33 @@
+"""Mean and standard deviation of inputs, in constant memory."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .opened import Inputs
+
+_CHUNK = 1024  # examples in memory at a time
+
+
+def mean_and_deviation(inputs: Inputs, positions: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return both for the inputs at `positions` (n,): per channel (images) or per feature (tables).
+
+    The chunks are cut from `positions`, so the bits do not depend on the files that the inputs lie in. Shapes
+    (channels, 1, 1) or (features,), float64.
+    """
+
+    def chunks() -> Iterator[np.ndarray]:
+        for start in range(0, len(positions), _CHUNK):
+            yield inputs.rows(positions[start : start + _CHUNK]).astype(np.float64)
+
+    def average(parts: Iterator[np.ndarray]) -> np.ndarray:
+        total, count = np.zeros(1), 0
+        for part in parts:
+            axes = (0, *range(2, part.ndim))
+            total = total + part.sum(axes, keepdims=True)
+            count += part.size // part.shape[1]
+        return total / count
+
+    mean = average(chunks())
+    variance = average((part - mean) ** 2 for part in chunks())
+    return mean[0], np.sqrt(variance)[0]

@@ -1,0 +1,128 @@
+"""Inputs that are read as a stream: whole shards, from a folder or an address, checked as they arrive."""
+
+import hashlib
+import io
+import json
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+
+from ..config import Data
+from ..errors import DataError
+from ..secrets import mask
+from .arrays import HeldArray, Shards
+from .prepare import MANIFEST, describes
+
+_CHUNK = 4096  # examples that are copied at a time
+
+
+class StreamedShards(Shards):
+    """Arrow shards, read one after the other by the library `datasets`; the last few stay in memory.
+
+    Args:
+        place: a folder, or an address as fsspec knows it.
+        manifest: of the prepared data.
+        kept: how many shards stay in memory.
+    """
+
+    def __init__(self, place: str, manifest: dict[str, Any], kept: int) -> None:
+        super().__init__(manifest["shards"]["examples"])
+        self.place, self.kept = place, kept
+        self.files = [name for name in manifest["files"] if name.endswith(".arrow")]
+        self.digests: list[str] = manifest["shards"]["content_sha256"]
+        self.examples: int = manifest["examples"]
+        self.shape, self.dtype = tuple(manifest["input_shape"]), np.dtype(manifest["input_dtype"])
+        self._stream: Any = None
+        self._held: OrderedDict[int, np.ndarray] = OrderedDict()  # the one that was used last is at the end
+
+    def shard(self, number: int) -> np.ndarray:
+        """Return the inputs of one shard, with shape (rows, *shape).
+
+        Raises:
+            DataError: it cannot be read, or is not the one that the manifest names.
+        """
+        if number not in self._held:
+            while len(self._held) >= self.kept:
+                self._held.popitem(last=False)
+            self._held[number] = self._read(number)
+        self._held.move_to_end(number)
+        return self._held[number]
+
+    def _read(self, number: int) -> np.ndarray:
+        rows = min(self.size, self.examples - number * self.size)
+        inputs, start = np.empty((rows, *self.shape), self.dtype), 0
+        with _explained(self.place, self.files[number]):
+            for table in self._open().shard(len(self.files), number).iter(_CHUNK):
+                part = table["input"].combine_chunks().flatten().to_numpy().reshape(-1, *self.shape)
+                inputs[start : start + len(part)] = part
+                start += len(part)
+        if start != rows or hashlib.sha256(inputs.data).hexdigest() != self.digests[number]:
+            raise DataError(
+                f"{_join(self.place, self.files[number])} is not the file that {MANIFEST} names: prepare the data "
+                "again, and copy all of the folder"
+            )
+        return inputs
+
+    def _open(self) -> Any:
+        if self._stream is None:
+            # here, because it takes a second
+            import datasets  # type: ignore[import-untyped, import-not-found]
+
+            files = [_join(self.place, name) for name in self.files]
+            stream = datasets.load_dataset("arrow", data_files=files, split="train", streaming=True)
+            self._stream = stream.select_columns("input").with_format("arrow")
+        return self._stream
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_stream": None, "_held": OrderedDict()}
+
+
+def fetch_manifest(data: Data) -> tuple[dict[str, Any], HeldArray]:
+    """Return the manifest at the address `data.remote`, and the targets, which are small.
+
+    Raises:
+        DataError: they are not there, are damaged, or were made from other settings.
+    """
+    place = str(data.remote)
+    with _explained(place, MANIFEST):
+        manifest = json.loads(_content(place, MANIFEST))
+        if not describes(manifest, data):
+            raise DataError(
+                f"data.remote={mask(place)} holds data that was prepared from other settings: prepare it with those "
+                "of this run and copy the folder there"
+            )
+    with _explained(place, "targets.npy"):
+        content = _content(place, "targets.npy")
+        if hashlib.sha256(content).hexdigest() != manifest["files"]["targets.npy"]["sha256"]:
+            raise DataError(f"{_join(place, 'targets.npy')} is not the file that {MANIFEST} names: copy it again")
+        return manifest, HeldArray(np.load(io.BytesIO(content)))
+
+
+def _content(place: str, name: str) -> bytes:
+    import fsspec  # type: ignore[import-untyped, import-not-found]
+
+    with fsspec.open(_join(place, name), "rb") as file:
+        content: bytes = file.read()
+    return content
+
+
+def _join(place: str, name: str) -> str:
+    return f"{place.rstrip('/')}/{name}"
+
+
+@contextmanager
+def _explained(place: str, name: str) -> Iterator[None]:
+    """Say in one sentence what keeps a file from being read. Every kind of storage has errors of its own."""
+    try:
+        yield
+    except DataError:
+        raise
+    except Exception as error:
+        reason = mask(str(error) or type(error).__name__).splitlines()[0]
+        raise DataError(
+            f"{mask(_join(place, name))} cannot be read ({reason}): give the address of a folder that prepare.py made, "
+            "as in data.remote=https://host/folder"
+        ) from error

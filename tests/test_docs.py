@@ -253,13 +253,11 @@ def test_search_and_the_switch_of_colours(address: str, width: int) -> None:
         page.goto(f"{address}/")
         if width < 1000:
             page.locator("label[for=__search]").first.click()
-        page.locator("input[name=query]").fill("plateau")
-        page.locator(".md-search-result__item a").first.wait_for()
-        found = page.evaluate("[...document.querySelectorAll('.md-search-result__link')].map(one => one.href)")
-        assert any("/lecture/determinism/" in link for link in found)
-        page.locator(".md-search-result__item a").first.click()
-        page.wait_for_url("**/?h=plateau*")
-        assert "plateau" in page.locator("article").inner_text()
+        page.locator("input[name=query]").press_sequentially("augmentation")
+        found = page.locator(".md-search-result__item a[href*='/lecture/seeds/?h=augmentation']").first
+        found.click()
+        page.wait_for_url("**/lecture/seeds/?h=augmentation*")
+        assert page.locator("article mark").first.inner_text() == "augmentation"  # shown where it is
         page.goto(f"{address}/")
         before = page.evaluate("getComputedStyle(document.body).backgroundColor")
         page.locator("label[for=__palette_1]").first.click()

@@ -1,11 +1,14 @@
-"""Show that memory stays flat while the data grows: train one epoch on Fashion-MNIST, repeated 1, 10 and 50 times.
+"""Show that memory and time per image stay flat while the data grows: Fashion-MNIST, repeated 1, 10 and 100 times.
 
 Run it with a generated project's environment, as root on Linux: `.venv/bin/python benchmarks/memory.py PROJECT FOLDER`,
-where FOLDER holds the four files of Fashion-MNIST. Prints the Markdown table of the project's docs/data.md.
+where FOLDER holds the four files of Fashion-MNIST; TMPDIR needs 16 GB. Prints the table of the project's
+docs/streaming.md.
 """
 
 import gzip
 import hashlib
+import os
+import platform
 import re
 import subprocess
 import sys
@@ -18,6 +21,33 @@ from pathlib import Path
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 LIMIT = 1 << 30  # bytes, for a process and the file pages that it maps
+SHARDS = ["data.shard_bytes=67108864"]
+WINDOW = [*SHARDS, "data.window=2"]
+WAYS = {
+    "all examples shuffled": SHARDS,
+    "`data.window=2`": WINDOW,
+    "`data.window=2 data.storage=arrow`": [*WINDOW, "data.storage=arrow"],
+}
+TRAINED = ["model=mlp", "training.batch_size=512", "training.epochs=1", "tracking=none"]
+# Enough for every way to meet new shards many times: 400,000 images, or one epoch where it has fewer.
+BATCHES = 780
+READ = """
+import sys, time
+sys.path.insert(0, "src")
+from hydra import compose, initialize_config_dir
+from pathlib import Path
+import {package}.cli  # its names in configs/
+from {package}.check import check
+from {package}.data.datamodule import DataModule
+with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
+    data = DataModule(check(compose("config", sys.argv[1:])))
+begun, images = time.perf_counter(), 0
+for number, (inputs, _) in enumerate(data.train_dataloader()):
+    images += len(inputs)
+    if number + 1 == {batches}:
+        break
+print((time.perf_counter() - begun) / images * 1e6)
+"""
 
 
 def repeat(source: Path, target: Path, times: int) -> dict[str, str]:
@@ -37,14 +67,16 @@ def repeat(source: Path, target: Path, times: int) -> dict[str, str]:
     return digests
 
 
-def peak_memory(project: Path, limit: Path, script: str, *overrides: str) -> int:
-    """Run a script of the project under the limit, and return the most memory that its process held itself, in MiB.
+def measured(project: Path, limit: Path, *arguments: str) -> tuple[int, str]:
+    """Run Python in the project under the limit.
+
+    Returns the most memory that its process held itself, in MiB, and what it printed.
 
     Pages of mapped files do not count: the system drops them when memory is short. The limit counts them too, so a
     script that needed the whole data at once would be killed.
     """
-    command = ["sh", "-c", f'echo $$ > "{limit}/cgroup.procs" && exec "$@"', "sh", sys.executable, script, *overrides]
-    process = subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    command = ["sh", "-c", f'echo $$ > "{limit}/cgroup.procs" && exec "$@"', "sh", sys.executable, *arguments]
+    process = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     peak = 0
     while process.poll() is None:
         status = Path(f"/proc/{process.pid}/status").read_text()
@@ -53,8 +85,9 @@ def peak_memory(project: Path, limit: Path, script: str, *overrides: str) -> int
         time.sleep(0.01)
     if process.returncode:
         assert process.stderr
-        raise SystemExit(process.stderr.read() or f"{script} was killed")
-    return peak // 1024
+        raise SystemExit(process.stderr.read() or f"{arguments[0]} was killed")
+    assert process.stdout
+    return peak // 1024, process.stdout.read()
 
 
 @contextmanager
@@ -73,33 +106,37 @@ def memory_limit(size: int) -> Iterator[Path]:
 def main() -> None:
     """Print the table."""
     project, source = Path(sys.argv[1]), Path(sys.argv[2])
-    print("| data | examples | size of the arrays | preparing | training |\n|---|---|---|---|---|")
-    for times in (1, 10, 50):
+    package = next(project.glob("src/*/__main__.py")).parent.name
+    read = READ.format(package=package, batches=BATCHES)
+    name = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    print(f"{name[1] if name else platform.machine()}, {os.cpu_count()} cores\n")
+    print("| order | data | arrays | preparing | training | reading an image |\n|---|---|---|---|---|---|")
+    for times in (1, 10, 100):
         with tempfile.TemporaryDirectory() as folder, memory_limit(LIMIT) as limit:
             raw = Path(folder) / "raw"
             raw.mkdir()
             files = ",".join(f"{name}: {digest}" for name, digest in repeat(source, raw, times).items())
             data = [
                 "data=fashion_mnist",
-                f"data.source={raw}",
                 "~data.files",
                 f"+data.files={{{files}}}",
                 "data.name=repeated",
-                f"paths.raw={folder}/data/raw",
-                f"paths.processed={folder}/data/processed",
+                f"paths.raw={raw}",
+                f"paths.processed={folder}/processed",
             ]
-            preparing = peak_memory(project, limit, "prepare.py", *data)
-            run = [
-                f"hydra.run.dir={folder}/run",
-                "tracking=none",
-                "model=mlp",
-                "training.batch_size=512",
-                "training.epochs=1",
-            ]
-            training = peak_memory(project, limit, "train.py", *data, *run)
-            size = sum(path.stat().st_size for path in Path(folder).glob("data/processed/*.npy"))
-        examples = 60_000 * times + 10_000
-        print(f"| {times}x | {examples:,} | {size / 1e6:,.0f} MB | {preparing} MiB | {training} MiB |", flush=True)
+            for number, (title, way) in enumerate(WAYS.items()):
+                preparing, _ = measured(project, limit, "prepare.py", *data, *way)
+                _, microseconds = measured(project, limit, "-c", read, *data, *way, *TRAINED)
+                few = [f"+trainer.limit_train_batches={BATCHES}", "+trainer.limit_val_batches=100"]
+                training, _ = measured(
+                    project, limit, "train.py", *data, *way, *TRAINED, *few, f"hydra.run.dir={folder}/run{number}"
+                )
+                size = sum(path.stat().st_size for path in Path(folder).glob("processed/inputs*"))
+                print(
+                    f"| {title} | {times}x | {size / 1e6:,.0f} MB | {preparing} MiB | {training} MiB "
+                    f"| {float(microseconds):.1f} \u00b5s |",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

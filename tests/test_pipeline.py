@@ -2,16 +2,12 @@
 
 import json
 import re
-import subprocess
-import sys
-import time
 import urllib.request
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from conftest import THIS_PYTHON, Render, code_blocks, digest, metrics, run
+from loopback import s3_server
 
 pytestmark = pytest.mark.slow
 SHORTEN = (
@@ -147,25 +143,6 @@ def test_no_secret_gets_into_the_pipeline(pipeline: Path) -> None:
         assert "only configs/tracking may read the environment" in result.stdout + result.stderr
         run("git checkout --quiet params.yaml", pipeline)
     run("git checkout --quiet .", pipeline)
-
-
-@contextmanager
-def s3_server(log: Path) -> Iterator[str]:
-    """Yield the address of a real S3 server on the loopback address."""
-    with log.open("w") as output:
-        server = subprocess.Popen(
-            [Path(sys.executable).with_name("moto_server"), "-H", "127.0.0.1", "-p", "0"], stderr=output, stdout=output
-        )
-        try:
-            for _ in range(300):
-                if found := re.search(r"Running on (http://127\.0\.0\.1:\d+)", log.read_text()):
-                    break
-                time.sleep(0.1)
-            assert found, log.read_text()
-            yield found[1]
-        finally:
-            server.terminate()
-            server.wait(10)
 
 
 def test_s3_as_the_docs_say(pipeline: Path, tmp_path: Path) -> None:

@@ -44,6 +44,11 @@ def test_every_choice_composes_and_passes_the_check(choice: str) -> None:
         ("data.name=../x", "data.name=../x"),
         ("trainer.devices=3", "training.batch_size=64 cannot be shared equally by 3 processes"),
         ("seed=null", "seed"),
+        ("data.shard_bytes=0", "data.shard_bytes=0 is out of range"),
+        ("data.window=2", "set data.shard_bytes=67108864 too"),
+        ("data.storage=arrow", "set data.shard_bytes=67108864 data.window=2"),
+        ("data.storage=tar", "it must be one of npy, arrow"),
+        ("data.remote=https://example.com/digits", "set data.storage=arrow"),
     ],
 )
 def test_a_bad_value_is_named(override: str, message: str) -> None:
@@ -89,3 +94,11 @@ def test_help_does_not_import_torch(project: Path, command: Command) -> None:
     imported = {line.rsplit("|", 1)[-1].strip() for line in result.stderr.splitlines()}
     assert "hydra" in imported  # the list is not empty
     assert not imported & {"torch", "lightning", "sklearn", "matplotlib", "mlflow", "wandb"}
+
+
+def test_a_stream_without_its_package_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("package_name.check.find_spec", lambda name: None)
+    with pytest.raises(
+        ConfigError, match=r"data.storage=arrow needs the package datasets.*pip install -e '.\[stream\]'"
+    ):
+        check(composed("data.storage=arrow", "data.shard_bytes=10000", "data.window=2"))

@@ -14,6 +14,7 @@ from .sources import Source
 
 _VERSION = "http://mlcommons.org/croissant/1.1"
 _NPY = "https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html"  # the format has no media type
+_ARROW = "application/vnd.apache.arrow.stream"
 
 
 def describe(
@@ -104,10 +105,10 @@ def _arrays(context: mlc.Context, manifest: dict[str, Any], processed: Path, fol
             ctx=context,
             id=name,
             name=name,
-            description="A NumPy array that prepare.py made from the raw files.",
+            description=f"{'A NumPy array' if name.endswith('.npy') else 'An Arrow table'} that prepare.py made from the raw files.",
             content_url=_relative(processed / name, folder),
             content_size=f"{file['bytes']} B",
-            encoding_formats=[_NPY],
+            encoding_formats=[_NPY if name.endswith(".npy") else _ARROW],
             sha256=file["sha256"],
         )
         for name, file in manifest["files"].items()
@@ -123,7 +124,7 @@ def _record_sets(context: mlc.Context, data: Data, manifest: dict[str, Any]) -> 
     return [
         _table(context, "classes", "The class that each target stands for.", "number", classes),
         _table(context, "splits", "How many examples are for what; the seed draws which.", "name", splits),
-        inputs,
+        *([inputs] if "inputs.npy" in manifest["files"] else []),  # shards are files alone
         targets,
     ]
 

@@ -71,6 +71,7 @@ class StreamedShards(Shards):
             # here, because it takes a second
             import datasets  # type: ignore[import-untyped, import-not-found]
 
+            datasets.disable_progress_bars()
             files = [_join(self.place, name) for name in self.files]
             stream = datasets.load_dataset("arrow", data_files=files, split="train", streaming=True)
             self._stream = stream.select_columns("input").with_format("arrow")

@@ -41,6 +41,7 @@ from {package}.check import check
 from {package}.data.datamodule import DataModule
 with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
     data = DataModule(check(compose("config", sys.argv[1:])))
+data.statistics()  # as train.py does: packages are imported and files opened
 begun, images = time.perf_counter(), 0
 for number, (inputs, _) in enumerate(data.train_dataloader()):
     images += len(inputs)

@@ -14,7 +14,7 @@ from .sources import Source
 
 _VERSION = "http://mlcommons.org/croissant/1.1"
 _NPY = "https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html"  # the format has no media type
-_ARROW = "application/vnd.apache.arrow.stream"
+_KINDS = {".npy": ("A NumPy array", _NPY), ".arrow": ("An Arrow table", "application/vnd.apache.arrow.stream")}
 
 
 def describe(
@@ -105,13 +105,14 @@ def _arrays(context: mlc.Context, manifest: dict[str, Any], processed: Path, fol
             ctx=context,
             id=name,
             name=name,
-            description=f"{'A NumPy array' if name.endswith('.npy') else 'An Arrow table'} that prepare.py made from the raw files.",
+            description=f"{kind} that prepare.py made from the raw files.",
             content_url=_relative(processed / name, folder),
             content_size=f"{file['bytes']} B",
-            encoding_formats=[_NPY if name.endswith(".npy") else _ARROW],
+            encoding_formats=[encoding],
             sha256=file["sha256"],
         )
         for name, file in manifest["files"].items()
+        for kind, encoding in [_KINDS[Path(name).suffix]]
     ]
 
 

@@ -47,7 +47,7 @@ def test_every_choice_composes_and_passes_the_check(choice: str) -> None:
         ("seed=null", "seed"),
         ("data.shard_bytes=0", "data.shard_bytes=0 is out of range"),
         ("data.window=2", "set data.shard_bytes=67108864 too"),
-        ("data.storage=arrow", "set data.shard_bytes=67108864 data.window=2"),
+        ("data.storage=arrow", "choose storage=stream"),
         ("data.storage=tar", "it must be one of npy, arrow"),
         ("data.remote=https://example.com/digits", "set data.storage=arrow"),
     ],

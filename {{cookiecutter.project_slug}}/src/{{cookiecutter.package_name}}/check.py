@@ -171,7 +171,7 @@ def _check_storage(data: Data) -> None:
     if data.storage == "arrow" and data.window is None:
         raise ConfigError(
             f"data.storage=arrow is read shard by shard, but data.window={data.window}: "
-            "set data.shard_bytes=67108864 data.window=2, or data.storage=npy"
+            "choose storage=stream, which sets both, or data.storage=npy"
         )
     if data.storage == "arrow" and find_spec("datasets") is None:
         raise ConfigError(

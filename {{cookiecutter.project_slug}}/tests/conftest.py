@@ -12,8 +12,8 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
-# Small enough for every commit: two epochs of a small network on real data.
-SHORT = ["tracking=[none]", "model=mlp", "training.epochs=2"]
+# Small enough for every commit: two epochs of a small network on real data, whatever configs/config.yaml chooses.
+SHORT = ["tracking=[none]", "data=digits", "model=mlp", "training.epochs=2"]
 
 
 @pytest.fixture(scope="session")

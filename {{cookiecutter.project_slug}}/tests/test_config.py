@@ -54,7 +54,7 @@ def test_every_choice_composes_and_passes_the_check(choice: str) -> None:
 )
 def test_a_bad_value_is_named(override: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
-        check(composed(override))
+        check(composed("data=digits", "model=cnn", override))
     assert message in str(error.value)
     assert len(str(error.value).splitlines()) == 1
 

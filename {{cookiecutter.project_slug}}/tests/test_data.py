@@ -33,14 +33,14 @@ def test_the_manifest_describes_the_arrays(prepared: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["truncated", "altered", "emptied"])
 def test_a_damaged_raw_file_is_named_and_the_earlier_output_stays(project: Path, command: Command, damage: str) -> None:
-    command("prepare.py")
+    command("prepare.py", "data=digits")
     raw, processed = project / "data/raw/digits/digits.csv.gz", project / "data/processed/digits"
     good, before = raw.read_bytes(), {path: path.read_bytes() for path in processed.iterdir()}
     damaged = {"truncated": good[: len(good) // 2], "altered": good[:5000] + b"!" + good[5001:], "emptied": b""}[damage]
     raw.chmod(0o644)
     raw.write_bytes(damaged)
     try:
-        result = command("prepare.py", check=False)
+        result = command("prepare.py", "data=digits", check=False)
     finally:
         raw.write_bytes(good)
         raw.chmod(0o444)
@@ -61,14 +61,14 @@ def test_altered_arrays_are_made_again(project: Path, command: Command, short_ru
 
 def test_a_folder_of_another_origin_is_not_replaced(command: Command, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("mine")
-    result = command("prepare.py", f"paths.processed={tmp_path}", check=False)
+    result = command("prepare.py", "data=digits", f"paths.processed={tmp_path}", check=False)
     assert result.returncode == 1
     assert "name another folder" in result.stderr
     assert (tmp_path / "thesis.txt").read_text() == "mine"
 
 
 def test_raw_files_are_read_only(project: Path, command: Command) -> None:
-    command("prepare.py")
+    command("prepare.py", "data=digits")
     assert (project / "data/raw/digits/digits.csv.gz").stat().st_mode & 0o222 == 0
 
 

@@ -54,6 +54,6 @@ def _metadata(source: Source, manifest: dict[str, Any]) -> DatasetCardData:
     return DatasetCardData(
         license=data_license(source.license),
         pretty_name=source.title,
-        task_categories=[task(manifest["input_shape"])],
+        task_categories=[task(source.task, manifest["input_shape"])],
         size_categories=[size(manifest["examples"])],
     )

@@ -7,8 +7,10 @@ _SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "
 _LARGER = "n>10M"
 
 
-def task(input_shape: list[int]) -> str:
-    """Return the name of the task: inputs of three dimensions are images."""
+def task(named: str | None, input_shape: list[int]) -> str:
+    """Return the task that data/sources.yaml names; where it names none, inputs of three dimensions are images."""
+    if named:
+        return named
     return "image-classification" if len(input_shape) == 3 else "tabular-classification"
 
 

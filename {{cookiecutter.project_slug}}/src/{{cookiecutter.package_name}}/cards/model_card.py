@@ -70,7 +70,7 @@ def write_model_card(run: Path, test: Path) -> None:
 def _metadata(
     project: Project, source: Source, config: dict[str, Any], manifest: dict[str, Any], results: Results
 ) -> ModelCardData:
-    kind = task(manifest["input_shape"])
+    kind = task(source.task, manifest["input_shape"])
     dataset = source.hub or config["data"]["name"]
     shared: dict[str, Any] = {
         "task_type": kind,

@@ -27,6 +27,7 @@ class Source:
     collection: str | None = None
     limits: str | None = None
     hub: str | None = None  # name on the Hugging Face Hub
+    task: str | None = None  # in the Hub's words; none: by the shape of the inputs
 
 
 def read_source(name: str) -> Source:

@@ -52,7 +52,8 @@ class Classifier(LightningModule):
     """Normalizes the inputs, applies the network, and trains it with cross-entropy.
 
     Args:
-        network: maps normalized inputs (n, *input_shape) to logits (n, classes).
+        network: maps normalized inputs (n, *input_shape) to logits (n, classes). One with the class attribute
+            `standardize = False` gets them as they are stored, as where they are codes of letters and not quantities.
         mean: of the training inputs, broadcastable to one input. It is saved with the weights.
         std: likewise.
         training: optimizer and schedule; None for a model that only predicts.
@@ -63,6 +64,7 @@ class Classifier(LightningModule):
     ) -> None:
         super().__init__()
         self.network, self.training_config = network, training
+        self._standardize = getattr(network, "standardize", True)
         self.register_buffer("mean", mean)
         self.register_buffer("std", std)
         self.mean: torch.Tensor
@@ -73,7 +75,9 @@ class Classifier(LightningModule):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Map inputs as stored (n, *input_shape), of any number type, to logits (n, classes)."""
-        return self.network((inputs.to(self.mean.dtype) - self.mean) / self.std)
+        if self._standardize:
+            inputs = (inputs.to(self.mean.dtype) - self.mean) / self.std
+        return self.network(inputs)
 
     def infer(self, inputs: torch.Tensor) -> torch.Tensor:
         """Return logits (n, classes) of inputs (n, *input_shape), whose bits do not depend on the other inputs.

@@ -58,7 +58,8 @@ def words(tmp_path_factory: pytest.TempPathFactory, environment: Path, lists: Pa
             assert not path.exists(), name
             path.write_text(block, encoding="utf-8")
         elif kind == "At the end of":
-            path.write_text(path.read_text() + block, encoding="utf-8")
+            gap = "\n\n" if path.suffix == ".py" else ""
+            path.write_text(path.read_text() + gap + block, encoding="utf-8")
         else:
             for line in block.splitlines():
                 text, found = re.subn(rf"^{re.escape(line.partition(':')[0])}:.*$", line, path.read_text(), flags=re.M)

@@ -170,6 +170,7 @@ def test_the_workflows_and_all_else_need_no_edit(pipeline: Path) -> None:
     Of its own tests, those that read what configs/config.yaml chooses, or all of configs/. The others name their data,
     and tests/test_project.py runs them.
     """
+    run("git clean --quiet --force", pipeline)  # what the server's test left
     written = {name for _, name, _ in STEPS}
     generated = run("git rev-list --max-parents=0 HEAD", pipeline).stdout.strip()
     changed = set(run(f"git diff --name-only {generated} HEAD", pipeline).stdout.split())

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from . import secrets
 from .cli import explain
-from .commands import check, drift, proof, release, report, serve, track
+from .commands import check, drift, proof, release, report, serve, track, tune
 from .errors import RecordError
 
 _FAILED = 2  # what was asked could not be answered
@@ -16,7 +16,7 @@ _FAILED = 2  # what was asked could not be answered
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description="Commands about runs.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (proof, drift, check, report, release, track, serve):
+    for module in (proof, drift, check, report, release, tune, track, serve):
         module.add(commands)
     return parser
 

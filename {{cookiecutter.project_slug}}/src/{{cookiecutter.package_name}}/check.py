@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from .config import CNN, MLP, Config, Data, Trainer
+from .config import CNN, MLP, Config, Data, Search, Trainer
 from .errors import ConfigError, unknown_key
 from .runs import read_config
 from .secrets import mask, values_from_environment
@@ -48,6 +48,8 @@ def check(cfg: DictConfig) -> Config:
     Raises:
         ConfigError: a key is unknown or missing, or a value has the wrong type or is out of range.
     """
+    if "search" in cfg:
+        raise ConfigError(f"this sweep is a search, not a training: python -m {__package__} tune sweep=<the same>")
     try:
         merged = OmegaConf.merge(OmegaConf.structured(Config), cfg)
         config = OmegaConf.to_object(merged)
@@ -77,6 +79,18 @@ def check_run(folder: str | None) -> Config:
     return check(saved)
 
 
+def check_search(cfg: DictConfig) -> Search:
+    """Return the search that a file of configs/sweep describes.
+
+    Raises:
+        ConfigError: as in `check`.
+    """
+    search: Search = _check_group(cfg, "search", Search)
+    if not search.space:
+        raise ConfigError("search.space is empty: name a key, as in training.lr: {low: 0.001, high: 0.1}")
+    return search
+
+
 def _check_recorded(cfg: DictConfig) -> None:
     """Refuse values from the environment, which are not recorded, where they would decide about the result."""
     for key, text in values_from_environment(cfg).items():
@@ -87,8 +101,8 @@ def _check_recorded(cfg: DictConfig) -> None:
             )
 
 
-def _check_group(cfg: DictConfig, group: str, schema: type) -> None:
-    """Check the keys of an open group that its schema knows."""
+def _check_group(cfg: DictConfig, group: str, schema: type) -> Any:
+    """Check the keys of an open group that its schema knows, and return them as an object of it."""
     for item in fields(schema):
         if item.name not in cfg[group]:
             raise ConfigError(f"{group}.{item.name} has no value; give it one in configs/{group}")
@@ -99,6 +113,7 @@ def _check_group(cfg: DictConfig, group: str, schema: type) -> None:
         key = f"{group}.{error.full_key or error.key}"
         raise _invalid(key, OmegaConf.select(cfg, key, throw_on_resolution_failure=False), error) from error
     _check_ranges(checked, f"{group}.")
+    return checked
 
 
 def _explain(error: OmegaConfBaseException, cfg: DictConfig) -> ConfigError:

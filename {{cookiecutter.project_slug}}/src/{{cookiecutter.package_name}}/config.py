@@ -133,6 +133,28 @@ class Trainer:
 
 
 @dataclass
+class Parameter:
+    """What a search may set a key to: a range, or choices."""
+
+    low: int | float | None = None  # two whole numbers: only whole numbers are tried
+    high: int | float | None = None
+    step: int | float | None = field(default=None, metadata=_above(0))
+    log: bool = False  # draw evenly on a logarithmic scale
+    choices: list[Any] | None = None
+
+
+@dataclass
+class Search:
+    """The keys of a search in configs/sweep, see docs/search.md."""
+
+    metric: str
+    direction: str = field(metadata=_one_of("minimize", "maximize"))
+    trials: int = field(metadata=_at_least(1))
+    pruner: str = field(metadata=_one_of("median", "hyperband", "none"))
+    space: dict[str, Parameter]
+
+
+@dataclass
 class Config:
     """The whole configuration."""
 

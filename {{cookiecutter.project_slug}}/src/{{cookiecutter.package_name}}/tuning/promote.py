@@ -1,0 +1,45 @@
+"""The best trial as a named experiment."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from omegaconf import OmegaConf
+
+from ..errors import ConfigError
+from ..files import write_text
+
+_CONFIGS = Path("configs")
+
+
+def promote(name: str, overrides: list[str], about: str) -> Path:
+    """Write the settings of a trial as `configs/experiment/NAME.yaml`, and return its path.
+
+    Args:
+        name: of the experiment.
+        overrides: all arguments that the trial was trained with.
+        about: one line on where they come from.
+
+    Raises:
+        ConfigError: the name cannot be used, or the file exists and says something else.
+    """
+    if not name.isidentifier():
+        raise ConfigError(f"--promote {name} is no name of an experiment: use letters, digits and underscores")
+    defaults: list[Any] = []
+    values = OmegaConf.create()
+    for override in OverridesParser.create().parse_overrides(overrides):
+        key, value = override.key_or_group, override.value()
+        if key == "experiment":
+            defaults.insert(0, value)  # the chosen groups win over its own
+        elif (_CONFIGS / key).is_dir():
+            defaults.append({f"override /{key}": value})
+        else:
+            OmegaConf.update(values, key, value, force_add=True)
+    parts = [f"# @package _global_\n# {about}\n# python train.py experiment={name}\n"]
+    parts += [OmegaConf.to_yaml(OmegaConf.create(part)) for part in ({"defaults": defaults},) if defaults]
+    parts += [OmegaConf.to_yaml(values)] if values else []
+    path, content = _CONFIGS / "experiment" / f"{name}.yaml", "".join(parts)
+    if path.exists() and path.read_text(encoding="utf-8") != content:
+        raise ConfigError(f"--promote {name}: {path} exists and says something else: choose another name")
+    write_text(path, content)
+    return path

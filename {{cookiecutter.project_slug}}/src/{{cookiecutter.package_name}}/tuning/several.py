@@ -1,0 +1,56 @@
+"""Several processes that work on one study: on this machine, or where Ray starts them."""
+
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from ..errors import ConfigError, TrainingError
+
+
+def on_this_machine(command: list[str], workers: int) -> None:
+    """Run a command in so many processes, and wait for all.
+
+    Raises:
+        TrainingError: one of them failed; it has said why.
+    """
+    processes = [subprocess.Popen([sys.executable, *command]) for _ in range(workers)]
+    try:
+        codes = [process.wait() for process in processes]
+    except KeyboardInterrupt:  # the terminal has told them too
+        for process in processes:
+            process.wait()
+        raise
+    _all_well(codes)
+
+
+def on_ray(command: list[str], workers: int, address: str) -> None:
+    """Run a command in so many tasks of a Ray cluster, each with one core, and wait for all.
+
+    Args:
+        command: arguments of Python, run in the project's folder, which all machines share at the same path.
+        workers: how many tasks.
+        address: of the cluster; `local` starts one on this machine.
+
+    Raises:
+        ConfigError: Ray is not installed.
+        TrainingError: a task failed; it has said why.
+    """
+    if find_spec("ray") is None:
+        raise ConfigError(f"--ray {address} needs the package ray, which is not installed: pip install -e '.[ray]'")
+    import ray
+
+    here = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {}
+    ray.init(address=address, log_to_driver=True, **here)
+    try:
+        task = ray.remote(num_cpus=1)(subprocess.run)
+        folder = Path.cwd()
+        started = [task.remote([sys.executable, *command], cwd=folder) for _ in range(workers)]
+        _all_well([done.returncode for done in ray.get(started)])
+    finally:
+        ray.shutdown()
+
+
+def _all_well(codes: list[int]) -> None:
+    if any(codes):
+        raise TrainingError(f"{sum(code != 0 for code in codes)} of {len(codes)} processes failed: see above")

@@ -1,0 +1,91 @@
+"""A study: a folder with Optuna's journal, that any number of processes work on, now or later.
+
+The folder holds `journal.log`, the runs in `trials/`, and what `summary.py` writes. A trial belongs to the process that
+holds the lock `trials/<number>.lock`. The system releases it however the process ends, so a trial that runs in the
+journal without a lock was interrupted, and another process goes on with its run, from its newest resume point.
+"""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import optuna
+from filelock import FileLock, Timeout
+from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+from optuna.samplers import TPESampler
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from ..config import Search
+from ..errors import ConfigError
+from ..training.randomness import derive
+from .space import suggest
+
+RUN = "run"  # a trial's attribute: the name of its run folder, which a trial that goes on takes over
+FAILURE = "failure"  # likewise: why its training failed
+_PRUNERS: dict[str, type[BasePruner]] = {"median": MedianPruner, "hyperband": HyperbandPruner, "none": NopPruner}
+
+
+def open_study(folder: Path, search: Search, seed: int, overrides: list[str]) -> optuna.Study:
+    """Return the study in a folder, which is made where there is none.
+
+    Raises:
+        ConfigError: it was begun with other settings.
+    """
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    (folder / "trials").mkdir(parents=True, exist_ok=True)
+    # what the results depend on; the number of trials may grow
+    settings = {**asdict(search), "trials": None, "seed": seed, "overrides": sorted(overrides)}
+    with FileLock(folder / ".lock"):
+        study = optuna.create_study(
+            storage=JournalStorage(JournalFileBackend(str(folder / "journal.log"))),
+            study_name="study",
+            direction=search.direction,
+            pruner=_PRUNERS[search.pruner](),
+            load_if_exists=True,
+        )
+        begun = study.user_attrs.setdefault("settings", settings)
+        if begun == settings:
+            study.set_user_attr("settings", settings)
+    changed = [key for key in settings if begun[key] != settings[key]]
+    if changed:
+        raise ConfigError(
+            f"the study in {folder} was begun with {changed[0]}={begun[changed[0]]}, not {settings[changed[0]]}: "
+            "put that back, or name another study with --study"
+        )
+    return study
+
+
+def claim(study: optuna.Study, search: Search, seed: int, folder: Path) -> tuple[optuna.Trial, FileLock] | None:
+    """Return a trial for this process, with the lock that makes it its own, or None where there are enough.
+
+    An interrupted trial comes first. The sampler is seeded by the search's seed and the number of trials before, so
+    one process alone repeats a search exactly, and a restart does not repeat trials.
+    """
+    with FileLock(folder / ".lock"):
+        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            _give_back(study, trial, folder)
+        trials = study.get_trials(deepcopy=False)
+        waiting = any(trial.state == TrialState.WAITING for trial in trials)
+        if not waiting and len({trial.user_attrs.get(RUN) for trial in trials} - {None}) >= search.trials:
+            return None
+        study.sampler = TPESampler(seed=derive(seed, "search", len(trials)) & 0xFFFFFFFF)
+        trial = study.ask()
+        suggest(trial, search.space)
+        run = trial.user_attrs.get(RUN, f"{trial.number:04d}")
+        lock = FileLock(folder / "trials" / f"{run}.lock")
+        lock.acquire()
+        trial.set_user_attr(RUN, run)
+        return trial, lock
+
+
+def _give_back(study: optuna.Study, trial: FrozenTrial, folder: Path) -> None:
+    """Put an interrupted trial in the queue again, with its settings and its run."""
+    run = trial.user_attrs.get(RUN)
+    if run is not None:  # else the process ended before the training began
+        try:
+            with FileLock(folder / "trials" / f"{run}.lock", timeout=0):
+                study.enqueue_trial(trial.params, user_attrs={RUN: run})
+        except Timeout:
+            return  # another process works on it
+    study.tell(trial.number, state=TrialState.FAIL)

@@ -1,0 +1,56 @@
+"""What is written of a study: a table of its trials, and pictures."""
+
+import csv
+import io
+import warnings
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import optuna
+from optuna.trial import FrozenTrial, TrialState
+from optuna.visualization import matplotlib as pictures
+
+from ..errors import RecordError
+from ..files import write_bytes, write_text
+from .study import FAILURE, RUN
+
+
+def best_trial(study: optuna.Study, folder: Path) -> FrozenTrial:
+    """Return the best of the trials that came to their end.
+
+    Raises:
+        RecordError: there is none yet.
+    """
+    if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
+        raise RecordError(f"no trial in {folder} came to its end yet: run the search first, or with more trials")
+    return study.best_trial
+
+
+def write_summary(study: optuna.Study, folder: Path) -> None:
+    """Write `trials.csv`, and `history.png`, `values.png`, `settings.png` and `importance.png` where they can be drawn.
+
+    Settings are those of all trials against the value; importance needs trials with different values.
+    """
+    keys = sorted({key for trial in study.trials for key in trial.params})
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow([RUN, "state", "epochs", "value", *keys, FAILURE])
+    for trial in study.trials:
+        if RUN in trial.user_attrs:
+            told = [trial.user_attrs[RUN], trial.state.name.lower(), len(trial.intermediate_values), trial.value]
+            writer.writerow([*told, *(trial.params.get(key) for key in keys), trial.user_attrs.get(FAILURE)])
+    write_text(folder / "trials.csv", table.getvalue())
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    drawings = {"values": pictures.plot_intermediate_values}
+    if complete:
+        drawings |= {"history": pictures.plot_optimization_history, "settings": pictures.plot_slice}
+    if len({trial.value for trial in complete}) > 1:
+        drawings["importance"] = pictures.plot_param_importances
+    for name, draw in drawings.items():
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Optuna says of each that it is experimental
+            draw(study)
+        picture = io.BytesIO()
+        plt.gcf().savefig(picture, format="png", dpi=120, bbox_inches="tight")
+        plt.close("all")
+        write_bytes(folder / f"{name}.png", picture.getvalue())

@@ -1,0 +1,112 @@
+"""One process that works on a study: it trains trial after trial, each by a `train.py` of its own."""
+
+import csv
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import optuna
+from filelock import FileLock
+from optuna.trial import TrialState
+
+from ..config import Search
+from ..errors import ConfigError, TrainingError
+from ..reproducibility.record import read
+from ..runs import RECORD, quoted
+from .space import as_overrides
+from .study import FAILURE, RUN, claim
+
+_POLL = 0.2  # seconds between two looks at the metrics
+_PATIENCE = 60  # seconds that a training has to end after it was told to
+
+
+def work(study: optuna.Study, search: Search, seed: int, overrides: list[str], folder: Path) -> None:
+    """Train until the study has enough trials.
+
+    Raises:
+        TrainingError: a trial failed before any succeeded.
+        ConfigError: the metric is none of metrics.csv.
+    """
+    while claimed := claim(study, search, seed, folder):
+        trial, lock = claimed
+        with lock:
+            _try(study, trial, search, overrides, folder / "trials" / trial.user_attrs[RUN])
+
+
+def _try(study: optuna.Study, trial: optuna.Trial, search: Search, overrides: list[str], run: Path) -> None:
+    chosen = as_overrides(trial.params)
+    print(f"{run}: {' '.join(chosen)}", flush=True)
+    try:
+        value = _train(trial, [*overrides, *chosen], run, search.metric)
+    except optuna.TrialPruned:
+        study.tell(trial, state=TrialState.PRUNED)
+        print(f"{run}: stopped early", flush=True)
+    except TrainingError as error:
+        succeeded = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE, TrialState.PRUNED))
+        trial.set_user_attr(FAILURE, str(error))
+        study.tell(trial, state=TrialState.FAIL)
+        if not succeeded:
+            raise
+        print(f"{run}: {error}", flush=True)
+    else:
+        study.tell(trial, value)
+        print(f"{run}: {search.metric} {value:.4f}", flush=True)
+
+
+def _train(trial: optuna.Trial, settings: list[str], run: Path, metric: str) -> float:
+    """Train, or go on with what an interruption left, and return the metric of the last epoch.
+
+    Raises:
+        TrialPruned: the values so far are worse than those of other trials.
+        TrainingError: the training failed.
+        ConfigError: the metric is none of metrics.csv.
+    """
+    process = None
+    if run.exists():
+        with FileLock(run / ".lock"):  # a training whose search was killed may still be at work
+            pass
+    if not (run / RECORD).exists() or read(run)["status"] != "finished":
+        command = [sys.executable, "train.py", *settings, f"hydra.run.dir={quoted(run)}", "resume=auto"]
+        with run.with_suffix(".log").open("ab") as output:
+            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+    reported: dict[int, float] = {}
+    try:
+        while True:
+            ended = process is None or process.poll() is not None  # before the file is read for the last time
+            for epoch, value in _values(run / "metrics.csv", metric).items():
+                if epoch not in reported:
+                    reported[epoch] = value
+                    trial.report(value, epoch)
+                    if trial.should_prune():
+                        raise optuna.TrialPruned
+            if ended:
+                break
+            time.sleep(_POLL)
+    finally:
+        if process is not None and process.poll() is None:
+            _stop(process)
+    if process is not None and process.returncode:
+        lines = run.with_suffix(".log").read_text(encoding="utf-8", errors="replace").splitlines()
+        raise TrainingError(f"{run} failed: {lines[-1] if lines else 'it said nothing'}")
+    return reported[max(reported)]
+
+
+def _values(path: Path, metric: str) -> dict[int, float]:
+    """Return the metric of the epochs so far; epochs without validation have none."""
+    if not path.exists():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if rows and metric not in rows[-1]:
+        raise ConfigError(f"search.metric={metric} is no column of metrics.csv (there are: {', '.join(rows[-1])})")
+    return {int(row["epoch"]): float(row[metric]) for row in rows if row[metric]}
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    process.terminate()
+    try:
+        process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()

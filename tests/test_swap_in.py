@@ -139,9 +139,8 @@ def test_a_killed_training_ends_with_the_same_bits_and_is_verified(words: Path) 
     )
     said = run("python -m my_project verify outputs/killed", words, PYTHONPATH="src").stdout
     assert said.splitlines()[-1].startswith("reproduced bit for bit")
-    diff = "python -m my_project diff outputs/whole outputs"
-    assert run(f"{diff}/killed", words, check=False, PYTHONPATH="src").returncode == 0
-    assert run(f"{diff}/other", words, check=False, PYTHONPATH="src").returncode == 1
+    diff = "python -m my_project diff outputs/killed outputs/other"
+    assert run(diff, words, check=False, PYTHONPATH="src").returncode == 1
 
 
 def test_the_server_takes_the_codes_of_words(pipeline: Path) -> None:
@@ -181,4 +180,4 @@ def test_the_workflows_and_all_else_need_no_edit(pipeline: Path) -> None:
     ran, said = Runner(pipeline).job("ci.yml", "check", without=("make test",))
     assert not said
     assert ran[-1] == "Show the metrics beside those of main"
-    assert " passed" in run("pytest tests/test_config.py tests/test_notebooks.py", pipeline).stdout
+    assert " passed" in run("pytest tests -k 'composes or notebook'", pipeline).stdout

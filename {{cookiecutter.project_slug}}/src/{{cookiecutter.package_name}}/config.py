@@ -150,7 +150,8 @@ class Search:
     metric: str
     direction: str = field(metadata=_one_of("minimize", "maximize"))
     trials: int = field(metadata=_at_least(1))
-    pruner: str = field(metadata=_one_of("median", "hyperband", "none"))
+    pruner: str = field(metadata=_one_of("median", "none"))
+    startup_trials: int = field(metadata=_at_least(1))  # before the pruner stops any
     space: dict[str, Parameter]
 
 

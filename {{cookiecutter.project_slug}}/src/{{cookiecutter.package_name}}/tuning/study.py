@@ -10,7 +10,7 @@ from pathlib import Path
 
 import optuna
 from filelock import FileLock, Timeout
-from optuna.pruners import BasePruner, HyperbandPruner, MedianPruner, NopPruner
+from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.samplers import TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
@@ -23,7 +23,6 @@ from .space import suggest
 
 RUN = "run"  # a trial's attribute: the name of its run folder, which a trial that goes on takes over
 FAILURE = "failure"  # likewise: why its training failed
-_PRUNERS: dict[str, type[BasePruner]] = {"median": MedianPruner, "hyperband": HyperbandPruner, "none": NopPruner}
 
 
 def open_study(folder: Path, search: Search, seed: int, overrides: list[str]) -> optuna.Study:
@@ -41,7 +40,7 @@ def open_study(folder: Path, search: Search, seed: int, overrides: list[str]) ->
             storage=JournalStorage(JournalFileBackend(str(folder / "journal.log"))),
             study_name="study",
             direction=search.direction,
-            pruner=_PRUNERS[search.pruner](),
+            pruner=_pruner(search),
             load_if_exists=True,
         )
         begun = study.user_attrs.setdefault("settings", settings)
@@ -59,20 +58,21 @@ def open_study(folder: Path, search: Search, seed: int, overrides: list[str]) ->
 def claim(study: optuna.Study, search: Search, seed: int, folder: Path) -> tuple[optuna.Trial, FileLock] | None:
     """Return a trial for this process, with the lock that makes it its own, or None where there are enough.
 
-    An interrupted trial comes first. The sampler is seeded by the search's seed and the number of trials before, so
-    one process alone repeats a search exactly, and a restart does not repeat trials.
+    An interrupted trial comes first. The sampler is seeded by the search's seed and the number of runs before, so one
+    process alone repeats a search exactly, interruptions or not, and a restart does not repeat trials.
     """
     with FileLock(folder / ".lock"):
         for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
             _give_back(study, trial, folder)
         trials = study.get_trials(deepcopy=False)
         waiting = any(trial.state == TrialState.WAITING for trial in trials)
-        if not waiting and len({trial.user_attrs.get(RUN) for trial in trials} - {None}) >= search.trials:
+        runs = {trial.user_attrs[RUN] for trial in trials if RUN in trial.user_attrs}
+        if not waiting and len(runs) >= search.trials:
             return None
-        study.sampler = TPESampler(seed=derive(seed, "search", len(trials)) & 0xFFFFFFFF)
+        study.sampler = TPESampler(seed=derive(seed, "search", len(runs)) & 0xFFFFFFFF)
         trial = study.ask()
         suggest(trial, search.space)
-        run = trial.user_attrs.get(RUN, f"{trial.number:04d}")
+        run = trial.user_attrs.get(RUN, f"{len(runs):04d}")
         lock = FileLock(folder / "trials" / f"{run}.lock")
         lock.acquire()
         trial.set_user_attr(RUN, run)
@@ -89,3 +89,7 @@ def _give_back(study: optuna.Study, trial: FrozenTrial, folder: Path) -> None:
         except Timeout:
             return  # another process works on it
     study.tell(trial.number, state=TrialState.FAIL)
+
+
+def _pruner(search: Search) -> BasePruner:
+    return MedianPruner(n_startup_trials=search.startup_trials) if search.pruner == "median" else NopPruner()

@@ -1,0 +1,207 @@
+"""A search: interrupted, in several processes, with Ray, with hopeless trials, and its best trial as an experiment."""
+
+import csv
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from conftest import code_blocks, digest, metrics, run
+from runs import record, train
+
+pytestmark = pytest.mark.slow
+SETTINGS = "model=mlp model.hidden=[16] training.epochs=3 tracking=[none]"
+SEARCH = """# @package _global_
+search:
+  metric: validation/loss
+  direction: minimize
+  trials: 3
+  pruner: none
+  startup_trials: 1
+  space:
+    training.lr: {low: 1.0e-4, high: 1.0e-1, log: true}
+    training.batch_size: {choices: [32, 64]}
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _sweep(shared_project: Path) -> None:
+    (shared_project / "configs" / "sweep" / "small.yaml").write_text(SEARCH)
+
+
+def tune(project: Path, arguments: str) -> str:
+    command = f"python -m my_project tune sweep=small {SETTINGS} {arguments}"
+    return run(command, project, PYTHONPATH="src").stdout
+
+
+def trials(study: Path) -> dict[str, dict[str, str]]:
+    """Return the rows of the table, by run; of a trial that was interrupted, the row that counts."""
+    rows = list(csv.DictReader((study / "trials.csv").open()))
+    return {row["run"]: row for row in rows}
+
+
+@pytest.fixture(scope="module")
+def whole(shared_project: Path, _sweep: None) -> Path:
+    """Return a study that nothing interrupted."""
+    tune(shared_project, "--study outputs/whole")
+    return shared_project / "outputs" / "whole"
+
+
+def test_every_trial_is_a_run_with_a_record(shared_project: Path, whole: Path) -> None:
+    found = trials(whole)
+    assert sorted(found) == ["0000", "0001", "0002"]
+    assert len({row["training.lr"] for row in found.values()}) == 3
+    for name, row in found.items():
+        recorded = record(whole / "trials" / name)
+        assert recorded["status"] == "finished"
+        assert recorded["config"]["seed"] == 42
+        assert recorded["config"]["training"]["lr"] == float(row["training.lr"])
+        last = list(csv.DictReader((whole / "trials" / name / "metrics.csv").open()))[-1]
+        assert float(row["value"]) == float(last["validation/loss"])
+    assert {path.stem for path in whole.glob("*.png")} == {"history", "values", "settings", "importance"}
+    said = run("python -m my_project verify outputs/whole/trials/0001", shared_project, PYTHONPATH="src").stdout
+    assert "reproduced bit for bit" in said
+
+
+def test_a_killed_search_goes_on_and_ends_the_same(shared_project: Path, whole: Path) -> None:
+    study = shared_project / "outputs" / "killed"
+    command = f"-m my_project tune sweep=small {SETTINGS} --study outputs/killed"
+    process = subprocess.Popen(
+        [shared_project / ".venv" / "bin" / "python", *command.split()],
+        cwd=shared_project,
+        env={"PYTHONPATH": "src", "PATH": f"{shared_project / '.venv' / 'bin'}:/usr/bin:/bin"},
+        stdout=subprocess.DEVNULL,
+        process_group=0,
+    )
+    while not (study / "trials" / "0001" / "run.json").exists():
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGKILL)  # its training is left alone, and works on
+    process.wait()
+    first = digest(study / "trials" / "0000" / "run.json")
+    tune(shared_project, "--study outputs/killed")
+    assert digest(study / "trials" / "0000" / "run.json") == first, "a finished trial was trained again"
+    assert not [row for row in trials(study).values() if row["state"] != "complete"]
+    for name, row in trials(whole).items():
+        assert trials(study)[name]["value"] == row["value"]
+        weights = (record(folder / "trials" / name)["weights_sha256"] for folder in (study, whole))
+        assert len(set(weights)) == 1
+    refused = run(
+        "python -m my_project tune sweep=small model=mlp tracking=[none] --study outputs/killed",
+        shared_project,
+        check=False,
+        PYTHONPATH="src",
+    )
+    assert refused.returncode == 2
+    assert "was begun with overrides=" in refused.stderr
+
+
+def test_two_processes_share_a_study_and_go_further(shared_project: Path, whole: Path) -> None:
+    sweep = shared_project / "configs" / "sweep" / "small.yaml"
+    try:
+        sweep.write_text(SEARCH.replace("trials: 3", "trials: 5"))
+        tune(shared_project, "--study outputs/whole --workers 2")
+    finally:
+        sweep.write_text(SEARCH)
+    found = trials(whole)
+    assert sorted(found) == ["0000", "0001", "0002", "0003", "0004"]
+    assert {row["state"] for row in found.values()} == {"complete"}
+    began, ended = (
+        [record(whole / "trials" / name)["sessions"][0][when] for name in ("0003", "0004")]
+        for when in ("started", "ended")
+    )
+    assert max(began) < min(ended), "the two trials did not run side by side"
+
+
+def test_the_best_trial_becomes_an_experiment(shared_project: Path, whole: Path) -> None:
+    said = tune(shared_project, "--study outputs/whole --promote found")
+    best = min(trials(whole).values(), key=lambda row: float(row["value"]))
+    assert f"{best['run']}, validation/loss" in said
+    again, other = (train(shared_project, f"experiment=found seed={seed}", f"found-{seed}") for seed in (42, 43))
+    trial = whole / "trials" / best["run"]
+    assert metrics(again / "test") == metrics(trial / "test")
+    assert digest(again / "model.safetensors") == digest(trial / "model.safetensors")
+    assert digest(other / "model.safetensors") != digest(trial / "model.safetensors")
+    tune(shared_project, "--study outputs/whole --promote found")  # the same again is no other
+    (shared_project / "configs" / "experiment" / "found.yaml").write_text("seed: 1\n")
+    refused = run(
+        f"python -m my_project tune sweep=small {SETTINGS} --study outputs/whole --promote found",
+        shared_project,
+        check=False,
+        PYTHONPATH="src",
+    )
+    assert "exists and says something else" in refused.stderr
+    (shared_project / "configs" / "experiment" / "found.yaml").unlink()
+
+
+def test_a_hopeless_trial_is_stopped(shared_project: Path) -> None:
+    sweep = SEARCH.replace("{low: 1.0e-4, high: 1.0e-1, log: true}", "{choices: [0.03, 1.0e-9]}")
+    sweep = sweep.replace("pruner: none", "pruner: median").replace("trials: 3", "trials: 4")
+    (shared_project / "configs" / "sweep" / "hopeless.yaml").write_text(sweep)
+    settings = "model=mlp tracking=[none] training.epochs=40"
+    run(f"python -m my_project tune sweep=hopeless {settings}", shared_project, PYTHONPATH="src")
+    study = shared_project / "outputs" / "studies" / "hopeless"
+    found = trials(study)
+    stopped = [name for name, row in found.items() if row["state"] == "pruned"]
+    assert stopped, found
+    assert len(found) == 4
+    for name in stopped:
+        assert float(found[name]["training.lr"]) == 1e-9
+        assert int(found[name]["epochs"]) < 40
+        assert record(study / "trials" / name)["status"] == "running", "it came to its end"
+
+
+def test_a_search_on_ray(shared_project: Path) -> None:
+    sweep = SEARCH.replace("trials: 3", "trials: 2")
+    (shared_project / "configs" / "sweep" / "two.yaml").write_text(sweep)
+    command = f"python -m my_project tune sweep=two {SETTINGS} --ray local --workers 2"
+    run(command, shared_project, PYTHONPATH="src", RAY_USAGE_STATS_ENABLED="0")
+    study = shared_project / "outputs" / "studies" / "two"
+    assert sorted(trials(study)) == ["0000", "0001"]
+    for name in ("0000", "0001"):
+        assert record(study / "trials" / name)["status"] == "finished"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("training.lr: {low: 1.0e-4", "training.learning: {low: 1.0e-4", "training.learning"),
+        ("low: 1.0e-4", "low: -1.0", "search.space.training.lr.log=true needs low above 0"),
+        ("low: 1.0e-4, high: 1.0e-1, log: true", "low: 0.0, high: 1.0", "training.lr=0.0 is out of range"),
+        ("[32, 64]", "[32]", "search.space.training.batch_size.choices=[32]"),
+        ("direction: minimize", "direction: least", "search.direction=least is out of range"),
+        ("trials: 3", "trials: none", "search.trials"),
+    ],
+)
+def test_a_wrong_search_is_refused_before_any_trial(shared_project: Path, old: str, new: str, said: str) -> None:
+    assert old in SEARCH
+    (shared_project / "configs" / "sweep" / "wrong.yaml").write_text(SEARCH.replace(old, new))
+    result = run("python -m my_project tune sweep=wrong model=mlp", shared_project, check=False, PYTHONPATH="src")
+    assert result.returncode == 2
+    assert said in result.stderr
+    assert len(result.stderr.strip().splitlines()) == 1
+    assert not (shared_project / "outputs" / "studies" / "wrong").exists()
+
+
+def test_what_is_no_search_and_what_is_one(shared_project: Path) -> None:
+    result = run("python -m my_project tune sweep=seeds", shared_project, check=False, PYTHONPATH="src")
+    assert "sweep=seeds is no search: give sweep=search" in result.stderr
+    result = run("python train.py sweep=search", shared_project, check=False)
+    assert result.returncode == 1
+    assert "python -m my_project tune" in result.stderr
+
+
+def test_the_page_on_search(shared_project: Path) -> None:
+    """Its commands, with a shorter search than the one that it is about."""
+    sweep = shared_project / "configs" / "sweep" / "search.yaml"
+    sweep.write_text(sweep.read_text().replace("trials: 20", "trials: 2"))
+    page = (shared_project / "docs" / "search.md").read_text()
+    lines = "".join(code_blocks(page)).splitlines()
+    assert len(lines) >= 4
+    for line in lines:
+        command = re.sub(r"\s+#.*", "", line)
+        if not re.match(r"sbatch|pip|make", command) and "ray" not in command:  # tests of their own
+            run(command.replace("model=mlp", f"{SETTINGS}"), shared_project, PYTHONPATH="src")
+    assert (shared_project / "configs" / "experiment" / "best.yaml").exists()

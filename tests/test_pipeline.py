@@ -89,11 +89,11 @@ def test_an_experiment_leaves_configs_alone(pipeline: Path) -> None:
 
 def test_a_queued_experiment_runs_its_own_copy_of_the_code(pipeline: Path) -> None:
     run("sed -i 's/dropout: 0.0/dropout: 0.5/' configs/model/mlp.yaml", pipeline)
-    run("dvc exp run --queue -S training.epochs=1 --name queued", pipeline)
+    run("dvc exp run --queue -S training.epochs=1,2 --name queued", pipeline)
     run("git checkout --quiet . && dvc checkout --quiet", pipeline)
     run("dvc exp run --run-all", pipeline)
     rows = json.loads(run("dvc exp show --json", pipeline).stdout)
-    assert "queued" in json.dumps(rows)
+    assert {"queued-1", "queued-2"} <= set(re.findall(r"queued-\d", json.dumps(rows))), rows
     assert run("git status --porcelain", pipeline).stdout == ""
 
 

@@ -14,15 +14,21 @@ from conftest import CHOICES, LOGIC, ROOT, TEMPLATE, Render
 
 REFUSED = {
     "project_slug": [
-        "My Project", "-x", "x-", "a/b", "../evil", "1st", "torch", "scikit-learn", "con", "x" * 81, "über", "null", "on",
+        "My Project", "-x", "x-", "a/b", "../evil", "1st", "torch", "scikit-learn", "con", "x" * 81, "über",
+        "null", "on",
     ],
     "package_name": [
-        "my-project", "class", "match", "json", "torch", "hydra", "yaml", "train", "configs", "1st", "x" * 51, "aux", "yes",
+        "my-project", "class", "match", "json", "torch", "hydra", "yaml", "train", "configs", "1st", "x" * 51,
+        "aux", "yes",
     ],
-    "project_name": ['say "hi"', "back\\slash", "line\nbreak", "$(reboot)", "`reboot`", "{x}", "<b>", " ", "\u200b", "x" * 201],
+    "project_name": [
+        'say "hi"', "back\\slash", "line\nbreak", "$(reboot)", "`reboot`", "{x}", "<b>", " ", "\u200b", "x" * 201,
+    ],
     "description": ['"', "a\x00b", "tab\there", "line\u2028separator", "\uffff", "\udc80"],
     "author_name": ['x"; import os', "${HOME}", "%\r"],
-    "author_email": ["nobody", "a@b", "a b@c.de", "a@b.c\nx", "a@@b.c", '"a"@b.c', "a..b@c.de", ".a@b.de", "a@-b.de", "a@b.c"],
+    "author_email": [
+        "nobody", "a@b", "a b@c.de", "a@b.c\nx", "a@@b.c", '"a"@b.c', "a..b@c.de", ".a@b.de", "a@-b.de", "a@b.c",
+    ],
     "python_version": ["3.10", "3.14", "3.9", "3", "three", "4.0"],
 }  # fmt: skip
 HARMLESS = [

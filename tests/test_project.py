@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ANSWERS, CACHE, CHOICES, ROOT, TEMPLATE, THIS_PYTHON, Render, installed, run
+from test_any_answer import EXTREME
 
 pytestmark = pytest.mark.slow
 
@@ -41,7 +42,7 @@ def test_types_of_the_sources_as_they_stand(tmp_path: Path, environment: Path) -
 
 def test_the_projects_own_tests_pass_under_another_name(render: Render, environment: Path) -> None:
     """With the defaults they are run by the test of the README."""
-    answers = {"python_version": THIS_PYTHON, "package_name": "other_package", "tracker": "none"}
+    answers = {**EXTREME, "python_version": THIS_PYTHON, "tracker": "none"}
     project = installed(render(**answers), environment)
     assert " passed" in run("make test", project).stdout
 

@@ -124,9 +124,11 @@ def test_a_conflict_shows_both_sides(tmp_path: Path, template: Path) -> None:
 
 @pytest.mark.slow
 def test_a_project_made_with_cookiecutter_is_linked(tmp_path: Path, template: Path) -> None:
-    made = GENERATE.split("\n", 1)[1]  # file: makes cookiecutter clone it, since of a folder it takes what lies there
+    made = GENERATE.split("\n", 1)[
+        1
+    ]  # git+file: makes cookiecutter clone it, since of a folder it takes what lies there
     do(
-        f"cookiecutter file://{URL} --no-input --checkout v0.1.0 project_name='Digit Reader'\n{made}",
+        f"cookiecutter git+file://{URL} --no-input --checkout v0.1.0 project_name='Digit Reader'\n{made}",
         tmp_path,
         template,
     )

@@ -62,11 +62,13 @@ def _groups() -> str:
     for entry in yaml.safe_load((PROJECT / "configs" / "config.yaml").read_text(encoding="utf-8"))["defaults"]:
         if isinstance(entry, dict):
             chosen.update({group: str(choice).strip("[]'") for group, choice in entry.items()})
-    rows = ["| group | choice | |", "|---|---|---|"]
-    for path in sorted((PROJECT / "configs").glob("*/*.yaml"), key=lambda path: list(chosen).index(path.parent.name)):
+    rows = ["| choice | |", "|---|---|"]
+    files = sorted((PROJECT / "configs").glob("*/*.yaml"))
+    order = [*chosen, *(path.parent.name for path in files)]  # first the groups that config.yaml chooses from
+    for path in sorted(files, key=lambda path: order.index(path.parent.name)):
         group, choice = path.parent.name, path.stem
-        default = " (default)" if chosen[group] == choice else ""
-        rows.append(f"| `{group}` | `{choice}`{default} | {_comment(path)} |")
+        default = " (default)" if chosen.get(group) == choice else ""
+        rows.append(f"| `{group}={choice}`{default} | {_comment(path)} |")
     return "\n".join(rows)
 
 

@@ -15,11 +15,13 @@ from package_name.check import check
 from package_name.cli import run
 from package_name.secrets import public
 from package_name.training.determinism import apply, pin_environment
+from package_name.training.job import start_job
 
 
 def main(cfg: DictConfig) -> None:
     """Prepare the data if need be, train, keep the final model, and test it; record what was done."""
     config = check(cfg)
+    start_job(config)
     pin_environment(config.reproducibility)
 
     # torch is imported here, after the configuration is known to be right
@@ -44,11 +46,9 @@ def main(cfg: DictConfig) -> None:
     settings.pop("resume")  # a run that goes on has the settings of the one that was interrupted
     session = begin(config, settings, data.manifest)
     trainer = build_trainer(config, settings)
-    checkpoint = restore(session.checkpoint, config.restore, model, trainer)
-    trainer.fit(model, data, ckpt_path=checkpoint)
+    trainer.fit(model, data, ckpt_path=restore(session.checkpoint, config.restore, model, trainer))
     model.load_state_dict(final_weights(trainer, model))
-    description = {"model": settings["model"], **data.interface()}
-    save_model(model, description, folder / "model.safetensors")
+    save_model(model, {"model": settings["model"], **data.interface()}, folder / "model.safetensors")
     results = test(trainer, model, data)
     write_results(results, folder / "metrics.csv", folder / "test")
     session.finish(model.state_dict(), results.metrics())

@@ -23,6 +23,8 @@ from .runs import with_recorded_overrides
 
 log = logging.getLogger(__name__)
 
+# What torch.distributed says in the processes that are left when one ends.
+_PEER_GONE = ("Connection closed by peer", "Connection reset by peer", "connectFullMesh")
 _SHOW_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"  # as the user set it
 
 
@@ -97,6 +99,8 @@ def explain(error: Exception) -> str:
         return str(unknown_key(str(cause.full_key or cause.key), [str(key) for key in cause.parent_node]))
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        if choice == "submitit_slurm":
+            return "hydra/launcher=slurm needs the extra slurm, which is not installed: pip install -e '.[slurm]'"
         options = sorted(error.options)
         return (
             f"{group}={choice} does not exist; the nearest is {group}={nearest(choice, options)} "
@@ -119,6 +123,11 @@ def explain(error: Exception) -> str:
     if isinstance(error, MemoryError):
         return "the memory is used up; lower training.batch_size or data.num_workers"
     first_line = _first_line(error)
+    if type(error).__name__ == "UncompletedJobError":  # of submitit; it holds what the job has printed
+        said = [line for line in str(error).splitlines() if line.startswith("error: ")]
+        return f"a run of the sweep has failed: {said[-1].removeprefix('error: ') if said else first_line}"
+    if any(sign in first_line for sign in _PEER_GONE):
+        return "another process of this run has ended; the message of that one says why"
     if "does not have a deterministic implementation" in first_line:
         operation = first_line.split()[0]
         return (

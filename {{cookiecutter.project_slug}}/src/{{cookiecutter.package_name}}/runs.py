@@ -1,7 +1,6 @@
 """Run folders and the configuration files in them."""
 
 import json
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from .errors import ConfigError
 from .files import write_text
+from .processes import launcher, rank, restarts, shared_folder, started_by_lightning
 
 CONFIG = "config.yaml"
 RECORD = "run.json"
@@ -17,6 +17,7 @@ VERIFICATION = "verification.json"  # what the last verification said
 REPORTS = ("report.html", "report.md")
 PIPELINE = "pipeline"  # the configuration whose run folder stands in params.yaml
 _ONE_RUN = "hydra.mode=RUN"  # one run of a sweep, not the sweep
+_SWEEP = "start it as one process; with -m hydra/launcher=slurm, each of its runs becomes a job"
 
 
 def write_config(config: dict[str, Any], folder: Path) -> None:
@@ -55,14 +56,15 @@ def with_recorded_overrides(arguments: Sequence[str]) -> list[str]:
     asked = [argument for argument in arguments if argument.startswith("resume=")]
     folder = asked[-1].partition("=")[2] if asked else ""
     # processes that Lightning starts are given the replaced arguments again
-    if _ONE_RUN in arguments:
+    if _ONE_RUN in arguments or started_by_lightning():
         return list(arguments)
     if folder in ("", "auto", "null"):
-        first = os.environ.get("LOCAL_RANK", "0") == "0"  # of several processes, the one that the others work for
+        arguments = _in_shared_folder(arguments)
         for argument in arguments:
-            if first and not folder and argument.startswith("hydra.run.dir="):  # before Hydra writes into it
+            # before Hydra writes into it
+            if not rank() and not folder and not restarts() and argument.startswith("hydra.run.dir="):
                 refuse_used(Path(argument.partition("=")[2].strip("'")))
-        return list(arguments)
+        return [*arguments, *_of_this_process()]
     others = [argument for argument in arguments if "=" in argument and argument not in asked]
     if others:
         raise ConfigError(
@@ -78,7 +80,39 @@ def with_recorded_overrides(arguments: Sequence[str]) -> list[str]:
         print(f"{folder} is finished: there is nothing left to do")
         raise SystemExit(0)
     flags = [argument for argument in arguments if argument not in asked]
-    return [*flags, *command_arguments(record, folder), f"resume={quoted(folder)}"]
+    return [*flags, *command_arguments(record, folder), f"resume={quoted(folder)}", *_of_this_process()]
+
+
+def _in_shared_folder(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments, with the folder that the processes of a job have in common where none is given.
+
+    Raises:
+        ConfigError: a sweep was started several times at once.
+    """
+    sweeps = [item for item in arguments if item in ("-m", "--multirun") or item.startswith("sweep=")]
+    if launcher() and sweeps:
+        raise ConfigError(f"{sweeps[0]} is a sweep, which {launcher()} starts once for each process: {_SWEEP}")
+    placed = any(item.startswith(("hydra.run.dir=", "-cn", "--config-name")) for item in arguments)
+    folder = None if placed or sweeps else shared_folder()
+    return [*arguments, f"hydra.run.dir={quoted(folder)}"] if folder else list(arguments)
+
+
+def _of_this_process() -> list[str]:
+    """Return the arguments that keep the processes behind the first from its files; Lightning's are given them, too."""
+    return [f"hydra.job.name=train_ddp_process_{rank()}", "hydra.output_subdir=null"] if launcher() and rank() else []
+
+
+def run_of_this_job(folder: Path) -> str | None:
+    """Return the run that a job goes on with by itself when it was started again, or None.
+
+    Exits with 0 where that run is finished.
+    """
+    if not restarts() or not (folder / RECORD).exists():
+        return None
+    if json.loads((folder / RECORD).read_text(encoding="utf-8"))["status"] == "finished":
+        print(f"{folder} is finished: there is nothing left to do")
+        raise SystemExit(0)
+    return str(folder)
 
 
 def refuse_used(folder: Path) -> None:

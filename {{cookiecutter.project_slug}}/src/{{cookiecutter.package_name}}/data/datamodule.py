@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..config import Config
 from ..errors import ConfigError
+from ..training.cluster import first_goes_first
 from .augment import Augmentation
 from .opened import Inputs, Targets, open_prepared
 from .sampler import BatchSampler, Keys
@@ -44,7 +45,8 @@ class DataModule(LightningDataModule):
     def __init__(self, config: Config) -> None:
         super().__init__()
         data, folder = config.data, Path(config.paths.processed)
-        self.manifest, inputs, targets = open_prepared(data, Path(config.paths.raw), folder)
+        with first_goes_first():
+            self.manifest, inputs, targets = open_prepared(data, Path(config.paths.raw), folder)
         self.dataset = ArrayDataset(inputs, targets)
         self.splits = split(
             np.asarray(self.dataset.targets.open()),

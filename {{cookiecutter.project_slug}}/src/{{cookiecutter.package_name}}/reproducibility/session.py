@@ -17,6 +17,7 @@ from ..errors import ConfigError, RecordError
 from ..files import file_digest, write_bytes, write_json
 from ..runs import RECORD, REPORTS, VERIFICATION, refuse_used, write_config
 from ..training import resume
+from ..training.cluster import first_goes_first
 from . import record, source
 from .describe import describe
 from .digest import weights_digest
@@ -70,6 +71,7 @@ class Session:
         resume.clear(self.folder / "checkpoints")
 
 
+@first_goes_first()
 def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) -> Session:
     """Claim the run folder, find out whether its training begins or goes on, and write the record.
 
@@ -83,7 +85,7 @@ def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) ->
     """
     folder = Path(config.paths.run)
     checkpoints = folder / "checkpoints"
-    if getattr(rank_zero_only, "rank", 0):  # started by the first process, which has decided already
+    if getattr(rank_zero_only, "rank", 0):  # the first process has decided already
         return Session(folder, resume.newest_whole(checkpoints) if config.resume else None)
     lock = _claim(folder)
     if not config.resume:

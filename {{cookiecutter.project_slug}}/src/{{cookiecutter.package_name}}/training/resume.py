@@ -5,11 +5,14 @@ import time
 from pathlib import Path
 from typing import Any
 
+import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from ..errors import ConfigError
+from . import job
 from .checkpoint import CHECKSUM, checksum
+from .job import Due
 from .loop import batches_done, can_be_entered_here, forget_finished_epoch
 
 log = logging.getLogger(__name__)
@@ -21,21 +24,32 @@ _LOOK_EVERY = 10  # batches; processes have to agree on a save, which costs them
 class ResumePoint(Checkpoint):
     """Saves `resume-<batches>-<checksum>.ckpt` every so many seconds: inside an epoch where it can, or when one begins.
 
-    When SIGTERM arrives, a run of one process saves another where it stands, if it can be entered there.
+    When SIGTERM arrives, it saves another where the training stands. A Slurm job that has to end soon is put into the
+    queue again after that; job.py knows the signals.
+
+    Args:
+        folder: for the files.
+        every_seconds: how often it saves.
+        max_restarts: how often a Slurm job may be started again.
     """
 
-    def __init__(self, folder: str, every_seconds: float) -> None:
+    def __init__(self, folder: str, every_seconds: float, max_restarts: int) -> None:
         if not every_seconds >= 0:
             raise ConfigError(f"callbacks.resume_point.every_seconds={every_seconds} must be 0 or greater")
-        self.folder, self.every_seconds = Path(folder), every_seconds
+        if max_restarts < 0:
+            raise ConfigError(f"callbacks.resume_point.max_restarts={max_restarts} must be 0 or greater")
+        self.folder, self.every_seconds, self.max_restarts = Path(folder), every_seconds, max_restarts
         self._saved = time.monotonic()
-        self._due = False  # the same in all processes
+        self._due = Due.NOTHING  # the same in all processes
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        job.check_restarts(self.max_restarts)
+        if trainer.world_size > 1:
+            job.listen_to_sigterm()
         self._saved = time.monotonic()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._look_at_the_clock(trainer)
+        self._agree(trainer)
         if self._due and batches_done(trainer):
             forget_finished_epoch(trainer)
             self._save(trainer)
@@ -43,23 +57,29 @@ class ResumePoint(Checkpoint):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        stopping = trainer.received_sigterm and trainer.world_size == 1
-        if not stopping and not self._due and batches_done(trainer) % _LOOK_EVERY == 0:
-            self._look_at_the_clock(trainer)
+        alone = trainer.world_size == 1
+        if (alone and job.told()) or batches_done(trainer) % _LOOK_EVERY == 0:
+            self._agree(trainer)
+        stopping = alone and trainer.received_sigterm  # Lightning itself ends the run after this batch
         if (stopping or self._due) and can_be_entered_here(trainer):
             self._save(trainer)
 
-    def _look_at_the_clock(self, trainer: Trainer) -> None:
+    def _agree(self, trainer: Trainer) -> None:
         late = time.monotonic() - self._saved >= self.every_seconds
-        self._due = trainer.strategy.reduce_boolean_decision(late, all=False)
+        self._due = max(self._due, job.told(), Due.SAVE if late else Due.NOTHING)
+        if trainer.world_size > 1:
+            own = torch.tensor(self._due, device=trainer.strategy.root_device)
+            self._due = Due(int(trainer.strategy.reduce(own, reduce_op="max")))
 
     def _save(self, trainer: Trainer) -> None:
         name = f"resume-{batches_done(trainer):010d}-{CHECKSUM}.ckpt"
         trainer.save_checkpoint(self.folder / name, weights_only=False)
-        self._saved, self._due = time.monotonic(), False
         if trainer.is_global_zero:
             for path in resume_points(self.folder)[_KEPT:]:
                 path.unlink()
+        if self._due > Due.SAVE:
+            job.leave(self._due, self.max_restarts, str(self.folder.parent))
+        self._saved, self._due = time.monotonic(), Due.NOTHING
 
 
 def resume_points(folder: Path) -> list[Path]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import torch
 from hydra.utils import instantiate
 from lightning import Trainer
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 
 from ..config import Config, Reproducibility
 from ..errors import ConfigError
@@ -15,6 +16,7 @@ from ..tracking.loggers import build_loggers
 from ..tracking.steps import StepLoss
 from .callbacks import Reentry, StepSeed
 from .checkpoint import PlainContent, WholeFileIO
+from .cluster import environment
 from .history import History
 
 log = logging.getLogger(__name__)
@@ -64,7 +66,7 @@ def build_trainer(config: Config, public_config: dict[str, Any]) -> Trainer:
         use_distributed_sampler=False,  # data/sampler.py shares the batches itself
         callbacks=[Reentry(), StepSeed(config.seed), StepLoss(), history, content, *callbacks],
         logger=build_loggers(config.tracking, public_config, run),
-        plugins=[WholeFileIO()],
+        plugins=[WholeFileIO(), environment()],
         default_root_dir=run,
         num_sanity_val_steps=0,
         enable_model_summary=False,
@@ -80,6 +82,7 @@ def build_tester(config: Config) -> Trainer:
         accelerator = "cpu"
     return instantiate(
         {**config.trainer, "accelerator": accelerator, "devices": 1, "num_nodes": 1, "strategy": "auto"},
+        plugins=[LightningEnvironment()],  # whatever job this is part of
         deterministic=_deterministic(config.reproducibility),
         benchmark=not config.reproducibility.deterministic,
         logger=False,

@@ -1,0 +1,130 @@
+"""A job of a cluster: it finds its run again, and is queued again when it is told to stop.
+
+A handler only notes the signal. `ResumePoint` asks for it at the end of a batch, saves, and ends the run by `leave`.
+"""
+
+import logging
+import signal
+import subprocess
+from enum import IntEnum
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from ..config import Config
+from ..errors import TrainingError
+from ..processes import check_processes, rank, restarts, slurm_job
+from ..runs import run_of_this_job
+
+log = logging.getLogger(__name__)
+
+TRY_AGAIN = 75  # exit code, EX_TEMPFAIL of sysexits.h
+
+
+class Due(IntEnum):
+    """What a training has to do next. Of several processes, the one that has to do most decides for all."""
+
+    NOTHING = 0
+    SAVE = 1
+    END = 2  # whoever sent SIGTERM knows what comes next; a preempted job is queued again by Slurm itself
+    REQUEUE = 3
+
+
+_told = Due.NOTHING
+_submitit: Any = None  # its handler, which submits the same call again
+
+
+def start_job(config: Config) -> None:
+    """Note from now on when the job is told to stop, and have a job that was started again go on with its run.
+
+    It is called before torch is imported, because such a signal ends a process that has no handler.
+
+    Raises:
+        ConfigError: other processes were started than the configuration speaks of.
+    """
+    check_processes(config)
+    if slurm_job():
+        _listen_to_slurm()
+    config.resume = config.resume or run_of_this_job(Path(config.paths.run))
+
+
+def _listen_to_slurm() -> None:
+    """Note the signals that come some time before the job has to end: USR1, and USR2 in jobs of submitit."""
+    global _submitit
+    signal.signal(signal.SIGUSR1, _note)
+    handler = signal.getsignal(signal.SIGUSR2)
+    if callable(handler) and handler is not _note:
+        _submitit = handler
+        signal.signal(signal.SIGUSR2, _note)
+
+
+def listen_to_sigterm() -> None:
+    """Note SIGTERM too, in the training of several processes: they have to leave the loop at the same batch.
+
+    Lightning's own handler would send a message between two that the others expect. Alone, a process keeps that one.
+    """
+    signal.signal(signal.SIGTERM, _note)
+
+
+def told() -> Due:
+    """Return what the signals so far have told this process."""
+    return _told
+
+
+def check_restarts(most: int) -> None:
+    """Stop a job that was started again too often: something else than its time may be wrong.
+
+    Raises:
+        TrainingError: Slurm has started it again more than `most` times.
+    """
+    if slurm_job() and restarts() > most:
+        raise TrainingError(_too_often(most))
+
+
+def leave(due: Due, most: int, folder: str) -> None:
+    """End a run that is saved. All processes call it at the same batch; the first puts the job into the queue.
+
+    Args:
+        due: END or REQUEUE.
+        most: how often a job may be started again.
+        folder: of the run.
+
+    Raises:
+        SystemExit: always, but for the errors below.
+        TrainingError: the job was started again so often already, or Slurm refuses.
+    """
+    from lightning.pytorch.utilities.exceptions import SIGTERMException  # loads torch
+
+    if due == Due.END:
+        raise SIGTERMException
+    if _submitit is None and restarts() >= most:
+        raise TrainingError(_too_often(most))
+    if rank() == 0:
+        log.info("saved before job %s has to end: it is queued again, and goes on from here", slurm_job())
+        if _submitit is not None:
+            _submitit(signal.SIGUSR2, None)
+        _requeue(folder)
+    raise SystemExit(TRY_AGAIN)
+
+
+def _requeue(folder: str) -> None:
+    """Put the job into the queue again, which ends it."""
+    try:
+        subprocess.run(["scontrol", "requeue", str(slurm_job())], check=True, capture_output=True, text=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        reason = getattr(error, "stderr", "").strip() or error
+        raise TrainingError(
+            f"job {slurm_job()} cannot be queued again ({reason}): submit another one with resume={folder}"
+        ) from error
+
+
+def _too_often(most: int) -> str:
+    return (
+        f"job {slurm_job()} was started again {restarts()} times, which callbacks.resume_point.max_restarts={most} "
+        "limits: look into its log, then go on by a new job with resume=<run>"
+    )
+
+
+def _note(number: int, frame: FrameType | None) -> None:
+    global _told
+    _told = max(_told, Due.END if number == signal.SIGTERM else Due.REQUEUE)

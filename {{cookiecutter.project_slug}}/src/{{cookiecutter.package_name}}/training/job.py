@@ -9,12 +9,15 @@ import subprocess
 from enum import IntEnum
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..config import Config
 from ..errors import TrainingError
-from ..processes import check_processes, rank, restarts, slurm_job
+from ..processes import check_processes, restarts, slurm_job
 from ..runs import run_of_this_job
+
+if TYPE_CHECKING:  # a job listens to signals before torch is loaded
+    from lightning import Trainer
 
 log = logging.getLogger(__name__)
 
@@ -26,8 +29,8 @@ class Due(IntEnum):
 
     NOTHING = 0
     SAVE = 1
-    END = 2  # whoever sent SIGTERM knows what comes next; a preempted job is queued again by Slurm itself
-    REQUEUE = 3
+    END = 2  # by SIGTERM
+    REQUEUE = 3  # by a signal before the time is up
 
 
 _told = Due.NOTHING
@@ -58,12 +61,14 @@ def _listen_to_slurm() -> None:
         signal.signal(signal.SIGUSR2, _note)
 
 
-def listen_to_sigterm() -> None:
-    """Note SIGTERM too, in the training of several processes: they have to leave the loop at the same batch.
+def listen_to_sigterm(processes: int) -> None:
+    """Note SIGTERM too, in the training of a Slurm job, and of several processes anywhere.
 
-    Lightning's own handler would send a message between two that the others expect. Alone, a process keeps that one.
+    They have to leave the loop at the same batch: Lightning's own handler would send a message between two that the
+    others expect. A process that works for itself keeps that one.
     """
-    signal.signal(signal.SIGTERM, _note)
+    if processes > 1 or slurm_job():
+        signal.signal(signal.SIGTERM, _note)
 
 
 def told() -> Due:
@@ -81,30 +86,44 @@ def check_restarts(most: int) -> None:
         raise TrainingError(_too_often(most))
 
 
-def leave(due: Due, most: int, folder: str) -> None:
+def leave(due: Due, trainer: "Trainer", most: int, folder: str) -> None:
     """End a run that is saved. All processes call it at the same batch; the first puts the job into the queue.
 
     Args:
         due: END or REQUEUE.
+        trainer: whose processes wait for the first, because Slurm ends a job when one of them ends.
         most: how often a job may be started again.
         folder: of the run.
 
     Raises:
-        SystemExit: always, but for the errors below.
+        SystemExit: always, but for the errors below: with 75 where the job is queued again, with 143 after SIGTERM.
         TrainingError: the job was started again so often already, or Slurm refuses.
     """
     from lightning.pytorch.utilities.exceptions import SIGTERMException  # loads torch
 
-    if due == Due.END:
+    again = trainer.strategy.broadcast(due == Due.REQUEUE or _is_preempted())
+    if not again:
         raise SIGTERMException
     if _submitit is None and restarts() >= most:
         raise TrainingError(_too_often(most))
-    if rank() == 0:
+    if trainer.is_global_zero:
         log.info("saved before job %s has to end: it is queued again, and goes on from here", slurm_job())
         if _submitit is not None:
             _submitit(signal.SIGUSR2, None)
         _requeue(folder)
+    trainer.strategy.barrier()
     raise SystemExit(TRY_AGAIN)
+
+
+def _is_preempted() -> bool:
+    """Whether SIGTERM came from Slurm to have the job make room, and not to end it: then it is no longer running."""
+    if slurm_job() is None:
+        return False
+    try:
+        command = ["scontrol", "-o", "show", "job", str(slurm_job())]
+        return " JobState=RUNNING " in subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        return False
 
 
 def _requeue(folder: str) -> None:

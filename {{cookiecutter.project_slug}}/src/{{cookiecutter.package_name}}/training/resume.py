@@ -44,8 +44,7 @@ class ResumePoint(Checkpoint):
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         job.check_restarts(self.max_restarts)
-        if trainer.world_size > 1:
-            job.listen_to_sigterm()
+        job.listen_to_sigterm(trainer.world_size)
         self._saved = time.monotonic()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -78,7 +77,7 @@ class ResumePoint(Checkpoint):
             for path in resume_points(self.folder)[_KEPT:]:
                 path.unlink()
         if self._due > Due.SAVE:
-            job.leave(self._due, self.max_restarts, str(self.folder.parent))
+            job.leave(self._due, trainer, self.max_restarts, str(self.folder.parent))
         self._saved, self._due = time.monotonic(), Due.NOTHING
 
 

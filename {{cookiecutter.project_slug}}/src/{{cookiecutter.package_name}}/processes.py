@@ -8,8 +8,6 @@ import os
 from .config import Config
 from .errors import ConfigError
 
-_HOW = "docs/cluster.md tells how to start several processes"
-
 
 def launcher() -> str | None:
     """Return what has started several processes, `torchrun` or `srun`; None: one alone, or those of Lightning."""
@@ -71,22 +69,19 @@ def check_processes(config: Config) -> None:
         ConfigError: they differ, or nothing has started the processes of several nodes.
     """
     devices, nodes = config.trainer["devices"], config.trainer["num_nodes"]
-    wanted = (len(devices) if isinstance(devices, list) else devices) * nodes if devices not in ("auto", -1) else None
     by = launcher()
     if by is None:
         if nodes > 1:
-            raise ConfigError(f"trainer.num_nodes={nodes} needs torchrun or srun to start a process on each: {_HOW}")
+            raise ConfigError(
+                f"trainer.num_nodes={nodes} needs torchrun or srun to start processes on each: see docs/cluster.md"
+            )
         return
     started = int(os.environ["WORLD_SIZE" if by == "torchrun" else "SLURM_NTASKS"])
-    if by == "srun" and "SLURM_NTASKS_PER_NODE" not in os.environ:
+    each = os.environ.get("LOCAL_WORLD_SIZE" if by == "torchrun" else "SLURM_NTASKS_PER_NODE")
+    if each is None:
         raise ConfigError(f"srun --ntasks={started} leaves open how many start on a node: give --ntasks-per-node too")
-    if wanted != started:
+    if (len(devices) if isinstance(devices, list) else devices, nodes * int(each)) != (int(each), started):
         raise ConfigError(
-            f"{by} has started {started} processes, and trainer.devices={devices} trainer.num_nodes={nodes} speak of "
-            f"{wanted or 'any number'}: {_fitting(by, started)}"
+            f"{by} has started {started} processes, and trainer.devices={devices} trainer.num_nodes={nodes} speaks of "
+            f"others: give trainer=ddp trainer.devices={each} trainer.num_nodes={started // int(each)}"
         )
-
-
-def _fitting(by: str, started: int) -> str:
-    each = int(os.environ["LOCAL_WORLD_SIZE" if by == "torchrun" else "SLURM_NTASKS_PER_NODE"])
-    return f"give trainer=ddp trainer.devices={each} trainer.num_nodes={started // each}"

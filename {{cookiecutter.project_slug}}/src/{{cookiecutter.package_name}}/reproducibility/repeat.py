@@ -57,7 +57,7 @@ def train_again(before: dict[str, Any], project: Path, python: str, *more: str) 
         if _outside(value):
             raise RecordError(f"{key}={value} lies outside of the project, where a verification does not write")
     arguments = [item for item in command_arguments(before, again) if not _TRACKING.match(item)]
-    arguments += [*_places(before, project), "tracking=[none]", "resume=null", *more]
+    arguments += [*_places(before, project), *_processes(before), "tracking=[none]", "resume=null", *more]
     shutil.rmtree(project / again, ignore_errors=True)
     print(f"training again at commit {before['git']['commit'][:12]}; recorded: {_seconds(before)}", file=sys.stderr)
     command = [python, recorded["script"], *arguments]
@@ -74,6 +74,12 @@ def left_out(before: dict[str, Any]) -> list[str]:
     """Return what the run may have used and the record does not hold."""
     files = before["git"]["left_out"] if before["git"] else []
     return [f"{item['path']} is not in the record, because it is {item['reason']}" for item in files]
+
+
+def _processes(before: dict[str, Any]) -> list[str]:
+    """Return the arguments that start as many processes here as there were on several nodes: they share it alike."""
+    devices, nodes = before["config"]["trainer"]["devices"], before["config"]["trainer"]["num_nodes"]
+    return [f"trainer.devices={devices * nodes}", "trainer.num_nodes=1"] if nodes > 1 else []
 
 
 def _places(before: dict[str, Any], project: Path) -> list[str]:
@@ -136,7 +142,9 @@ def outer_environment() -> dict[str, str]:
     """Return the environment without what this process added, and without the way to this folder's own code."""
     own = {"src", str(Path("src").resolve())}
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path not in own]
-    outer = {name: value for name, value in os.environ.items() if name not in ("HYDRA_FULL_ERROR", "PYTHONPATH")}
+    # a job's processes are not those of the command
+    job = re.compile(r"HYDRA_FULL_ERROR|PYTHONPATH|SLURM_.*|TORCHELASTIC_.*|(LOCAL_|GROUP_|NODE_)?RANK|WORLD_SIZE")
+    outer = {name: value for name, value in os.environ.items() if not job.fullmatch(name)}
     return {**outer, "PYTHONPATH": os.pathsep.join(paths)} if paths else outer
 
 

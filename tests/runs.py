@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from conftest import digest, run
+from conftest import code_blocks, digest, run
 
 SHORT = "tracking=none model=mlp training.epochs=2"
 # A resume point wherever one may be, so that a kill lands between all kinds of steps.
@@ -99,6 +99,13 @@ def last_states(project: Path, folders: list[Path]) -> dict[Path, str]:
     command = [project / ".venv" / "bin" / "python", "-c", _STATE, *map(str, folders)]
     result = subprocess.run(command, capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL)
     return {Path(folder): digest for folder, digest in json.loads(result.stdout).items()}
+
+
+def documented(project: Path, page: str, beginning: str) -> str:
+    """Return the command of a page in docs/ that begins so, to run it as it is printed."""
+    lines = "\n".join(code_blocks((project / "docs" / page).read_text())).splitlines()
+    [found] = [line for line in lines if line.startswith(beginning)]
+    return found.partition("  #")[0].strip()
 
 
 def record(folder: Path) -> dict[str, Any]:

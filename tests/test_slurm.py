@@ -11,12 +11,12 @@ import pytest
 import slurm
 from conftest import run
 from loopback import until
-from runs import outcome, record, train
+from runs import documented, outcome, record, train
 
 pytestmark = pytest.mark.slow
 # Long enough to be stopped in; the points of every 30 seconds never come, so each is one that a signal has caused.
 LONG = "tracking=none model=mlp model.dropout=0.2 training.batch_size=256 training.epochs=50"
-TWO_NODES = "trainer=ddp trainer.devices=1 trainer.num_nodes=2"
+TWO_NODES = "trainer=ddp trainer.devices=1 trainer.num_nodes=2"  # as docs/cluster.md says
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,8 @@ def command(cluster: slurm.Cluster, project: Path, line: str, check: bool = True
 
 def submit(cluster: slurm.Cluster, project: Path, arguments: str, options: str = "") -> tuple[str, Path]:
     """Submit scripts/train.sbatch, and return the job's number and its run's folder."""
-    job = command(cluster, project, f"sbatch --parsable {options} scripts/train.sbatch {arguments}").stdout.strip()
+    line = documented(project, "cluster.md", "sbatch scripts/train.sbatch").replace("training.lr=0.01", arguments)
+    job = command(cluster, project, line.replace("sbatch", f"sbatch --parsable {options}", 1)).stdout.strip()
     return job, project / "outputs" / f"slurm-{job}"
 
 
@@ -104,6 +105,8 @@ def test_a_job_that_others_go_before_goes_on(cluster: slurm.Cluster, shared_proj
 def test_processes_on_two_nodes(cluster: slurm.Cluster, shared_project: Path) -> None:
     """The same bits as two processes on one machine, also when they are told to stop and are queued again."""
     arguments = f"{LONG} training.epochs=30"
+    printed = documented(shared_project, "cluster.md", "sbatch --nodes=2")
+    assert printed == f"sbatch --nodes=2 scripts/train.sbatch {TWO_NODES}"
     alone = train(shared_project, f"{arguments} trainer=ddp", "two-processes")
     job, folder = submit(cluster, shared_project, f"{arguments} {TWO_NODES}", "--nodes=2 --job-name=bash")
     trains(folder)
@@ -131,7 +134,8 @@ def test_a_sweep_is_an_array_of_jobs(cluster: slurm.Cluster, shared_project: Pat
     """One of its jobs is told that its time is up; it goes on. Another seed ends with other bits."""
     environment = {**os.environ, **cluster.environment}
     environment["PATH"] = f"{shared_project}/.venv/bin:{cluster.environment['PATH']}"
-    sweep = f"python train.py -m hydra/launcher=slurm {LONG} seed=42,1 hydra.sweep.dir=outputs/sweep"
+    line = documented(shared_project, "cluster.md", "python train.py -m hydra/launcher=slurm")
+    sweep = line.replace("training.lr=0.01,0.001", f"{LONG} seed=42,1 hydra.sweep.dir=outputs/sweep")
     process = subprocess.Popen(
         sweep.split(), cwd=shared_project, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
         process_group=0,

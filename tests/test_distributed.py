@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from conftest import metrics, run
 from loopback import free_port, until
-from runs import OFTEN, SHORT, outcome, record, train
+from runs import OFTEN, SHORT, documented, outcome, record, train
 
 pytestmark = pytest.mark.slow
 # Without batch normalization, whose statistics each process makes of its own share, and without dropout.
@@ -80,8 +80,9 @@ def test_one_process_and_two_agree(shared_project: Path, plain: str) -> None:
 
 def test_torchrun_shares_one_run(shared_project: Path, two: Path) -> None:
     """The folder has its name from torchrun; what a run writes is there once; and the bits are those of Lightning's."""
-    torchrun(shared_project, DDP, "--standalone --nproc-per-node=2")
-    [folder] = (shared_project / "outputs").glob("torchrun-*")
+    line = documented(shared_project, "cluster.md", "torchrun --nproc-per-node=2")
+    run(line.replace("trainer=ddp", DDP), shared_project)
+    [folder] = (shared_project / "outputs").glob("torchrun-*-*")
     assert outcome(folder) == outcome(two)
     assert len(record(folder)["sessions"]) == 1
     logs = {path.name for path in folder.glob("*.log")}
@@ -91,17 +92,15 @@ def test_torchrun_shares_one_run(shared_project: Path, two: Path) -> None:
 
 def test_two_nodes_of_torchrun_and_a_tracker(shared_project: Path, two: Path) -> None:
     """Two agents that meet on loopback, as on two machines. One process tracks for all."""
-    options = (
-        f"--nnodes=2 --nproc-per-node=1 --rdzv-id=nodes --rdzv-backend=c10d --rdzv-endpoint=127.0.0.1:{free_port()}"
-    )
-    arguments = f"{DDP.replace('tracking=none', 'tracking=tensorboard')} trainer.devices=1 trainer.num_nodes=2"
-    agents = [agent(shared_project, f"{options} train.py {arguments}") for _ in range(2)]
+    line = documented(shared_project, "cluster.md", "torchrun --nnodes=2").removeprefix("torchrun ")
+    line = line.replace("29400", str(free_port())).replace("trainer=ddp", DDP.replace("=none", "=tensorboard"))
+    agents = [agent(shared_project, line) for _ in range(2)]
     said = [each.communicate(timeout=120)[0] for each in agents]
     assert [each.returncode for each in agents] == [0, 0], said
-    folder = shared_project / "outputs" / "torchrun-nodes"
+    folder = shared_project / "outputs" / "torchrun-first"
     assert outcome(folder) == outcome(two)
     assert len(list(folder.glob("tensorboard/events*"))) <= 2  # of the training, and of the test
-    verified = run("python -m my_project verify outputs/torchrun-nodes", shared_project, PYTHONPATH="src")
+    verified = run("python -m my_project verify outputs/torchrun-first", shared_project, PYTHONPATH="src")
     assert "reproduced bit for bit" in verified.stdout
 
 

@@ -75,7 +75,7 @@ def test_a_stream_over_s3(shared_project: Path, windowed: dict[str, str], upload
             request = urllib.request.Request(f"{server}/my-bucket{name}", data=content, headers=kind, method="PUT")
             urllib.request.urlopen(request, timeout=30)
         keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
-        arguments = f"{STREAM} data.remote=s3://my-bucket/digits"
+        arguments = f"{STREAM} data.remote=s3://my-bucket/digits data.num_workers=1"
         assert outcome(train(shared_project, arguments, "s3", AWS_ENDPOINT_URL=server, **keys)) == windowed
 
 

@@ -101,3 +101,10 @@ def test_a_stream_without_its_package_is_refused(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(sys.modules[check.__module__], "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"data.storage=arrow needs .* datasets, .*pip install -e '.\[stream\]'"):
         check(composed("data.storage=arrow", "data.shard_bytes=10000", "data.window=2"))
+
+
+def test_shards_and_streams_are_chosen_by_one_word(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[check.__module__], "find_spec", lambda name: name)
+    found = [check(composed(f"storage={name}")).data for name in ("one_file", "shards", "stream")]
+    assert [data.shard_bytes for data in found] == [None, 2**26, 2**26]
+    assert [(data.window, data.storage) for data in found] == [(None, "npy"), (None, "npy"), (2, "arrow")]

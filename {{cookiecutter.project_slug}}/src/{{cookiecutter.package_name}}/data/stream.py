@@ -12,7 +12,6 @@ import numpy as np
 
 from ..config import Data
 from ..errors import DataError
-from ..secrets import mask
 from .arrays import HeldArray, Shards
 from .prepare import MANIFEST, describes
 
@@ -92,7 +91,7 @@ def fetch_manifest(data: Data) -> tuple[dict[str, Any], HeldArray]:
         manifest = json.loads(_content(place, MANIFEST))
         if not describes(manifest, data):
             raise DataError(
-                f"data.remote={mask(place)} holds data that was prepared from other settings: prepare it with those "
+                f"data.remote={place} holds data that was prepared from other settings: prepare it with those "
                 "of this run and copy the folder there"
             )
     with _explained(place, "targets.npy"):
@@ -122,8 +121,8 @@ def _explained(place: str, name: str) -> Iterator[None]:
     except DataError:
         raise
     except Exception as error:
-        reason = mask(str(error) or type(error).__name__).splitlines()[0]
+        reason = (str(error) or type(error).__name__).splitlines()[0]
         raise DataError(
-            f"{mask(_join(place, name))} cannot be read ({reason}): give the address of a folder that prepare.py made, "
+            f"{_join(place, name)} cannot be read ({reason}): give the address of a folder that prepare.py made, "
             "as in data.remote=https://host/folder"
         ) from error

@@ -51,8 +51,6 @@ def test_shards_change_no_bit_and_a_seed_does(shared_project: Path) -> None:
     assert outcome(train(shared_project, SHARDS, "shards")) == whole
     assert len(list((shared_project / PROCESSED).glob("inputs-*.npy"))) == 12
     assert outcome(train(shared_project, f"{SHARDS} seed=7", "seed")) != whole
-    other = outcome(train(shared_project, f"{SHARDS} data.window=2", "another-order"))
-    assert other["model.safetensors"] != whole["model.safetensors"]
 
 
 def test_a_stream_gives_the_bits_of_mapped_shards(
@@ -60,8 +58,6 @@ def test_a_stream_gives_the_bits_of_mapped_shards(
 ) -> None:
     assert outcome(streamed) == windowed
     assert not (shared_project / PROCESSED).exists()  # nothing was prepared or copied
-    local = train(shared_project, f"{STREAM} paths.processed={uploaded}", "local")
-    assert outcome(local) == windowed
     assert {name for name in record(streamed)["data"]["prepared"] if name.startswith("inputs")} == {
         path.name for path in uploaded.glob("*.arrow")
     }
@@ -92,23 +88,21 @@ def test_a_streamed_run_is_verified_from_its_record(shared_project: Path, stream
     assert "reproduced bit for bit" in run("python -m my_project verify outputs/streamed", shared_project).stdout
 
 
-@pytest.mark.parametrize("damage", ["address", "settings", "altered"])
+@pytest.mark.parametrize("damage", ["missing", "altered"])
 def test_what_is_wrong_with_an_address_is_said_in_one_sentence(
     shared_project: Path, uploaded: Path, tmp_path: Path, damage: str
 ) -> None:
     folder = shutil.copytree(uploaded, tmp_path / "digits")
-    arguments, mend = STREAM, "give the address of a folder that prepare.py made"
-    if damage == "address":
+    shard, mend = folder / "inputs-00003.arrow", "inputs-00003.arrow is not the file that manifest.json names"
+    if damage == "missing":
         (folder / "manifest.json").unlink()
-    elif damage == "settings":
-        arguments, mend = STREAM.replace("shard_bytes=10000", "shard_bytes=20000"), "prepared from other settings"
+        mend = "give the address of a folder that prepare.py made"
     else:
-        shard, mend = folder / "inputs-00003.arrow", "inputs-00003.arrow is not the file that manifest.json names"
         content = shard.read_bytes()
         shard.write_bytes(content[:5000] + bytes([content[5000] ^ 1]) + content[5001:])
     with served(partial(SimpleHTTPRequestHandler, directory=folder)) as place:
         name = f"hydra.run.dir=outputs/{damage}"
-        result = run(f"python train.py {arguments} data.remote={place} {name}", shared_project, check=False)
+        result = run(f"python train.py {STREAM} data.remote={place} {name}", shared_project, check=False)
     assert result.returncode == 1
     assert mend in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1

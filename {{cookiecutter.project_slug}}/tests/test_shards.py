@@ -1,17 +1,21 @@
 """Shards and windows: the same rows wherever they lie, and an order that is a function of seed and epoch."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from package_name.check import check
-from package_name.data.arrays import HeldArray, MappedShards
+from package_name.data.arrays import MappedArray, MappedShards
 from package_name.data.readers import Examples
 from package_name.data.sampler import BatchSampler
 from package_name.data.shards import ShardWriter
 from package_name.data.statistics import mean_and_deviation
+from package_name.data.stream import StreamedShards, fetch_manifest
 from package_name.data.windows import Window, WindowedOrder
+from package_name.errors import DataError
 
 from .test_config import composed
 
@@ -37,11 +41,10 @@ def test_rows_and_statistics_are_the_same_for_any_size(tmp_path: Path, shard_byt
     assert np.array_equal(shards.rows(positions), INPUTS[positions])
     assert shards.rows(positions[:0]).shape == (0, 1, 4, 4)
     train = np.arange(0, 1000, 3)
-    for ours, whole in zip(
-        mean_and_deviation(shards, train), mean_and_deviation(HeldArray(INPUTS), train), strict=True
-    ):
-        assert ours.tobytes() == whole.tobytes()
-    assert np.allclose(mean_and_deviation(shards, train)[1], INPUTS[train].std())
+    np.save(tmp_path / "whole.npy", INPUTS)
+    found, whole = mean_and_deviation(shards, train), mean_and_deviation(MappedArray(tmp_path / "whole.npy"), train)
+    assert [part.tobytes() for part in found] == [part.tobytes() for part in whole]
+    assert np.allclose(found[1], INPUTS[train].std())
 
 
 def test_one_file_is_what_numpy_writes(tmp_path: Path) -> None:
@@ -51,11 +54,8 @@ def test_one_file_is_what_numpy_writes(tmp_path: Path) -> None:
 
 def test_a_stream_gives_the_rows_and_refuses_others(tmp_path: Path) -> None:
     pytest.importorskip("datasets", reason="the extra `stream` is not installed")
-    from package_name.data.stream import StreamedShards
-    from package_name.errors import DataError
-
     writer = written(tmp_path, "data.shard_bytes=1600", "data.window=2", "data.storage=arrow")
-    manifest = {
+    manifest: dict[str, Any] = {
         "files": sorted(path.name for path in tmp_path.iterdir()),
         "shards": writer.description(),
         "examples": 1000,
@@ -67,6 +67,14 @@ def test_a_stream_gives_the_rows_and_refuses_others(tmp_path: Path) -> None:
     manifest["shards"]["content_sha256"][3] = "0" * 64
     with pytest.raises(DataError, match=r"inputs-00003.arrow is not the file that manifest.json names"):
         StreamedShards(str(tmp_path), manifest, kept=2).rows(np.array([301]))
+
+
+def test_an_address_of_other_data_is_refused(tmp_path: Path) -> None:
+    data = check(composed()).data
+    data.remote, settings = str(tmp_path), {"name": "digits", "shard_bytes": 1600}
+    (tmp_path / "manifest.json").write_text(json.dumps({"version": 1, "settings": settings}))
+    with pytest.raises(DataError, match=r"data.remote=.* holds data that was prepared from other settings"):
+        fetch_manifest(data)
 
 
 def windowed(seed: int, epoch: int, start: tuple[int, int] = (0, 0)) -> list[list[int]]:

@@ -5,14 +5,20 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 
 from package_name.check import check
 from package_name.errors import ConfigError
 
 from .conftest import ROOT, Command
 
-GROUPS = ("data", "model", "training", "trainer", "reproducibility", "callbacks", "experiment", "debug", "sweep")
-CHOICES = [f"{group}={path.stem}" for group in GROUPS for path in sorted((ROOT / "configs" / group).glob("*.yaml"))]
+GROUPS = ("data", "folds", "model", "training", "trainer", "reproducibility", "callbacks", "experiment", "debug", "sweep")
+CHOICES = [
+    f"{group}={path.stem}"
+    for group in GROUPS
+    for path in sorted((ROOT / "configs" / group).glob("*.yaml"))
+    if "search" not in OmegaConf.load(path)  # of the command tune
+]
 
 
 def composed(*overrides: str, name: str = "snapshot"):  # type: ignore[no-untyped-def]
@@ -35,6 +41,9 @@ def test_every_choice_composes_and_passes_the_check(choice: str) -> None:
         ("training.optimizer=addam", "it must be one of adamw, adam, sgd"),
         ("+training.learning_rate=0.1", "the nearest is training.lr"),
         ("data.validation_fraction=1.5", "it must be between 0 and 1"),
+        ("data.folds=5", "data.folds=5 and data.fold=None do not fit together"),
+        ("data.fold=0", "data.folds=None and data.fold=0 do not fit together"),
+        ("sweep=search", "tune sweep="),
         ("training.scheduler=plateau", "reproducibility=fast"),
         ("seed=-1", "seed=-1 is out of range"),
         ("model.channels=abc", "model.channels=abc"),

@@ -83,6 +83,22 @@ def test_splits_are_disjoint_stratified_and_follow_the_seed() -> None:
     assert not np.array_equal(splits["test"], other["test"])
 
 
+def test_folds_are_disjoint_stratified_and_leave_the_test_alone() -> None:
+    targets = np.repeat([0, 1, 2], [301, 100, 99])
+    plain = split(targets, 0, 0.2, 0.1, seed=1)
+    folds = [split(targets, 0, 0.2, 0.1, seed=1, folds=5, fold=fold) for fold in range(5)]
+    rest = np.union1d(plain["train"], plain["validation"])
+    assert np.array_equal(np.sort(np.concatenate([fold["validation"] for fold in folds])), rest)
+    counts = [np.bincount(targets[fold["validation"]]) for fold in folds]
+    assert (np.ptp(counts, axis=0) <= 1).all()
+    for fold in folds:
+        assert np.array_equal(fold["test"], plain["test"])
+        assert np.array_equal(np.union1d(fold["train"], fold["validation"]), rest)
+        assert not np.intersect1d(fold["train"], fold["validation"]).size
+    other = split(targets, 0, 0.2, 0.1, seed=2, folds=5, fold=0)
+    assert not np.array_equal(other["validation"], folds[0]["validation"])
+
+
 def test_a_larger_subset_holds_a_smaller() -> None:
     positions = np.arange(5, 105)
     small, large = subset(positions, 10, seed=1), subset(positions, 30, seed=1)

@@ -169,6 +169,11 @@ def _check_together(config: Config) -> None:
             f"data.validation_fraction={data.validation_fraction} and data.test_fraction={data.test_fraction} "
             "leave nothing to train on: their sum must be below 1"
         )
+    if (data.folds is None) != (data.fold is None) or (data.folds or 0) <= (data.fold or -1):
+        raise ConfigError(
+            f"data.folds={data.folds} and data.fold={data.fold} do not fit together: give both, "
+            "and count the folds from 0, as in data.folds=5 data.fold=4"
+        )
     if (config.restore.mode == "fresh") != (config.restore.run is None):
         raise ConfigError(
             f"restore={config.restore.mode} and restore.run={config.restore.run} do not fit together: "

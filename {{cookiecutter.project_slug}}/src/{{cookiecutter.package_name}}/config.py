@@ -54,6 +54,9 @@ class Data:
     num_workers: int = field(metadata=_at_least(0))
     persistent_workers: bool  # keep them from one epoch to the next
     start_method: str | None = field(metadata=_one_of("fork", "spawn", "forkserver"))  # of workers; null: Python's own
+    # k-fold cross-validation; see docs/data.md
+    folds: int | None = field(default=None, metadata=_at_least(2))
+    fold: int | None = field(default=None, metadata=_at_least(0))  # which of them is the validation
     # data beyond memory, see docs/streaming.md
     shard_bytes: int | None = field(default=None, metadata=_at_least(1))  # split the inputs into files; null: one file
     window: int | None = field(default=None, metadata=_at_least(1))  # shards shuffled together; null: all examples

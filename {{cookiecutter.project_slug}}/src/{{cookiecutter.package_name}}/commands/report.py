@@ -1,4 +1,4 @@
-"""`report`, `compare` and `archive`: what others read of a run, and what is kept of it."""
+"""`report`, `compare`, `spread` and `archive`: what others read of a run, and what is kept of it."""
 
 import argparse
 from pathlib import Path
@@ -23,6 +23,13 @@ def add(commands: Any) -> None:
     compare.add_argument("other", type=Path, help="folder of another finished run")
     compare.add_argument("--output", type=Path, help="the page (default: outputs/compare-<run>-<run>.html)")
     compare.set_defaults(command=_compare)
+    spread = commands.add_parser(
+        "spread",
+        help="mean and spread of the metrics of several runs, as of folds or seeds",
+        description="Of all runs in a folder; std is the sample standard deviation: docs/data.md.",
+    )
+    spread.add_argument("folder", type=Path, help="folder of a sweep")
+    spread.set_defaults(command=_spread)
     archive = commands.add_parser(
         "archive",
         help="pack a run as an RO-Crate, archives/<run>.crate.zip",
@@ -45,6 +52,13 @@ def _compare(arguments: argparse.Namespace) -> int:
     names = "-".join(path.resolve().name for path in (arguments.run, arguments.other))
     output = arguments.output or Path("outputs", f"compare-{names}.html")
     print(f"{write_comparison(arguments.run, arguments.other, output)}\n{output}")
+    return 0
+
+
+def _spread(arguments: argparse.Namespace) -> int:
+    from ..report.spread import spread
+
+    print("\n".join(spread(arguments.folder)))
     return 0
 
 

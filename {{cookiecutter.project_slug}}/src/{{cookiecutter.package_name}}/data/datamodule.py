@@ -54,6 +54,8 @@ class DataModule(LightningDataModule):
             data.validation_fraction,
             data.test_fraction,
             config.seed,
+            data.folds,
+            data.fold,
         )
         if data.train_examples is not None:
             self.splits["train"] = subset(self.splits["train"], data.train_examples, config.seed)

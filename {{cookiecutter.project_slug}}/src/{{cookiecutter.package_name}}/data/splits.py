@@ -8,7 +8,13 @@ Splits = dict[str, np.ndarray]  # name -> positions of its examples (n,), int64
 
 
 def split(
-    targets: np.ndarray, official_test: int, validation_fraction: float, test_fraction: float, seed: int
+    targets: np.ndarray,
+    official_test: int,
+    validation_fraction: float,
+    test_fraction: float,
+    seed: int,
+    folds: int | None = None,
+    fold: int | None = None,
 ) -> Splits:
     """Assign every example to one split.
 
@@ -18,16 +24,21 @@ def split(
         validation_fraction: share of the remaining examples, of each class, for validation.
         test_fraction: likewise for the test; not used where there is an official test set.
         seed: another seed draws other examples; the counts stay.
+        folds: into so many parts, of each class, training and validation together are shared out; None: by the
+            fraction. The test is the same in all.
+        fold: which part is the validation, from 0.
     """
     own = len(targets) - official_test
     order = np.random.Generator(np.random.Philox(key=derive(seed, "split"))).permutation(own)
     parts: dict[str, list[np.ndarray]] = {"train": [], "validation": [], "test": []}
-    for label in np.unique(targets[:own]):
+    for number, label in enumerate(np.unique(targets[:own])):
         members = order[targets[order] == label]
         validation, test = _counts(len(members), validation_fraction, 0 if official_test else test_fraction)
-        parts["validation"].append(members[:validation])
         parts["test"].append(members[validation : validation + test])
-        parts["train"].append(members[validation + test :])
+        rest = np.concatenate([members[:validation], members[validation + test :]])
+        start, stop = (0, validation) if folds is None or fold is None else _bounds(len(rest), folds, fold, number)
+        parts["validation"].append(rest[start:stop])
+        parts["train"].append(np.concatenate([rest[:start], rest[stop:]]))
     splits = {name: np.sort(np.concatenate(members)) for name, members in parts.items()}
     if official_test:
         splits["test"] = np.arange(own, len(targets))
@@ -59,3 +70,9 @@ def split_counts(
 
 def _counts(members: int, validation_fraction: float, test_fraction: float) -> tuple[int, int]:
     return round(members * validation_fraction), round(members * test_fraction)
+
+
+def _bounds(members: int, folds: int, fold: int, number: int) -> tuple[int, int]:
+    """Return first and last position (exclusive) of a fold among the members of class `number`."""
+    part = (fold + number) % folds  # so that the larger parts of the classes are not all in the first folds
+    return members * part // folds, members * (part + 1) // folds

@@ -10,13 +10,13 @@ ANSWERS = json.loads(r"""{{ cookiecutter | jsonify }}""")
 # What a package of that name would hide: the project's own scripts and folders, and all that is installed with it.
 OWN = {"configs", "configure", "data", "docs", "evaluate", "models", "notebooks"}
 OWN |= {"prepare", "reports", "src", "test", "tests", "train", "variants"}
+OWN |= {"archives", "build", "dist", "lightning_logs", "logs", "mlruns", "outputs"}
 # Projects of these names exist and are installed beside this one.
 DISTRIBUTIONS = {"hydra-core", "python-dotenv", "pytorch-lightning", "scikit-learn", "pre-commit", "dvc-s3", "dvc-gs"}
 # Devices of Windows, and what YAML does not read as a text
 NOT_NAMES = {"aux", "con", "nul", "prn", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
 NOT_NAMES |= {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
-# Quotes, escapes, braces, `$(...)`, backticks and tags mean something in TOML, YAML, Python, the shell or HTML; what is
-# no character (half a surrogate pair, say) cannot be written to a file, or not read again.
+# Quotes, escapes, braces, `$(...)`, backticks and tags mean something to some file; half a surrogate pair is no text.
 UNSAFE = re.compile(r"[\"\\`${}<>\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 # No dot or hyphen at an end, since the package's metadata and the citation are refused with such an address
 EMAIL = r"[\w+%-]+(\.[\w+%-]+)*@([A-Za-z0-9]+(-+[A-Za-z0-9]+)*\.)+[A-Za-z0-9]+(-+[A-Za-z0-9]+)*(?<=[\w-]{2})"
@@ -64,8 +64,7 @@ def problems(answers: dict[str, str]) -> list[str]:
             f"package_name={package!r} would hide a package, a script or a folder of the project; choose another name"
         )
 
-    email = answers["author_email"]
-    if not re.fullmatch(EMAIL, email, flags=re.ASCII) or len(email) > 200:
+    if not re.fullmatch(EMAIL, email := answers["author_email"], flags=re.ASCII) or len(email) > 200:
         found.append(f"author_email={email!r} is not an e-mail address; write it as in you@example.com")
 
     version = answers["python_version"]

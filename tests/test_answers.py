@@ -19,7 +19,7 @@ REFUSED = {
     ],
     "package_name": [
         "my-project", "class", "match", "json", "torch", "hydra", "yaml", "train", "configs", "1st", "x" * 51,
-        "aux", "yes",
+        "aux", "yes", "outputs",
     ],
     "project_name": [
         'say "hi"', "back\\slash", "line\nbreak", "$(reboot)", "`reboot`", "{x}", "<b>", " ", "\u200b", "x" * 201,

@@ -33,7 +33,7 @@ EXTREME = {
     "author_name": f"O'Brien, {_TEXT}",
     "author_email": "a+b%c_d.e-f@x-y.z9.de",
     "project_slug": "s" * 38 + "-" + "9" * 41,
-    "package_name": "outputs",
+    "package_name": "p" + "_9" * 24,
 }
 MORE = int(os.environ.get("EXAMPLES", "1"))
 PLAIN = {

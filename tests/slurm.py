@@ -23,8 +23,9 @@ while [ $# -gt 0 ]; do
     if [ "$1" = -j ]; then
         scontrol -o show job "$2" 2>/dev/null | while read -r line; do
             field() { grep -oP "(?<= $1=)\S+" <<<" $line" | head -1; }
-            id=$(field ArrayJobId || field JobId)
-            task=$(field ArrayTaskId || true)
+            id=$(field ArrayJobId)
+            task=$(field ArrayTaskId)
+            id=${id:-$(field JobId)}
             echo "$id${task:+_$task}|$(field JobState)|$(field NodeList)"
         done
         shift

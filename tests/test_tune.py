@@ -138,6 +138,7 @@ def test_the_best_trial_becomes_an_experiment(shared_project: Path, whole: Path)
 
 def test_a_hopeless_trial_is_stopped(shared_project: Path) -> None:
     sweep = SEARCH.replace("{low: 1.0e-4, high: 1.0e-1, log: true}", "{choices: [0.03, 1.0e-9]}")
+    sweep = sweep.replace("    training.batch_size: {choices: [32, 64]}\n", "")
     sweep = sweep.replace("pruner: none", "pruner: median").replace("trials: 3", "trials: 4")
     (shared_project / "configs" / "sweep" / "hopeless.yaml").write_text(sweep)
     settings = "model=mlp tracking=[none] training.epochs=40"

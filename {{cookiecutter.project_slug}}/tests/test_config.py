@@ -12,7 +12,18 @@ from package_name.errors import ConfigError
 
 from .conftest import ROOT, Command
 
-GROUPS = ("data", "folds", "model", "training", "trainer", "reproducibility", "callbacks", "experiment", "debug", "sweep")
+GROUPS = (
+    "data",
+    "folds",
+    "model",
+    "training",
+    "trainer",
+    "reproducibility",
+    "callbacks",
+    "experiment",
+    "debug",
+    "sweep",
+)
 CHOICES = [
     f"{group}={path.stem}"
     for group in GROUPS

@@ -185,3 +185,18 @@ def test_a_job_that_fails_says_why(cluster: slurm.Cluster, shared_project: Path)
     )
     assert failed.returncode == 1
     assert failed.stderr.splitlines()[-1].startswith("error: a run of the sweep has failed: training.lr=-1.0 is out of")
+
+
+def test_a_search_as_an_array_of_jobs(cluster: slurm.Cluster, shared_project: Path) -> None:
+    """Two jobs share one study; each trial is trained once."""
+    sweep = shared_project / "configs" / "sweep" / "search.yaml"
+    sweep.write_text(sweep.read_text().replace("trials: 20", "trials: 3"))
+    line = documented(shared_project, "search.md", "sbatch --array")
+    line = line.replace("--array=1-4", "--parsable --array=1-2").replace("model=mlp", "model=mlp tracking=[none]")
+    job = command(cluster, shared_project, line.replace("python -m", "PYTHONPATH=src python -m")).stdout.strip()
+    for task in (1, 2):
+        assert cluster.ended(f"{job}_{task}") == "COMPLETED"
+    runs = sorted((shared_project / "outputs" / "studies" / "search" / "trials").glob("*/run.json"))
+    assert [path.parent.name for path in runs] == ["0000", "0001", "0002"]
+    assert {record(path.parent)["status"] for path in runs} == {"finished"}
+    assert len({record(path.parent)["weights_sha256"] for path in runs}) == 3

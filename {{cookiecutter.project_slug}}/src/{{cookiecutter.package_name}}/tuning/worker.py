@@ -1,6 +1,7 @@
 """One process that works on a study: it trains trial after trial, each by a `train.py` of its own."""
 
 import csv
+import os
 import subprocess
 import sys
 import time
@@ -68,8 +69,10 @@ def _train(trial: optuna.Trial, settings: list[str], run: Path, metric: str) -> 
             pass
     if not (run / RECORD).exists() or read(run)["status"] != "finished":
         command = [sys.executable, "train.py", *settings, f"hydra.run.dir={quoted(run)}", "resume=auto"]
+        # a trial is not the job that the search may be: it must not have that queued again when it is stopped
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
         with run.with_suffix(".log").open("ab") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
     reported: dict[int, float] = {}
     try:
         while True:

@@ -14,7 +14,6 @@ import pytest
 from browser import page as browser_page
 from conftest import ANSWERS, CHOICES, ROOT, TEMPLATE, THIS_PYTHON, Render, run
 from loopback import served
-from playwright.sync_api import Page
 
 DOCS = ROOT / "docs"
 NAV = [name for name in re.findall(r"[\w/]+\.md", (ROOT / "mkdocs.yml").read_text()) if (DOCS / name).exists()]
@@ -206,10 +205,7 @@ def addresses(built: Path) -> list[str]:
     return sorted(str(path.parent.relative_to(built)) for path in built.rglob("index.html"))
 
 
-def fits(page: Page) -> bool:
-    """Whether the page is not wider than its window."""
-    fit: bool = page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    return fit
+FITS = "document.documentElement.scrollWidth <= window.innerWidth"  # the page is not wider than its window
 
 
 @pytest.mark.slow
@@ -230,14 +226,14 @@ def test_every_page_in_a_browser(built: Path, address: str) -> None:
             assert page.evaluate("document.body.dataset.mdColorScheme") == ("slate" if dark else "default")
             for width in (360, 800, 1280):
                 page.set_viewport_size({"width": width, "height": 900})
-                assert fits(page), f"{name} at {width}"
+                page.wait_for_function(FITS, timeout=5000)  # the sidebar slides to its place
             anchors = page.evaluate("[...document.querySelectorAll('[id]')].map(one => one.id)")
             known[page.url.split("#")[0]] = set(anchors)
             wanted.update(page.evaluate("[...document.querySelectorAll('a[href]')].map(one => one.href)"))
         assert not errors
         page.goto(f"{address}/")
         page.evaluate("document.querySelector('h1').style.width = '2000px'")
-        assert not fits(page)  # and it would be seen
+        assert not page.evaluate(FITS)  # and it would be seen
     inside = [link for link in wanted if link.startswith(address)]
     assert len(known) > 50
     assert len(inside) > 500

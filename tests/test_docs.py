@@ -224,7 +224,7 @@ def test_every_page_in_a_browser(built: Path, address: str) -> None:
             page.goto(f"{address}/{name}/")
             assert page.title()
             assert page.evaluate("document.body.dataset.mdColorScheme") == ("slate" if dark else "default")
-            for width in (360, 800, 1280):
+            for width in (360, 1280):
                 page.set_viewport_size({"width": width, "height": 900})
                 page.wait_for_function(FITS, timeout=5000)  # the sidebar slides to its place
             anchors = page.evaluate("[...document.querySelectorAll('[id]')].map(one => one.id)")

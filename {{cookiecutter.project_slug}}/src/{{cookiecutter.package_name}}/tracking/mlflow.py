@@ -3,6 +3,7 @@
 import logging
 import os
 import time
+from contextlib import AbstractContextManager, nullcontext
 from importlib.metadata import version
 from pathlib import Path
 
@@ -47,12 +48,9 @@ class MLflow(MLFlowLogger):
     ) -> None:
         for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
-        super().__init__(
-            experiment_name,
-            run_name=folder,
-            tracking_uri=os.environ.get("MLFLOW_TRACKING_URI") or store,
-            run_id=run_id,
-        )
+        address = os.environ.get("MLFLOW_TRACKING_URI") or store
+        with _alone(address):
+            super().__init__(experiment_name, run_name=folder, tracking_uri=address, run_id=run_id)
         self._folder, self._model_name = Path(folder), model_name
 
     @property
@@ -149,3 +147,9 @@ class MLflow(MLFlowLogger):
             pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _NEEDED],
             metadata={key: value for key, value in run.tags().items() if value} | {"classes": interface["classes"]},
         )
+
+
+def _alone(address: str) -> AbstractContextManager[object]:
+    """Return what keeps others out while a local database is made: two processes that make it at once both fail."""
+    prefix = "sqlite:///"
+    return FileLock(f"{address.removeprefix(prefix)}.lock") if address.startswith(prefix) else nullcontext()

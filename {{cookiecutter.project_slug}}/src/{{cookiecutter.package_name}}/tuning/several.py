@@ -4,6 +4,7 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from ..errors import ConfigError, TrainingError
 
@@ -38,10 +39,10 @@ def on_ray(command: list[str], workers: int, address: str) -> None:
     """
     if find_spec("ray") is None:
         raise ConfigError(f"--ray {address} needs the package ray, which is not installed: pip install -e '.[ray]'")
-    import ray
+    import ray  # type: ignore[import-not-found, unused-ignore]
 
-    here = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {}
-    ray.init(address=address, log_to_driver=True, **here)
+    here: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {}
+    ray.init(address=address, **here)
     try:
         task = ray.remote(num_cpus=1)(subprocess.run)
         folder = Path.cwd()

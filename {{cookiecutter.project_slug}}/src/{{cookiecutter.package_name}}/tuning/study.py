@@ -14,6 +14,7 @@ from optuna.pruners import BasePruner, MedianPruner, NopPruner
 from optuna.samplers import TPESampler
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Search
@@ -39,7 +40,7 @@ def open_study(folder: Path, search: Search, seed: int, overrides: list[str]) ->
         study = optuna.create_study(
             storage=JournalStorage(JournalFileBackend(str(folder / "journal.log"))),
             study_name="study",
-            direction=search.direction,
+            direction=StudyDirection[search.direction.upper()],
             pruner=_pruner(search),
             load_if_exists=True,
         )
@@ -62,11 +63,11 @@ def claim(study: optuna.Study, search: Search, seed: int, folder: Path) -> tuple
     process alone repeats a search exactly, interruptions or not, and a restart does not repeat trials.
     """
     with FileLock(folder / ".lock"):
-        for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-            _give_back(study, trial, folder)
-        trials = study.get_trials(deepcopy=False)
-        waiting = any(trial.state == TrialState.WAITING for trial in trials)
-        runs = {trial.user_attrs[RUN] for trial in trials if RUN in trial.user_attrs}
+        for running in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            _give_back(study, running, folder)
+        known = study.get_trials(deepcopy=False)
+        waiting = any(each.state == TrialState.WAITING for each in known)
+        runs = {each.user_attrs[RUN] for each in known if RUN in each.user_attrs}
         if not waiting and len(runs) >= search.trials:
             return None
         study.sampler = TPESampler(seed=derive(seed, "search", len(runs)) & 0xFFFFFFFF)

@@ -3,6 +3,7 @@
 import csv
 import io
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -41,7 +42,7 @@ def write_summary(study: optuna.Study, folder: Path) -> None:
             writer.writerow([*told, *(trial.params.get(key) for key in keys), trial.user_attrs.get(FAILURE)])
     write_text(folder / "trials.csv", table.getvalue())
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    drawings = {"values": pictures.plot_intermediate_values}
+    drawings: dict[str, Callable[[optuna.Study], object]] = {"values": pictures.plot_intermediate_values}
     if complete:
         drawings |= {"history": pictures.plot_optimization_history, "settings": pictures.plot_slice}
     if len({trial.value for trial in complete}) > 1:

@@ -54,6 +54,7 @@ def test_every_choice_composes_and_passes_the_check(choice: str) -> None:
         ("data.validation_fraction=1.5", "it must be between 0 and 1"),
         ("data.folds=5", "data.folds=5 and data.fold=None do not fit together"),
         ("data.fold=0", "data.folds=None and data.fold=0 do not fit together"),
+        ("folds=five data.fold=5", "data.folds=5 and data.fold=5 do not fit together"),
         ("sweep=search", "tune sweep="),
         ("training.scheduler=plateau", "reproducibility=fast"),
         ("seed=-1", "seed=-1 is out of range"),
@@ -74,7 +75,7 @@ def test_every_choice_composes_and_passes_the_check(choice: str) -> None:
 )
 def test_a_bad_value_is_named(override: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
-        check(composed("data=digits", "model=cnn", override))
+        check(composed("data=digits", "model=cnn", *override.split()))
     assert message in str(error.value)
     assert len(str(error.value).splitlines()) == 1
 

@@ -11,6 +11,7 @@ import pytest
 from package_name.data.arrays import MappedArray
 from package_name.data.sampler import BatchSampler
 from package_name.data.splits import split, subset
+from package_name.errors import ConfigError
 
 from .conftest import Command
 
@@ -95,8 +96,23 @@ def test_folds_are_disjoint_stratified_and_leave_the_test_alone() -> None:
         assert np.array_equal(fold["test"], plain["test"])
         assert np.array_equal(np.union1d(fold["train"], fold["validation"]), rest)
         assert not np.intersect1d(fold["train"], fold["validation"]).size
+    sizes = [len(fold["validation"]) for fold in folds]
+    assert max(sizes) - min(sizes) <= 3
     other = split(targets, 0, 0.2, 0.1, seed=2, folds=5, fold=0)
     assert not np.array_equal(other["validation"], folds[0]["validation"])
+
+
+def test_folds_leave_an_official_test_set_alone() -> None:
+    folds = [split(np.tile([0, 1], 50), 20, 0.25, 0.5, seed=1, folds=4, fold=fold) for fold in range(4)]
+    assert np.array_equal(np.sort(np.concatenate([fold["validation"] for fold in folds])), np.arange(80))
+    assert all(np.array_equal(fold["test"], np.arange(80, 100)) for fold in folds)
+
+
+def test_more_folds_than_examples_of_a_class_are_refused() -> None:
+    targets = np.repeat([0, 1], [50, 4])
+    assert len(split(targets, 0, 0.2, 0.1, seed=1, folds=4, fold=3)["validation"])
+    with pytest.raises(ConfigError, match=r"data.folds=5 is more than the 4 examples .* class number 1"):
+        split(targets, 0, 0.2, 0.1, seed=1, folds=5, fold=0)
 
 
 def test_a_larger_subset_holds_a_smaller() -> None:

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ..errors import ConfigError
 from ..training.randomness import derive
 
 Splits = dict[str, np.ndarray]  # name -> positions of its examples (n,), int64
@@ -27,6 +28,9 @@ def split(
         folds: into so many parts, of each class, training and validation together are shared out; None: by the
             fraction. The test is the same in all.
         fold: which part is the validation, from 0.
+
+    Raises:
+        ConfigError: a class has fewer examples than there are folds.
     """
     own = len(targets) - official_test
     order = np.random.Generator(np.random.Philox(key=derive(seed, "split"))).permutation(own)
@@ -36,6 +40,11 @@ def split(
         validation, test = _counts(len(members), validation_fraction, 0 if official_test else test_fraction)
         parts["test"].append(members[validation : validation + test])
         rest = np.concatenate([members[:validation], members[validation + test :]])
+        if folds is not None and len(rest) < folds:
+            raise ConfigError(
+                f"data.folds={folds} is more than the {len(rest)} examples outside the test that class number {label} "
+                "has, and each fold needs one: choose fewer folds"
+            )
         start, stop = (0, validation) if folds is None or fold is None else _bounds(len(rest), folds, fold, number)
         parts["validation"].append(rest[start:stop])
         parts["train"].append(np.concatenate([rest[:start], rest[stop:]]))

@@ -8,9 +8,11 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from ..data.prepare import MANIFEST
+from ..data.splits import split
 from ..errors import CardError
 from ..reproducibility import record as records
 from ..training.randomness import derive
@@ -42,7 +44,8 @@ def write_model_card(run: Path, test: Path) -> None:
     if record["status"] != "finished":
         raise CardError(f"{run} is not finished, so there is nothing to write about: dvc repro goes on with it")
     config = record["config"]
-    manifest = json.loads((Path(config["paths"]["processed"]) / MANIFEST).read_text(encoding="utf-8"))
+    processed = Path(config["paths"]["processed"])
+    manifest = json.loads((processed / MANIFEST).read_text(encoding="utf-8"))
     results = read_results(test, config["data"]["classes"], derive(config["seed"], "bootstrap"))
     project, source = read_project(), read_source(config["data"]["name"])
     card = ModelCard.from_template(
@@ -53,6 +56,7 @@ def write_model_card(run: Path, test: Path) -> None:
         record=record,
         config=config,
         manifest=manifest,
+        splits=_split_counts(config, np.load(processed / "targets.npy"), manifest["official_test_examples"]),
         results=results,
         weakest=_weakest(results),
         mistakes=results.mistakes[:_SHOWN_MISTAKES],
@@ -98,6 +102,14 @@ def _metadata(
             for name, title, score in scores
         ],
     )
+
+
+def _split_counts(config: dict[str, Any], targets: np.ndarray, official_test: int) -> dict[str, int]:
+    """Return how many examples each split of the run has, before `data.train_examples`; a fold has its own counts."""
+    data = config["data"]
+    fractions = data["validation_fraction"], data["test_fraction"]
+    splits = split(targets, official_test, *fractions, config["seed"], data.get("folds"), data.get("fold"))
+    return {name: len(positions) for name, positions in splits.items()}
 
 
 def _weakest(results: Results) -> str | None:

@@ -26,9 +26,9 @@ def add(commands: Any) -> None:
     spread = commands.add_parser(
         "spread",
         help="mean and spread of the metrics of several runs, as of folds or seeds",
-        description="Of all runs in a folder; std is the sample standard deviation: docs/data.md.",
+        description="Says what the runs differ in; std is the sample standard deviation: docs/data.md.",
     )
-    spread.add_argument("folder", type=Path, help="folder of a sweep")
+    spread.add_argument("folders", type=Path, nargs="+", metavar="RUN", help="finished run, or folder of a sweep")
     spread.set_defaults(command=_spread)
     archive = commands.add_parser(
         "archive",
@@ -58,7 +58,7 @@ def _compare(arguments: argparse.Namespace) -> int:
 def _spread(arguments: argparse.Namespace) -> int:
     from ..report.spread import spread
 
-    print("\n".join(spread(arguments.folder)))
+    print("\n".join(spread(arguments.folders)))
     return 0
 
 

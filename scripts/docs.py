@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 import yaml
 from cookiecutter.main import cookiecutter
 from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files, InclusionLevel
 from mkdocs.structure.pages import Page
 
@@ -18,6 +19,7 @@ PACKAGE = PROJECT / "src" / "my_project"
 _LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 
 
+@event_priority(100)  # before mkdocstrings, which looks for the project's folder in its own on_config
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """Generate the project with the default answers, and complete the navigation."""
     shutil.rmtree(FOLDER, ignore_errors=True)

@@ -24,7 +24,7 @@ demo: setup  ## Generate a project with the defaults in demo/, install it, run i
 	$(MAKE) -C demo/my-project setup run
 	cd demo/my-project && .venv/bin/dvc metrics show
 
-test: setup  ## Run every test: style, rendering, then real installs and trainings (about 40 minutes)
+test: setup  ## Run every test: style, rendering, then real installs and trainings (about an hour)
 	$(BIN)/pytest --numprocesses 2 --dist loadfile
 
 quick: setup  ## Run the tests that take seconds

@@ -115,7 +115,11 @@ class Cluster:
         return self.state(number)
 
     def start_now(self, number: str) -> None:
-        """Start a job that waits for its time."""
+        """Start a job that waits for its time, as it does for two minutes after it was queued again.
+
+        What its earlier start still reports, as its processes end, Slurm would take for the end of the new one.
+        """
+        time.sleep(3)
         command = ["scontrol", "update", f"JobId={number}", "StartTime=now"]
         subprocess.run(command, env={**os.environ, **self.environment}, capture_output=True)
 

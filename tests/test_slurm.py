@@ -15,7 +15,7 @@ from runs import documented, outcome, record, train
 
 pytestmark = pytest.mark.slow
 # Long enough to be stopped in; the points of every 30 seconds never come, so each is one that a signal has caused.
-LONG = "tracking=none model=mlp model.dropout=0.2 training.batch_size=256 training.epochs=50"
+LONG = "tracking=none model=mlp model.dropout=0.2 training.batch_size=256 training.epochs=250"
 TWO_NODES = "trainer=ddp trainer.devices=1 trainer.num_nodes=2"  # as docs/cluster.md says
 
 

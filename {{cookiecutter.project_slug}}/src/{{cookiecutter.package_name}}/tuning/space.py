@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 from optuna import Trial
 
 from ..check import check, check_search
@@ -40,7 +40,7 @@ def read(overrides: list[str]) -> tuple[Search, int, list[str]]:
     first = {key: ends(parameter)[0] for key, parameter in search.space.items()}
     for key, parameter in search.space.items():
         for value in ends(parameter):
-            _check_trial([*shared, *as_overrides({**first, key: value})])
+            check(_composed([*shared, *as_overrides({**first, key: value})]))
     return search, cfg.seed, shared
 
 
@@ -79,14 +79,6 @@ def _check_parameter(key: str, parameter: Parameter) -> None:
         raise ConfigError(f"{name}.log=true needs low above 0 and no step: it has low={low}, step={parameter.step}")
 
 
-def _check_trial(overrides: Iterable[str]) -> None:
-    cfg = _composed(overrides)
-    if "search" in cfg:
-        with open_dict(cfg):
-            del cfg["search"]
-    check(cfg)
-
-
 def _composed(overrides: Iterable[str]) -> DictConfig:
     with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
-        return compose("config", overrides=list(overrides), return_hydra_config=False)
+        return compose("config", overrides=list(overrides))

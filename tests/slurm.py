@@ -7,8 +7,8 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from loopback import free_port, until
@@ -68,6 +68,7 @@ PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 NodeName=n[1-2] NodeHostname={host} NodeAddr=127.0.0.1 Port=[{first}-{second}] CPUs=4 CoresPerSocket=4 RealMemory=2000
 PartitionName=main Nodes=n[1-2] Default=YES MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=REQUEUE GraceTime=60
+PartitionName=hasty Nodes=n[1-2] MaxTime=INFINITE State=UP PriorityTier=1 PreemptMode=REQUEUE GraceTime=0
 PartitionName=urgent Nodes=n[1-2] MaxTime=INFINITE State=UP PriorityTier=10 PreemptMode=OFF
 """
 
@@ -86,6 +87,7 @@ class Cluster:
 
     folder: Path
     environment: dict[str, str]
+    nodes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)  # the daemon of each
 
     def call(self, *command: str) -> str:
         """Return what one of Slurm's commands prints."""
@@ -122,6 +124,17 @@ class Cluster:
         time.sleep(3)
         command = ["scontrol", "update", f"JobId={number}", "StartTime=now"]
         subprocess.run(command, env={**os.environ, **self.environment}, capture_output=True)
+
+    def break_down(self, node: str, job: str) -> None:
+        """Kill all of a job on a node, and the node's daemon, and say so, as Slurm does when it no longer answers."""
+        listed = self.call("scontrol", "listpids", job, node).splitlines()[1:]
+        tasks = {int(line.split()[0]) for line in listed}
+        managers = {int(Path(f"/proc/{task}/stat").read_text().rpartition(")")[2].split()[1]) for task in tasks}
+        self.nodes[node].kill()
+        for process in (*(managers - tasks), *tasks):  # who would report the end of the tasks first
+            with suppress(ProcessLookupError):
+                os.kill(process, signal.SIGKILL)
+        self.call("scontrol", "update", f"NodeName={node}", "State=DOWN", "Reason=failed")
 
 
 @contextmanager
@@ -166,6 +179,8 @@ def cluster(folder: Path) -> Iterator[Cluster]:
                         stdin=subprocess.DEVNULL,
                     )
                 )  # fmt: skip
+            if command[0] == "slurmd":
+                found.nodes[command[-1]] = started[-1]
             if command is munged:
                 until((folder / "munge.socket").exists, 10)
         until(lambda: _idle(found) == 2, 30)

@@ -16,6 +16,7 @@ from runs import documented, outcome, record, train
 pytestmark = pytest.mark.slow
 # Long enough to be stopped in; the points of every 30 seconds never come, so each is one that a signal has caused.
 LONG = "tracking=none model=mlp model.dropout=0.2 training.batch_size=256 training.epochs=250"
+EACH_SECOND = "callbacks.resume_point.every_seconds=1"
 TWO_NODES = "trainer=ddp trainer.devices=1 trainer.num_nodes=2"  # as docs/cluster.md says
 
 
@@ -99,6 +100,20 @@ def test_a_job_that_others_go_before_goes_on(cluster: slurm.Cluster, shared_proj
     assert cluster.ended(job) == "COMPLETED"
     assert cluster.job(job)["Restarts"] == "1"
     went_on(folder)
+    assert outcome(folder) == outcome(reference)
+
+
+def test_a_job_that_is_killed_for_others_goes_on(cluster: slurm.Cluster, shared_project: Path, reference: Path) -> None:
+    """Preempted in a partition that gives no grace time: from the newest resume point."""
+    job, folder = submit(cluster, shared_project, f"{LONG} {EACH_SECOND}", "--partition=hasty")
+    until(lambda: any(folder.glob("checkpoints/resume-*.ckpt")), 120)
+    urgent = command(
+        cluster, shared_project, "sbatch --parsable --partition=urgent --nodes=2 --exclusive --wrap true"
+    ).stdout.strip()
+    assert cluster.ended(urgent) == "COMPLETED"
+    assert cluster.ended(job) == "COMPLETED"
+    went_on(folder)
+    assert "saved before" not in log_of(shared_project, job)
     assert outcome(folder) == outcome(reference)
 
 
@@ -200,3 +215,26 @@ def test_a_search_as_an_array_of_jobs(cluster: slurm.Cluster, shared_project: Pa
     assert [path.parent.name for path in runs] == ["0000", "0001", "0002"]
     assert {record(path.parent)["status"] for path in runs} == {"finished"}
     assert len({record(path.parent)["weights_sha256"] for path in runs}) == 3
+
+
+def test_a_run_by_hand_on_a_node(cluster: slurm.Cluster, shared_project: Path) -> None:
+    """In a terminal, as docs/cluster.md says: its folder is its own, not that of a job."""
+    before = set(shared_project.glob("outputs/*/*/run.json"))
+    training = "python train.py debug=fast tracking=none"
+    command(cluster, shared_project, f"script --quiet --return --command 'srun --pty bash -c \"{training}\"' /dev/null")
+    (written,) = set(shared_project.glob("outputs/*/*/run.json")) - before
+    assert re.fullmatch(r"outputs/\d{4}-\d\d-\d\d/[-0-9a-f]+/run.json", str(written.relative_to(shared_project)))
+    assert record(written.parent)["status"] == "finished"
+
+
+def test_a_job_whose_node_fails_goes_on(cluster: slurm.Cluster, shared_project: Path, reference: Path) -> None:
+    """The last test of the cluster: it has one node fewer then."""
+    job, folder = submit(cluster, shared_project, f"{LONG} {EACH_SECOND}")
+    until(lambda: any(folder.glob("checkpoints/resume-*.ckpt")), 120)
+    node = cluster.job(job)["BatchHost"]
+    cluster.break_down(node, job)
+    until(lambda: cluster.job(job)["Restarts"] == "1", every=0.2)
+    assert cluster.ended(job) == "COMPLETED"
+    assert cluster.job(job)["BatchHost"] != node
+    went_on(folder)
+    assert outcome(folder) == outcome(reference)

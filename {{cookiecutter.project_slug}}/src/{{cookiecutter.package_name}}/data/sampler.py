@@ -16,7 +16,7 @@ class BatchSampler(Sampler[Keys]):
     """Yields the epoch and one array of positions per step: this process's share of the global batch.
 
     Args:
-        positions: the examples of the split, shape (n,).
+        positions: the examples of the split, shape (n,), of any type of integers.
         batch_size: examples per step over all processes.
         seed: shuffles each epoch in its own way, and leaves out its last, incomplete batch; None keeps the order and
             yields every example.
@@ -59,6 +59,6 @@ class BatchSampler(Sampler[Keys]):
             order = generator.permutation(self.positions)
         for batch in range(self.start[1] if epoch == self.start[0] else 0, len(self)):
             first = batch * self.batch_size
-            positions = order[first : first + self.batch_size][self.rank :: self.processes]
+            positions = order[first : first + self.batch_size][self.rank :: self.processes].astype(np.int64)
             self.digests[batch] = f"{zlib.crc32(positions.tobytes()):08x}"
             yield epoch, positions

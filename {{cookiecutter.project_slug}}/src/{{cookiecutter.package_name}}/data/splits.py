@@ -5,7 +5,8 @@ import numpy as np
 from ..errors import ConfigError
 from ..training.randomness import derive
 
-Splits = dict[str, np.ndarray]  # name -> positions of its examples (n,), int64
+Splits = dict[str, np.ndarray]  # name -> positions of its examples, ascending (n,), int32 where they fit, else int64
+_NAMES = ("train", "validation", "test")
 
 
 def split(
@@ -33,12 +34,14 @@ def split(
         ConfigError: a class has fewer examples than there are folds.
     """
     own = len(targets) - official_test
-    order = np.random.Generator(np.random.Philox(key=derive(seed, "split"))).permutation(own)
-    parts: dict[str, list[np.ndarray]] = {"train": [], "validation": [], "test": []}
-    for number, label in enumerate(np.unique(targets[:own])):
-        members = order[targets[order] == label]
+    # All of this is done in the smallest types that will do: with millions of examples it is what memory goes to.
+    order = np.arange(own, dtype=_position_type(len(targets)))
+    np.random.Generator(np.random.Philox(key=derive(seed, "split"))).shuffle(order)
+    labels = targets[:own].astype(np.min_scalar_type(targets.max(initial=0)))[order]
+    assigned = np.zeros(own, np.uint8)  # of each example: where its split stands in _NAMES
+    for number, label in enumerate(np.unique(labels)):
+        members = order[labels == label]
         validation, test = _counts(len(members), validation_fraction, 0 if official_test else test_fraction)
-        parts["test"].append(members[validation : validation + test])
         rest = np.concatenate([members[:validation], members[validation + test :]])
         if folds is not None and len(rest) < folds:
             raise ConfigError(
@@ -46,11 +49,11 @@ def split(
                 "has, and each fold needs one: choose fewer folds"
             )
         start, stop = (0, validation) if folds is None or fold is None else _bounds(len(rest), folds, fold, number)
-        parts["validation"].append(rest[start:stop])
-        parts["train"].append(np.concatenate([rest[:start], rest[stop:]]))
-    splits = {name: np.sort(np.concatenate(members)) for name, members in parts.items()}
+        assigned[rest[start:stop]] = _NAMES.index("validation")
+        assigned[members[validation : validation + test]] = _NAMES.index("test")
+    splits = {name: np.flatnonzero(assigned == number).astype(order.dtype) for number, name in enumerate(_NAMES)}
     if official_test:
-        splits["test"] = np.arange(own, len(targets))
+        splits["test"] = np.arange(own, len(targets), dtype=order.dtype)
     return splits
 
 
@@ -75,6 +78,10 @@ def split_counts(
     pairs = [_counts(int(count), validation_fraction, 0 if official else test_fraction) for count in class_counts]
     validation, test = (sum(column) for column in zip(*pairs, strict=True))
     return {"train": int(class_counts.sum()) - validation - test, "validation": validation, "test": official or test}
+
+
+def _position_type(examples: int) -> type[np.signedinteger]:
+    return np.int32 if examples <= np.iinfo(np.int32).max else np.int64
 
 
 def _counts(members: int, validation_fraction: float, test_fraction: float) -> tuple[int, int]:

@@ -50,7 +50,7 @@ def _check_splits(config: Config, earlier: dict[str, Any]) -> None:
         if value != then[key]:
             raise ConfigError(
                 f"{key}={value} splits the data in another way than restore.run={config.restore.run} did, so examples "
-                f"that it was trained on would be in the test: {key}={then[key]}"
+                f"that it was trained on would be in the validation or the test: {key}={then[key]}"
             )
 
 

@@ -1,14 +1,17 @@
 """A search: interrupted, in several processes, with Ray, with hopeless trials, and its best trial as an experiment."""
 
 import csv
+import os
 import re
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
 from conftest import code_blocks, digest, metrics, run
+from loopback import free_port, until
 from runs import record, train
 
 pytestmark = pytest.mark.slow
@@ -154,15 +157,39 @@ def test_a_hopeless_trial_is_stopped(shared_project: Path) -> None:
         assert record(study / "trials" / name)["status"] == "running", "it came to its end"
 
 
-def test_a_search_on_ray(shared_project: Path) -> None:
+def test_a_search_on_ray(shared_project: Path, tmp_path: Path) -> None:
+    """On a cluster for this search alone, and on one that is there already, whose processes know nothing of it."""
+    environment = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": "0" * 64}
     sweep = SEARCH.replace("trials: 3", "trials: 2")
     (shared_project / "configs" / "sweep" / "two.yaml").write_text(sweep)
-    command = f"python -m my_project tune sweep=two {SETTINGS} --ray local --workers 2"
-    run(command, shared_project, PYTHONPATH="src", RAY_USAGE_STATS_ENABLED="0")
-    study = shared_project / "outputs" / "studies" / "two"
-    assert sorted(trials(study)) == ["0000", "0001"]
-    for name in ("0000", "0001"):
-        assert record(study / "trials" / name)["status"] == "finished"
+    port = free_port()
+    command = f"python -m my_project tune sweep=two {SETTINGS} --workers 2"
+    unreachable = run(f"{command} --ray 127.0.0.1:{port}", shared_project, check=False, PYTHONPATH="src")
+    assert unreachable.returncode == 2
+    assert unreachable.stderr.startswith(f"error: --ray 127.0.0.1:{port} cannot be reached")
+    absent = run(f"{command} --ray auto", shared_project, check=False, PYTHONPATH="src", **environment)
+    assert absent.stderr.splitlines()[-1].startswith("error: --ray auto finds no cluster")
+    # no other process lives in its folder, and its name has to be short: sockets lie there
+    with tempfile.TemporaryDirectory(prefix="ray-") as folder, (tmp_path / "log").open("w") as log:
+        head = f".venv/bin/ray start --head --block --port={port} --num-cpus=2 --temp-dir={folder}"
+        daemon = subprocess.Popen(
+            head.split(),
+            cwd=shared_project,
+            env={**os.environ, **environment, "PYTHONPATH": ""},
+            stdout=log,
+            stderr=log,
+        )
+        try:
+            until(lambda: "Ray runtime started" in (tmp_path / "log").read_text(), 60)
+            run(f"{command} --ray 127.0.0.1:{port}", shared_project, PYTHONPATH="src", **environment)
+        finally:
+            daemon.terminate()
+            daemon.wait(60)
+    run(f"{command} --study outputs/local --ray local", shared_project, PYTHONPATH="src", **environment)
+    for study in (shared_project / "outputs" / "studies" / "two", shared_project / "outputs" / "local"):
+        assert sorted(trials(study)) == ["0000", "0001"]
+        for name in ("0000", "0001"):
+            assert record(study / "trials" / name)["status"] == "finished"
 
 
 @pytest.mark.parametrize(

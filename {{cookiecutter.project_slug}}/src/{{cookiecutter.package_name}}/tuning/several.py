@@ -1,5 +1,6 @@
 """Several processes that work on one study: on this machine, or where Ray starts them."""
 
+import socket
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -31,25 +32,46 @@ def on_ray(command: list[str], workers: int, address: str) -> None:
     Args:
         command: arguments of Python, run in the project's folder, which all machines share at the same path.
         workers: how many tasks.
-        address: of the cluster; `local` starts one on this machine.
+        address: `host:port` of the cluster's head; `auto` is the cluster that this machine belongs to, and `local`
+            starts one on this machine.
 
     Raises:
-        ConfigError: Ray is not installed.
+        ConfigError: Ray is not installed, or no cluster answers.
         TrainingError: a task failed; it has said why.
     """
     if find_spec("ray") is None:
         raise ConfigError(f"--ray {address} needs the package ray, which is not installed: pip install -e '.[ray]'")
+    if ":" in address:
+        _check_reachable(address)
     import ray  # type: ignore[import-not-found, unused-ignore]
 
     here: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {}
-    ray.init(address=address, **here)
+    folder = Path.cwd()
+    code = {"env_vars": {"PYTHONPATH": str(folder / "src")}}  # a cluster's processes know nothing of this one's
+    try:
+        ray.init(address=address, runtime_env=code, **here)
+    except ConnectionError as error:
+        raise ConfigError(
+            f"--ray {address} finds no cluster that takes this process: ray start --head starts one, and one that asks "
+            "for a token wants RAY_AUTH_MODE=token here too"
+        ) from error
     try:
         task = ray.remote(num_cpus=1)(subprocess.run)
-        folder = Path.cwd()
         started = [task.remote([sys.executable, *command], cwd=folder) for _ in range(workers)]
         _all_well([done.returncode for done in ray.get(started)])
     finally:
         ray.shutdown()
+
+
+def _check_reachable(address: str) -> None:
+    """Refuse an address where nothing listens: Ray would wait there without end."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host, int(port)), timeout=10).close()
+    except (OSError, ValueError, OverflowError) as error:
+        raise ConfigError(
+            f"--ray {address} cannot be reached ({error}): give host:port of the cluster's head"
+        ) from error
 
 
 def _all_well(codes: list[int]) -> None:

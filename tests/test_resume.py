@@ -19,16 +19,16 @@ pytestmark = pytest.mark.slow
 BASE = f"tracking=none model=mlp model.dropout=0.2 {OFTEN}"
 # What a run can be interrupted in, and how many random moments of each are tried.
 SERIES = {
-    "schedule-per-step": ("training.epochs=150", 8),
+    "schedule-per-step": ("training.epochs=75", 6),
     "early-stopping-and-best": (
         "callbacks=early_stopping callbacks.early_stopping.patience=20 training.epochs=150 training.lr=0.001",
-        8,
-    ),
-    "accumulation-and-schedule-per-epoch": (
-        "training.epochs=150 training.accumulate=3 training.scheduler=exponential",
         6,
     ),
-    "short-epochs": ("training.epochs=300 training.batch_size=256", 6),
+    "accumulation-and-schedule-per-epoch": (
+        "training.epochs=75 training.accumulate=3 training.scheduler=exponential",
+        6,
+    ),
+    "short-epochs": ("training.epochs=150 training.batch_size=256", 6),
     "accumulation-that-never-fits": ("training.epochs=100 training.accumulate=4 callbacks=best", 4),
     "double-precision-portable": ("training.epochs=80 trainer.precision=64-true reproducibility=portable", 4),
     "several-validations-per-epoch": (
@@ -37,9 +37,9 @@ SERIES = {
     ),
     "workers-and-augmentation": (
         "training.epochs=20 data.num_workers=2 data.shift=1 data.flip=true model=cnn trainer.check_val_every_n_epoch=2",
-        8,
+        6,
     ),
-    "two-processes": ("training.epochs=20 trainer=ddp callbacks=early_stopping", 8),
+    "two-processes": ("training.epochs=20 trainer=ddp callbacks=early_stopping", 6),
 }
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGINT)
 

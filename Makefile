@@ -25,7 +25,7 @@ demo: setup  ## Generate a project with the defaults in demo/, install it, run i
 	cd demo/my-project && .venv/bin/dvc metrics show
 
 test: setup  ## Run every test: style, rendering, then real installs and trainings (about an hour)
-	$(BIN)/pytest --numprocesses 2 --dist loadfile
+	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 quick: setup  ## Run the tests that take seconds
 	$(BIN)/pytest -m "not slow"

@@ -36,10 +36,10 @@ SERIES = {
         6,
     ),
     "workers-and-augmentation": (
-        "training.epochs=20 data.num_workers=2 data.shift=1 data.flip=true model=cnn trainer.check_val_every_n_epoch=2",
+        "training.epochs=12 data.num_workers=2 data.shift=1 data.flip=true model=cnn trainer.check_val_every_n_epoch=2",
         6,
     ),
-    "two-processes": ("training.epochs=20 trainer=ddp callbacks=early_stopping", 6),
+    "two-processes": ("training.epochs=10 trainer=ddp callbacks=early_stopping", 6),
 }
 SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGINT)
 

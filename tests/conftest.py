@@ -30,7 +30,7 @@ THIS_PYTHON = "{}.{}".format(*sys.version_info)
 
 # What the tests were started with must not reach what they start: threads would contradict a project's settings, and a
 # make that a make calls prints in another way.
-for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTEST_ADDOPTS"):
     os.environ.pop(_name, None)
 
 Render = Callable[..., Path]

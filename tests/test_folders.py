@@ -83,7 +83,11 @@ def test_a_generation_that_is_cut_off(tmp_path: Path, render: Render, number: si
     assert each in hook.read_text()
     hook.write_text(hook.read_text().replace(each, f"{each}            __import__('time').sleep(0.1)\n"))
     process = subprocess.Popen(
-        [str(COOKIECUTTER), str(slow), "--no-input"], cwd=tmp_path, start_new_session=True, stderr=subprocess.DEVNULL
+        [str(COOKIECUTTER), str(slow), "--no-input"],
+        cwd=tmp_path,
+        start_new_session=True,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),  # a background job ignores it
     )
     project = tmp_path / "my-project"
     deadline = time.monotonic() + 60

@@ -11,8 +11,6 @@ ANSWERS = json.loads(r"""{{ cookiecutter | jsonify }}""")
 OWN = {"configs", "configure", "data", "docs", "evaluate", "models", "notebooks"}
 OWN |= {"prepare", "reports", "src", "test", "tests", "train", "variants"}
 OWN |= {"archives", "build", "dist", "lightning_logs", "logs", "mlruns", "outputs"}
-# Projects of these names exist and are installed beside this one.
-DISTRIBUTIONS = {"hydra-core", "python-dotenv", "pytorch-lightning", "scikit-learn", "pre-commit", "dvc-s3", "dvc-gs"}
 # Devices of Windows, and what YAML does not read as a text
 NOT_NAMES = {"aux", "con", "nul", "prn", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
 NOT_NAMES |= {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
@@ -41,13 +39,13 @@ def problems(answers: dict[str, str]) -> list[str]:
     for key in ("project_slug", "package_name"):
         if answers[key] in NOT_NAMES:
             found.append(f"{key}={answers[key]!r} is no name to Windows or to YAML; choose another one")
-    taken = OWN | set(answers["_installed_modules"].split())
+    taken = OWN | set(answers["_installed_names"].split())
     if not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", slug) or len(slug) > 80:
         found.append(
             f"project_slug={slug!r} is not a folder name that works everywhere; use at most 80 lower-case letters, "
             "digits and hyphens, as in my-project"
         )
-    elif slug in DISTRIBUTIONS or slug.replace("-", "_") in taken:
+    elif slug.replace("-", "_") in taken:
         found.append(f"project_slug={slug!r} is the name of a package that the project needs; choose another name")
 
     if not re.fullmatch(r"[a-z][a-z0-9_]*", package) or len(package) > 50:

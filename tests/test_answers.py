@@ -57,7 +57,7 @@ def test_a_bad_answer_is_refused_and_leaves_nothing(tmp_path: Path, key: str, an
         space: dict[str, object] = {"__name__": "hook"}
         exec(compile(hook.replace("{{ cookiecutter | jsonify }}", "{}"), "hook", "exec"), space)
         defaults = {**dict.fromkeys(REFUSED, "x"), "author_email": "a@b.de", "python_version": "3.11"}
-        defaults["_installed_modules"] = ""
+        defaults["_installed_names"] = ""
         assert any(key in problem for problem in space["problems"]({**defaults, key: answer}))  # type: ignore[operator]
         return
     result = generate(tmp_path / "out", **{key: answer})

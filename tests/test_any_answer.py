@@ -150,7 +150,7 @@ def answers(text: st.SearchStrategy[str], names: bool = True) -> st.SearchStrate
 
 
 def problems(given_answers: dict[str, str]) -> list[str]:
-    found: list[str] = hook().problems({**given_answers, "_installed_modules": ANSWERS["_installed_modules"]})
+    found: list[str] = hook().problems({**given_answers, "_installed_names": ANSWERS["_installed_names"]})
     return found
 
 

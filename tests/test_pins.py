@@ -46,6 +46,15 @@ def test_every_lock_holds_the_direct_pins_but_torch(render: Render) -> None:
         assert development[name] == {version}
 
 
+def test_no_project_can_take_the_name_of_a_package_it_needs(render: Render) -> None:
+    """Installing the project would put it in the place of that package."""
+    data = metadata(render)["project"]
+    named = [*data["dependencies"], *(pin for pins in data["optional-dependencies"].values() for pin in pins)]
+    packages = {pin.split("==")[0] for pin in named}.union(*(locked(lock) for lock in LOCKS))
+    assert {"pyyaml", "pillow", "torch", "dvc-s3"} <= packages
+    assert {name.replace("-", "_") for name in packages} - set(ANSWERS["_installed_names"].split()) == set()
+
+
 def test_all_locks_agree() -> None:
     assert len(LOCKS) == 2 + len(CHOICES["tracker"])
     versions: dict[str, set[frozenset[str]]] = {}

@@ -71,4 +71,4 @@ def test_no_package_can_take_the_name_of_an_installed_one(shared_project: Path) 
     modules = set(run(f"python -c '{code}'", shared_project).stdout.split())
     assert {"torch", "hydra", "sklearn", "yaml"} <= modules
     possible = {module for module in modules if re.fullmatch(r"[a-z][a-z0-9_]*(?<!__mypyc)", module)} - {"my_project"}
-    assert possible - set(ANSWERS["_installed_modules"].split()) - set(sys.stdlib_module_names) == set()
+    assert possible - set(ANSWERS["_installed_names"].split()) - set(sys.stdlib_module_names) == set()

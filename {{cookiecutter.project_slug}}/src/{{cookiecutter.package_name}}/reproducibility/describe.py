@@ -17,7 +17,7 @@ from .record import VERSION
 _LOCKS = ("requirements.txt", "requirements-dev.txt", "uv.lock", "poetry.lock", "environment.yml")
 _PROMISES = {
     "strict": "the same bits on the same kind of machine",
-    "portable": "the same bits on every x86-64 processor with AVX2",
+    "portable": "the same bits on x86-64 processors with AVX2",
     "fast": "the same seeds; the bits may differ",
 }
 

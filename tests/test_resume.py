@@ -324,6 +324,7 @@ def test_what_does_not_fit_an_earlier_run_is_refused(shared_project: Path, refer
         "restore=continue training.epochs=40": "only a run with training.scheduler=none can be made longer",
         "restore=finetune seed=7": "seed=7 splits the data in another way",
         "restore=hotstart data.test_fraction=0.3": "data.test_fraction=0.3 splits the data",
+        "restore=hotstart training.optimizer=sgd": "training.optimizer=sgd cannot take over the state of adamw",
     }.items():
         refused = run(f"python train.py {earlier} {more}", shared_project, check=False)
         assert refused.returncode == 1

@@ -189,6 +189,7 @@ def test_a_job_that_fails_says_why(cluster: slurm.Cluster, shared_project: Path)
             "give trainer=ddp trainer.devices=1 trainer.num_nodes=2",
         ),
         ("-m seed=1,2", "--nodes=2", "error: -m is a sweep, which srun starts once for each process"),
+        ("-m seed=1,2", "", "error: -m is a sweep, which a job begins anew when it is queued again"),
     ):
         job, _ = submit(cluster, shared_project, f"tracking=none {arguments}", options)
         assert cluster.ended(job) == "FAILED"

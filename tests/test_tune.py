@@ -70,9 +70,16 @@ def test_every_trial_is_a_run_with_a_record(shared_project: Path, whole: Path) -
     assert "reproduced bit for bit" in said
 
 
-def test_a_killed_search_goes_on_and_ends_the_same(shared_project: Path, whole: Path) -> None:
-    study = shared_project / "outputs" / "killed"
-    command = f"-m my_project tune sweep=small {SETTINGS} --study outputs/killed"
+@pytest.mark.parametrize(
+    ("name", "moment"),
+    [
+        ("killed", "0001/run.json"),  # the second trial trains
+        ("killed-early", "0001.log"),  # its process has begun, and has no record and no lock in the run folder yet
+    ],
+)
+def test_a_killed_search_goes_on_and_ends_the_same(shared_project: Path, whole: Path, name: str, moment: str) -> None:
+    study = shared_project / "outputs" / name
+    command = f"-m my_project tune sweep=small {SETTINGS} --study outputs/{name}"
     process = subprocess.Popen(
         [shared_project / ".venv" / "bin" / "python", *command.split()],
         cwd=shared_project,
@@ -80,27 +87,40 @@ def test_a_killed_search_goes_on_and_ends_the_same(shared_project: Path, whole: 
         stdout=subprocess.DEVNULL,
         process_group=0,
     )
-    while not (study / "trials" / "0001" / "run.json").exists():
+    while not (study / "trials" / moment).exists():
         assert process.poll() is None
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)  # its training is left alone, and works on
     process.wait()
     first = digest(study / "trials" / "0000" / "run.json")
-    tune(shared_project, "--study outputs/killed")
+    tune(shared_project, f"--study outputs/{name}")
     assert digest(study / "trials" / "0000" / "run.json") == first, "a finished trial was trained again"
     assert not [row for row in trials(study).values() if row["state"] != "complete"]
-    for name, row in trials(whole).items():
-        assert trials(study)[name]["value"] == row["value"]
-        weights = (record(folder / "trials" / name)["weights_sha256"] for folder in (study, whole))
+    for trial, row in trials(whole).items():
+        assert trials(study)[trial]["value"] == row["value"]
+        weights = (record(folder / "trials" / trial)["weights_sha256"] for folder in (study, whole))
         assert len(set(weights)) == 1
-    refused = run(
-        "python -m my_project tune sweep=small model=mlp tracking=[none] --study outputs/killed",
-        shared_project,
-        check=False,
-        PYTHONPATH="src",
-    )
-    assert refused.returncode == 2
-    assert "was begun with overrides=" in refused.stderr
+
+
+def test_a_study_is_not_gone_on_with_by_other_settings_or_code(shared_project: Path, whole: Path) -> None:
+    same = f"python -m my_project tune sweep=small {SETTINGS} --study outputs/whole"
+    before = trials(whole)
+    for command, file, key in (
+        (same.replace("training.epochs=3", ""), None, "overrides"),
+        (same, "configs/model/mlp.yaml", "configs"),
+        (same, "src/my_project/models/mlp.py", "code"),
+    ):
+        good = (shared_project / file).read_text() if file else ""
+        try:
+            if file:
+                (shared_project / file).write_text(good.replace("dropout: 0.0", "dropout: 0.1") + "# edited\n")
+            refused = run(command, shared_project, check=False, PYTHONPATH="src")
+        finally:
+            if file:
+                (shared_project / file).write_text(good)
+        assert refused.returncode == 2
+        assert f"was begun with {key}=" in refused.stderr
+    assert trials(whole) == before
 
 
 def test_two_processes_share_a_study_and_go_further(shared_project: Path, whole: Path) -> None:
@@ -186,7 +206,8 @@ def test_a_search_on_ray(shared_project: Path, tmp_path: Path) -> None:
         finally:
             daemon.terminate()
             daemon.wait(60)
-    run(f"{command} --study outputs/local --ray local", shared_project, PYTHONPATH="src", **environment)
+    more = command.replace("--workers 2", "--workers 3")  # than trials
+    run(f"{more} --study outputs/local --ray local", shared_project, PYTHONPATH="src", **environment)
     for study in (shared_project / "outputs" / "studies" / "two", shared_project / "outputs" / "local"):
         assert sorted(trials(study)) == ["0000", "0001"]
         for name in ("0000", "0001"):
@@ -200,6 +221,11 @@ def test_a_search_on_ray(shared_project: Path, tmp_path: Path) -> None:
         ("low: 1.0e-4", "low: -1.0", "search.space.training.lr.log=true needs low above 0"),
         ("low: 1.0e-4, high: 1.0e-1, log: true", "low: 0.0, high: 1.0", "training.lr=0.0 is out of range"),
         ("[32, 64]", "[32]", "search.space.training.batch_size.choices=[32]"),
+        ("choices: [32, 64]", "choices: [[32], [64]]", "write lists as texts"),
+        ("{choices: [32, 64]}", "{low: 32, high: 64, step: 1.5}", "search.space.training.batch_size.step=1.5"),
+        ("training.batch_size: {choices: [32, 64]}", "paths: {choices: [default, pipeline]}", "search.space.paths"),
+        ("metric: validation/loss", "metric: loss", "search.metric=loss"),
+        ("search:", "training:\n  momentum: 0.5\nsearch:", "sweep=wrong sets more than search"),
         ("direction: minimize", "direction: least", "search.direction=least is out of range"),
         ("trials: 3", "trials: none", "search.trials"),
     ],
@@ -220,6 +246,31 @@ def test_what_is_no_search_and_what_is_one(shared_project: Path) -> None:
     result = run("python train.py sweep=search", shared_project, check=False)
     assert result.returncode == 1
     assert "python -m my_project tune" in result.stderr
+
+
+def test_what_could_not_be_promoted_is_refused_before_any_trial(shared_project: Path) -> None:
+    for arguments, sentence in (
+        ("--promote my-best", "--promote my-best is no name"),
+        ("debug=fast --promote quick", "--promote quick cannot keep debug=fast"),
+        ("paths=pipeline", "paths=pipeline cannot be given to tune"),
+    ):
+        command = f"python -m my_project tune sweep=small {SETTINGS} {arguments} --study outputs/refused"
+        refused = run(command, shared_project, check=False, PYTHONPATH="src")
+        assert refused.returncode == 2
+        assert sentence in refused.stderr
+    assert not (shared_project / "outputs" / "refused").exists()
+
+
+def test_a_mistyped_metric_ends_the_search_at_the_first_validation(shared_project: Path) -> None:
+    sweep = shared_project / "configs" / "sweep" / "typo.yaml"
+    sweep.write_text(SEARCH.replace("validation/loss", "validation/los"))
+    result = run(f"python -m my_project tune sweep=typo {SETTINGS}", shared_project, check=False, PYTHONPATH="src")
+    assert result.returncode == 2
+    assert "search.metric=validation/los is no column of metrics.csv" in result.stderr
+    sweep.write_text(SEARCH.replace("trials: 3", "trials: 1"))
+    seldom = "trainer.check_val_every_n_epoch=2 --study outputs/seldom"  # the first epoch has no such column
+    run(f"python -m my_project tune sweep=typo {SETTINGS} {seldom}", shared_project, PYTHONPATH="src")
+    assert trials(shared_project / "outputs" / "seldom")["0000"]["state"] == "complete"
 
 
 def test_the_page_on_search(shared_project: Path) -> None:

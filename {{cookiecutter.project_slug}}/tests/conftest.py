@@ -8,12 +8,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig
 
 ROOT = Path(__file__).resolve().parent.parent
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 # Small enough for every commit: two epochs of a small network on real data, whatever configs/config.yaml chooses.
 SHORT = ["tracking=[none]", "data=digits", "model=mlp", "training.epochs=2"]
+
+
+def composed(*overrides: str, name: str = "snapshot") -> DictConfig:
+    """Return the configuration that a command gets with these arguments."""
+    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
+        return compose(name, list(overrides))
 
 
 @pytest.fixture(scope="session")

@@ -4,13 +4,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from package_name.check import check
 from package_name.errors import ConfigError
 
-from .conftest import ROOT, Command
+from .conftest import ROOT, Command, composed
 
 GROUPS = (
     "data",
@@ -30,11 +29,6 @@ CHOICES = [
     for path in sorted((ROOT / "configs" / group).glob("*.yaml"))
     if "search" not in OmegaConf.load(path)  # of the command tune
 ]
-
-
-def composed(*overrides: str, name: str = "snapshot"):  # type: ignore[no-untyped-def]
-    with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
-        return compose(name, list(overrides))
 
 
 @pytest.mark.parametrize("choice", CHOICES)

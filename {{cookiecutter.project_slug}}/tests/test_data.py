@@ -1,20 +1,26 @@
 """Raw files, prepared arrays, splits and order."""
 
+import hashlib
 import json
 import pickle
+import shutil
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from package_name.check import check
 from package_name.data.arrays import MappedArray
+from package_name.data.prepare import prepare_once, read_manifest
+from package_name.data.raw import fetch
 from package_name.data.sampler import BatchSampler
 from package_name.data.splits import split, subset
 from package_name.errors import ConfigError
 
-from .conftest import Command
+from .conftest import Command, composed
 
 DATA = ["digits", "breast_cancer"]
 
@@ -50,7 +56,28 @@ def test_a_damaged_raw_file_is_named_and_the_earlier_output_stays(project: Path,
     assert "digits.csv.gz" in result.stderr
     assert "delete it" in result.stderr
     assert {path: path.read_bytes() for path in processed.iterdir()} == before
-    assert not [path for path in processed.parent.iterdir() if path.name.startswith(".") and path.name != ".gitkeep"]
+    assert not [path for path in processed.parent.iterdir() if path.suffix in (".part", ".old")]
+
+
+def test_those_that_need_the_same_data_at_once_get_it(tmp_path: Path) -> None:
+    """Trials of a search or runs of a sweep begin together; each finds the data whole."""
+    data = check(composed("data=digits")).data
+    raw, processed = tmp_path / "raw", tmp_path / "processed" / "digits"
+    for _ in range(5):
+        with ThreadPoolExecutor(4) as pool:
+            tasks = [pool.submit(prepare_once, data, raw, processed) for _ in range(4)]
+        assert [task.result() for task in tasks] == [read_manifest(data, processed)] * 4
+        shutil.rmtree(processed)
+
+
+def test_raw_files_may_lie_in_folders(tmp_path: Path) -> None:
+    data = check(composed("data=digits")).data
+    content, source, raw = b"1,2,3\n", tmp_path / "source", tmp_path / "raw"
+    data.source, data.files = str(source), {"first/rows.csv": hashlib.sha256(content).hexdigest()}
+    (source / "first").mkdir(parents=True)
+    (source / "first" / "rows.csv").write_bytes(content)
+    fetch(data, raw)
+    assert (raw / "first" / "rows.csv").read_bytes() == content
 
 
 def test_altered_arrays_are_made_again(project: Path, command: Command, short_run: Path) -> None:

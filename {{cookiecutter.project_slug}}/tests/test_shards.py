@@ -17,7 +17,7 @@ from package_name.data.stream import StreamedShards, fetch_manifest
 from package_name.data.windows import Window, WindowedOrder
 from package_name.errors import DataError
 
-from .test_config import composed
+from .conftest import composed
 
 INPUTS = np.random.default_rng(0).integers(0, 256, (1000, 1, 4, 4)).astype(np.uint8)
 

@@ -31,12 +31,18 @@ def started_by_lightning() -> bool:
 
 def restarts() -> int:
     """Return how often this job was started again, by torchrun or by Slurm."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT") or os.environ.get("SLURM_RESTART_COUNT") or 0)
+    # of a job that was queued again, torchrun begins to count anew
+    return max(int(os.environ.get(f"{by}_RESTART_COUNT", "0")) for by in ("TORCHELASTIC", "SLURM"))
 
 
 def slurm_job() -> str | None:
     """Return the number of the Slurm job that this process works for, or None."""
     return os.environ.get("SLURM_JOB_ID")
+
+
+def in_job_step() -> bool:
+    """Whether Slurm has started this process: not a shell in a job (srun --pty), where runs may follow each other."""
+    return "SLURM_STEP_ID" in os.environ and "SLURM_PTY_PORT" not in os.environ
 
 
 def shared_folder() -> str | None:
@@ -55,8 +61,7 @@ def shared_folder() -> str | None:
                 "or hydra.run.dir=outputs/<name>"
             )
         return f"outputs/torchrun-{name}"
-    # a step of a job, but not a shell in one (srun --pty), where several runs may follow each other
-    if "SLURM_STEP_ID" in os.environ and "SLURM_PTY_PORT" not in os.environ:
+    if in_job_step():
         step = os.environ["SLURM_STEP_ID"]
         return f"outputs/slurm-{slurm_job()}" + (f"-{step}" if step != "0" else "")
     return None

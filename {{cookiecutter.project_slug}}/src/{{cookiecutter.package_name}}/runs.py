@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from .errors import ConfigError
 from .files import write_text
-from .processes import launcher, rank, restarts, shared_folder, started_by_lightning
+from .processes import in_job_step, launcher, rank, restarts, shared_folder, started_by_lightning
 
 CONFIG = "config.yaml"
 RECORD = "run.json"
@@ -17,7 +17,7 @@ VERIFICATION = "verification.json"  # what the last verification said
 REPORTS = ("report.html", "report.md")
 PIPELINE = "pipeline"  # the configuration whose run folder stands in params.yaml
 _ONE_RUN = "hydra.mode=RUN"  # one run of a sweep, not the sweep
-_SWEEP = "start it as one process; with -m hydra/launcher=slurm, each of its runs becomes a job"
+_SWEEP = "start it as one process, outside of a job; with -m hydra/launcher=slurm, each of its runs becomes one"
 
 
 def write_config(config: dict[str, Any], folder: Path) -> None:
@@ -87,11 +87,13 @@ def _in_shared_folder(arguments: Sequence[str]) -> list[str]:
     """Return the arguments, with the folder that the processes of a job have in common where none is given.
 
     Raises:
-        ConfigError: a sweep was started several times at once.
+        ConfigError: a sweep was started several times at once, or in a job that would begin it anew.
     """
     sweeps = [item for item in arguments if item in ("-m", "--multirun") or item.startswith("sweep=")]
     if launcher() and sweeps:
         raise ConfigError(f"{sweeps[0]} is a sweep, which {launcher()} starts once for each process: {_SWEEP}")
+    if in_job_step() and sweeps:
+        raise ConfigError(f"{sweeps[0]} is a sweep, which a job begins anew when it is queued again: {_SWEEP}")
     placed = any(item.startswith(("hydra.run.dir=", "-cn", "--config-name")) for item in arguments)
     folder = None if placed or sweeps else shared_folder()
     return [*arguments, f"hydra.run.dir={quoted(folder)}"] if folder else list(arguments)

@@ -25,14 +25,16 @@ def add(commands: Any) -> None:
 
 
 def _tune(arguments: argparse.Namespace) -> int:
-    from ..tuning.promote import promote
+    from ..tuning.promote import check_promotion, promote
     from ..tuning.several import on_ray, on_this_machine
     from ..tuning.space import as_overrides, read
     from ..tuning.study import RUN, open_study
-    from ..tuning.summary import best_trial, write_summary
+    from ..tuning.summary import best_trial, others_at_work, write_summary
     from ..tuning.worker import work
 
     search, seed, shared = read(arguments.overrides)
+    if arguments.promote:
+        check_promotion(arguments.promote, shared)
     name = next(o.partition("=")[2] for o in reversed(arguments.overrides) if o.startswith("sweep="))
     folder = arguments.study or Path("outputs", "studies", name)
     study = open_study(folder, search, seed, shared)
@@ -44,6 +46,9 @@ def _tune(arguments: argparse.Namespace) -> int:
         on_this_machine(again, arguments.workers)
     else:
         work(study, search, seed, shared, folder)
+    if others_at_work(study):  # more processes than trials
+        print(f"{folder}: other processes train what is left")
+        return 0
     write_summary(study, folder)
     best = best_trial(study, folder)
     settings = as_overrides(best.params)

@@ -61,7 +61,8 @@ class DataModule(LightningDataModule):
             self.splits["train"] = subset(self.splits["train"], data.train_examples, config.seed)
         for name, positions in self.splits.items():
             if not len(positions):
-                raise ConfigError(f"data.{name}_fraction leaves no example of data={data.name}: choose another one")
+                keys = "data.validation_fraction and data.test_fraction" if name == "train" else f"data.{name}_fraction"
+                raise ConfigError(f"no example of data={data.name} is left for {name}: choose another {keys}")
         self.input_shape: tuple[int, ...] = tuple(self.manifest["input_shape"])
         self.classes = data.classes
         self.seed, self.batch_size, self.config = config.seed, config.training.batch_size, data

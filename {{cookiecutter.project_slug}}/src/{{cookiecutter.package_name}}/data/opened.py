@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from ..config import Data
 from .arrays import HeldArray, MappedArray, MappedShards, Shards
-from .prepare import prepare, read_manifest
+from .prepare import prepare_once
 from .stream import StreamedShards, fetch_manifest
 
 Inputs = MappedArray | Shards
@@ -29,7 +29,7 @@ def open_prepared(data: Data, raw: Path, folder: Path) -> Opened:
     if data.remote is not None:
         manifest, targets = fetch_manifest(data)
         return Opened(manifest, StreamedShards(data.remote, manifest, data.window or 1), targets)
-    manifest = read_manifest(data, folder) or prepare(data, raw, folder)
+    manifest = prepare_once(data, raw, folder)
     return Opened(manifest, _inputs(data, folder, manifest), MappedArray(folder / "targets.npy"))
 
 

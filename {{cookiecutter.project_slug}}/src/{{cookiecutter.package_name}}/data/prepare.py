@@ -5,12 +5,12 @@ import logging
 import os
 import shutil
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from filelock import FileLock
 from hydra.utils import get_method
 
 from ..config import Data
@@ -26,24 +26,45 @@ log = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 _VERSION = 1
-_ABANDONED_AFTER = 3600  # seconds without a change; a younger part may belong to another process
 
 
 def prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
     """Fetch and check the raw files, convert them, and return the manifest.
 
-    `folder` is replaced only by a complete result: an error leaves it as it was.
+    `folder` is replaced only by a complete result: an error leaves it as it was. Other processes that prepare the same
+    folder wait.
 
     Raises:
         DataError: a raw file is missing, damaged or not the one named, or its content does not fit the configuration.
     """
+    with _lock(folder):
+        return _prepare(data, raw_folder, folder)
+
+
+def prepare_once(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
+    """Return the manifest of a prepared folder, and prepare it first if no other process has.
+
+    Raises:
+        DataError: as in `prepare`.
+    """
+    if manifest := read_manifest(data, folder):
+        return manifest
+    with _lock(folder):
+        return read_manifest(data, folder) or _prepare(data, raw_folder, folder)
+
+
+def _lock(folder: Path) -> FileLock:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder.with_name(f".{folder.name}.lock"))
+
+
+def _prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
     _recover(folder)
     if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
         raise DataError(
             f"paths.processed={folder} holds files of another origin, which would be replaced: name another folder"
         )
     raw.fetch(data, raw_folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
     part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
     try:
         part.chmod(0o755)
@@ -166,12 +187,14 @@ def _old(folder: Path) -> Path:
 
 
 def _recover(folder: Path) -> None:
-    """Mend what a kill left: put the old output back if it was in the middle of being replaced, and remove parts."""
+    """Mend what a kill left: put the old output back if it was in the middle of being replaced, and remove parts.
+
+    The lock is held, so no other process is at work on them.
+    """
     if _old(folder).exists():
         if folder.exists():
             shutil.rmtree(_old(folder))
         else:
             os.replace(_old(folder), folder)
     for part in folder.parent.glob(f".{folder.name}.*.part"):
-        if time.time() - part.stat().st_mtime > _ABANDONED_AFTER:
-            shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(part, ignore_errors=True)

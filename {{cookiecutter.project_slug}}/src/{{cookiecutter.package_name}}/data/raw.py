@@ -25,7 +25,7 @@ def fetch(data: Data, folder: Path) -> None:
     for name in data.files:
         path = folder / name
         if not path.exists():
-            _fetch_one(data, path)
+            _fetch_one(data, name, path)
         _verify(path, data.files[name])
 
 
@@ -50,15 +50,15 @@ def content_digest(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _fetch_one(data: Data, path: Path) -> None:
+def _fetch_one(data: Data, name: str, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".part-{os.getpid()}-{path.name}")  # keeps the ending, which says how it is compressed
     try:
         if "://" in data.source:
-            _download(data, path.name, part)
+            _download(data, name, part)
         else:
-            _copy(data, path.name, part)
-        _verify(part, data.files[path.name], shown=f"{path.name} from data.source={data.source}")
+            _copy(data, name, part)
+        _verify(part, data.files[name], shown=f"{name} from data.source={data.source}")
         part.chmod(0o444)
         os.replace(part, path)
     finally:

@@ -35,6 +35,8 @@ def built_on(config: Config) -> dict[str, Any] | None:
     _check_splits(config, earlier)
     if settings.mode == "continue":
         _check_whole_state(config, earlier)
+    elif settings.mode == "hotstart":
+        _check_optimizer(config, earlier)
     name = path.relative_to(str(settings.run)).as_posix()
     return {"mode": settings.mode, "run": settings.run, "file": name, "sha256": digest, "skip": settings.skip}
 
@@ -52,6 +54,16 @@ def _check_splits(config: Config, earlier: dict[str, Any]) -> None:
                 f"{key}={value} splits the data in another way than restore.run={config.restore.run} did, so examples "
                 f"that it was trained on would be in the validation or the test: {key}={then[key]}"
             )
+
+
+def _check_optimizer(config: Config, earlier: dict[str, Any]) -> None:
+    """Refuse an optimizer that could not read what the earlier one remembers."""
+    now, then = config.training.optimizer, earlier["config"]["training"]["optimizer"]
+    if now != then:
+        raise ConfigError(
+            f"training.optimizer={now} cannot take over the state of {then}, which trained restore.run="
+            f"{config.restore.run}: training.optimizer={then}, or restore=finetune"
+        )
 
 
 def _check_whole_state(config: Config, earlier: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config import Config
 from ..errors import TrainingError
-from ..processes import check_processes, restarts, slurm_job
+from ..processes import check_processes, in_job_step, restarts, slurm_job
 from ..runs import run_of_this_job
 
 if TYPE_CHECKING:  # a job listens to signals before torch is loaded
@@ -116,8 +116,11 @@ def leave(due: Due, trainer: "Trainer", most: int, folder: str) -> None:
 
 
 def _is_preempted() -> bool:
-    """Whether SIGTERM came from Slurm to have the job make room, and not to end it: then it is no longer running."""
-    if slurm_job() is None:
+    """Whether SIGTERM came from Slurm to have the job make room, and not to end it: then it is no longer running.
+
+    To a run by hand in a job, Slurm sends none: someone else did.
+    """
+    if not in_job_step() and _submitit is None:
         return False
     try:
         command = ["scontrol", "-o", "show", "job", str(slurm_job())]

@@ -12,6 +12,19 @@ from ..files import write_text
 _CONFIGS = Path("configs")
 
 
+def check_promotion(name: str, overrides: list[str]) -> None:
+    """Refuse before the search what could not be written after it.
+
+    Raises:
+        ConfigError: the name cannot be used, or an experiment cannot hold an override.
+    """
+    if not name.isidentifier():
+        raise ConfigError(f"--promote {name} is no name of an experiment: use letters, digits and underscores")
+    for override in overrides:
+        if override.startswith("debug="):
+            raise ConfigError(f"--promote {name} cannot keep {override} in an experiment: leave one of both out")
+
+
 def promote(name: str, overrides: list[str], about: str) -> Path:
     """Write the settings of a trial as `configs/experiment/NAME.yaml`, and return its path.
 
@@ -21,10 +34,8 @@ def promote(name: str, overrides: list[str], about: str) -> Path:
         about: one line on where they come from.
 
     Raises:
-        ConfigError: the name cannot be used, or the file exists and says something else.
+        ConfigError: the file exists and says something else.
     """
-    if not name.isidentifier():
-        raise ConfigError(f"--promote {name} is no name of an experiment: use letters, digits and underscores")
     defaults: list[Any] = []
     values = OmegaConf.create()
     for override in OverridesParser.create().parse_overrides(overrides):

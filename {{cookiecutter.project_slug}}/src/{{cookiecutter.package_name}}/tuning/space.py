@@ -6,15 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from optuna import Trial
 
 from ..check import check, check_search
 from ..config import Parameter, Search
 from ..errors import ConfigError
 from ..secrets import refuse_in
-
-_SET_HERE = ("hydra", "paths.run", "resume")  # a trial is a new run in a folder of the study
 
 
 def read(overrides: list[str]) -> tuple[Search, int, list[str]]:
@@ -25,16 +23,24 @@ def read(overrides: list[str]) -> tuple[Search, int, list[str]]:
     """
     refuse_in(overrides)
     for override in overrides:
-        key = override.partition("=")[0]
-        if "=" not in override or not key[:1].isalpha() or key.startswith(_SET_HERE):
+        if "=" not in override or not override[0].isalpha() or _is_set_here(override.partition("=")[0]):
             raise ConfigError(f"{override} cannot be given to tune: give key=value, and not hydra, paths.run or resume")
     shared = [override for override in overrides if not override.startswith("sweep=")]
     cfg = _composed(overrides)
     if "search" not in cfg:
         raise ConfigError(f"sweep={' '.join(set(overrides) - set(shared)) or 'null'} is no search: give sweep=search")
     search = check_search(cfg)
+    if settings(overrides) != settings(shared):
+        raise ConfigError(
+            f"{' '.join(set(overrides) - set(shared))} sets more than search, and trials are not given it: "
+            "put the other keys on the command line or into an experiment"
+        )
+    if not search.metric.startswith(("train/", "validation/")):
+        raise ConfigError(f"search.metric={search.metric} is no metric of an epoch: write it as in validation/loss")
     for key, parameter in search.space.items():
         _check_parameter(key, parameter)
+        if _is_set_here(key):
+            raise ConfigError(f"search.space.{key} cannot be searched: each trial has a folder of its own")
         if any(override.partition("=")[0] == key for override in shared):
             raise ConfigError(f"{key} is given and searched: leave it out, or take it from search.space")
     first = {key: ends(parameter)[0] for key, parameter in search.space.items()}
@@ -71,12 +77,28 @@ def as_overrides(settings: dict[str, Any]) -> list[str]:
 def _check_parameter(key: str, parameter: Parameter) -> None:
     name, low, high = f"search.space.{key}", parameter.low, parameter.high
     if parameter.choices is not None:
+        if any(isinstance(choice, list | dict) for choice in parameter.choices):
+            raise ConfigError(f'{name}.choices={parameter.choices}: write lists as texts, as in "[64,64]"')
         if low is not None or high is not None or len(set(parameter.choices)) < 2:
             raise ConfigError(f"{name}.choices={parameter.choices} must be two values or more, without low and high")
     elif low is None or high is None or low >= high:
         raise ConfigError(f"{name} has low={low} and high={high}: give both, low below high, or choices")
+    elif isinstance(low, int) and isinstance(high, int) and int(parameter.step or 1) != (parameter.step or 1):
+        raise ConfigError(f"{name}.step={parameter.step} must be a whole number, as low={low} and high={high} are")
     elif parameter.log and (low <= 0 or parameter.step is not None):
         raise ConfigError(f"{name}.log=true needs low above 0 and no step: it has low={low}, step={parameter.step}")
+
+
+def _is_set_here(key: str) -> bool:
+    """Whether a key belongs to the search: a trial is a new run in a folder of the study."""
+    return key in ("paths", "paths.run", "resume") or key.startswith("hydra")
+
+
+def settings(overrides: Iterable[str]) -> dict[str, Any]:
+    """Return the configuration of train.py with these arguments, in plain types, without what is searched."""
+    plain = OmegaConf.to_container(_composed(overrides))
+    assert isinstance(plain, dict)
+    return {str(key): value for key, value in plain.items() if key != "search"}
 
 
 def _composed(overrides: Iterable[str]) -> DictConfig:

@@ -5,6 +5,8 @@ holds the lock `trials/<number>.lock`. The system releases it however the proces
 journal without a lock was interrupted, and another process goes on with its run, from its newest resume point.
 """
 
+import hashlib
+import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,8 +21,9 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Search
 from ..errors import ConfigError
+from ..reproducibility.source import code_digests
 from ..training.randomness import derive
-from .space import suggest
+from . import space
 
 RUN = "run"  # a trial's attribute: the name of its run folder, which a trial that goes on takes over
 FAILURE = "failure"  # likewise: why its training failed
@@ -30,12 +33,13 @@ def open_study(folder: Path, search: Search, seed: int, overrides: list[str]) ->
     """Return the study in a folder, which is made where there is none.
 
     Raises:
-        ConfigError: it was begun with other settings.
+        ConfigError: it was begun with other settings or code.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     (folder / "trials").mkdir(parents=True, exist_ok=True)
     # what the results depend on; the number of trials may grow
     settings = {**asdict(search), "trials": None, "seed": seed, "overrides": sorted(overrides)}
+    settings |= {"configs": _digest(space.settings(overrides)), "code": _digest(code_digests())}
     with FileLock(folder / ".lock"):
         study = optuna.create_study(
             storage=JournalStorage(JournalFileBackend(str(folder / "journal.log"))),
@@ -47,13 +51,17 @@ def open_study(folder: Path, search: Search, seed: int, overrides: list[str]) ->
         begun = study.user_attrs.setdefault("settings", settings)
         if begun == settings:
             study.set_user_attr("settings", settings)
-    changed = [key for key in settings if begun[key] != settings[key]]
-    if changed:
-        raise ConfigError(
-            f"the study in {folder} was begun with {changed[0]}={begun[changed[0]]}, not {settings[changed[0]]}: "
-            "put that back, or name another study with --study"
-        )
+    for key, value in settings.items():
+        if (before := begun.get(key)) != value:
+            raise ConfigError(
+                f"the study in {folder} was begun with {key}={before}, not {value}: put that back, or name another "
+                "study with --study"
+            )
     return study
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def claim(study: optuna.Study, search: Search, seed: int, folder: Path) -> tuple[optuna.Trial, FileLock] | None:
@@ -72,7 +80,7 @@ def claim(study: optuna.Study, search: Search, seed: int, folder: Path) -> tuple
             return None
         study.sampler = TPESampler(seed=derive(seed, "search", len(runs)) & 0xFFFFFFFF)
         trial = study.ask()
-        suggest(trial, search.space)
+        space.suggest(trial, search.space)
         run = trial.user_attrs.get(RUN, f"{len(runs):04d}")
         lock = FileLock(folder / "trials" / f"{run}.lock")
         lock.acquire()

@@ -16,6 +16,12 @@ from ..files import write_bytes, write_text
 from .study import FAILURE, RUN
 
 
+def others_at_work(study: optuna.Study) -> bool:
+    """Whether no trial came to its end yet, and some are being trained."""
+    states = {trial.state for trial in study.get_trials(deepcopy=False)}
+    return TrialState.COMPLETE not in states and TrialState.RUNNING in states
+
+
 def best_trial(study: optuna.Study, folder: Path) -> FrozenTrial:
     """Return the best of the trials that came to their end.
 
@@ -42,7 +48,9 @@ def write_summary(study: optuna.Study, folder: Path) -> None:
             writer.writerow([*told, *(trial.params.get(key) for key in keys), trial.user_attrs.get(FAILURE)])
     write_text(folder / "trials.csv", table.getvalue())
     complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-    drawings: dict[str, Callable[[optuna.Study], object]] = {"values": pictures.plot_intermediate_values}
+    drawings: dict[str, Callable[[optuna.Study], object]] = {}
+    if any(trial.intermediate_values for trial in study.trials):
+        drawings["values"] = pictures.plot_intermediate_values
     if complete:
         drawings |= {"history": pictures.plot_optimization_history, "settings": pictures.plot_slice}
     if len({trial.value for trial in complete}) > 1:

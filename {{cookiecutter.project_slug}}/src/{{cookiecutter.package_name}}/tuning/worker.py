@@ -1,14 +1,15 @@
 """One process that works on a study: it trains trial after trial, each by a `train.py` of its own."""
 
 import csv
+import fcntl
 import os
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import IO
 
 import optuna
-from filelock import FileLock
 from optuna.trial import TrialState
 
 from ..config import Search
@@ -64,15 +65,16 @@ def _train(trial: optuna.Trial, settings: list[str], run: Path, metric: str) -> 
         ConfigError: the metric is none of metrics.csv.
     """
     process = None
-    if run.exists():
-        with FileLock(run / ".lock"):  # a training whose search was killed may still be at work
-            pass
+    held = _wait_for_training(run)
     if not (run / RECORD).exists() or read(run)["status"] != "finished":
         command = [sys.executable, "train.py", *settings, f"hydra.run.dir={quoted(run)}", "resume=auto"]
         # a trial is not the job that the search may be: it must not have that queued again when it is stopped
         environment = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
         with run.with_suffix(".log").open("ab") as output:
-            process = subprocess.Popen(command, env=environment, stdout=output, stderr=subprocess.STDOUT)
+            process = subprocess.Popen(
+                command, env=environment, stdout=output, stderr=subprocess.STDOUT, pass_fds=[held.fileno()]
+            )
+    held.close()
     reported: dict[int, float] = {}
     try:
         while True:
@@ -92,7 +94,20 @@ def _train(trial: optuna.Trial, settings: list[str], run: Path, metric: str) -> 
     if process is not None and process.returncode:
         lines = run.with_suffix(".log").read_text(encoding="utf-8", errors="replace").splitlines()
         raise TrainingError(f"{run} failed: {lines[-1] if lines else 'it said nothing'}")
+    if not reported:
+        raise ConfigError(f"search.metric={metric} has no value in {run}/metrics.csv: search for one that it has")
     return reported[max(reported)]
+
+
+def _wait_for_training(run: Path) -> IO[bytes]:
+    """Wait for a training whose search was killed, and return the file that the next one holds locked.
+
+    The system keeps such a lock until the last process that was given the file has ended. The one inside the run folder
+    is only taken when the training begins.
+    """
+    file = run.with_suffix(".training").open("ab")
+    fcntl.flock(file, fcntl.LOCK_EX)
+    return file
 
 
 def _values(path: Path, metric: str) -> dict[int, float]:
@@ -101,9 +116,11 @@ def _values(path: Path, metric: str) -> dict[int, float]:
         return {}
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
-    if rows and metric not in rows[-1]:
-        raise ConfigError(f"search.metric={metric} is no column of metrics.csv (there are: {', '.join(rows[-1])})")
-    return {int(row["epoch"]): float(row[metric]) for row in rows if row[metric]}
+    names = list(rows[-1]) if rows else []
+    kind = metric.partition("/")[0]  # of a validation, all columns come together, but not in every epoch
+    if metric not in names and any(name.startswith(f"{kind}/") for name in names):
+        raise ConfigError(f"search.metric={metric} is no column of metrics.csv (there are: {', '.join(names)})")
+    return {int(row["epoch"]): float(row[metric]) for row in rows if row.get(metric)}
 
 
 def _stop(process: subprocess.Popen[bytes]) -> None:

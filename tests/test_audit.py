@@ -4,6 +4,7 @@ import http.server
 import json
 import re
 import subprocess
+import venv
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -56,9 +57,9 @@ def affected(name: str) -> dict[str, Any]:
     return {"package": {"name": name, "ecosystem": "PyPI"}, "ranges": [{"type": "ECOSYSTEM", "events": events}]}
 
 
-def audit(project: Path, address: str) -> subprocess.CompletedProcess[str]:
+def audit(project: Path, address: str, **environment: str) -> subprocess.CompletedProcess[str]:
     """Run all but the list of packages, which takes longest."""
-    return run(f"make --old-file sbom audit OSV_URL={address}", project, check=False)
+    return run(f"make --old-file sbom audit OSV_URL={address}", project, check=False, **environment)
 
 
 def test_a_generated_project_passes_and_lists_its_packages(shared_project: Path) -> None:
@@ -72,9 +73,11 @@ def test_a_generated_project_passes_and_lists_its_packages(shared_project: Path)
     assert not run("git status --porcelain reports", shared_project).stdout
 
 
-def test_a_known_vulnerability_is_found(shared_project: Path) -> None:
+def test_a_known_vulnerability_is_found(shared_project: Path, tmp_path: Path) -> None:
+    """In the project's environment, also where another one is active."""
+    venv.create(tmp_path / "other")
     with advisories(torch="2.13.0") as address:  # and not 2.13.0+cpu, as it is installed
-        found = audit(shared_project, address)
+        found = audit(shared_project, address, VIRTUAL_ENV=str(tmp_path / "other"))
     assert found.returncode != 0
     assert "PYSEC-0000-1" in found.stdout
 

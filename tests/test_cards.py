@@ -100,6 +100,7 @@ def test_what_people_write_is_kept(documented: Path) -> None:
     ("edit", "sentence"),
     [
         (("<!-- /yours -->", ""), "without its comments"),
+        (("\n## Details", "\n<!--yours: notes-->\nmine\n<!--/yours-->\n\n## Details"), "without its comments"),
         (("<!-- yours: ethics -->", ""), "without its comments"),
         (("yours: ethics", "yours: limitations"), "the section 'limitations' twice"),
     ],

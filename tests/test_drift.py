@@ -104,5 +104,11 @@ def test_the_summary_compares_with_main(baseline: Path, tmp_path: Path) -> None:
     assert "| metric | baseline | now | difference |" in said
     assert "Compared with main: drifted from the baseline of " in said
     assert "- configuration: training.epochs was 3, is 1" in said
+    unfinished = baseline / "outputs" / "short" / "run.json"
+    finished = unfinished.read_text()
+    unfinished.write_text(finished.replace('"finished"', '"running"'))
+    refused = run("make summary", baseline, check=False, PYTHONPATH="src")
+    unfinished.write_text(finished)
+    assert "outputs/short is not finished" in refused.stderr
     said = run("make summary AGAINST=HEAD~1", baseline, PYTHONPATH="src").stdout
     assert "Nothing to compare: HEAD~1 holds no " in said

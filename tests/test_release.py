@@ -105,6 +105,7 @@ def test_the_registry_knows_versions_and_stages(project: Path, tmp_path: Path) -
         (f"git rm --quiet --cached models/metrics.csv && echo /models/metrics.csv >> .gitignore && {COMMIT}",
          "1.1.0", "models/metrics.csv belongs to the version and is not in git"),
         (f"dvc remote modify local url /dev/null/nowhere && {COMMIT}", "1.1.0", "dvc push says"),
+        ("touch '.git/refs/tags/model@v1.1.0.lock'", "1.1.0", "GTO refuses the version model@v1.1.0"),
         ("rm -rf .git", "1.1.0", "there is no commit"),
     ],
 )  # fmt: skip

@@ -238,6 +238,12 @@ def test_what_cannot_be_reported_or_archived_is_said(shared_project: Path, refer
         assert code == 2
         assert "is not the file that the record names" in said
         assert not (shared_project / "archives" / f"{changed.name}.crate.zip").exists()
+    changed = copy_of(reference, "changed-settings")
+    settings = changed / "config.yaml"
+    settings.write_text(settings.read_text().replace("seed: 42", "seed: 43"))
+    code, said = command(shared_project, "archive outputs/changed-settings", check=False)
+    assert code == 2
+    assert "config.yaml is not what the record names" in said
 
 
 def test_the_pipelines_run(shared_project: Path) -> None:

@@ -8,6 +8,7 @@ from ..errors import CardError
 from ..files import write_text
 
 _OPEN, _CLOSE = "<!-- yours: ", "<!-- /yours -->"
+_ANY_OPEN, _ANY_CLOSE = (re.compile(rf"<!--\s*{word}\b", re.IGNORECASE) for word in ("yours", r"/\s*yours"))
 _SECTION = re.compile(rf"{_OPEN}([\w-]+) -->\n(.*?){_CLOSE}", re.DOTALL)
 
 
@@ -46,7 +47,7 @@ def _section(key: str, text: str) -> str:
 def _sections(card: str, name: str) -> dict[str, str]:
     found = _SECTION.findall(card)
     # a lost comment would make the text of one section end in another, or vanish
-    if not len(found) == card.count(_OPEN.strip()) == card.count(_CLOSE):
+    if not len(found) == len(_ANY_OPEN.findall(card)) == len(_ANY_CLOSE.findall(card)):
         raise CardError(
             f"{name} has a section of yours without its comments: put each between a line '{_OPEN}NAME -->' and a line "
             f"'{_CLOSE}', or go back with git checkout {name}"

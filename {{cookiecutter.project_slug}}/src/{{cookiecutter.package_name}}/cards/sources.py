@@ -37,7 +37,10 @@ def read_source(name: str) -> Source:
         CardError: the file has a key that is not known, or a value of the wrong type.
     """
     known: Any = OmegaConf.to_container(OmegaConf.load(SOURCES)) if SOURCES.exists() else {}
-    facts = {"title": name, **((known or {}).get(name) or {})}
+    entry = known.get(name, {}) if isinstance(known, dict) else None
+    if not isinstance(entry, dict):
+        raise CardError(f"{SOURCES} gives no keys for {name}: write it as in digits, or leave it out")
+    facts = {"title": name, **entry}
     try:
         source = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Source), facts))
     except OmegaConfBaseException as error:
@@ -58,6 +61,10 @@ class Project:
     license: str
 
 
+def _author(name: str = "", email: str = "") -> str:
+    return f"{name} ({email})" if name and email else name or email
+
+
 def read_project() -> Project:
     """Return the facts about the project in this folder."""
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -66,7 +73,7 @@ def read_project() -> Project:
         name=project["name"],
         title=citation["title"],
         description=project["description"],
-        authors=[f"{author['name']} ({author['email']})" for author in project["authors"]],
+        authors=[_author(**author) for author in project["authors"]],
         version=project["version"],
         license=project["license"],
     )

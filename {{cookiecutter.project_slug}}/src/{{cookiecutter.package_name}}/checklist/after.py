@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import zlib
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -33,10 +34,15 @@ def _results(facts: Facts) -> Finding:
         return failed(f"{place}/{missing[0]} is missing", test)
     if _json(facts.project / place / "metrics.json") != facts.record["metrics"]:
         return failed(f"{place}/metrics.json is not what the record of {facts.run} names", test)
-    if not facts.text("MODEL_CARD.md").strip():
+    card = facts.text("MODEL_CARD.md")
+    if not card.strip():
         return failed("MODEL_CARD.md is empty", restore(facts, "MODEL_CARD.md", lambda text: bool(text.strip())))
+    about = facts.record["model_sha256"] in card
+    if facts.of_the_pipeline and not about:
+        return failed("MODEL_CARD.md is about another model", "dvc repro")
     accuracy = facts.record["metrics"].get("accuracy")
-    return passed(f"{place}/metrics.json has the recorded accuracy, {accuracy}; MODEL_CARD.md tells about the model")
+    told = "tells about this model" if about else "is that of the pipeline"
+    return passed(f"{place}/metrics.json has the recorded accuracy, {accuracy}; MODEL_CARD.md {told}")
 
 
 def _archived(facts: Facts) -> Finding:
@@ -59,7 +65,7 @@ def _holds(path: Path, record: dict[str, Any]) -> bool:
                 while part := stream.read(1_000_000):
                     digest.update(part)
             return digest.hexdigest() == record["model_sha256"]
-    except (BadZipFile, KeyError, ValueError, OSError, AttributeError):
+    except (BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, ValueError, OSError, AttributeError):
         return False
 
 

@@ -87,7 +87,6 @@ def _message(version: Version, found: dict[str, Any]) -> str:
 def _tag(project: Path, tags: list[str], version: Version, message: str) -> None:
     """Write the tag of the code by git, that of the model by GTO: both or none."""
     from gto.api import register
-    from gto.exceptions import GTOException
 
     code, model = tags
     if git(project, "tag", "--annotate", "--message", message, code) is None:
@@ -95,6 +94,8 @@ def _tag(project: Path, tags: list[str], version: Version, message: str) -> None
     try:
         root = git(project, "rev-parse", "--show-toplevel") or "."
         register(root, model_name(project), "HEAD", version=f"v{version}", message=message)
-    except GTOException as error:
+    except BaseException as error:  # whatever it was, Ctrl-C too
         git(project, "tag", "--delete", code)
+        if not isinstance(error, Exception):
+            raise
         raise ReleaseError(f"GTO refuses the version {model}: {error}") from error

@@ -54,7 +54,7 @@ def summary(folder: Path, branch: str, tolerance: float) -> str:
     Raises:
         RecordError: the folder holds no finished run.
     """
-    run = record.read(folder)
+    run = record.read_finished(folder)
     lines = ["## Short training", ""]
     try:
         before = baseline.read_from(branch)

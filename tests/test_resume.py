@@ -325,6 +325,9 @@ def test_what_does_not_fit_an_earlier_run_is_refused(shared_project: Path, refer
         "restore=finetune seed=7": "seed=7 splits the data in another way",
         "restore=hotstart data.test_fraction=0.3": "data.test_fraction=0.3 splits the data",
         "restore=hotstart training.optimizer=sgd": "training.optimizer=sgd cannot take over the state of adamw",
+        "restore=hotstart model.hidden=[64] 'restore.skip=[network]'": "has the optimizer's state of ",
+        "restore=continue": "training.epochs=20 leaves nothing to train, since outputs/reference has trained 20",
+        "restore=hotstart resume=auto hydra.run.dir=outputs/reference": "is the folder of this run",
     }.items():
         refused = run(f"python train.py {earlier} {more}", shared_project, check=False)
         assert refused.returncode == 1

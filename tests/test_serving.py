@@ -410,6 +410,8 @@ def test_a_table_and_a_project_without_its_data(shared_project: Path, served: Se
         assert not opened.locator("#image").is_visible()
         status, answer = server.ask("/predict", json.dumps({"inputs": [[1e39] * 30]}).encode())
         assert (status, "inputs[0][0]" in answer["detail"]) == (422, True)
+        status, answer = server.ask("/predict", json.dumps({"inputs": [[1.0] * 30, [3e38] * 30]}).encode())
+        assert (status, answer["detail"].split(":")[0]) == (422, "inputs[1]")
 
 
 def test_the_openapi_page_in_a_browser(served: Server) -> None:

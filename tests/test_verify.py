@@ -114,6 +114,12 @@ def test_what_cannot_be_tried_is_said(project: Path) -> None:
         "is not the file that the record names": with_record(model_sha256="0" * 64),
         "does not exist": verify(project, "outputs/nowhere"),
     }
+    (folder / "run.json").write_text(good)
+    for name in ("metrics.csv", "config.yaml"):
+        content = (folder / name).read_text()
+        (folder / name).write_text(content.replace("2", "3"))
+        tries[f"{name} is not"] = verify(project, "outputs/run")
+        (folder / name).write_text(content)
     (folder / "run.json").write_text(good[:100])
     tries["is damaged"] = verify(project, "outputs/run")
     for sentence, (code, said) in tries.items():

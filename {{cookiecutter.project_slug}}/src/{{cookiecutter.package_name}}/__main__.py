@@ -3,6 +3,7 @@
 import argparse
 import os
 import sys
+import traceback
 from pathlib import Path
 
 from . import secrets
@@ -34,7 +35,8 @@ def main() -> int:
         return 130
     except Exception as error:
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
-            raise
+            print(secrets.mask(traceback.format_exc()), file=sys.stderr)
+            return _FAILED
         print(f"{getattr(arguments, 'failure', 'error')}: {secrets.mask(explain(error))}", file=sys.stderr)
         return _FAILED
 

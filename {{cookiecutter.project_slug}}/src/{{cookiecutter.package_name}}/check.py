@@ -153,6 +153,9 @@ def _check_together(config: Config) -> None:
     for argument, key in _SET_ELSEWHERE.items():
         if argument in config.trainer:
             raise ConfigError(f"trainer.{argument} is set by this project: use {key}")
+    for key in ("devices", "num_nodes"):
+        if key not in config.trainer:
+            raise ConfigError(f"trainer.{key} has no value; give it one in configs/trainer")
     processes = config.trainer["devices"]
     if isinstance(processes, int) and processes > 0 and training.batch_size % (processes * config.trainer["num_nodes"]):
         raise ConfigError(

@@ -76,7 +76,7 @@ def with_recorded_overrides(arguments: Sequence[str]) -> list[str]:
     except (OSError, ValueError):
         read_config(folder)  # names the newest run if this is none
         raise ConfigError(f"resume={folder} stopped before its training began: start it anew") from None
-    if record["status"] == "finished":
+    if _status(Path(folder)) == "finished":
         print(f"{folder} is finished: there is nothing left to do")
         raise SystemExit(0)
     flags = [argument for argument in arguments if argument not in asked]
@@ -111,7 +111,7 @@ def run_of_this_job(folder: Path) -> str | None:
     """
     if not restarts() or not (folder / RECORD).exists():
         return None
-    if json.loads((folder / RECORD).read_text(encoding="utf-8"))["status"] == "finished":
+    if _status(folder) == "finished":
         print(f"{folder} is finished: there is nothing left to do")
         raise SystemExit(0)
     return str(folder)
@@ -125,11 +125,23 @@ def refuse_used(folder: Path) -> None:
     """
     if not (folder / RECORD).exists():
         return
-    if json.loads((folder / RECORD).read_text(encoding="utf-8")).get("status") == "finished":
+    if _status(folder) == "finished":
         raise ConfigError(f"{folder} holds a finished run: choose another folder, such as hydra.run.dir={folder}-2")
     raise ConfigError(
         f"{folder} holds an interrupted run: go on with it, python train.py resume={folder}, or choose another folder"
     )
+
+
+def _status(folder: Path) -> str:
+    """Return `running` or `finished`.
+
+    Raises:
+        ConfigError: the record is damaged.
+    """
+    try:
+        return str(json.loads((folder / RECORD).read_text(encoding="utf-8"))["status"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{folder / RECORD} is damaged: choose another folder, or bring the file back") from error
 
 
 def command_arguments(record: dict[str, Any], folder: str | Path) -> list[str]:

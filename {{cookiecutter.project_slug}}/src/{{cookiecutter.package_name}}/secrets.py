@@ -17,8 +17,11 @@ from omegaconf import DictConfig, OmegaConf
 from .errors import ConfigError
 
 MASK = "***"
-_SECRET_NAME = re.compile(r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL|WEBHOOK", re.IGNORECASE)
-_ADDRESS_WITH_PASSWORD = re.compile(r"(://[^/@:\s]*:)[^/@\s]+(?=@)")
+_SECRET_NAME = re.compile(
+    r"KEY|TOKEN|SECRET|PASSWORD|PASSWD|PASSPHRASE|CREDENTIAL|WEBHOOK|CONNECTION_STRING|_(PASS|PWD|AUTH|DSN)$",
+    re.IGNORECASE,
+)
+_ADDRESS_WITH_PASSWORD = re.compile(r"(://[^/@:\s]*:)[^/\s\"']+(?=@)")  # a password may hold @, too
 _SHORTEST = 8  # shorter values would mask ordinary words
 
 

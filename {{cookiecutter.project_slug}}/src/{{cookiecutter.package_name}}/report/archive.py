@@ -12,14 +12,13 @@ from tempfile import TemporaryDirectory
 from typing import Any
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from omegaconf import OmegaConf
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
 from ..errors import RecordError
 from ..files import file_digest, write_bytes
 from ..reproducibility.verify import finished
-from ..runs import CONFIG, REPORTS
+from ..runs import REPORTS
 from .collect import Facts, collect, results_of
 from .render import report
 
@@ -63,11 +62,9 @@ def write_archive(folder: Path) -> Path:
     found = finished(folder)
     if not (folder / "model.safetensors").exists():
         raise RecordError(f"{folder}/model.safetensors is missing: fetch it from where the run was made, or dvc pull")
-    for name, digest in (("changes.patch", found["git"]["patch_sha256"]), ("metrics.csv", found["history_sha256"])):
-        if (folder / name).exists() and file_digest(folder / name) != digest:
-            raise RecordError(f"{folder / name} is not the file that the record names: it was changed after the run")
-    if (folder / CONFIG).exists() and OmegaConf.to_container(OmegaConf.load(folder / CONFIG)) != found["config"]:
-        raise RecordError(f"{folder / CONFIG} is not what the record names: it was changed after the run")
+    patch = folder / "changes.patch"
+    if patch.exists() and file_digest(patch) != found["git"]["patch_sha256"]:
+        raise RecordError(f"{patch} is not the file that the record names: it was changed after the run")
     facts = collect(folder)
     name = folder.resolve().name
     if folder.resolve() == Path("models").resolve():

@@ -7,6 +7,7 @@ from typing import Any
 from ..config import Config
 from ..errors import ConfigError, DataError
 from ..files import file_digest
+from ..training.checkpoint import load_checkpoint
 from ..training.restore import starting_file
 from .record import read
 
@@ -25,6 +26,11 @@ def built_on(config: Config) -> dict[str, Any] | None:
         DataError: its file is missing, or is not the one that its record names.
     """
     settings = config.restore
+    if settings.run and Path(settings.run).resolve() == Path(config.paths.run).resolve():
+        raise ConfigError(
+            f"restore.run={settings.run} is the folder of this run, where a new training replaces what is there: give "
+            "it another folder"
+        )
     path = starting_file(settings)
     if path is None:
         return None
@@ -34,7 +40,7 @@ def built_on(config: Config) -> dict[str, Any] | None:
         raise DataError(f"{path} is not the model of a finished run, or was changed after it: choose another run")
     _check_splits(config, earlier)
     if settings.mode == "continue":
-        _check_whole_state(config, earlier)
+        _check_whole_state(config, earlier, path)
     elif settings.mode == "hotstart":
         _check_optimizer(config, earlier)
     name = path.relative_to(str(settings.run)).as_posix()
@@ -66,7 +72,7 @@ def _check_optimizer(config: Config, earlier: dict[str, Any]) -> None:
         )
 
 
-def _check_whole_state(config: Config, earlier: dict[str, Any]) -> None:
+def _check_whole_state(config: Config, earlier: dict[str, Any], path: Path) -> None:
     before, run = earlier["config"], config.restore.run
     now = {f"training.{key}": value for key, value in asdict(config.training).items() if key in _FIXED}
     then = {f"training.{key}": before["training"][key] for key in _FIXED}
@@ -84,4 +90,9 @@ def _check_whole_state(config: Config, earlier: dict[str, Any]) -> None:
             f"training.epochs={epochs} does not fit training.scheduler={scheduler}, which {run} began for "
             f"{before['training']['epochs']} epochs: only a run with training.scheduler=none can be made longer; "
             "restore=hotstart begins a new schedule"
+        )
+    if epochs <= (done := load_checkpoint(path)["epoch"]):
+        raise ConfigError(
+            f"training.epochs={epochs} leaves nothing to train, since {run} has trained {done}: resume={run} ends an "
+            "interrupted run, restore=hotstart begins a new schedule"
         )

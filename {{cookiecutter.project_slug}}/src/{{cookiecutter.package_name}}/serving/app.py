@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import math
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from typing import Any
@@ -46,13 +47,17 @@ def build_app(predictor: Predictor, max_batch: int, max_bytes: int) -> FastAPI:
         except ValidationError as error:
             raise HTTPException(422, schemas.explain(error, shape, dtype)) from None
         request.state.examples = len(inputs)
+        classes, rows = predictor.predict(inputs)
+        for number, row in enumerate(rows):
+            if not all(map(math.isfinite, row)):
+                raise HTTPException(422, f"inputs[{number}]: its numbers are too large for the network to compute with")
         predictions = [
             schemas.Prediction(
                 predicted=predictor.classes[predicted],
                 probability=row[predicted],
                 probabilities=dict(zip(predictor.classes, row, strict=True)),
             )
-            for predicted, row in zip(*predictor.predict(inputs), strict=True)
+            for predicted, row in zip(classes, rows, strict=True)
         ]
         answered = schemas.Predictions(model_sha256=predictor.model_sha256, predictions=predictions)
         return answered.model_dump_json().encode()

@@ -1,6 +1,7 @@
 """What a new run takes over from an earlier one: nothing, the weights, the optimizer too, or everything."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
@@ -59,6 +60,7 @@ def restore(point: Path | None, settings: Restore, model: LightningModule, train
     else:
         checkpoint = load_checkpoint(path)
         _take_over(checkpoint["state_dict"], model, settings)
+        _check_same_number(checkpoint["optimizer_states"][0], model, settings)
         kept = [name for name, _ in model.named_parameters() if not name.startswith(tuple(settings.skip))]
         trainer.callbacks.append(_OptimizerState(checkpoint["optimizer_states"][0]["state"], kept))  # type: ignore[attr-defined]
     return None
@@ -75,6 +77,16 @@ def _take_over(weights: dict[str, torch.Tensor], model: LightningModule, setting
             f"or leave such tensors as they are: restore.skip=[{','.join(unfit[:3])}]"
         )
     model.load_state_dict(own | wanted)
+
+
+def _check_same_number(state: dict[str, Any], model: LightningModule, settings: Restore) -> None:
+    """An optimizer knows its parameters by their numbers, which a layer more or less would shift."""
+    before, now = sum(len(group["params"]) for group in state["param_groups"]), len(list(model.parameters()))
+    if before != now:
+        raise ConfigError(
+            f"restore.run={settings.run} has the optimizer's state of {before} tensors, and this model has {now}: "
+            "restore=finetune takes over the weights alone"
+        )
 
 
 class _OptimizerState(Callback):

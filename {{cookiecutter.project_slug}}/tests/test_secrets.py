@@ -29,13 +29,11 @@ def test_other_values_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     assert secrets.mask("it was /usr/bin/askpass.") == "it was /usr/bin/askpass."
 
 
-@pytest.mark.parametrize(
-    ("text", "masked"),
-    [
-        ("postgres://user:pass@host/db", "postgres://user:***@host/db"),
-        ("postgres://user:p@ss@host/db", "postgres://user:***@host/db"),
-        ("at http://127.0.0.1:5000, by me@example.com", "at http://127.0.0.1:5000, by me@example.com"),
-    ],
-)
-def test_a_password_in_an_address_is_masked(text: str, masked: str) -> None:
-    assert secrets.mask(text) == masked
+@pytest.mark.parametrize("password", ["pass", "p@ss"])
+def test_a_password_in_an_address_is_masked(password: str) -> None:
+    assert secrets.mask(f"postgres://user:{password}@host/db") == "postgres://user:***@host/db"
+
+
+def test_an_address_without_a_password_is_shown() -> None:
+    text = "at http://127.0.0.1:5000, by me@example.com"
+    assert secrets.mask(text) == text

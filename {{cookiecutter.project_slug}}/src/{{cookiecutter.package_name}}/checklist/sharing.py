@@ -94,8 +94,7 @@ def _data_source(facts: Facts) -> Finding:
     name = facts.config.data.name
 
     def told(text: str) -> bool:
-        sentences = re.sub(r"^\|.*$", "", section(text, "Source"), flags=re.MULTILINE)  # the table is generated
-        return len(_PLACEHOLDER.sub("", sentences).split()) >= 5
+        return len(_PLACEHOLDER.sub("", section(text, "Source")).split()) >= 5
 
     if not told(facts.text("DATA_CARD.md")):
         mend = restore(facts, "DATA_CARD.md", told)

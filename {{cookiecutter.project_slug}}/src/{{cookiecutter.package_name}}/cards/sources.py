@@ -37,7 +37,7 @@ def read_source(name: str) -> Source:
         CardError: the file has a key that is not known, or a value of the wrong type.
     """
     known: Any = OmegaConf.to_container(OmegaConf.load(SOURCES)) if SOURCES.exists() else {}
-    entry = known.get(name, {}) if isinstance(known, dict) else None
+    entry = (known.get(name) or {}) if isinstance(known, dict) else None
     if not isinstance(entry, dict):
         raise CardError(f"{SOURCES} gives no keys for {name}: write it as in digits, or leave it out")
     facts = {"title": name, **entry}

@@ -6,7 +6,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from . import secrets
+from . import secrets, trust
 from .cli import explain
 from .commands import check, drift, proof, release, report, serve, track, tune
 from .errors import RecordError
@@ -19,12 +19,15 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for module in (proof, drift, check, report, release, tune, track, serve):
         module.add(commands)
+    for command in commands.choices.values():
+        command.add_argument(trust.FLAG, action="store_true", help="believe what the folder of the run asks for")
     return parser
 
 
 def main() -> int:
     """Run the command and return its exit code; what goes wrong means that the question could not be answered."""
     arguments = _parser().parse_args()
+    trust.accept([trust.FLAG] if arguments.trust else [])
     try:
         secrets.load()
         if not Path("train.py").exists():

@@ -4,14 +4,16 @@ import re
 from dataclasses import fields, is_dataclass
 from importlib.util import find_spec
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from . import trust
 from .config import CNN, MLP, Config, Data, Search, Trainer
 from .errors import ConfigError, unknown_key
-from .runs import read_config
+from .runs import CONFIG, read_config
 from .secrets import mask, values_from_environment
 
 # Groups that name a class of this project, whose keys are known.
@@ -69,13 +71,18 @@ def check(cfg: DictConfig) -> Config:
 
 
 def check_run(folder: str | None) -> Config:
-    """Return the configuration that a run was made with, to test or serve its model: nothing is tracked any more.
+    """Return the configuration that a run was made with, to test or serve its model: without trackers and callbacks.
 
     Raises:
-        ConfigError: no folder is named, it is not that of a run, or its configuration is not valid here.
+        ConfigError: no folder is named, it is not that of a run, its configuration is not valid here, or it asks for
+            what this project does not know.
     """
     saved = read_config(folder)
-    saved.tracking = {}  # so no tracker's package is needed
+    trust.check_links(Path(str(folder)))
+    saved.tracking, saved.callbacks = {}, {}  # so no tracker's package is needed
+    # the network that is built is the one in the model file, which is checked where that is read
+    named = {key: value for key, value in OmegaConf.to_container(saved).items() if key != "model"}
+    trust.check_names(named, Path(str(folder)) / CONFIG)
     return check(saved)
 
 

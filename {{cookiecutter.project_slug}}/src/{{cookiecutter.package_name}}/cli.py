@@ -18,7 +18,7 @@ from hydra.errors import HydraException, InstantiationException, MissingConfigEx
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
-from . import secrets
+from . import secrets, trust
 from .errors import UserError, nearest, unknown_key
 from .runs import with_recorded_overrides
 
@@ -62,6 +62,7 @@ def run(task: Callable[[DictConfig], None], config: str) -> None:
         sys.argv[0] = str(script)
         os.chdir(script.parent)
         secrets.load()
+        sys.argv[1:] = trust.accept(sys.argv[1:])
         secrets.refuse_in(sys.argv[1:])
         sys.argv[1:] = with_recorded_overrides(sys.argv[1:])
         hydra.main(version_base="1.3", config_path="configs", config_name=config)(guarded)()

@@ -71,11 +71,12 @@ def with_recorded_overrides(arguments: Sequence[str]) -> list[str]:
             f"resume={folder} goes on with the run's own settings: leave {others[0]} out, or start another run: "
             f"restore=continue restore.run={folder} {others[0]}"
         )
-    try:
-        record = json.loads((Path(folder) / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    if not (Path(folder) / RECORD).is_file():
         read_config(folder)  # names the newest run if this is none
-        raise ConfigError(f"resume={folder} stopped before its training began: start it anew") from None
+        raise ConfigError(f"resume={folder} stopped before its training began: start it anew")
+    from .reproducibility import record as records  # which imports this module
+
+    record = records.read(Path(folder))
     if _status(Path(folder)) == "finished":
         print(f"{folder} is finished: there is nothing left to do")
         raise SystemExit(0)

@@ -66,7 +66,7 @@ def _code(facts: Facts) -> Finding:
     if code is None:
         return failed(f"no commit names the code of {facts.run}", commit_and_train(facts))
     commit = code["commit"]
-    if git(facts.project, "rev-list", "--max-count=1", commit) is None:
+    if git(facts.project, "rev-list", "--max-count=1", "--end-of-options", commit, "--") is None:
         return failed(f"the commit {commit[:12]} of {facts.run} is not in this repository", "git fetch --all --tags")
     if code["left_out"]:
         evidence = f"{code['left_out'][0]['path']}, which {facts.run} may have used, is neither committed nor recorded"

@@ -6,14 +6,28 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 
-_KEYS = {"model", "input_shape", "input_dtype", "classes"}
+from ..reproducibility import schema
 
 
 def read_description(path: Path) -> dict[str, Any] | None:
     """Return the network, input and classes that `save_model` wrote into a file, or None where it tells nothing."""
     try:
         with safe_open(path, framework="np") as stream:
-            found: dict[str, Any] = json.loads(stream.metadata()["description"])
+            return parse(stream.metadata()["description"])
     except (OSError, SafetensorError, TypeError, KeyError, ValueError):
         return None
-    return found if found.keys() >= _KEYS else None
+
+
+def parse(text: str) -> dict[str, Any]:
+    """Return the description that a file holds as text.
+
+    Raises:
+        ValueError: it is not one that `save_model` writes.
+    """
+    try:
+        found: dict[str, Any] = json.loads(text)
+    except RecursionError as error:
+        raise ValueError("its description is nested too deeply") from error
+    if reason := schema.problem(found, "model"):
+        raise ValueError(f"in its description {reason}")
+    return found

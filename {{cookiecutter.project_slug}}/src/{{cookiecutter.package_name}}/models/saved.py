@@ -9,9 +9,11 @@ from lightning.pytorch.utilities import rank_zero_only
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from .. import trust
 from ..errors import DataError
 from ..files import write_bytes
 from .classifier import Classifier, build_network
+from .description import parse
 
 
 @rank_zero_only
@@ -29,15 +31,38 @@ def save_model(model: Classifier, description: dict[str, Any], path: Path) -> No
     write_bytes(path, save(weights, metadata={"description": json.dumps(description, sort_keys=True)}))
 
 
-def load_model(path: Path) -> tuple[Classifier, dict[str, Any]]:
+def load_model(path: Path, trusted: bool = False) -> tuple[Classifier, dict[str, Any]]:
     """Return the model and its description.
+
+    Args:
+        path: of the file.
+        trusted: whether any class that the file names may be built.
+
+    Raises:
+        ConfigError: its network is of a class that this project does not know.
+        DataError: there is no such file, or it is damaged.
+    """
+    weights, description = load_weights(path)
+    if not trusted:
+        trust.check_names({"model": description["model"]}, path)
+    network = build_network(description["model"], description["input_shape"], len(description["classes"]))
+    try:
+        model = Classifier(network, torch.zeros_like(weights["mean"]), torch.ones_like(weights["std"]))
+        model.load_state_dict(weights)
+    except (KeyError, RuntimeError) as error:
+        raise DataError(f"{path} does not hold the weights of the network that it names; train it again") from error
+    return model, description
+
+
+def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Return the weights and the description of a model. No class that the file names is needed, or built.
 
     Raises:
         DataError: there is no such file, or it is damaged.
     """
     try:
         with safe_open(path, framework="pt") as stream:
-            description = json.loads(stream.metadata()["description"])
+            description = parse(stream.metadata()["description"])
             weights = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (not a dict)
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist; train a model first: python train.py") from error
@@ -45,7 +70,4 @@ def load_model(path: Path) -> tuple[Classifier, dict[str, Any]]:
         raise DataError(
             f"{path} is not a model written by train.py, or is damaged ({error}); train it again"
         ) from error
-    network = build_network(description["model"], description["input_shape"], len(description["classes"]))
-    model = Classifier(network, torch.zeros_like(weights["mean"]), torch.ones_like(weights["std"]))
-    model.load_state_dict(weights)
-    return model, description
+    return weights, description

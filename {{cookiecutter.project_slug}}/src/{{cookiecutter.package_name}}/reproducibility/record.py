@@ -1,14 +1,17 @@
 """The record of a run: `run.json`, all that is needed to repeat it and to compare the result.
 
-It is written when the training starts, and again, whole, when the run is finished. docs/run.schema.json describes it.
+It is written when the training starts, and again, whole, when the run is finished. run.schema.json describes it. A
+record can come from anybody, so what reads one gets it from here, where it is checked against that description.
 """
 
 import json
 from pathlib import Path
 from typing import Any
 
+from .. import trust
 from ..errors import RecordError
 from ..runs import RECORD
+from . import schema
 from .changes import Change, changes
 
 VERSION = 1
@@ -18,30 +21,31 @@ RESULTS = {  # what has to be equal, and what people call it
     "history_sha256": "history",
     "trail_sha256": "trail",
 }
-_PARTS = {"status", "promise", "command", "config", "git", "code", "data", "locks", "environment", "restored", *RESULTS}
+_OF_FINISHED = {"weights_sha256", "model_sha256", "history_sha256", "metrics"}
 
 
 def read(folder: Path) -> dict[str, Any]:
     """Return the record of a run.
 
     Raises:
-        RecordError: there is none, it is damaged, or it has another version.
+        RecordError: there is none, it is not what a training writes, it has another version, or the folder holds a
+            link that leads out of it.
     """
     path = folder / RECORD
+    trust.check_links(folder)
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         version = record["schema_version"]
-        missing = _PARTS - record.keys()
     except (FileNotFoundError, NotADirectoryError) as error:
         raise RecordError(f"{path} does not exist: name the folder of a run, which python train.py makes") from error
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RecordError(f"{path} is damaged: fetch it again from where the run was made") from error
     if version != VERSION:
         raise RecordError(
             f"{path} has the schema version {version}, and this code reads {VERSION}: use the code of its commit"
         )
-    if missing:
-        raise RecordError(f"{path} lacks {', '.join(sorted(missing))}: fetch it again from where the run was made")
+    if reason := schema.problem(record):
+        raise RecordError(f"{path} is not what a training writes: {reason}; fetch it again from where the run was made")
     return record
 
 
@@ -54,6 +58,9 @@ def read_finished(folder: Path) -> dict[str, Any]:
     record = read(folder)
     if record["status"] != "finished":
         raise RecordError(f"{folder} is not finished: python train.py resume={folder} goes on with it")
+    missing = [key for key in sorted(_OF_FINISHED) if record[key] is None]
+    if missing or record["sessions"][-1]["ended"] is None:
+        raise RecordError(f"{folder / RECORD} is of a finished run without {(missing or ['an end'])[0]}: it is damaged")
     return record
 
 
@@ -84,16 +91,15 @@ def inputs(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def written_places(record: dict[str, Any]) -> dict[str, str]:
-    """Return the settings that say where a run writes, besides into its own folder: key -> path."""
-    run = record["config"]["paths"]["run"]
+def written_places(config: dict[str, Any]) -> dict[str, str]:
+    """Return the settings of a configuration that say where a run writes: key -> path."""
     callbacks = {
         f"callbacks.{name}.{key}": value
-        for name, settings in record["config"]["callbacks"].items()
+        for name, settings in config["callbacks"].items()
         for key, value in settings.items()
         if key in ("folder", "dirpath", "path", "filename") and isinstance(value, str)
     }
-    return {key: value for key, value in callbacks.items() if _without(run, value) == value}
+    return {**{f"paths.{key}": config["paths"][key] for key in ("processed", "run")}, **callbacks}
 
 
 def _without(folder: str, value: Any) -> Any:

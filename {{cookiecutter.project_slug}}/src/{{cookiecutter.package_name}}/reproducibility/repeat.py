@@ -6,11 +6,17 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import chdir, contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from .. import trust
 from ..data.raw import content_digest
 from ..errors import DataError, RecordError
 from ..files import file_digest
@@ -25,9 +31,16 @@ _TRACKING = re.compile(r"[+~]*tracking\b")
 
 @contextmanager
 def checked_out(before: dict[str, Any], folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder with the recorded code."""
+    """Yield a temporary folder with the recorded code, and say so where it is not that of the commit alone."""
     with TemporaryDirectory(prefix="verify-") as temporary:
-        yield source.check_out(before["git"], folder / source.PATCH, Path(temporary) / "code")
+        project = source.check_out(before["git"], folder / source.PATCH, Path(temporary) / "code")
+        if before["git"]["patch_sha256"] != source.EMPTY:
+            print(
+                f"{folder / source.PATCH} changes the code of commit {before['git']['commit'][:12]}, and is going to "
+                "run: if somebody else made this run, read the patch first",
+                file=sys.stderr,
+            )
+        yield project
 
 
 def python_for(project: Path, clean: bool) -> str:
@@ -48,19 +61,20 @@ def train_again(before: dict[str, Any], project: Path, python: str, *more: str) 
     """Train in the checked-out project as recorded, untracked, and return the folder of the new run.
 
     Raises:
+        ConfigError: the recorded command asks for a class that this project does not know.
         RecordError: the run would write outside of the project, or the training fails.
     """
-    recorded = before["command"]
-    fixed = recorded["config"] == PIPELINE  # its run folder stands in params.yaml
+    fixed = before["command"]["config"] == PIPELINE  # its run folder stands in params.yaml
     again = Path(before["config"]["paths"]["run"]) if fixed else _AGAIN
-    for key, value in {"paths.run": str(again), **record.written_places(before)}.items():
-        if _outside(value):
-            raise RecordError(f"{key}={value} lies outside of the project, where a verification does not write")
+    _refuse_outside({"paths.run": str(again)}, project)  # before anything is fetched into it
     arguments = [item for item in command_arguments(before, again) if not _TRACKING.match(item)]
     arguments += [*_places(before, project), *_processes(before), "tracking=[none]", "resume=null", *more]
+    config = _composed(arguments, project)
+    _refuse_outside({**record.written_places(config), "hydra.run.dir": "logs"}, project)
+    again = Path(config["paths"]["run"])
     shutil.rmtree(project / again, ignore_errors=True)
     print(f"training again at commit {before['git']['commit'][:12]}; recorded: {_seconds(before)}", file=sys.stderr)
-    command = [python, recorded["script"], *arguments]
+    command = [python, before["command"]["script"], *arguments]
     result = subprocess.run(command, cwd=project, capture_output=True, text=True, env=outer_environment())
     if result.returncode:
         reasons = [f"the training failed: {last_line(result.stderr)}", *left_out(before)]
@@ -68,6 +82,37 @@ def train_again(before: dict[str, Any], project: Path, python: str, *more: str) 
             reasons += [str(change) for change in what_changed(before, record.read(project / again))]
         raise RecordError("; ".join(reasons))
     return project / again
+
+
+def _composed(arguments: list[str], project: Path) -> dict[str, Any]:
+    """Return callbacks and paths as a command configures them in a checkout, after a look at the classes that it names.
+
+    Raises:
+        ConfigError: it names a class that the project does not know.
+        RecordError: the arguments do not fit the files in configs/.
+    """
+    _, name, *overrides = arguments
+    try:
+        # what params.yaml is found by is relative
+        with chdir(project), initialize_config_dir(str((project / "configs").resolve()), version_base="1.3"):
+            config = compose(name, overrides)
+        trust.check_names(OmegaConf.to_container(config), Path(RECORD), project)
+        composed: Any = {key: OmegaConf.to_container(config[key], resolve=True) for key in ("callbacks", "paths")}
+    except (HydraException, OmegaConfBaseException) as error:
+        raise RecordError(f"the recorded command does not fit configs/: {str(error).splitlines()[0]}") from error
+    return composed
+
+
+def _refuse_outside(places: dict[str, str], project: Path) -> None:
+    """Refuse to write through an absolute path, `..` or a link: the commit or the patch can hold one.
+
+    Raises:
+        RecordError: a place is not inside the checkout.
+    """
+    root = next(folder for folder in (project, *project.parents) if (folder / ".git").exists()).resolve()
+    for key, value in places.items():
+        if not (project / value).resolve().is_relative_to(root) or (project / value).resolve() == root:
+            raise RecordError(f"{key}={value} lies outside of the project, where a verification does not write")
 
 
 def left_out(before: dict[str, Any]) -> list[str]:
@@ -79,7 +124,8 @@ def left_out(before: dict[str, Any]) -> list[str]:
 def _processes(before: dict[str, Any]) -> list[str]:
     """Return the arguments that start as many processes here as there were on several nodes: they share it alike."""
     devices, nodes = before["config"]["trainer"]["devices"], before["config"]["trainer"]["num_nodes"]
-    return [f"trainer.devices={devices * nodes}", "trainer.num_nodes=1"] if nodes > 1 else []
+    several = isinstance(devices, int) and isinstance(nodes, int) and nodes > 1
+    return [f"trainer.devices={devices * nodes}", "trainer.num_nodes=1"] if several else []
 
 
 def _places(before: dict[str, Any], project: Path) -> list[str]:
@@ -91,24 +137,24 @@ def _places(before: dict[str, Any], project: Path) -> list[str]:
         arguments.append(f"paths.raw={quoted(Path(raw).resolve())}")
     else:
         print(f"{', '.join(wrong)} in {raw} is missing or not the recorded one: fetching it", file=sys.stderr)
-        if _outside(raw):
+        if Path(raw).is_absolute() or ".." in Path(raw).parts:
             raw = f"data/raw/{before['data']['name']}"
+        _refuse_outside({"paths.raw": raw, ".dvc/config.local": ".dvc/config.local"}, project)
         arguments.append(f"paths.raw={quoted(raw)}")
         with suppress(ProgramError):  # what DVC does not have either, the training fetches from its source
             _pull(raw, project)
-    if (Path(data_source) / next(iter(before["data"]["raw"]), "")).exists() and not Path(data_source).is_absolute():
+    if not Path(data_source).is_absolute() and any(
+        _is_there(Path(data_source) / name, digest) for name, digest in before["data"]["raw"].items()
+    ):
         arguments.append(f"data.source={quoted(Path(data_source).resolve())}")
     if restored := before["restored"]:
         earlier = Path(restored["run"])
         file = earlier / restored["file"]
-        if not file.exists() or file_digest(file) != restored["sha256"]:
-            raise RecordError(f"{file}, which the run was built on, is missing or not the one that the record names")
-        arguments.append(f"restore.run={quoted(earlier.resolve())}")
+        with suppress(OSError):
+            if file_digest(file) == restored["sha256"]:
+                return [*arguments, f"restore.run={quoted(earlier.resolve())}"]
+        raise RecordError(f"{file}, which the run was built on, is missing or not the one that the record names")
     return arguments
-
-
-def _outside(path: str) -> bool:
-    return Path(path).is_absolute() or ".." in Path(path).parts
 
 
 def _is_there(path: Path, digest: str) -> bool:
@@ -135,7 +181,7 @@ def _pull(raw: str, project: Path) -> None:
         place = place if "://" in place else str(Path(place).resolve())
         dvc(project, "remote", "modify", "--local", name, "url", place)
     dvc(project, "cache", "dir", "--local", str(Path(".dvc/cache").resolve()))
-    dvc(project, "pull", raw)
+    dvc(project, "pull", "--", raw)
 
 
 def outer_environment() -> dict[str, str]:

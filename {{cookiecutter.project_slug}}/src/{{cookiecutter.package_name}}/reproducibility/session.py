@@ -180,7 +180,7 @@ def _start_anew(folder: Path, config: Config) -> None:
     if config.restore.mode == "continue" and config.restore.run:
         earlier = Path(config.restore.run)
         (folder / "checkpoints").mkdir(parents=True)
-        for path in (earlier / "checkpoints").glob("best*.ckpt"):
+        for path in (earlier / "checkpoints").glob("best*.ckpt"):  # the record's reader has refused links
             shutil.copy(path, folder / "checkpoints")
         if (earlier / TRAIL).exists():
             shutil.copy(earlier / TRAIL, folder)

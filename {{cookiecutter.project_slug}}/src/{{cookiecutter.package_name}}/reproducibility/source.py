@@ -23,7 +23,7 @@ _PRIVATE = re.compile(
     re.IGNORECASE,
 )
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")
-_EMPTY = hashlib.sha256(b"").hexdigest()
+EMPTY = hashlib.sha256(b"").hexdigest()
 # The user's own settings of git must not change what a patch looks like.
 _PLAIN = ["--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--no-relative", "--submodule=short"]
 _PLAIN += ["--full-index", "--src-prefix=a/", "--dst-prefix=b/"]
@@ -86,7 +86,7 @@ def _described_by_image() -> dict[str, Any] | None:
     if not _COMMIT.fullmatch(commit):
         return None
     place = {"commit": commit, "branch": "HEAD", "folder": os.environ.get("IMAGE_FOLDER", "")}
-    return {**place, "dirty": False, "patch_sha256": _EMPTY, "left_out": []}
+    return {**place, "dirty": False, "patch_sha256": EMPTY, "left_out": []}
 
 
 def _copy_of_index(folder: Path) -> dict[str, str]:
@@ -148,27 +148,29 @@ def check_out(git: dict[str, Any], patch: Path, folder: Path) -> Path:
     """Write the code of a record into `folder` and return the project's own folder inside.
 
     Raises:
-        RecordError: the commit is not in this repository, or the patch is damaged or does not apply.
+        RecordError: the commit is not in this repository, the patch is damaged or does not apply, or the folder that
+            the record names is no folder of it.
     """
     commit = git["commit"]
-    if not _COMMIT.fullmatch(commit):
-        raise RecordError(f"git.commit={commit} in the record is not a commit: the record is damaged")
-    if _git("cat-file", "-e", f"{commit}^" + "{commit}", check=False) is None:
+    if _git("cat-file", "-e", "--end-of-options", f"{commit}^" + "{commit}", check=False) is None:
         raise RecordError(
             f"the commit {commit[:12]} is not in this repository: git fetch it, or verify in a clone that has it"
         )
     repository = _text("rev-parse", "--show-toplevel")
     _git("clone", "--quiet", "--shared", "--no-checkout", "--", repository, str(folder))
-    _git("-C", str(folder), "checkout", "--quiet", "--detach", commit)
-    if git["patch_sha256"] != _EMPTY:
+    _git("-C", str(folder), "checkout", "--quiet", "--detach", commit, "--")
+    if git["patch_sha256"] != EMPTY:
         if not patch.is_file() or file_digest(patch) != git["patch_sha256"]:
             raise RecordError(f"{patch} is missing or is not the patch that the record names")
         if (
-            _git("-C", str(folder), "apply", "--binary", "--whitespace=nowarn", str(patch.resolve()), check=False)
+            _git("-C", str(folder), "apply", "--binary", "--whitespace=nowarn", "--", str(patch.resolve()), check=False)
             is None
         ):
             raise RecordError(f"{patch} does not apply to the commit {commit[:12]}")
-    return folder / git["folder"]
+    project = folder / git["folder"]
+    if not project.is_dir() or not project.resolve().is_relative_to(folder.resolve()):
+        raise RecordError(f"git.folder={git['folder']} is no folder of the commit {commit[:12]}")
+    return project
 
 
 def changed_lines(first: Path, second: Path, path: str) -> list[str]:

@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from ..errors import RecordError
 from ..files import file_digest, write_json
 from ..runs import CONFIG, VERIFICATION
-from . import record
+from . import record, schema
 from .record import what_changed
 from .repeat import checked_out, left_out, python_for, train_again
 
@@ -57,9 +57,9 @@ def noted(folder: Path) -> dict[str, Any] | None:
     """Return what the last verification of this very run said; None if there was none, or it was of other weights."""
     try:
         found = json.loads((folder / VERIFICATION).read_text(encoding="utf-8"))
-        whole = {"code", "line", "explanation", "clean", "ended", "weights_sha256"} <= found.keys()
-    except (OSError, ValueError, AttributeError):
+    except (OSError, ValueError, RecursionError):
         return None
+    whole = schema.problem(found, "verification") is None
     return found if whole and found["weights_sha256"] == record.read(folder)["weights_sha256"] else None
 
 

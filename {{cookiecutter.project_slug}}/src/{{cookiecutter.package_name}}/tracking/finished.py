@@ -12,7 +12,7 @@ import numpy as np
 from ..check import check_run
 from ..data.datamodule import DataModule
 from ..errors import RecordError
-from ..models.saved import load_model
+from ..models.saved import load_weights
 from ..reproducibility import record
 from ..reproducibility.trail import TRAIL, read_trail
 from .steps import LOSS
@@ -114,4 +114,4 @@ class Finished:
 
     def interface(self) -> dict[str, Any]:
         """Return the shape and type of an input, and the classes."""
-        return load_model(self.folder / "model.safetensors")[1]
+        return load_weights(self.folder / "model.safetensors")[1]

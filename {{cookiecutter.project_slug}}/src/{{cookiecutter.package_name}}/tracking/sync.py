@@ -7,8 +7,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from .. import trust
 from ..errors import ConfigError, TrackerError
-from ..runs import read_config
+from ..runs import CONFIG, read_config
 from ..secrets import public
 from . import notes
 from .finished import Finished
@@ -63,6 +64,7 @@ def _settings(name: str, config: DictConfig, folder: Path) -> dict[str, Any]:
     whole = OmegaConf.merge(config, {"paths": {"run": str(folder)}})
     if path.exists():
         whole = OmegaConf.merge(whole, {"tracking": OmegaConf.load(path)})
+    trust.check_names({"tracking": {name: OmegaConf.to_container(whole.tracking[name])}}, folder / CONFIG)
     settings: dict[str, Any] = OmegaConf.to_container(whole.tracking[name], resolve=True)  # type: ignore[assignment]
     settings.pop("wait_seconds", None)
     if "mode" in settings and settings["mode"] == "offline":

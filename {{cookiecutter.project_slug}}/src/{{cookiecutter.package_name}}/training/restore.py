@@ -8,7 +8,7 @@ from lightning import Callback, LightningModule, Trainer
 
 from ..config import Restore
 from ..errors import ConfigError, DataError
-from ..models.saved import load_model
+from ..models.saved import load_weights
 from .checkpoint import load_checkpoint
 from .resume import newest_whole
 
@@ -55,8 +55,8 @@ def restore(point: Path | None, settings: Restore, model: LightningModule, train
     if path is None or settings.mode == "continue":
         return path
     if settings.mode == "finetune":
-        weights, _ = load_model(path)
-        _take_over(weights.state_dict(), model, settings)
+        weights, _ = load_weights(path)
+        _take_over(weights, model, settings)
     else:
         checkpoint = load_checkpoint(path)
         _take_over(checkpoint["state_dict"], model, settings)

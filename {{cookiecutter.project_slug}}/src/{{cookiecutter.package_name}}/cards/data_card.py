@@ -36,9 +36,9 @@ def write_data_card(data: Data, raw: Path, processed: Path) -> None:
     manifest = json.loads((processed / MANIFEST).read_text(encoding="utf-8"))
     source, project = read_source(data.name), read_project()
     croissant = describe(data, source, project.version, manifest, raw, processed, CROISSANT.parent)
-    card = DatasetCard.from_template(
+    card = sections.render(
+        _TEMPLATE,
         _metadata(source, manifest),
-        template_path=str(_TEMPLATE),
         project=project,
         source=source,
         data=data,
@@ -46,7 +46,8 @@ def write_data_card(data: Data, raw: Path, processed: Path) -> None:
         processed=processed.as_posix(),
         croissant=CROISSANT.as_posix(),
     )
-    sections.write(DATA_CARD, f"{str(card).rstrip()}\n")
+    DatasetCard(card)  # whose head is what the Hub reads
+    sections.write(DATA_CARD, card)
     write_json(CROISSANT, croissant)
 
 

@@ -48,9 +48,9 @@ def write_model_card(run: Path, test: Path) -> None:
     manifest = json.loads((processed / MANIFEST).read_text(encoding="utf-8"))
     results = read_results(test, config["data"]["classes"], derive(config["seed"], "bootstrap"))
     project, source = read_project(), read_source(config["data"]["name"])
-    card = ModelCard.from_template(
+    card = sections.render(
+        _TEMPLATE,
         _metadata(project, source, config, manifest, results),
-        template_path=str(_TEMPLATE),
         project=project,
         source=source,
         record=record,
@@ -68,7 +68,8 @@ def write_model_card(run: Path, test: Path) -> None:
         run=run.as_posix(),
         test=test.as_posix(),
     )
-    sections.write(MODEL_CARD, f"{str(card).rstrip()}\n")
+    ModelCard(card)  # whose head is what the Hub reads
+    sections.write(MODEL_CARD, card)
 
 
 def _metadata(

@@ -3,13 +3,30 @@
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+from huggingface_hub import CardData
+
+from .. import markdown
 from ..errors import CardError
 from ..files import write_text
 
 _OPEN, _CLOSE = "<!-- yours: ", "<!-- /yours -->"
 _ANY_OPEN, _ANY_CLOSE = (re.compile(rf"<!--\s*{word}\b", re.IGNORECASE) for word in ("yours", r"/\s*yours"))
 _SECTION = re.compile(rf"{_OPEN}([\w-]+) -->\n(.*?){_CLOSE}", re.DOTALL)
+
+
+def render(template: Path, metadata: CardData, **facts: Any) -> str:
+    """Return a card. What it prints is escaped, but for what this project's own people write: that is Markdown.
+
+    Args:
+        template: of the card.
+        metadata: its head, for the Hugging Face Hub.
+        facts: what the template prints.
+    """
+    text = template.read_text(encoding="utf-8")
+    card = markdown.environment().from_string(text).render(card_data=metadata.to_yaml(), **facts)
+    return f"{card.rstrip()}\n"
 
 
 def write(path: Path, generated: str) -> None:

@@ -1,14 +1,13 @@
 """The report of a run and the comparison of two, as HTML and Markdown: one file each, which needs nothing else."""
 
 import base64
-import html
-import re
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
+from .. import markdown
 from ..files import write_text
 from ..reproducibility.divergence import compare as divergence_of
 from ..runs import REPORTS
@@ -18,7 +17,6 @@ from .curves import Curve, picture, points
 
 _SPLITS = ("train", "validation")
 _LARGEST_TABLE = 20  # classes; the confusion matrix of more is a picture
-_MARKDOWN = re.compile(r"([\\`*_{}\[\]#!|~])")
 
 
 def write_report(folder: Path) -> list[Path]:
@@ -49,7 +47,7 @@ def report(facts: Facts, name: str = REPORTS[0]) -> str:
         for measure in _measures(facts)
     ]
     return (
-        _environment()
+        _environment(name)
         .get_template(f"{name}.j2")
         .render(
             facts=facts,
@@ -86,7 +84,7 @@ def write_comparison(folder: Path, other: Path, output: Path) -> str:
         for measure in _measures(*runs)
     ]
     page = (
-        _environment()
+        _environment("compare.html")
         .get_template("compare.html.j2")
         .render(
             runs=runs,
@@ -107,18 +105,20 @@ def _measures(*runs: Facts) -> list[str]:
     return list(dict.fromkeys(column.partition("/")[2] for column in columns if column.partition("/")[0] in _SPLITS))
 
 
-def _environment() -> Environment:
-    """Return Jinja with what the templates use. Whatever they print is masked first, and escaped in HTML."""
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=select_autoescape(["html.j2"]),
-        undefined=StrictUndefined,
-        finalize=_without_secrets,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    environment.filters |= {"number": _number, "data_uri": _data_uri, "md": _markdown, "fence": _fence}
+def _environment(page: str) -> Environment:
+    """Return Jinja with what the templates use. Whatever they print is masked and escaped, in HTML and in Markdown."""
+    settings: dict[str, Any] = {
+        "loader": FileSystemLoader(Path(__file__).parent / "templates"),
+        "undefined": StrictUndefined,
+        "trim_blocks": True,
+        "lstrip_blocks": True,
+        "keep_trailing_newline": True,
+    }
+    if page.endswith(".md"):
+        environment = markdown.environment(**settings)
+    else:
+        environment = Environment(autoescape=True, finalize=_without_secrets, **settings)
+    environment.filters |= {"number": _number, "data_uri": _data_uri}
     return environment
 
 
@@ -136,15 +136,3 @@ def _number(value: Any) -> str:
 
 def _data_uri(content: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(content).decode()}"
-
-
-def _markdown(value: Any) -> str:
-    """Return a text that Markdown shows as it is, in one line."""
-    text = html.escape(" ".join(mask(str(value)).split()), quote=False)
-    return _MARKDOWN.sub(r"\\\1", text)
-
-
-def _fence(text: str) -> str:
-    """Return text as a block of code, whatever it holds."""
-    ticks = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`+", text)), 3)
-    return f"{ticks}\n{text.rstrip()}\n{ticks}"

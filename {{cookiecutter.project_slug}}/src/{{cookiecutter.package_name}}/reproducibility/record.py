@@ -40,9 +40,10 @@ def read(folder: Path) -> dict[str, Any]:
         raise RecordError(f"{path} does not exist: name the folder of a run, which python train.py makes") from error
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RecordError(f"{path} is damaged: fetch it again from where the run was made") from error
-    if version != VERSION:
+    if isinstance(version, int) and version != VERSION:
         raise RecordError(
-            f"{path} has the schema version {version}, and this code reads {VERSION}: use the code of its commit"
+            f"{path} has the schema version {str(version)[:9]}, and this code reads {VERSION}: "
+            "use the code of its commit"
         )
     if reason := schema.problem(record):
         raise RecordError(f"{path} is not what a training writes: {reason}; fetch it again from where the run was made")

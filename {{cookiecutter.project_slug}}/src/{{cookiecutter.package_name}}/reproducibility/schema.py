@@ -57,8 +57,8 @@ def _against(value: Any, schema: dict[str, Any], key: str) -> Iterator[tuple[str
         yield from found[0] if all(found) else []
     if "type" in schema and not _is(value, schema["type"]):
         yield key, f"is not of the type {schema['type']}"
-    elif value not in schema.get("enum", [schema.get("const", value)]):
-        yield key, f"is not {schema.get('const') or ' or '.join(schema.get('enum', []))}"
+    elif (choices := _choices(schema)) and not any(type(value) is type(one) and value == one for one in choices):
+        yield key, f"is not {' or '.join(map(str, choices))}"
     elif isinstance(value, dict):
         yield from _against_object(value, schema, key)
     elif isinstance(value, list):
@@ -87,6 +87,10 @@ def _against_object(value: dict[str, Any], schema: dict[str, Any], key: str) -> 
             yield _join(key, name), "is not a key of it"
         else:
             yield from _against(item, others, _join(key, name))
+
+
+def _choices(schema: dict[str, Any]) -> list[Any]:
+    return [schema["const"]] if "const" in schema else schema.get("enum", [])
 
 
 def _is(value: Any, kind: str) -> bool:

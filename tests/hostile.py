@@ -1,0 +1,178 @@
+"""Reads a record with each of its fields replaced by what no training writes. Run in a project, with its Python.
+
+The one argument is the folder of a run. Prints how many values were tried and how many were refused. Fails where a
+reader raises anything but an error for people, and where one of them starts to train with such a value outside.
+"""
+
+import copy
+import json
+import sys
+import traceback
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from my_project.checklist.before import CHECKS
+from my_project.checklist.facts import Facts
+from my_project.checklist.mends import train
+from my_project.errors import UserError
+from my_project.report.collect import collect
+from my_project.report.render import report
+from my_project.reproducibility import record, repeat, schema
+from my_project.reproducibility.verify import verify
+from my_project.runs import command_arguments
+
+OUTSIDE = Path("../canary").resolve()  # its files must stay as they are
+VALUES: list[Any] = [
+    str(OUTSIDE),
+    "../../../canary",
+    f"--output={OUTSIDE}/file",
+    "-x",
+    "a\nb",
+    "a\0b",
+    "\x1b[2J",
+    "\ud800",
+    "",
+    "a" * 5000,
+    "<script>alert(1)</script>|`*_[x](y)",
+    "os.system",
+    "${oc.env:HOME}",
+    None,
+    True,
+    -1,
+    10**400,
+    1e308,
+    [],
+    {},
+    ["--output=x"],
+    {"_target_": "os.system"},
+]
+# What reaches a command line or a path: with each of these values a verification is begun as well.
+DEEP = ("git.folder", "git.branch", "command.config", "command.overrides.0", "config.paths.run", "config.paths.raw")
+DEEP += ("config.data.source", "data.name", "restored.run", "restored.file")
+
+
+def shortened(value: Any) -> Any:
+    """Return a record with at most two entries of what has the same form many times."""
+    if isinstance(value, dict):
+        kept = dict(list(value.items())[:2]) if len(value) > 40 else value
+        return {key: shortened(item) for key, item in kept.items()}
+    return [shortened(item) for item in value[:2]] if isinstance(value, list) else value
+
+
+def fields(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Yield the place of every field, groups included."""
+    if path:
+        yield path
+    if isinstance(value, dict | list):
+        for key in value if isinstance(value, dict) else range(len(value)):
+            yield from fields(value[key], (*path, key))
+
+
+def replaced(value: Any, path: tuple[Any, ...], new: Any, as_key: bool) -> Any:
+    changed = copy.deepcopy(value)
+    parent = changed
+    for key in path[:-1]:
+        parent = parent[key]
+    if as_key:
+        parent[new] = parent.pop(path[-1])
+    else:
+        parent[path[-1]] = new
+    return changed
+
+
+def cases(good: dict[str, Any]) -> Iterator[tuple[tuple[Any, ...], Any, dict[str, Any]]]:
+    for path in fields(good):
+        for value in VALUES:
+            yield path, value, replaced(good, path, value, as_key=False)
+            if isinstance(value, str) and isinstance(path[-1], str):
+                yield path, value, replaced(good, path, value, as_key=True)
+
+
+def refuses(read: Any, *arguments: Any) -> bool:
+    """Whether a reader refuses in one sentence. Any other error goes on."""
+    try:
+        read(*arguments)
+    except UserError as error:
+        assert str(error).isprintable(), repr(str(error))
+        return True
+    return False
+
+
+def outside() -> dict[Path, bytes | None]:
+    """Return what lies in the folder that nothing may touch."""
+    return {path: path.read_bytes() if path.is_file() else None for path in OUTSIDE.rglob("*")}
+
+
+def started(*arguments: Any, **more: Any) -> Any:
+    """Stand for the training that a verification starts."""
+    raise UserError("the training is not started here")
+
+
+def shown(folder: Path) -> None:
+    """Show all of a record to people."""
+    found = record.read_finished(folder)
+    facts = collect(folder, checked=False)
+    for name in ("report.html", "report.md"):
+        text = report(facts, name)
+        assert "<script" not in text
+    train(Facts(Path(), folder, found))
+    record.inputs(found)
+    command_arguments(found, "outputs/again")
+
+
+def used(folder: Path) -> None:
+    """Hand a record to git, and begin to make the run again."""
+    facts = Facts(Path(), folder, record.read_finished(folder))
+    for check in CHECKS:
+        check.find(facts)
+    refuses(verify, folder)
+
+
+def main(folder: Path) -> None:
+    text = (folder / "run.json").read_text()
+    oracle = Draft202012Validator(json.loads(Path(schema.__file__).with_name("run.schema.json").read_text()))
+    good = shortened(json.loads(text))
+    good["environment"]["packages"]["torch"] = "2"
+    good["restored"] = {"mode": "finetune", "run": "outputs/x", "file": "model", "sha256": "0" * 64, "skip": []}
+    assert schema.problem(good) is None
+    before = outside()
+    assert before
+    repeat.subprocess = type("Programs", (), {"run": staticmethod(started)})
+    failed = []
+
+    def tried(read: Any, value: Any, hostile: dict[str, Any]) -> None:
+        (folder / "run.json").write_text(json.dumps(hostile))
+        try:
+            refuses(read, folder)
+            assert outside() == before, "something outside was changed"
+        except Exception as error:
+            place = traceback.extract_tb(error.__traceback__)[-1]
+            failed.append(f"{value!r:.60}: {error!r:.200} in {Path(place.filename).name}:{place.lineno}")
+
+    accepted, number = [], 0
+    for path, value, hostile in cases(good):
+        number += 1
+        if schema.problem(hostile) is None:
+            assert oracle.is_valid(hostile), (path, value)  # at least as strict as the library
+            accepted.append((path, value, hostile))
+    for value in VALUES:  # in all places at once, where it may be
+        everywhere = copy.deepcopy(good)
+        for path, one, _ in accepted:
+            with suppress(LookupError, TypeError):
+                if one is value:
+                    everywhere = replaced(everywhere, path, value, as_key=False)
+        tried(shown, value, everywhere)
+    for path, value, hostile in accepted:
+        if ".".join(map(str, path)) in DEEP:
+            tried(used, (path, value), hostile)
+    (folder / "run.json").write_text(text)
+    print(json.dumps({"tried": number, "accepted": len(accepted)}))
+    if failed:
+        sys.exit("\n".join(failed))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -6,10 +6,10 @@ reader raises anything but an error for people, and where one of them starts to 
 
 import copy
 import json
+import re
 import sys
 import traceback
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +49,7 @@ VALUES: list[Any] = [
     ["--output=x"],
     {"_target_": "os.system"},
 ]
+[in_git] = [check for check in CHECKS if check.name == "the code of the run is in git"]
 # What reaches a command line or a path: with each of these values a verification is begun as well.
 DEEP = ("git.folder", "git.branch", "command.config", "command.overrides.0", "config.paths.run", "config.paths.raw")
 DEEP += ("config.data.source", "data.name", "restored.run", "restored.file")
@@ -71,15 +72,25 @@ def fields(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
             yield from fields(value[key], (*path, key))
 
 
+def get(value: Any, path: tuple[Any, ...]) -> Any:
+    """Return the field in a place, or None where there is none any more."""
+    for key in path:
+        try:
+            value = value[key]
+        except (LookupError, TypeError):
+            return None
+    return value
+
+
 def replaced(value: Any, path: tuple[Any, ...], new: Any, as_key: bool) -> Any:
-    changed = copy.deepcopy(value)
-    parent = changed
-    for key in path[:-1]:
-        parent = parent[key]
-    if as_key:
-        parent[new] = parent.pop(path[-1])
+    """Return a record with another value, or key, in a place; the rest is shared with the given one."""
+    if not path:
+        return new
+    changed, (key, *rest) = copy.copy(value), path
+    if as_key and not rest:
+        changed[new] = changed.pop(key)
     else:
-        parent[path[-1]] = new
+        changed[key] = replaced(value[key], tuple(rest), new, as_key)
     return changed
 
 
@@ -115,9 +126,11 @@ def shown(folder: Path) -> None:
     """Show all of a record to people."""
     found = record.read_finished(folder)
     facts = collect(folder, checked=False)
-    for name in ("report.html", "report.md"):
-        text = report(facts, name)
-        assert "<script" not in text
+    assert "<script" not in report(facts, "report.html")
+    markdown = re.sub(r"^(```+)\n.*?\n\1$", "", report(facts, "report.md"), flags=re.MULTILINE | re.DOTALL)
+    assert "<script" not in markdown
+    assert "[x](y)" not in markdown
+    assert [line for line in markdown.splitlines() if line.startswith("| promise |")]  # in a line of its own
     train(Facts(Path(), folder, found))
     record.inputs(found)
     command_arguments(found, "outputs/again")
@@ -125,9 +138,7 @@ def shown(folder: Path) -> None:
 
 def used(folder: Path) -> None:
     """Hand a record to git, and begin to make the run again."""
-    facts = Facts(Path(), folder, record.read_finished(folder))
-    for check in CHECKS:
-        check.find(facts)
+    in_git.find(Facts(Path(), folder, record.read_finished(folder)))
     refuses(verify, folder)
 
 
@@ -143,14 +154,16 @@ def main(folder: Path) -> None:
     repeat.subprocess = type("Programs", (), {"run": staticmethod(started)})
     failed = []
 
-    def tried(read: Any, value: Any, hostile: dict[str, Any]) -> None:
+    def tried(read: Any, value: Any, hostile: dict[str, Any]) -> bool:
         (folder / "run.json").write_text(json.dumps(hostile))
         try:
-            refuses(read, folder)
+            done = not refuses(read, folder)
             assert outside() == before, "something outside was changed"
+            return done
         except Exception as error:
             place = traceback.extract_tb(error.__traceback__)[-1]
             failed.append(f"{value!r:.60}: {error!r:.200} in {Path(place.filename).name}:{place.lineno}")
+            return False
 
     accepted, number = [], 0
     for path, value, hostile in cases(good):
@@ -158,18 +171,19 @@ def main(folder: Path) -> None:
         if schema.problem(hostile) is None:
             assert oracle.is_valid(hostile), (path, value)  # at least as strict as the library
             accepted.append((path, value, hostile))
+    read = 0
     for value in VALUES:  # in all places at once, where it may be
-        everywhere = copy.deepcopy(good)
-        for path, one, _ in accepted:
-            with suppress(LookupError, TypeError):
-                if one is value:
-                    everywhere = replaced(everywhere, path, value, as_key=False)
-        tried(shown, value, everywhere)
+        everywhere = good
+        for path, one, hostile in accepted:
+            if one is value and not isinstance(get(good, path), dict | list) and get(hostile, path) is value:
+                everywhere = replaced(everywhere, path, value, as_key=False)
+        read += tried(shown, value, everywhere)
+    begun = 0
     for path, value, hostile in accepted:
         if ".".join(map(str, path)) in DEEP:
-            tried(used, (path, value), hostile)
+            begun += tried(used, (path, value), hostile)
     (folder / "run.json").write_text(text)
-    print(json.dumps({"tried": number, "accepted": len(accepted)}))
+    print(json.dumps({"tried": number, "accepted": len(accepted), "read": read, "begun": begun}))
     if failed:
         sys.exit("\n".join(failed))
 

@@ -53,7 +53,7 @@ def test_an_interrupted_run_ends_like_an_uninterrupted_one(project: Path, comman
 
 
 def test_the_record_follows_its_schema(short_run: Path) -> None:
-    schema = json.loads((ROOT / "docs" / "run.schema.json").read_text())
+    schema = json.loads(Path(record.__file__).with_name("run.schema.json").read_text())
     Draft202012Validator.check_schema(schema)
     found = record.read(short_run)
     assert not [error.message for error in Draft202012Validator(schema).iter_errors(found)]

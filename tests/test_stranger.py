@@ -1,0 +1,250 @@
+"""The folder of a run that somebody else made: it harms nobody who reads it, and runs nothing unannounced."""
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import ROOT, run
+from runs import record, train
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def reference(shared_project: Path) -> Path:
+    return train(shared_project, "experiment=canonical tracking=none training.epochs=1", "reference")
+
+
+@pytest.fixture
+def strange(reference: Path) -> Path:
+    """Return a copy of a run, which a test may spoil."""
+    shutil.rmtree(reference.with_name("strange"), ignore_errors=True)
+    return Path(shutil.copytree(reference, reference.with_name("strange")))
+
+
+@pytest.fixture
+def canary(shared_project: Path) -> Path:
+    """Return a folder beside the project, which nothing may touch."""
+    folder = shared_project.parent / "canary"
+    shutil.rmtree(folder, ignore_errors=True)
+    (folder / "verification").mkdir(parents=True)
+    (folder / "verification" / "file").write_text("mine")
+    return folder
+
+
+def said(project: Path, command: str, code: int | None = None) -> str:
+    """Return what a command prints; it exits with that code, or at least not with 0."""
+    result = run(f"python {command}", project, check=False, PYTHONPATH="src")
+    output = result.stdout + result.stderr
+    assert result.returncode == code if code is not None else result.returncode, output
+    assert "Traceback" not in output
+    return output
+
+
+def spoil(folder: Path, *keys: str, value: Any) -> None:
+    """Set a field of the record in a folder."""
+    found = record(folder)
+    part = found
+    for key in keys[:-1]:
+        part = part[key]
+    part[keys[-1]] = value
+    (folder / "run.json").write_text(json.dumps(found))
+
+
+def test_no_field_of_a_record_harms_or_confuses(shared_project: Path, strange: Path, canary: Path) -> None:
+    result = run(f"python '{ROOT / 'tests' / 'hostile.py'}' outputs/strange", shared_project, PYTHONPATH="src")
+    counts = json.loads(result.stdout.splitlines()[-1])
+    assert counts["tried"] > 2 * counts["accepted"] > 1000
+    assert counts["read"] > 15
+    assert counts["begun"] > 30
+
+
+@pytest.mark.parametrize("command", ["report", "archive", "check"])
+def test_a_commit_is_no_option_of_git(shared_project: Path, strange: Path, canary: Path, command: str) -> None:
+    file = canary / "verification" / "file"
+    spoil(strange, "git", "commit", value=f"--output={file}")
+    assert "git.commit has a form" in said(shared_project, f"-m my_project {command} outputs/strange", 2)
+    assert file.read_text() == "mine"
+
+
+LINKED = """
+import json, subprocess, sys
+from pathlib import Path
+from my_project.errors import UserError
+from my_project.files import file_digest
+from my_project.reproducibility import repeat
+from my_project.reproducibility.verify import verify
+
+repeat.subprocess = None  # nothing trains here
+run, canary = Path("outputs/strange"), Path(sys.argv[1])
+good = (run / "run.json").read_text()
+
+def git(folder, *arguments):
+    return subprocess.run(["git", *arguments], cwd=folder, check=True, capture_output=True).stdout
+
+def refused(name, **parts):
+    found = json.loads(good)
+    for key, part in parts.items():
+        found[key] = {**found[key], **part}
+    (run / "run.json").write_text(json.dumps(found))
+    try:
+        verify(run)
+    except UserError as error:
+        said[name] = str(error)
+
+said = {}
+git(".", "clone", "--quiet", ".", str(canary.parent / "clone"))
+clone = canary.parent / "clone"
+for name, target in (("outputs", canary), ("inner", canary / "verification")):
+    (clone / name).symlink_to(target)
+    git(clone, "add", "--force", name)
+patch = git(clone, "diff", "--cached", "--binary")
+(run / "changes.patch").write_bytes(patch)
+linked = {"patch_sha256": file_digest(run / "changes.patch"), "dirty": True}
+refused("a link in the patch", git=linked)
+refused("a folder behind a link", git={**linked, "folder": "inner/"})
+git(clone, "commit", "--quiet", "--message", "links")
+git(".", "fetch", "--quiet", str(clone), "HEAD")
+refused("a link in the commit", git={"commit": git(clone, "rev-parse", "HEAD").decode().strip()})
+evil = {
+    "a class": "+callbacks.x._target_=os.mkdir",
+    "a class in a list": "+trainer.plugins=[{_target_: os.mkdir, path: made}]",
+    "a file of the run": "model=../../outputs/strange/evil",
+    "a resolver": "data.source=${oc.env:HOME}",
+    "a place": f"callbacks.trail.folder={canary}",
+    "a place behind ..": "callbacks.last_checkpoint.folder=../../x",
+    "hydra": "++hydra.run.dir=/tmp",
+}
+for name, override in evil.items():
+    refused(name, command={"overrides": ["experiment=canonical", override]})
+print(json.dumps(said))
+"""
+
+
+def test_verify_stays_in_its_checkout_and_builds_nothing_strange(
+    shared_project: Path, strange: Path, canary: Path
+) -> None:
+    result = run(f"python -c '{LINKED.replace(chr(39), chr(34))}' '{canary}'", shared_project, PYTHONPATH="src")
+    sentences = json.loads(result.stdout.splitlines()[-1])
+    assert (canary / "verification" / "file").read_text() == "mine"
+    assert not (shared_project / "made").exists()
+    expected = {
+        "a link in the patch": "paths.run=outputs/verification lies outside of the project",
+        "a folder behind a link": "git.folder=inner/ is no folder of the commit",
+        "a link in the commit": "paths.run=outputs/verification lies outside of the project",
+        "a class": "callbacks.x._target_=os.mkdir",
+        "a class in a list": "trainer.plugins.0._target_=os.mkdir",
+        "a file of the run": "does not fit configs/",
+        "a resolver": "data.source=${oc.env:HOME}",
+        "a place": "callbacks.trail.folder=",
+        "a place behind ..": "callbacks.last_checkpoint.folder=../../x lies outside",
+        "hydra": "command.overrides.1 has a form",
+    }
+    for name, sentence in expected.items():
+        assert sentence in sentences.get(name, "it was begun"), (name, sentences.get(name))
+    shutil.rmtree(canary.parent / "clone")
+    assert "changes the code of commit" in result.stderr  # the patch is announced
+
+
+NAMED = """
+import json, os, sys
+from pathlib import Path
+import torch
+from omegaconf import OmegaConf
+from my_project import trust
+from my_project.check import check_run
+from my_project.errors import UserError
+from my_project.models.saved import load_model, load_weights, save_model
+from my_project.reproducibility import record
+
+run = Path("outputs/strange")
+said = {}
+
+def tried(name, read, *arguments):
+    try:
+        read(*arguments)
+        said[name] = "nothing"
+    except UserError as error:
+        said[name] = str(error)
+    except Exception as error:  # of what was built
+        said[name] = repr(error)
+
+config = (run / "config.yaml").read_text()
+settings = {
+    "an honest configuration": {},
+    "a trainer": {"trainer": {"_target_": "os.mkdir"}},
+    "a part of the trainer": {"trainer": {"plugins": [{"_target_": "os.mkdir", "path": "made"}]}},
+    "a function of another module": {"trainer": {"_target_": "my_project.files.os.mkdir"}},
+    "a function of this package": {"trainer": {"_target_": "my_project.files.write_text"}},
+    "a reader": {"data": {"reader": "os.system"}},
+    "a reader that is none": {"data": {"reader": "my_project.files.file_digest"}},
+    "a resolver": {"data": {"source": "https://example.com/${oc.env:HOME}"}},
+}
+for name, change in settings.items():
+    (run / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.merge(OmegaConf.create(config), change)))
+    tried(name, check_run, str(run))
+(run / "config.yaml").write_text(config)
+
+model, description = load_model(run / "model.safetensors")
+plain = {**description, "model": {"_target_": "os.mkdir", "path": "made"}}
+nested = {**description, "model": {**description["model"], "hidden": {"_target_": "os.mkdir", "path": "made"}}}
+for name, other in {"a model": plain, "a part of a model": nested, "no description": {"model": 3}}.items():
+    save_model(model, other, run / "model.safetensors")
+    tried(name, load_model, run / "model.safetensors")
+save_model(model, nested, run / "model.safetensors")
+assert load_weights(run / "model.safetensors")[0].keys() == model.state_dict().keys()  # builds nothing
+(run / "test" / "notes.csv").symlink_to("/etc/hostname")
+tried("a link", record.read, run)
+tried("a link, of a configuration", check_run, str(run))
+assert not Path("made").exists()
+
+trust.accept(["--trust"])
+tried("a link that is trusted", record.read, run)
+tried("a part of a model that is trusted", load_model, run / "model.safetensors")
+assert Path("made").is_dir()  # which shows that it would have been built
+Path("made").rmdir()
+print(json.dumps(said))
+"""
+
+
+def test_only_what_the_project_names_is_built(shared_project: Path, strange: Path) -> None:
+    result = run(f"python -c '{NAMED.replace(chr(39), chr(34))}'", shared_project, PYTHONPATH="src")
+    sentences = json.loads(result.stdout.splitlines()[-1])
+    expected = {
+        "an honest configuration": "nothing",
+        "a trainer": "config.yaml asks for trainer._target_=os.mkdir",
+        "a part of the trainer": "config.yaml asks for trainer.plugins.0._target_=os.mkdir",
+        "a function of another module": "asks for trainer._target_=my_project.files.os.mkdir",
+        "a function of this package": "asks for trainer._target_=my_project.files.write_text",
+        "a reader": "asks for data.reader=os.system",
+        "a reader that is none": "asks for data.reader=my_project.files.file_digest",
+        "a resolver": "asks for data.source=https://example.com/${oc.env:HOME}",
+        "a model": "model.safetensors asks for model._target_=os.mkdir",
+        "a part of a model": "model.safetensors asks for model.hidden._target_=os.mkdir",
+        "no description": "is not a model written by train.py",
+        "a link": "notes.csv is a link to /etc/hostname",
+        "a link, of a configuration": "notes.csv is a link to /etc/hostname",
+        "a link that is trusted": "nothing",
+    }
+    for name, sentence in expected.items():
+        assert sentence in sentences[name], (name, sentences[name])
+
+
+def test_a_resume_runs_no_strange_command(shared_project: Path, strange: Path) -> None:
+    spoil(strange, "status", value="running")
+    (strange / "evil.yaml").write_text("_target_: os.mkdir\npath: made\n")
+    evil = {
+        "model=../../outputs/strange/evil": "model._target_=os.mkdir",
+        "+callbacks.x={_target_: os.mkdir, path: made}": "callbacks.x._target_=os.mkdir",
+    }
+    for override, named in evil.items():
+        spoil(strange, "command", "overrides", value=["experiment=canonical", "tracking=none", override])
+        refusal = said(shared_project, "train.py resume=outputs/strange", 1)
+        assert f"outputs/strange/run.json asks for {named}" in refusal
+        assert "add --trust if you trust" in refusal
+    assert not (shared_project / "made").exists()
+    # trusted, it is built, and then is no callback
+    said(shared_project, "train.py resume=outputs/strange --trust", 1)
+    (shared_project / "made").rmdir()

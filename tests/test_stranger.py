@@ -246,5 +246,6 @@ def test_a_resume_runs_no_strange_command(shared_project: Path, strange: Path) -
         assert "add --trust if you trust" in refusal
     assert not (shared_project / "made").exists()
     # trusted, it is built, and then is no callback
+    spoil(strange, "config", "callbacks", "x", value={"_target_": "os.mkdir", "path": "made"})
     said(shared_project, "train.py resume=outputs/strange --trust", 1)
     (shared_project / "made").rmdir()

@@ -9,20 +9,17 @@ from package_name.start import fix_hash_seed
 if __name__ == "__main__":
     fix_hash_seed()
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from package_name.check import check
 from package_name.cli import run
 from package_name.secrets import public
 from package_name.training.determinism import apply, pin_environment
 from package_name.training.job import start_job
-from package_name.trust import check_names
 
 
 def main(cfg: DictConfig) -> None:
     """Prepare the data if need be, train, keep the final model, and test it; record what was done."""
-    if cfg.resume not in (None, "auto"):  # then the arguments are those of a record, which anybody may have written
-        check_names(OmegaConf.to_container(cfg), Path(cfg.resume, "run.json"))
     config = check(cfg)
     start_job(config)
     pin_environment(config.reproducibility)

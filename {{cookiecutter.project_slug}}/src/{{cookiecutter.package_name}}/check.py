@@ -13,7 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from . import trust
 from .config import CNN, MLP, Config, Data, Search, Trainer
 from .errors import ConfigError, unknown_key
-from .runs import CONFIG, read_config
+from .runs import CONFIG, RECORD, read_config
 from .secrets import mask, values_from_environment
 
 # Groups that name a class of this project, whose keys are known.
@@ -48,8 +48,11 @@ def check(cfg: DictConfig) -> Config:
     """Return the composed configuration as typed objects.
 
     Raises:
-        ConfigError: a key is unknown or missing, or a value has the wrong type or is out of range.
+        ConfigError: a key is unknown or missing, a value has the wrong type or is out of range, or the command is that of
+            a run to resume and asks for what this project does not know.
     """
+    if cfg.get("resume") not in (None, "auto"):  # then the arguments are a record's, which anybody may have written
+        trust.check_names(OmegaConf.to_container(cfg), Path(str(cfg.resume)) / RECORD)
     if "search" in cfg:
         raise ConfigError(f"this sweep is a search, not a training: python -m {__package__} tune sweep=<the same>")
     try:
@@ -81,8 +84,8 @@ def check_run(folder: str | None) -> Config:
     trust.check_links(Path(str(folder)))
     saved.tracking, saved.callbacks = {}, {}  # so no tracker's package is needed
     # the network that is built is the one in the model file, which is checked where that is read
-    named = {key: value for key, value in OmegaConf.to_container(saved).items() if key != "model"}
-    trust.check_names(named, Path(str(folder)) / CONFIG)
+    named: Any = OmegaConf.to_container(saved)
+    trust.check_names({key: value for key, value in named.items() if key != "model"}, Path(str(folder)) / CONFIG)
     return check(saved)
 
 

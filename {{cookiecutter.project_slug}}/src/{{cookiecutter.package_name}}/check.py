@@ -1,9 +1,11 @@
 """The check of the configuration: unknown keys, wrong types, ranges, and values that do not fit together."""
 
 import re
+from collections.abc import Collection
 from dataclasses import fields, is_dataclass
 from importlib.util import find_spec
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -11,7 +13,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from .config import CNN, MLP, Config, Data, Search, Trainer
 from .errors import ConfigError, unknown_key
-from .runs import read_config
+from .reproducibility.integrity import finished
+from .runs import CONFIG, read_config
 from .secrets import mask, values_from_environment
 
 # Groups that name a class of this project, whose keys are known.
@@ -68,13 +71,20 @@ def check(cfg: DictConfig) -> Config:
     return config
 
 
-def check_run(folder: str | None) -> Config:
-    """Return the configuration that a run was made with, to test or serve its model: nothing is tracked any more.
+def check_run(folder: str | None, needs: Collection[str] = (), reads: Collection[str] = ()) -> Config:
+    """Return the configuration of a finished run, to test or serve its model: nothing is tracked any more.
+
+    Args:
+        folder: of the run.
+        needs: files of the run that must be there, as recorded; see reproducibility/integrity.py.
+        reads: files of the run that must be as recorded where they are there.
 
     Raises:
         ConfigError: no folder is named, it is not that of a run, or its configuration is not valid here.
+        RecordError: the run is not finished, or its configuration or one of the files is not the recorded one.
     """
     saved = read_config(folder)
+    finished(Path(str(folder)), needs=(CONFIG, *needs), reads=reads)
     saved.tracking = {}  # so no tracker's package is needed
     return check(saved)
 

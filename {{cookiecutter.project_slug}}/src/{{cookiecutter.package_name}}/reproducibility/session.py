@@ -17,6 +17,7 @@ from ..errors import ConfigError, RecordError
 from ..files import file_digest, write_bytes, write_json
 from ..runs import RECORD, REPORTS, VERIFICATION, refuse_used, write_config
 from ..training import resume
+from ..training.checkpoint import refuse_foreign
 from ..training.cluster import first_goes_first
 from . import record, source
 from .describe import describe
@@ -82,6 +83,7 @@ def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) ->
 
     Raises:
         ConfigError: another process works in the folder, or the run cannot go on with the same bits.
+        DataError: a resume point is of another run.
     """
     folder = Path(config.paths.run)
     checkpoints = folder / "checkpoints"
@@ -92,12 +94,14 @@ def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) ->
         refuse_used(folder)
     earlier = _interrupted(folder, asked=config.resume != "auto") if config.resume else None
     point = resume.newest_whole(checkpoints) if earlier else None
+    if earlier and point:
+        refuse_foreign(point, earlier["config"])
     # what a resume point goes on from holds all that was restored, so the restored run is no longer needed
     restored = earlier["restored"] if earlier and point else built_on(config)
     now, patch = describe(config, settings, manifest, restored)
     changed = _changed(folder, earlier, now, asked=config.resume != "auto") if earlier else []
     if earlier and point and changed is not None:
-        current, batches = earlier, resume.batches_of(point)
+        current, batches = {**earlier, "config": settings}, resume.batches_of(point)  # the folder may have been moved
         resume.clear(checkpoints, after=point)
         log.info("%s goes on from %s", folder, point.name)
     else:

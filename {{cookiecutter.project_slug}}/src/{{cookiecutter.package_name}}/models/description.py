@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 _KEYS = {"model", "input_shape", "input_dtype", "classes"}
 
 
 def read_description(path: Path) -> dict[str, Any] | None:
     """Return the network, input and classes that `save_model` wrote into a file, or None where it tells nothing."""
+    from safetensors import SafetensorError, safe_open  # only where a model is looked at
+
     try:
         with safe_open(path, framework="np") as stream:
             found: dict[str, Any] = json.loads(stream.metadata()["description"])

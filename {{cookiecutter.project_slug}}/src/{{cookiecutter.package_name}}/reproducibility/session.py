@@ -20,6 +20,7 @@ from ..training import resume
 from ..training.checkpoint import refuse_foreign
 from ..training.cluster import first_goes_first
 from . import record, source
+from .code import edited_since_start
 from .describe import describe
 from .digest import weights_digest
 from .earlier import built_on
@@ -59,7 +60,15 @@ class Session:
         if self.record is None:
             return
         trail = self.folder / TRAIL
-        self.record["sessions"][-1] |= {"ended": _now(), "seconds": round(time.perf_counter() - self.began, 3)}
+        session = self.record["sessions"][-1]
+        edited = sorted({*session["edited"], *edited_since_start()})
+        if edited:
+            log.warning(
+                "%s was edited while the run trained: the record holds the version from its start, and only a "
+                "verification can show that nothing else ran",
+                ", ".join(edited),
+            )
+        session |= {"ended": _now(), "seconds": round(time.perf_counter() - self.began, 3), "edited": edited}
         self.record |= {
             "status": "finished",
             "trail_sha256": file_digest(trail) if trail.exists() else None,
@@ -111,9 +120,8 @@ def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) ->
         current = {**now, "sessions": earlier["sessions"] if earlier else []}
         _start_anew(folder, config)
         write_bytes(folder / source.PATCH, patch)
-    current["sessions"].append(
-        {"started": _now(), "from_batch": batches, "ended": None, "seconds": None, "changed": changed or []}
-    )
+    session = {"started": _now(), "from_batch": batches, "ended": None, "seconds": None, "changed": changed or []}
+    current["sessions"].append({**session, "edited": edited_since_start()})
     write_json(folder / RECORD, current)
     write_config(settings, folder)
     log.info("%s", _context(folder, current))

@@ -84,7 +84,8 @@ def verify(folder: Path, clean: bool = False) -> Verdict:
             return Verdict(DIFFERS, f"differs: {divergence.summary()}", [*divergence.lines(), *left_out(before)])
         compared = [name for key, name in record.RESULTS.items() if before[key]]
         line = f"reproduced bit for bit: {', '.join(compared)} (weights {before['weights_sha256'][:12]})"
-        return Verdict(REPRODUCED, line, [f"differs, without effect: {item}" for item in what_changed(before, after)])
+        without_effect = [f"differs, without effect: {item}" for item in what_changed(before, after)]
+        return Verdict(REPRODUCED, line, without_effect + left_out(before))
 
 
 def finished(folder: Path) -> dict[str, Any]:

@@ -9,8 +9,8 @@ from typing import Any
 from ..files import file_digest
 
 # Besides the code: what decides what a training does, and what it is started with.
-_SETTINGS = ("configs/**/*", "params.yaml", "dvc.yaml", "dvc.lock", "pyproject.toml", "Makefile", "*.mk")
-_SETTINGS += ("requirements*.txt", "uv.lock", "poetry.lock", "environment.yml")
+_SETTINGS = ["configs/**/*", "params.yaml", "dvc.yaml", "dvc.lock", "pyproject.toml", "Makefile", "*.mk"]
+_SETTINGS += ["requirements*.txt", "uv.lock", "poetry.lock", "environment.yml"]
 
 
 def code_digests(project: Path = Path()) -> dict[str, str]:

@@ -69,16 +69,92 @@ print(json.dumps(said))
 """
 
 
+EDITING = """
+from pathlib import Path
+from lightning import Callback
+
+class Edit(Callback):
+    def on_train_start(self, trainer, pl_module):
+        with Path(__file__).open("a") as file:
+            file.write("# edited\\n")
+"""
+RECORD: dict[str, Any] = {  # as a training writes it, of a machine that is none
+    "schema_version": 1,
+    "status": "finished",
+    "promise": {"mode": "strict", "text": "the same bits"},
+    "command": {"script": "train.py", "config": "config", "overrides": []},
+    "config": {
+        "seed": 42,
+        "paths": {"run": "outputs/run", "raw": "data/raw/few", "processed": "data/processed/few"},
+        "data": {
+            "name": "few",
+            "reader": "few",
+            "source": "sklearn",
+            "files": {},
+            "classes": ["a", "b"],
+            "validation_fraction": 0.2,
+            "test_fraction": 0.15,
+        },
+        "model": {"_target_": "torch.nn.Identity"},
+        "trainer": {
+            "_target_": "lightning.Trainer",
+            "accelerator": "cpu",
+            "devices": 1,
+            "num_nodes": 1,
+            "log_every_n_steps": 10,
+        },
+        "training": {
+            "epochs": 1,
+            "batch_size": 8,
+            "accumulate": 1,
+            "lr": 0.1,
+            "optimizer": "sgd",
+            "scheduler": "none",
+        },
+        "callbacks": {},
+        "tracking": {},
+        "restore": {"mode": "fresh", "run": None, "skip": []},
+        "reproducibility": {"mode": "strict"},
+    },
+    "seeds": {"seed": 42},
+    "git": None,
+    "code": {},
+    "data": {"name": "few", "raw": {}, "prepared": {}},
+    "locks": {},
+    "environment": {
+        "python": "3.11.9",
+        "os": {"system": "Linux", "release": "6.1", "libc": "2.36"},
+        "cpu": {"machine": "x86_64", "model": "A Processor", "capability": "AVX2", "flags": []},
+        "gpu": None,
+        "torch": {},
+        "variables": {},
+        "packages": {},
+        "hash_randomization": False,
+    },
+    "restored": None,
+    "sessions": [
+        {
+            "started": "2026-01-31T12:00:00+00:00",
+            "from_batch": 0,
+            "ended": "2026-01-31T12:01:00+00:00",
+            "seconds": 60.0,
+            "changed": [],
+            "edited": [],
+        }
+    ],
+    "metrics": {"accuracy": 0.5},
+    "weights_sha256": "0" * 64,
+}
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """Return a finished run of a few files, as far as its files are compared with its record."""
-    config = {"seed": 42, "paths": {"run": "outputs/run"}, "data": {"test_fraction": 0.15}}
     content = {"model.safetensors": "weights", "metrics.csv": "epoch\n0\n", "trail.jsonl": "{}\n"}
     keys = ("model_sha256", "history_sha256", "trail_sha256")
     digests = {key: hashlib.sha256(text.encode()).hexdigest() for key, text in zip(keys, content.values(), strict=True)}
-    parts = ("promise", "git", "code", "data", "locks", "environment", "restored", "metrics", "weights_sha256")
-    found = {"schema_version": 1, "status": "finished", "config": config, "command": {"config": "config"}, **digests}
-    content |= {"run.json": json.dumps({**dict.fromkeys(parts), **found}), "config.yaml": json.dumps(config)}
+    found = {**RECORD, **digests}
+    content |= {"run.json": json.dumps(found), "config.yaml": json.dumps(found["config"])}
     for name, text in content.items():
         (tmp_path / name).write_text(text)
     return tmp_path
@@ -115,7 +191,8 @@ def test_a_file_that_no_record_can_vouch_for_is_refused(folder: Path) -> None:
 
 @pytest.mark.parametrize(("name", "resume"), [("config", "python train.py resume="), ("pipeline", "dvc repro resumes")])
 def test_an_unfinished_run_says_how_to_resume_it(folder: Path, name: str, resume: str) -> None:
-    found = {**record(folder), "status": "running", "model_sha256": None, "command": {"config": name}}
+    command = {**RECORD["command"], "config": name}
+    found = {**record(folder), "status": "running", "model_sha256": None, "command": command}
     (folder / "run.json").write_text(json.dumps(found))
     with pytest.raises(RecordError, match=f"is not finished: {resume}"):
         check_run(str(folder), needs=["model.safetensors"])
@@ -125,7 +202,9 @@ def test_an_unfinished_run_says_how_to_resume_it(folder: Path, name: str, resume
 @pytest.fixture(scope="module")
 def runs(shared_project: Path) -> Path:
     """Return the folder of two runs that differ in their learning rate, and copies of one with a file of the other."""
+    (shared_project / "src" / "my_project" / "editing.py").write_text(EDITING)
     short = "tracking=none model=mlp training.epochs=2 data.train_examples=200 training.scheduler=none callbacks=best"
+    short += " +callbacks.edit._target_=my_project.editing.Edit"
     good = train(shared_project, short, "good")
     other = train(shared_project, f"{short} training.lr=0.01", "other")
     for name in FILES:
@@ -159,6 +238,16 @@ def test_every_command_refuses_what_it_reads_and_the_record_does_not_name(shared
     assert not [path for path in runs.glob("with-*/*") if path.name in left]
     assert not (shared_project / "archives").exists()
     assert [command for command in taken if said[f"outputs/good {command}"]] == []
+
+
+@pytest.mark.slow
+def test_a_file_that_is_edited_during_the_training_is_recorded(shared_project: Path, runs: Path) -> None:
+    """What the record holds is the version from before, which was imported."""
+    before = hashlib.sha256(EDITING.encode()).hexdigest()
+    found = record(runs / "good")
+    assert found["code"]["src/my_project/editing.py"] == before
+    assert [session["edited"] for session in found["sessions"]] == [["src/my_project/editing.py"]]
+    assert "editing.py was edited while the run trained" in " ".join((runs / "good" / "train.log").read_text().split())
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from cookiecutter.main import cookiecutter
 from filelock import FileLock
+from sources import load_package
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
@@ -33,6 +34,7 @@ THIS_PYTHON = "{}.{}".format(*sys.version_info)
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTEST_ADDOPTS"):
     os.environ.pop(_name, None)
 
+load_package()
 Render = Callable[..., Path]
 Shell = Callable[..., str]
 

@@ -94,6 +94,7 @@ USED_PYTHON, CODE = "Python is the documented one", "the code of the run is in g
 DATA, HARDWARE = "the data is versioned by DVC", "the hardware is recorded"
 LOGGED, SAVED = "hyperparameters are logged", "the model is saved with metadata"
 TRACKED, SYSTEM = "metrics are tracked", "the system is logged"
+COMMITTED = "the committed code made the model"
 REPRODUCED, RESULTS = "the result is reproduced", "the results are documented"
 ARCHIVED, REPORTED = "model and metadata are archived", "there is a report"
 WITHOUT_DESCRIPTION = """python - <<'END'
@@ -110,6 +111,7 @@ END"""
 
 FAST = "sed -i 's/reproducibility: strict/reproducibility: fast/' configs/config.yaml; python configure.py"
 IGNORED = "echo configs/model/mlp.yaml > .gitignore; git rm --quiet --cached configs/model/mlp.yaml"
+PASSED_OVER = "git update-index --assume-unchanged train.py && echo '# unseen' >> train.py"
 LEFT_OUT = {"path": "key.pem", "reason": "named like a secret"}
 
 VIOLATIONS = (
@@ -123,16 +125,17 @@ VIOLATIONS = (
     Violation(DOCKER, "sed -i 's/^ARG BASE=.*/ARG BASE=python:latest/' Dockerfile"),
     Violation(SOURCE, "git rm --quiet DATA_CARD.md"),
     Violation(SOURCE, "sed -i '/^## Source/,/^## Collection/d' DATA_CARD.md"),
-    Violation(ACCESS, "git rm --quiet prepare.py"),
+    Violation(ACCESS, "git rm --quiet prepare.py", (COMMITTED,)),
     Violation(README, "sed -i 's/^make setup/make install/' README.md"),
     Violation(README, "sed -i '/^## Usage/d' README.md"),
     Violation(CLEAN, """sed -i 's/"clean": true/"clean": false/' models/verification.json""", mended=False),
     Violation(REQUIREMENTS, "sed -i '/GB of memory/d' README.md"),
     Violation(CONFIGURATION, "sed -i 's/^seed: 42/seed: 43/' params.yaml"),
     Violation(CONFIGURATION, "git rm --quiet configs/model/mlp.yaml", (SEEDS, SOURCE, ACCESS, DATA)),
-    Violation(CONFIGURATION, IGNORED),
+    Violation(CONFIGURATION, IGNORED, (GIT,)),
     Violation(GIT, "echo more >> README.md # uncommitted"),
-    Violation(GIT, "rm -rf .git # uncommitted", (CODE,)),
+    Violation(GIT, "rm -rf .git # uncommitted", (CODE, COMMITTED)),
+    Violation(GIT, PASSED_OVER),
     Violation(DERIVED, lambda record: record["promise"].update(mode="fast")),
     Violation(DERIVED, lambda record: record["seeds"].pop("weights")),
     Violation(VERSIONS, lambda record: record["environment"]["packages"].update(scipy="0.1"), mended=False),
@@ -140,6 +143,7 @@ VIOLATIONS = (
     Violation(CODE, lambda record: record["git"].update(commit="0" * 40), mended=False),
     Violation(CODE, lambda record: record["git"].update(left_out=[LEFT_OUT])),
     Violation(CODE, "rm models/changes.patch"),
+    Violation(CODE, lambda record: record["code"].update({"train.py": "0" * 64}), (COMMITTED,), mended=False),
     Violation(DATA, "git rm --quiet dvc.lock"),
     Violation(HARDWARE, lambda record: record["environment"]["cpu"].update(model="", machine="")),
     Violation(LOGGED, "rm models/config.yaml"),
@@ -148,6 +152,7 @@ VIOLATIONS = (
     Violation(SAVED, WITHOUT_DESCRIPTION, (ARCHIVED, RESULTS)),
     Violation(TRACKED, "git rm --quiet models/metrics.csv"),
     Violation(SYSTEM, lambda record: record["environment"].update(torch={})),
+    Violation(COMMITTED, "echo '# edited while it trained' >> src/my_project/models/mlp.py", mended=False),
     Violation(REPRODUCED, "rm models/verification.json", (CLEAN,), mended=False),
     Violation(REPRODUCED, """sed -i 's/"code": 0/"code": 1/' models/verification.json""", (CLEAN,), mended=False),
     Violation(RESULTS, """sed -i 's/"accuracy": [0-9.]*/"accuracy": 1.0/' reports/metrics.json"""),
@@ -162,7 +167,7 @@ def test_everything_passes_where_all_is_well(prepared: Path) -> None:
     code, found = check(prepared)
     assert failing(found) == {}
     assert (code, found["run"]) == (0, "models")
-    assert found["score"] == {"passed": 26, "asked": 26, "percent": 100}
+    assert found["score"] == {"passed": 27, "asked": 27, "percent": 100}
     assert all(item["evidence"] and not item["mend"] for item in found["items"])
     assert {item["name"] for item in found["items"]} == {violation.item for violation in VIOLATIONS}
     page = (prepared / "docs" / "checklist.md").read_text()
@@ -222,7 +227,7 @@ def test_the_printed_checklist_and_what_cannot_be_examined(copy: Path) -> None:
     (copy / "archives" / "models.crate.zip").unlink()
     said = run("make check", copy, PYTHONPATH="src").stdout
     assert "mend: python -m my_project archive models" in said
-    assert said.strip().endswith("25 of 26 items pass (96 %); required and failing: 0")
+    assert said.strip().endswith("26 of 27 items pass (96 %); required and failing: 0")
     unfinished = interrupted(copy, SHORT, "killed")
     (copy / "outputs" / "damaged").mkdir()
     (copy / "outputs" / "damaged" / "run.json").write_text("{")

@@ -221,7 +221,7 @@ def test_a_change_of_code_is_built_in_seconds(workshop: Workshop) -> None:
         seconds = time.perf_counter() - started
         said = workshop.inside("python -c 'from my_project.files import CHANGED; print(CHANGED)'")
         git = workshop.inside(
-            "python -c 'from my_project.reproducibility import source; print(source.describe()[0])'"
+            "python -c 'from my_project.reproducibility import snapshot; print(snapshot.describe()[0])'"
         ).strip()
         label = workshop.inspect(".Config.Labels", "my-project:api")["org.opencontainers.image.revision"]
     finally:

@@ -83,7 +83,12 @@ def test_nothing_in_a_run_can_harm_its_reader(shared_project: Path, reference: P
     secret = "hunter2&hunter2"
     kept = record(reference)
     overrides = [f"note={secret}", "</pre><script>document.title = 'changed'</script>", "a | b `c`"]
-    hostile = copy_of(reference, "<script>", command={**kept["command"], "overrides": overrides})
+    hostile = copy_of(
+        reference,
+        "<script>",
+        command={**kept["command"], "overrides": overrides},
+        config={**kept["config"], "note": secret},
+    )
     (hostile / "config.yaml").write_text((reference / "config.yaml").read_text() + f"note: {secret}\n")
     command(shared_project, "report 'outputs/<script>'", MY_API_KEY=secret)
     text, markdown = ((hostile / name).read_text() for name in ("report.html", "report.md"))
@@ -243,7 +248,7 @@ def test_what_cannot_be_reported_or_archived_is_said(shared_project: Path, refer
     settings.write_text(settings.read_text().replace("seed: 42", "seed: 43"))
     code, said = command(shared_project, "archive outputs/changed-settings", check=False)
     assert code == 2
-    assert "config.yaml is not what the record names" in said
+    assert "config.yaml is not the file that the record names" in said
 
 
 def test_the_pipelines_run(shared_project: Path) -> None:

@@ -312,7 +312,7 @@ def test_what_cannot_be_served_is_said_in_one_sentence(shared_project: Path, ser
     weights = bytearray((tmp_path / "model.safetensors").read_bytes())
     weights[-1] ^= 1
     (tmp_path / "model.safetensors").write_bytes(weights)
-    assert "is not the model that" in refused(f"--run {tmp_path}")
+    assert "model.safetensors is not the file that the record names" in refused(f"--run {tmp_path}")
 
 
 def test_the_page_on_serving(served: Server, shared_project: Path) -> None:

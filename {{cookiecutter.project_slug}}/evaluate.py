@@ -18,7 +18,7 @@ from package_name.training.determinism import pin_environment
 
 def main(cfg: DictConfig) -> None:
     """Load the model and the configuration of the run, and write metrics, tables and pictures."""
-    config = check_run(cfg.run)
+    config = check_run(cfg.run, needs=["model.safetensors"], reads=["metrics.csv"])  # as recorded, or refused
     pin_environment(config.reproducibility)
 
     from package_name.data.datamodule import DataModule

@@ -123,4 +123,4 @@ def test_an_altered_model_is_not_served(project: Path, short_run: Path, tmp_path
     environment = {**os.environ, "PYTHONPATH": "src"}
     result = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
     assert result.returncode != 0
-    assert "is not the model that" in result.stderr
+    assert "model.safetensors is not the file that the record names" in result.stderr

@@ -1,6 +1,7 @@
 """The check of the configuration: unknown keys, wrong types, ranges, and values that do not fit together."""
 
 import re
+from collections.abc import Collection
 from dataclasses import fields, is_dataclass
 from importlib.util import find_spec
 from math import isfinite
@@ -13,6 +14,7 @@ from omegaconf.errors import OmegaConfBaseException
 from . import trust
 from .config import CNN, MLP, Config, Data, Search, Trainer
 from .errors import ConfigError, unknown_key
+from .reproducibility.integrity import finished
 from .runs import CONFIG, RECORD, read_config
 from .secrets import mask, values_from_environment
 
@@ -48,8 +50,8 @@ def check(cfg: DictConfig) -> Config:
     """Return the composed configuration as typed objects.
 
     Raises:
-        ConfigError: a key is unknown or missing, a value has the wrong type or is out of range, or the command is that of
-            a run to resume and asks for what this project does not know.
+        ConfigError: a key is unknown or missing, a value has the wrong type or is out of range, or a run that is
+            resumed asks for what this project does not know.
     """
     if cfg.get("resume") not in (None, "auto"):  # then the arguments are a record's, which anybody may have written
         trust.check_names(OmegaConf.to_container(cfg), Path(str(cfg.resume)) / RECORD)
@@ -73,15 +75,22 @@ def check(cfg: DictConfig) -> Config:
     return config
 
 
-def check_run(folder: str | None) -> Config:
-    """Return the configuration that a run was made with, to test or serve its model: without trackers and callbacks.
+def check_run(folder: str | None, needs: Collection[str] = (), reads: Collection[str] = ()) -> Config:
+    """Return the configuration of a finished run, to test or serve its model: without trackers and callbacks.
+
+    Args:
+        folder: of the run.
+        needs: files of the run that must be there, as recorded; see reproducibility/integrity.py.
+        reads: files of the run that must be as recorded where they are there.
 
     Raises:
         ConfigError: no folder is named, it is not that of a run, its configuration is not valid here, or it asks for
             what this project does not know.
+        RecordError: the run is not finished, or its configuration or one of the files is not the recorded one.
     """
     saved = read_config(folder)
     trust.check_links(Path(str(folder)))
+    finished(Path(str(folder)), needs=(CONFIG, *needs), reads=reads)
     saved.tracking, saved.callbacks = {}, {}  # so no tracker's package is needed
     # the network that is built is the one in the model file, which is checked where that is read
     named: Any = OmegaConf.to_container(saved)

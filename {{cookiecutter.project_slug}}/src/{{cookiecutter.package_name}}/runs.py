@@ -13,6 +13,8 @@ from .processes import in_job_step, launcher, rank, restarts, shared_folder, sta
 
 CONFIG = "config.yaml"
 RECORD = "run.json"
+MODEL = "model.safetensors"
+HISTORY = "metrics.csv"
 VERIFICATION = "verification.json"  # what the last verification said
 REPORTS = ("report.html", "report.md")
 PIPELINE = "pipeline"  # the configuration whose run folder stands in params.yaml

@@ -13,8 +13,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from ..data.prepare import MANIFEST
 from ..data.splits import split
-from ..errors import CardError
-from ..reproducibility import record as records
+from ..reproducibility.integrity import finished
 from ..training.randomness import derive
 from . import sections
 from .hub import model_license, task
@@ -37,12 +36,10 @@ def write_model_card(run: Path, test: Path) -> None:
         test: where evaluate.py wrote the test of its model.
 
     Raises:
-        CardError: the run is not finished, or a section that people wrote is damaged.
-        RecordError: there is no record, or it cannot be read.
+        CardError: a section that people wrote is damaged.
+        RecordError: there is no record, it cannot be read, or the run is not finished.
     """
-    record = records.read(run)
-    if record["status"] != "finished":
-        raise CardError(f"{run} is not finished, so there is nothing to write about: dvc repro goes on with it")
+    record = finished(run)
     config = record["config"]
     processed = Path(config["paths"]["processed"])
     manifest = json.loads((processed / MANIFEST).read_text(encoding="utf-8"))

@@ -11,6 +11,7 @@ from ..runs import RECORD
 from .facts import Facts
 from .item import Check, Finding, failed, passed
 from .mends import of_run, restore, train
+from .provenance import committed
 
 _RESULTS = ("metrics.json", "per_class.csv", "confusion_matrix.csv")
 _REPORTS = ("report.html", "report.md")
@@ -91,6 +92,7 @@ def _json(path: Path) -> Any:
 _SECTION = "after training"
 ARCHIVED, REPORTED = "model and metadata are archived", "there is a report"
 CHECKS = (
+    Check(_SECTION, "the committed code made the model", committed),
     Check(_SECTION, "the result is reproduced", _reproduced),
     Check(_SECTION, "the results are documented", _results),
     Check(_SECTION, ARCHIVED, _archived, required=False),

@@ -10,6 +10,7 @@ from ..runs import RECORD
 from .facts import Facts
 from .item import Check, Finding, failed, not_applicable, passed
 from .mends import COMMIT, add, commit_and_train, recover, substitute, train
+from .provenance import edits, unlike_the_record
 
 _DERIVED = ("weights", "split", "subset")
 
@@ -74,8 +75,10 @@ def _code(facts: Facts) -> Finding:
     patch = facts.project / (facts.run or "") / "changes.patch"
     if code["dirty"] and not (patch.exists() and file_digest(patch) == code["patch_sha256"]):
         return failed(f"{patch} is not the one that the record names", recover(facts, patch.name))
+    if unlike := unlike_the_record(facts):
+        return unlike
     changes = ", and changes.patch leads from it to the code that ran" if code["dirty"] else ""
-    return passed(f"{facts.run} is of commit {commit[:12]}{changes}")
+    return passed(f"{facts.run} is of commit {commit[:12]}{changes}{edits(facts)}")
 
 
 def _data(facts: Facts) -> Finding:

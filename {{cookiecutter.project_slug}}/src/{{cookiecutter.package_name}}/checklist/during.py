@@ -2,11 +2,10 @@
 
 import csv
 from pathlib import Path
+from typing import Any
 
-from omegaconf import OmegaConf
-
-from ..files import file_digest
 from ..models.description import read_description
+from ..reproducibility.integrity import altered
 from ..runs import CONFIG, RECORD
 from .facts import Facts
 from .item import Check, Finding, failed, passed
@@ -22,11 +21,7 @@ def _hyperparameters(facts: Facts) -> Finding:
     path = facts.run / CONFIG
     if not (facts.project / path).exists():
         return failed(f"{path} is missing", recover(facts, CONFIG))
-    try:
-        saved = OmegaConf.to_container(OmegaConf.load(facts.project / path))
-    except Exception as error:
-        return failed(f"{path} cannot be read: {type(error).__name__}", recover(facts, CONFIG))
-    if saved != facts.record["config"]:
+    if altered(facts.project / facts.run, CONFIG, facts.record):
         return failed(f"{path} is not the configuration that the record names", recover(facts, CONFIG))
     training = facts.record["config"]["training"]
     return passed(f"{path} and the record: lr={training['lr']}, epochs={training['epochs']}, and every other setting")
@@ -36,7 +31,7 @@ def _checkpoint(facts: Facts) -> Finding:
     if facts.record is None or facts.run is None:
         return failed(_NO_RUN, train(facts))
     path = facts.run / "model.safetensors"
-    if spoiled := _spoiled(facts, path, facts.record["model_sha256"], "model"):
+    if spoiled := _spoiled(facts, path, facts.record, "model"):
         return spoiled
     description = read_description(facts.project / path)
     if description is None:
@@ -50,8 +45,11 @@ def _metrics(facts: Facts) -> Finding:
     if facts.record is None or facts.run is None:
         return failed(_NO_RUN, train(facts))
     path = facts.run / "metrics.csv"
-    if spoiled := _spoiled(facts, path, facts.record["history_sha256"], "history"):
+    if spoiled := _spoiled(facts, path, facts.record, "history"):
         return spoiled
+    if altered(facts.project / facts.run, "trail.jsonl", facts.record):
+        trail = facts.run / "trail.jsonl"
+        return failed(f"{trail} is not the trail that the record names", recover(facts, trail.name))
     with (facts.project / path).open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
     if not rows:
@@ -60,11 +58,11 @@ def _metrics(facts: Facts) -> Finding:
     return passed(f"{path} has {len(rows)} rows of {', '.join(rows[0])}; trackers: {trackers}")
 
 
-def _spoiled(facts: Facts, path: Path, digest: str, what: str) -> Finding | None:
+def _spoiled(facts: Facts, path: Path, record: dict[str, Any], what: str) -> Finding | None:
     """Return the failure where a file of the run is missing, or not the one that the record names."""
     if not (facts.project / path).exists():
         return failed(f"{path} is missing", recover(facts, path.name))
-    if file_digest(facts.project / path) != digest:
+    if altered(facts.project / path.parent, path.name, record):
         return failed(f"{path} is not the {what} that the record names", recover(facts, path.name))
     return None
 

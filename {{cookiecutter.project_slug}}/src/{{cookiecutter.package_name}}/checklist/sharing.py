@@ -9,6 +9,7 @@ from ..reproducibility.lock import disagreements, pins, python_version, requirem
 from .facts import Facts, section
 from .item import Check, Finding, failed, passed
 from .mends import COMMIT, add, of_run, restore, substitute
+from .provenance import passed_over
 
 _LOCKS = ("requirements.txt", "uv.lock", "poetry.lock", "environment.yml")
 _PLACEHOLDER = re.compile(r"^.*\*?to be written.*$", re.IGNORECASE | re.MULTILINE)
@@ -175,6 +176,8 @@ def _git(facts: Facts) -> Finding:
     changed = (git(facts.project, "status", "--porcelain", "--", ".") or "").splitlines()
     if changed:
         return failed(f"{len(changed)} changes are not committed, such as that of {changed[0][3:]}", COMMIT)
+    if hidden := passed_over(facts):
+        return hidden
     remotes = (git(facts.project, "remote") or "").split()
     shared = f"remote: {', '.join(remotes)}" if remotes else "no remote yet"
     return passed(f"commit {facts.commit[:12]}, and nothing differs from it; {shared}")

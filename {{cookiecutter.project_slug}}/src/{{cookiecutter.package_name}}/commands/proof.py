@@ -49,11 +49,11 @@ def _verify(arguments: argparse.Namespace) -> int:
 
 
 def _diff(arguments: argparse.Namespace) -> int:
-    from ..reproducibility import record
     from ..reproducibility.divergence import compare
+    from ..reproducibility.integrity import intact
     from ..reproducibility.verify import NOT_TRIED
 
-    before, after = record.read(arguments.run), record.read(arguments.other)
+    before, after = intact(arguments.run), intact(arguments.other)
     divergence = compare(before, after, arguments.run, arguments.other)
     print("\n".join([*divergence.lines(), divergence.summary()]))
     if divergence.what is not None:

@@ -4,13 +4,13 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
 from ..reproducibility import schema
 
 
 def read_description(path: Path) -> dict[str, Any] | None:
     """Return the network, input and classes that `save_model` wrote into a file, or None where it tells nothing."""
+    from safetensors import SafetensorError, safe_open  # only where a model is looked at
+
     try:
         with safe_open(path, framework="np") as stream:
             return parse(stream.metadata()["description"])

@@ -7,7 +7,7 @@ from ..checklist import examine
 from ..checklist.item import FAIL
 from ..errors import RecordError
 from ..programs import dvc, git
-from ..reproducibility import record
+from ..reproducibility.integrity import finished
 from .suggestion import suggest
 from .version import ReleaseError, Version, model_name, model_tag
 
@@ -37,7 +37,7 @@ def release(project: Path, version: Version) -> list[str]:
     except (ReleaseError, RecordError) as error:
         advice = f"no comparison: {error}"
     dvc(project, "push")
-    found = record.read(project / RUN)
+    found = finished(project / RUN)  # whose files the checklist has compared
     message = _message(version, found)
     _tag(project, tags, version, message)
     lines = [message, f"tags: {', '.join(tags)}", advice]

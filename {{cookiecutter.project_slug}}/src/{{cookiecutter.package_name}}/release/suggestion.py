@@ -9,6 +9,8 @@ from ..errors import RecordError
 from ..models.description import read_description
 from ..programs import git
 from ..reproducibility import record
+from ..reproducibility.integrity import finished
+from ..runs import MODEL
 from .version import MAJOR, MINOR, PATCH, ReleaseError, Version, model_tag, released
 
 _NAMES = {
@@ -51,7 +53,7 @@ def suggest(project: Path, run: Path, below: Version | None = None) -> Suggestio
     earlier = [version for version in released(project) if below is None or version < below]
     if not earlier:
         return Suggestion(Version(1, 0, 0), "", ["the first version"])
-    before, after = _kept(project, run, earlier[-1]), (_description(project / run), record.read(project / run))
+    before, after = _kept(project, run, earlier[-1]), (_description(project / run), finished(project / run))
     level, reasons = compare(*before, *after)
     return Suggestion(earlier[-1].next(level), level, [f"since {earlier[-1]}: {reasons[0]}", *reasons[1:]])
 
@@ -91,7 +93,8 @@ def _kept(project: Path, run: Path, version: Version) -> tuple[dict[str, Any], d
             place = (git(project, "rev-parse", "--show-prefix") or "") + run.as_posix()
             for file in ("model.safetensors", "run.json"):
                 files.get_file(f"{place}/{file}", str(folder / file))
-            return _description(folder), record.read(folder)
+            found = finished(folder, needs=(MODEL,))
+            return _description(folder), found
         except RecordError:
             raise
         except Exception as error:  # of Git, DVC or any kind of storage

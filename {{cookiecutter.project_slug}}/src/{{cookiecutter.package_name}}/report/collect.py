@@ -10,9 +10,9 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from ..checklist import ARCHIVED, REPORTED, Item, examine
-from ..reproducibility import record
+from ..reproducibility.integrity import finished
 from ..reproducibility.verify import noted
-from ..runs import read_config
+from ..runs import CONFIG, HISTORY, read_config
 
 _MADE_HERE = (ARCHIVED, REPORTED)
 PIPELINE_RESULTS = Path("reports")  # where dvc.yaml tests the model of the pipeline
@@ -66,7 +66,7 @@ def collect(folder: Path, checked: bool = True) -> Facts:
     Raises:
         RecordError: there is no run, it is not finished, or its record is damaged.
     """
-    found = record.read_finished(folder)
+    found = finished(folder, needs=(CONFIG,), reads=(HISTORY,))
     tests = results_of(folder, found)
     confusion = _rows(tests / "confusion_matrix.csv") if tests else []
     picture = tests / "confusion_matrix.png" if tests else None

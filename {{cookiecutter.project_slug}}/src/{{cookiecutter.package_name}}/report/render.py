@@ -10,6 +10,7 @@ from markupsafe import Markup
 from .. import markdown
 from ..files import write_text
 from ..reproducibility.divergence import compare as divergence_of
+from ..reproducibility.integrity import EVERYTHING, finished
 from ..runs import REPORTS
 from ..secrets import mask
 from .collect import Facts, collect
@@ -69,6 +70,8 @@ def write_comparison(folder: Path, other: Path, output: Path) -> str:
     Raises:
         RecordError: one of them is no run, not finished, or its record is damaged.
     """
+    for path in (folder, other):
+        finished(path, reads=EVERYTHING)  # what is compared besides what collect reads: weights and trail
     runs = [collect(path, checked=False) for path in (folder, other)]
     first, second = (facts.record for facts in runs)
     divergence = divergence_of(first, second, folder, other)

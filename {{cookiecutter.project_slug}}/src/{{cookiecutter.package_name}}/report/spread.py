@@ -8,8 +8,9 @@ from typing import Any
 
 from ..errors import RecordError
 from ..reproducibility.changes import Change
-from ..reproducibility.record import read_finished, what_changed
-from ..runs import RECORD
+from ..reproducibility.integrity import finished
+from ..reproducibility.record import what_changed
+from ..runs import HISTORY, RECORD
 
 _CHANCE = {"seed", "data.fold"}  # what the runs of one training may differ in
 
@@ -29,7 +30,7 @@ def spread(folders: Sequence[Path]) -> list[str]:
             f"{', '.join(map(str, folders))} holds {len(runs)} run(s): name several runs, or the folder of a sweep, "
             "which python train.py -m makes"
         )
-    records = [read_finished(run) for run in runs]
+    records = [finished(run, needs=(HISTORY,)) for run in runs]
     differ = sorted({_name(change) for record in records[1:] for change in what_changed(records[0], record)})
     lines = [f"{len(runs)} runs, which differ in: {', '.join(differ) or 'nothing'}"]
     if others := [name for name in differ if name not in _CHANCE]:

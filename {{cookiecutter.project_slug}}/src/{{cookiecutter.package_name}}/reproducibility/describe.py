@@ -10,7 +10,8 @@ from ..config import Config
 from ..files import file_digest
 from ..secrets import mask
 from ..training.randomness import derive
-from . import source
+from . import snapshot
+from .code import at_start
 from .environment import environment
 from .record import VERSION
 
@@ -33,7 +34,7 @@ def describe(
         manifest: of the prepared data.
         restored: the earlier run that it is built on, if any.
     """
-    git, patch = source.describe()
+    git, patch = snapshot.describe()
     hydra = HydraConfig.get()
     overrides = OmegaConf.to_container(hydra.overrides.task)  # as they were written: `${oc.env:NAME}`, not its value
     assert isinstance(overrides, list)
@@ -49,7 +50,7 @@ def describe(
         "config": settings,
         "seeds": {"seed": config.seed, **{key: derive(config.seed, key) for key in ("weights", "split", "subset")}},
         "git": git,
-        "code": source.code_digests(),
+        "code": at_start(),
         "data": {
             "name": config.data.name,
             "raw": config.data.files,

@@ -5,11 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from ..config import Config
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError
 from ..files import file_digest
-from ..training.checkpoint import load_checkpoint
+from ..runs import MODEL
+from ..training.checkpoint import load_checkpoint, refuse_foreign
 from ..training.restore import starting_file
-from .record import read
+from .integrity import finished, intact
 
 # With the whole state of a run its optimizer, schedule and place in the epoch are taken over: other settings would be
 # ignored, or mean something else.
@@ -23,7 +24,8 @@ def built_on(config: Config) -> dict[str, Any] | None:
 
     Raises:
         ConfigError: the settings do not fit the earlier run.
-        DataError: its file is missing, or is not the one that its record names.
+        DataError: its file is missing, damaged, or of another run.
+        RecordError: a file of it is not the one that its record names.
     """
     settings = config.restore
     if settings.run and Path(settings.run).resolve() == Path(config.paths.run).resolve():
@@ -34,10 +36,13 @@ def built_on(config: Config) -> dict[str, Any] | None:
     path = starting_file(settings)
     if path is None:
         return None
-    earlier = read(Path(str(settings.run)))
+    run = Path(str(settings.run))
+    if settings.mode == "finetune":
+        earlier = finished(run, needs=(MODEL,))
+    else:
+        earlier = intact(run, reads=("trail.jsonl",))  # which restore=continue takes over
+        refuse_foreign(path, earlier["config"])
     digest = file_digest(path)
-    if settings.mode == "finetune" and digest != earlier["model_sha256"]:
-        raise DataError(f"{path} is not the model of a finished run, or was changed after it: choose another run")
     _check_splits(config, earlier)
     if settings.mode == "continue":
         _check_whole_state(config, earlier, path)

@@ -10,7 +10,7 @@ from typing import Any
 
 from .. import trust
 from ..errors import RecordError
-from ..runs import RECORD
+from ..runs import PIPELINE, RECORD
 from . import schema
 from .changes import Change, changes
 
@@ -58,7 +58,8 @@ def read_finished(folder: Path) -> dict[str, Any]:
     """
     record = read(folder)
     if record["status"] != "finished":
-        raise RecordError(f"{folder} is not finished: python train.py resume={folder} goes on with it")
+        resume = "dvc repro" if record["command"]["config"] == PIPELINE else f"python train.py resume={folder}"
+        raise RecordError(f"{folder} is not finished: {resume} resumes it")
     missing = [key for key in sorted(_OF_FINISHED) if record[key] is None]
     if missing or record["sessions"][-1]["ended"] is None:
         raise RecordError(f"{folder / RECORD} is of a finished run without {(missing or ['an end'])[0]}: it is damaged")
@@ -78,18 +79,23 @@ def what_changed(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
 
 def inputs(record: dict[str, Any]) -> dict[str, Any]:
     """Return what a run stands on, in the form that `changes` compares."""
-    # The run folder has another name each time, and trackers change no result. What was restored, and what the raw data
-    # is, stands elsewhere in the record, by digest.
-    config = {key: value for key, value in record["config"].items() if key not in ("paths", "tracking", "restore")}
-    config["data"] = {key: value for key, value in config["data"].items() if key != "source"}
     return {
         "code": record["code"],
-        "config": _without(record["config"]["paths"]["run"], config),
+        "config": deciding(record["config"]),
         "data": record["data"],
         "locks": record["locks"],
         "environment": record["environment"],
         "restored": record["restored"] and {key: record["restored"][key] for key in ("mode", "skip", "sha256")},
     }
+
+
+def deciding(config: dict[str, Any]) -> dict[str, Any]:
+    """Return the settings of a run that decide about its result, whatever its folder is called."""
+    # The run folder has another name each time, and trackers change no result. What was restored, and what the raw data
+    # is, stands elsewhere in the record, by digest.
+    kept = {key: value for key, value in config.items() if key not in ("paths", "tracking", "restore")}
+    kept["data"] = {key: value for key, value in kept["data"].items() if key != "source"}
+    return _without(config["paths"]["run"], kept)
 
 
 def written_places(config: dict[str, Any]) -> dict[str, str]:

@@ -23,6 +23,7 @@ from ..files import file_digest
 from ..programs import ProgramError, dvc
 from ..runs import PIPELINE, RECORD, command_arguments, quoted
 from . import record, source
+from .code import edited
 from .record import what_changed
 
 _AGAIN = Path("outputs/verification")
@@ -118,7 +119,10 @@ def _refuse_outside(places: dict[str, str], project: Path) -> None:
 def left_out(before: dict[str, Any]) -> list[str]:
     """Return what the run may have used and the record does not hold."""
     files = before["git"]["left_out"] if before["git"] else []
-    return [f"{item['path']} is not in the record, because it is {item['reason']}" for item in files]
+    lines = [f"{item['path']} is not in the record, because it is {item['reason']}" for item in files]
+    return lines + [
+        f"{name} was edited while the run trained: the version from its start is used" for name in edited(before)
+    ]
 
 
 def _processes(before: dict[str, Any]) -> list[str]:

@@ -17,8 +17,10 @@ from ..errors import ConfigError, RecordError
 from ..files import file_digest, write_bytes, write_json
 from ..runs import RECORD, REPORTS, VERIFICATION, refuse_used, write_config
 from ..training import resume
+from ..training.checkpoint import refuse_foreign
 from ..training.cluster import first_goes_first
 from . import record, source
+from .code import edited_since_start
 from .describe import describe
 from .digest import weights_digest
 from .earlier import built_on
@@ -58,7 +60,15 @@ class Session:
         if self.record is None:
             return
         trail = self.folder / TRAIL
-        self.record["sessions"][-1] |= {"ended": _now(), "seconds": round(time.perf_counter() - self.began, 3)}
+        session = self.record["sessions"][-1]
+        edited = sorted({*session["edited"], *edited_since_start()})
+        if edited:
+            log.warning(
+                "%s was edited while the run trained: the record holds the version from its start, and only a "
+                "verification can show that nothing else ran",
+                ", ".join(edited),
+            )
+        session |= {"ended": _now(), "seconds": round(time.perf_counter() - self.began, 3), "edited": edited}
         self.record |= {
             "status": "finished",
             "trail_sha256": file_digest(trail) if trail.exists() else None,
@@ -82,6 +92,7 @@ def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) ->
 
     Raises:
         ConfigError: another process works in the folder, or the run cannot go on with the same bits.
+        DataError: a resume point is of another run.
     """
     folder = Path(config.paths.run)
     checkpoints = folder / "checkpoints"
@@ -92,12 +103,14 @@ def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) ->
         refuse_used(folder)
     earlier = _interrupted(folder, asked=config.resume != "auto") if config.resume else None
     point = resume.newest_whole(checkpoints) if earlier else None
+    if earlier and point:
+        refuse_foreign(point, earlier["config"])
     # what a resume point goes on from holds all that was restored, so the restored run is no longer needed
     restored = earlier["restored"] if earlier and point else built_on(config)
     now, patch = describe(config, settings, manifest, restored)
     changed = _changed(folder, earlier, now, asked=config.resume != "auto") if earlier else []
     if earlier and point and changed is not None:
-        current, batches = earlier, resume.batches_of(point)
+        current, batches = {**earlier, "config": settings}, resume.batches_of(point)  # the folder may have been moved
         resume.clear(checkpoints, after=point)
         log.info("%s goes on from %s", folder, point.name)
     else:
@@ -107,9 +120,8 @@ def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) ->
         current = {**now, "sessions": earlier["sessions"] if earlier else []}
         _start_anew(folder, config)
         write_bytes(folder / source.PATCH, patch)
-    current["sessions"].append(
-        {"started": _now(), "from_batch": batches, "ended": None, "seconds": None, "changed": changed or []}
-    )
+    session = {"started": _now(), "from_batch": batches, "ended": None, "seconds": None, "changed": changed or []}
+    current["sessions"].append({**session, "edited": edited_since_start()})
     write_json(folder / RECORD, current)
     write_config(settings, folder)
     log.info("%s", _context(folder, current))

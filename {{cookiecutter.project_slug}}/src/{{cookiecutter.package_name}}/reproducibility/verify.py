@@ -6,12 +6,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from ..errors import RecordError
-from ..files import file_digest, write_json
-from ..runs import CONFIG, VERIFICATION
-from . import record, schema
+from ..files import write_json
+from ..runs import VERIFICATION
+from . import integrity, record, schema
 from .record import what_changed
 from .repeat import checked_out, left_out, python_for, train_again
 
@@ -86,7 +84,8 @@ def verify(folder: Path, clean: bool = False) -> Verdict:
             return Verdict(DIFFERS, f"differs: {divergence.summary()}", [*divergence.lines(), *left_out(before)])
         compared = [name for key, name in record.RESULTS.items() if before[key]]
         line = f"reproduced bit for bit: {', '.join(compared)} (weights {before['weights_sha256'][:12]})"
-        return Verdict(REPRODUCED, line, [f"differs, without effect: {item}" for item in what_changed(before, after)])
+        without_effect = [f"differs, without effect: {item}" for item in what_changed(before, after)]
+        return Verdict(REPRODUCED, line, without_effect + left_out(before))
 
 
 def finished(folder: Path) -> dict[str, Any]:
@@ -95,15 +94,7 @@ def finished(folder: Path) -> dict[str, Any]:
     Raises:
         RecordError: the run is not finished, its code has no name, or a file beside the record is not the recorded one.
     """
-    found = record.read_finished(folder)
+    found = integrity.finished(folder, reads=integrity.EVERYTHING)
     if found["git"] is None:
         raise RecordError(f"{folder} was made where git could not name the code: commit the code, and train again")
-    recorded = {"trail.jsonl": "trail_sha256", "model.safetensors": "model_sha256", "metrics.csv": "history_sha256"}
-    for name, key in recorded.items():
-        path = folder / name
-        if path.exists() and found[key] and file_digest(path) != found[key]:
-            raise RecordError(f"{path} is not the file that the record names: it was changed after the run")
-    path = folder / CONFIG
-    if path.exists() and OmegaConf.to_container(OmegaConf.load(path)) != found["config"]:
-        raise RecordError(f"{path} is not what the record names: it was changed after the run")
     return found

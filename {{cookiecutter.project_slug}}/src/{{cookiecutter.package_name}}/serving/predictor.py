@@ -7,9 +7,8 @@ import numpy as np
 
 from ..check import check_run
 from ..config import Config
-from ..errors import RecordError
-from ..files import file_digest
-from ..reproducibility import record
+from ..reproducibility.integrity import finished
+from ..runs import CONFIG, MODEL
 from ..training.determinism import apply, pin_environment
 
 
@@ -24,8 +23,7 @@ class Predictor:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.record = read_finished(folder)
-        path = folder / "model.safetensors"
+        self.record = read_record(folder)
         self.config: Config = check_run(str(folder))
         pin_environment(self.config.reproducibility)
 
@@ -35,7 +33,7 @@ class Predictor:
 
         apply(self.config.reproducibility)
         self._tester = build_tester(self.config)
-        model, description = load_model(path)
+        model, description = load_model(folder / MODEL)
         model = self._tester.precision_plugin.convert_module(model)  # type: ignore[assignment]
         self._model = model.to(self._tester.strategy.root_device).eval()
         self.input_shape: list[int] = description["input_shape"]
@@ -63,21 +61,10 @@ class Predictor:
         return logits.argmax(1).tolist(), probabilities(logits).tolist()
 
 
-def read_finished(folder: Path) -> dict[str, Any]:
-    """Return the record of a finished run, whose model file is the one that it names.
+def read_record(folder: Path) -> dict[str, Any]:
+    """Return the record of a finished run whose model and configuration are the recorded ones; torch is not loaded.
 
     Raises:
-        RecordError: there is none, or it is not finished, or the model file is missing or another.
+        RecordError: there is none, it is not finished, or one of its files is missing or not the recorded one.
     """
-    found = record.read(folder)
-    if found["status"] != "finished":
-        raise RecordError(f"the run in {folder} is not finished: finish it, or wait for it with --wait")
-    path = folder / "model.safetensors"
-    if not path.is_file():
-        raise RecordError(f"{path} does not exist: fetch it (dvc pull), or train again")
-    if file_digest(path) != found["model_sha256"]:
-        raise RecordError(
-            f"{path} is not the model that {folder / 'run.json'} names (its SHA-256 differs): fetch both again "
-            "(dvc checkout), or train again"
-        )
-    return found
+    return finished(folder, needs=(CONFIG, MODEL))

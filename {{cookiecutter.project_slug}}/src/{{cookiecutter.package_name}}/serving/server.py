@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 
 from ..errors import ConfigError, UserError
 from . import logs
-from .predictor import Predictor, read_finished
+from .predictor import Predictor, read_record
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ class Waiting:
         said = ""
         while not self._stopped.is_set():
             try:
-                read_finished(self._run)  # before torch and all else is imported
+                read_record(self._run)  # before torch and all else is imported
                 self._app = self._load()
                 log.info("loaded %s", self._run)
                 return

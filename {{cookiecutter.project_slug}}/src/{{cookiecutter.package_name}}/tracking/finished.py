@@ -11,9 +11,8 @@ import numpy as np
 
 from ..check import check_run
 from ..data.datamodule import DataModule
-from ..errors import RecordError
 from ..models.saved import load_weights
-from ..reproducibility import record
+from ..reproducibility.integrity import EVERYTHING, finished
 from ..reproducibility.trail import TRAIL, read_trail
 from .steps import LOSS
 
@@ -33,12 +32,9 @@ class Finished:
         """Return the run in a folder.
 
         Raises:
-            RecordError: there is none, or it is not finished.
+            RecordError: there is none, it is not finished, or a file is not the one that its record names.
         """
-        found = record.read(folder)
-        if found["status"] != "finished":
-            raise RecordError(f"the run in {folder} is not finished: go on with it, python train.py resume={folder}")
-        return cls(folder, found)
+        return cls(folder, finished(folder, reads=EVERYTHING))
 
     def history(self) -> list[tuple[int, dict[str, float]]]:
         """Return the metrics of the epochs, and the loss of every so many steps, each after its step, in order.

@@ -7,12 +7,14 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 import torch
-from lightning import LightningModule, Trainer
+from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from ..errors import DataError
 from ..files import write_bytes
+from ..reproducibility.changes import changes
+from ..reproducibility.record import deciding
 from .history import History
 from .loop import batches_done, forget_finished_epoch
 
@@ -85,6 +87,35 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     Raises:
         DataError: the file is damaged. torch.load would not notice a flipped bit; the checksums in the file tell.
     """
+    _refuse_damaged(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def refuse_foreign(path: Path, config: dict[str, Any]) -> None:
+    """Refuse a checkpoint that another run wrote, as the configuration in it tells.
+
+    Args:
+        path: of the checkpoint.
+        config: that the record of the run names.
+
+    Raises:
+        DataError: the file is of another run, or is damaged.
+    """
+    _refuse_damaged(path)
+    _compare(path, torch.load(path, map_location="cpu", weights_only=True, mmap=True).get("config"), config)
+
+
+def _compare(path: Path, found: Any, config: dict[str, Any]) -> None:
+    try:
+        differences = changes({"config": deciding(config)}, {"config": deciding(found)})
+        reason = str(differences[0]) if differences else ""
+    except (KeyError, TypeError, AttributeError):
+        reason = "it holds no configuration"
+    if reason:
+        raise DataError(f"{path} belongs to another run ({reason}): remove it, or put the run's own file back")
+
+
+def _refuse_damaged(path: Path) -> None:
     try:
         with ZipFile(path) as file:
             damaged = file.testzip()
@@ -92,7 +123,6 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         damaged = path.name
     if damaged:
         raise DataError(f"{path} is damaged: take it from where the run was made, or choose another run")
-    return torch.load(path, map_location="cpu", weights_only=True)
 
 
 def checksum(content: bytes) -> str:
@@ -101,8 +131,29 @@ def checksum(content: bytes) -> str:
 
 
 def final_weights(trainer: Trainer, model: LightningModule) -> dict[str, torch.Tensor]:
-    """Return the weights that the run ends with: of the best epoch where a callback keeps it, else of the last one."""
+    """Return the weights that the run ends with: of the best epoch where a callback keeps it, else of the last one.
+
+    Raises:
+        DataError: the file of the best epoch is damaged, or is not the one that this training wrote.
+    """
     for callback in trainer.checkpoint_callbacks:
         if best := getattr(callback, "best_model_path", ""):
-            return load_checkpoint(Path(best))["state_dict"]
+            checkpoint = load_checkpoint(Path(best))
+            _refuse_other_best(Path(best), checkpoint, callback, trainer)
+            return checkpoint["state_dict"]
     return model.state_dict()
+
+
+def _refuse_other_best(path: Path, checkpoint: dict[str, Any], callback: Callback, trainer: Trainer) -> None:
+    """Refuse what was put in the place of the best epoch: the file holds a configuration, and the callback's score."""
+    own = next((item.config for item in trainer.callbacks if isinstance(item, PlainContent)), None)  # type: ignore[attr-defined]
+    # with restore=continue, the best epoch may be one of the earlier run
+    if own is not None and "config" in checkpoint and own["restore"]["mode"] != "continue":
+        _compare(path, checkpoint["config"], own)
+    state = checkpoint.get("callbacks", {}).get(callback.state_key, {})
+    score, saved = getattr(callback, "best_model_score", None), state.get("best_model_score")
+    if score is not None and saved is not None and float(score) != float(saved):
+        raise DataError(
+            f"{path} is not the best epoch of this run (its score is {float(saved):.6g}, and that of the best epoch "
+            f"{float(score):.6g}): put the run's own file back, or train again"
+        )

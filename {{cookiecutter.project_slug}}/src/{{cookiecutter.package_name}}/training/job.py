@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from ..config import Config
 from ..errors import TrainingError
 from ..processes import check_processes, in_job_step, restarts, slurm_job
+from ..reproducibility.code import at_start
 from ..runs import run_of_this_job
 
 if TYPE_CHECKING:  # a job listens to signals before torch is loaded
@@ -40,11 +41,13 @@ _submitit: Any = None  # its handler, which submits the same call again
 def start_job(config: Config) -> None:
     """Note from now on when the job is told to stop, and have a job that was started again go on with its run.
 
-    It is called before torch is imported, because such a signal ends a process that has no handler.
+    It is called before torch is imported, because such a signal ends a process that has no handler. The digests of the
+    code are taken here too, because what is imported later may have been edited by then.
 
     Raises:
         ConfigError: other processes were started than the configuration speaks of.
     """
+    at_start()
     check_processes(config)
     if slurm_job():
         _listen_to_slurm()

@@ -21,7 +21,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Search
 from ..errors import ConfigError
-from ..reproducibility.source import code_digests
+from ..reproducibility.code import code_digests
 from ..training.randomness import derive
 from . import space
 

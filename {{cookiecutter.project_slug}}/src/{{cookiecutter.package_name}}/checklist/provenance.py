@@ -1,0 +1,69 @@
+"""The code that made a run, compared with what git holds, whatever git itself says about its working tree."""
+
+import shlex
+from pathlib import Path
+
+from ..errors import RecordError
+from ..reproducibility.code import deciding_digests, edited
+from ..reproducibility.held import first_unlike, unheld
+from ..reproducibility.source import PATCH
+from .facts import Facts
+from .item import Finding, failed, not_applicable, passed
+from .mends import add, commit_and_train, train
+
+
+def unlike_the_record(facts: Facts) -> Finding | None:
+    """Return the failure where the commit and the patch of a run do not give the code whose digests it recorded."""
+    if facts.record is None or facts.run is None:
+        return None
+    code = facts.record["git"]
+    patch = facts.project / facts.run / PATCH if code["dirty"] else None
+    try:
+        name = first_unlike(facts.record["code"], code["commit"], patch, facts.project)
+    except RecordError as error:
+        return failed(f"the code of {facts.run} cannot be restored: {error}", commit_and_train(facts))
+    if name is None:
+        return None
+    evidence = f"{name} of {facts.run} is not what commit {code['commit'][:12]}{' and its patch' if patch else ''} give"
+    return failed(evidence, commit_and_train(facts))
+
+
+def edits(facts: Facts) -> str:
+    """Return what to say of files that were edited while the run trained; nothing where there were none."""
+    names = edited(facts.record) if facts.record else []
+    return f"; {', '.join(names)} changed while it trained, so verify shows whether that had an effect" if names else ""
+
+
+def passed_over(facts: Facts) -> Finding | None:
+    """Return the failure where the commit lacks a file that decides what runs, though git sees no change."""
+    assert facts.commit is not None
+    names = unheld(deciding_digests(facts.project), facts.commit, facts.project)
+    if not names:
+        return None
+    evidence = f"commit {facts.commit[:12]} does not hold {names[0]} as it is, and git status does not say so"
+    return failed(evidence, _bring_in(facts, names))
+
+
+def committed(facts: Facts) -> Finding:
+    """Examine whether the commit that a release would name is the code that made the model of the pipeline."""
+    if facts.record is None or not facts.of_the_pipeline:
+        return not_applicable("asked of the pipeline's run, whose model is released with the commit")
+    if facts.commit is None:
+        return failed("nothing is committed yet", commit_and_train(facts))
+    name = first_unlike(facts.record["code"], facts.commit, project=facts.project)
+    if name is not None:
+        evidence = f"{name} in commit {facts.commit[:12]} is not the one that made {facts.run}"
+        return failed(evidence, train(facts))
+    return passed(f"commit {facts.commit[:12]} holds all {len(facts.record['code'])} files that made {facts.run}")
+
+
+def _bring_in(facts: Facts, names: list[str]) -> str:
+    """Return the command that commits what git passes over: in a submodule, ignored, or taken as unchanged."""
+    module = next(
+        (parent for parent in Path(names[0]).parents[:-1] if (facts.project / parent / ".git").exists()), None
+    )
+    if module is not None:
+        inside = f"git -C {shlex.quote(str(module))}"
+        return f"{inside} add --all && {inside} commit --message 'Commit what ran' && {add([str(module)])}"
+    # out of the index first: git takes a file for the same whose size and time are, or that is marked as unchanged
+    return f"git update-index --force-remove -- {shlex.join(names)} && {add(names)}"

@@ -1,0 +1,57 @@
+"""Git for records: with errors of one sentence. `programs.git` is for questions that may stay unanswered."""
+
+import os
+import subprocess
+from pathlib import Path
+
+from ..errors import RecordError
+
+# What git was told about its cache of the working tree must not hide a changed file from a record.
+_HONEST = ["-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false"]
+
+
+def output(
+    *arguments: str,
+    check: bool = True,
+    environment: dict[str, str] | None = None,
+    content: bytes | None = None,
+    folder: Path = Path(),
+) -> bytes | None:
+    """Return what git prints, or None where it fails and that is no error.
+
+    Args:
+        arguments: of git.
+        check: whether a failure is an error.
+        environment: variables besides those of this process.
+        content: what git reads from its standard input.
+        folder: where it is started.
+
+    Raises:
+        RecordError: git fails, or is not installed.
+    """
+    variables = {**os.environ, **(environment or {})}
+    try:
+        result = subprocess.run(
+            ["git", *_HONEST, *arguments], capture_output=True, cwd=folder, env=variables, input=content
+        )
+    except FileNotFoundError as error:
+        raise RecordError("git is not installed: install it, so that the record can name the code of a run") from error
+    if result.returncode == 0:
+        return result.stdout
+    if not check:
+        return None
+    raise RecordError(f"git {arguments[0]} says: {' '.join(os.fsdecode(result.stderr).split())}")
+
+
+def text(*arguments: str, environment: dict[str, str] | None = None, folder: Path = Path()) -> str:
+    """Return what git prints, as text without the space around it.
+
+    Raises:
+        RecordError: see `output`.
+    """
+    return os.fsdecode(output(*arguments, environment=environment, folder=folder) or b"").strip()
+
+
+def names(listed: bytes | None) -> list[str]:
+    """Return the paths that git has listed with `-z`."""
+    return [name for name in os.fsdecode(listed or b"").split("\0") if name]

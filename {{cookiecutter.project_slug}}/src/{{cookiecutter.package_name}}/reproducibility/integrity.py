@@ -1,0 +1,71 @@
+"""Whether a run folder holds what its record names. Every command that reads a run asks here, before any work."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from ..errors import RecordError
+from ..files import file_digest
+from ..runs import CONFIG, HISTORY, MODEL
+from . import record
+
+_DIGESTS = {MODEL: "model_sha256", HISTORY: "history_sha256", "trail.jsonl": "trail_sha256"}
+EVERYTHING = (CONFIG, *_DIGESTS)
+
+
+def finished(folder: Path, needs: Collection[str] = (), reads: Collection[str] = ()) -> dict[str, Any]:
+    """Return the record of a finished run, whose files are the recorded ones. Only the named files are looked at.
+
+    Args:
+        folder: of the run.
+        needs: files that must be there.
+        reads: files that are used where they are there.
+
+    Raises:
+        RecordError: the run is not finished, a file is missing, or one is not the recorded one.
+    """
+    return _compared(record.read_finished(folder), folder, needs, reads)
+
+
+def intact(folder: Path, reads: Collection[str] = EVERYTHING) -> dict[str, Any]:
+    """Return the record of a run, finished or not, whose files are the recorded ones as far as they are recorded yet.
+
+    Raises:
+        RecordError: a file is not the recorded one.
+    """
+    return _compared(record.read(folder), folder, (), reads)
+
+
+def altered(folder: Path, name: str, found: dict[str, Any]) -> bool:
+    """Whether a file of a run is there, and is not the one that the record names."""
+    path = folder / name
+    if not path.exists():
+        return False
+    if name == CONFIG:
+        return _settings(path) != found["config"]
+    if found["status"] != "finished":
+        return False
+    return file_digest(path) != found[_DIGESTS[name]]
+
+
+def _compared(found: dict[str, Any], folder: Path, needs: Collection[str], reads: Collection[str]) -> dict[str, Any]:
+    for name in dict.fromkeys((*needs, *reads)):
+        path = folder / name
+        if name in needs and not path.is_file():
+            raise RecordError(f"{path} does not exist: fetch it from where the run was made (dvc pull), or train again")
+        if altered(folder, name, found):
+            raise RecordError(
+                f"{path} is not the file that the record names: it was changed after the run or belongs to another "
+                "one; fetch it again from where the run was made (dvc checkout), or train again"
+            )
+    return found
+
+
+def _settings(path: Path) -> Any:
+    """Return the content of a configuration file; None where it cannot be read."""
+    try:
+        return OmegaConf.to_container(OmegaConf.load(path))
+    except Exception:  # of the parser, of OmegaConf, or no text at all
+        return None

@@ -1,0 +1,176 @@
+"""The state of the code when a run starts: the commit, and what differs from it as a patch."""
+
+import hashlib
+import logging
+import os
+import re
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from .. import secrets
+from ..errors import RecordError
+from . import git
+from .code import deciding_digests
+from .held import own_index, unheld
+from .source import COMMIT, EMPTY
+
+log = logging.getLogger(__name__)
+
+_LARGEST = 5_000_000  # bytes of a file that git does not know; larger ones are data, which DVC keeps
+_PRIVATE = re.compile(
+    r"\.env.*|id_(rsa|dsa|ecdsa|ed25519).*|.*\.(pem|key|p12|pfx|keystore)|.*credential.*(?<!\.py)|\.netrc|\.pgpass",
+    re.IGNORECASE,
+)
+# The user's own settings of git must not change what a patch looks like.
+_PLAIN = ["--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--no-relative", "--submodule=short"]
+_PLAIN += ["--full-index", "--src-prefix=a/", "--dst-prefix=b/"]
+
+
+def describe() -> tuple[dict[str, Any] | None, bytes]:
+    """Return the state of git, and the patch that leads from the commit to the files as they are.
+
+    The patch covers changed, deleted, binary and new files of the project. What git ignores, or was told to pass over,
+    belongs to it where it is code or decides what the code does. Left out, and named, are large new files, other
+    repositories and runs, and what holds a secret or is named like one.
+    In an image, which holds no repository, its build has named the commit.
+    Returns None and no patch, with a warning, where the code cannot be named.
+    """
+    try:
+        commit = git.text("rev-parse", "--verify", "HEAD")
+    except RecordError as error:
+        if image := _described_by_image():
+            return image, b""
+        log.warning("the record cannot name the code, so this run cannot be verified: %s", error)
+        return None, b""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = _copy_of_index(Path(folder))
+        _add_all(environment)
+        left_out = _left_out(environment)
+        left_out |= _out_of_reach(environment, left_out)
+        paths = [".", *(f":(exclude,literal){name}" for name in left_out)]
+        patch = git.output("diff", "--cached", "--binary", *_PLAIN, "HEAD", "--", *paths, environment=environment)
+    assert patch is not None
+    for name, reason in left_out.items():
+        log.warning("%s is not in the record: it is %s", name, reason)
+    return {
+        "commit": commit,
+        "branch": git.text("rev-parse", "--abbrev-ref", "HEAD"),
+        "folder": git.text("rev-parse", "--show-prefix"),  # of the project inside the repository
+        "dirty": bool(patch or left_out),
+        "patch_sha256": hashlib.sha256(patch).hexdigest(),
+        "left_out": [{"path": _printable(name), "reason": reason} for name, reason in left_out.items()],
+    }, patch
+
+
+def _described_by_image() -> dict[str, Any] | None:
+    """Return the commit that an image was built from, or None where its files differed from it (`<commit>-dirty`)."""
+    commit = os.environ.get("IMAGE_REVISION", "")
+    if not COMMIT.fullmatch(commit):
+        return None
+    place = {"commit": commit, "branch": "HEAD", "folder": os.environ.get("IMAGE_FOLDER", "")}
+    return {**place, "dirty": False, "patch_sha256": EMPTY, "left_out": []}
+
+
+def _copy_of_index(folder: Path) -> dict[str, str]:
+    """Return variables that have git work on a copy, so that the user's staging area and objects stay as they are."""
+    current = Path(git.text("rev-parse", "--git-path", "index"))
+    if current.exists():
+        shutil.copy(current, folder / "index")
+    return own_index(folder)
+
+
+def _add_all(environment: dict[str, str]) -> None:
+    """Put the files as they are into the index: all that git sees, and what decides the run whether git sees it or not.
+
+    What git cannot read or add stays out, and so is found to be left out.
+    """
+    listed = git.output("ls-files", "-v", "-z", environment=environment)
+    flags = {name[2:]: name[0] for name in git.names(listed)}  # in lower case: assumed unchanged; S: skip-worktree
+    assumed = [name for name, flag in flags.items() if flag.islower()]
+    skipped = [
+        name for name, flag in flags.items() if flag in "Ss" and os.path.lexists(name)
+    ]  # not of a sparse checkout
+    for names, flag in ((assumed, "--no-assume-unchanged"), (skipped, "--no-skip-worktree")):
+        git.output("update-index", flag, "-z", "--stdin", environment=environment, content=_joined(names))
+    git.output("add", "--all", "--ignore-errors", "--", ".", check=False, environment=environment)
+    hidden = unheld(deciding_digests(), None, environment=environment)
+    reachable = [name for name in hidden if not any(_leads_away(parent) for parent in Path(name).parents)]
+    # out of the index first: git takes a file for the same whose size and time are
+    git.output("update-index", "--force-remove", "-z", "--stdin", environment=environment, content=_joined(reachable))
+    add = ["--literal-pathspecs", "add", "--force", "--ignore-errors", "--pathspec-from-file=-", "--pathspec-file-nul"]
+    if reachable:
+        git.output(*add, check=False, environment=environment, content=_joined(reachable))
+
+
+def _joined(names: list[str]) -> bytes:
+    return b"".join(os.fsencode(name) + b"\0" for name in names)
+
+
+def _leads_away(folder: Path) -> bool:
+    """Whether what is in a folder of the project belongs to another repository, or is behind a link."""
+    return folder != Path() and (folder.is_symlink() or (folder / ".git").exists())
+
+
+def _out_of_reach(environment: dict[str, str], known: dict[str, str]) -> dict[str, str]:
+    """Return what decides the run, is not in the index, and is not known to be left out: path -> reason."""
+    found = {}
+    for name in unheld(deciding_digests(), None, environment=environment):
+        path = Path(name)
+        if any(str(place) in known for place in (path, *path.parents)):
+            continue
+        repository = next((parent for parent in path.parents[:-1] if (parent / ".git").exists()), None)
+        if any(place.is_symlink() for place in (path, *path.parents[:-1])):
+            found[name] = "behind a link to what git does not hold"
+        elif repository is None:
+            found[name] = "hidden from git"
+        elif (repository / ".git").is_dir():
+            found[repository.as_posix()] = "another repository"
+        else:
+            found[name] = "changed in a submodule"
+    return found
+
+
+def _left_out(environment: dict[str, str]) -> dict[str, str]:
+    """Return the changes that the patch must not or cannot hold: path -> reason."""
+
+    def listed(command: str, *arguments: str) -> set[str]:
+        return set(os.fsdecode(git.output(command, "-z", *arguments, environment=environment) or b"").split("\0")) - {
+            ""
+        }
+
+    changed = listed("diff", "--cached", "--name-only", *_PLAIN, "--relative", "HEAD", "--", ".")
+    new = listed("diff", "--cached", "--name-only", "--diff-filter=A", *_PLAIN, "--relative", "HEAD", "--", ".")
+    unread = listed("ls-files", "--others", "--modified", "--exclude-standard")
+    found = {}
+    for name in sorted(changed | unread):
+        path = Path(name)
+        if name in unread:
+            reason = "unreadable for git"
+        elif path.is_dir() and not path.is_symlink():
+            reason = "another repository"
+        elif name in new and any((parent / "run.json").exists() for parent in path.parents[:-1]):
+            reason = "part of another run"
+        elif name in new and path.exists() and path.stat().st_size > _LARGEST:
+            reason = "large"
+        elif name in new and _PRIVATE.fullmatch(path.name):
+            reason = "named like a secret"
+        elif _holds_secret(name, environment):
+            reason = "holding a secret"
+        else:
+            continue
+        found[name] = reason
+    return found
+
+
+def _printable(name: str) -> str:
+    return name.encode(errors="replace").decode()  # a name need not be text
+
+
+def _holds_secret(name: str, environment: dict[str, str]) -> bool:
+    """Whether a file, as it is or as it was, holds the value of a secret: a patch shows both."""
+    if not secrets.values():
+        return False
+    versions = [git.output("show", f"{place}:./{name}", check=False, environment=environment) for place in ("HEAD", "")]
+    return any(secret.encode() in version for version in versions if version for secret in secrets.values())

@@ -32,11 +32,13 @@ def main(cfg: DictConfig) -> None:
     from package_name.reproducibility.session import begin
     from package_name.tracking.loggers import send
     from package_name.training.checkpoint import final_weights
+    from package_name.training.inexact import refuse_derived
     from package_name.training.randomness import seed_everything
     from package_name.training.restore import restore
     from package_name.training.trainer import build_trainer
 
     apply(config.reproducibility)
+    refuse_derived(config)
     folder = Path(config.paths.run)
     data = DataModule(config)
     seed_everything(config.seed, "weights")

@@ -47,5 +47,7 @@ def load_model(path: Path) -> tuple[Classifier, dict[str, Any]]:
         ) from error
     network = build_network(description["model"], description["input_shape"], len(description["classes"]))
     model = Classifier(network, torch.zeros_like(weights["mean"]), torch.ones_like(weights["std"]))
+    if weights["mean"].dtype != torch.get_default_dtype():
+        model.to(weights["mean"].dtype)  # trainer.precision=64-true has made all of it so: loading must not round
     model.load_state_dict(weights)
     return model, description

@@ -6,6 +6,7 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 
+from .checkpoint import LastCheckpoint
 from .loop import batches_done, begin_epoch_afresh, metrics, set_metrics
 from .randomness import seed_everything
 from .resume import ResumePoint
@@ -25,10 +26,11 @@ class StepSeed(Callback):
 class Reentry(Callback):
     """Brings a run back into the loop as it left it. It comes first of all callbacks.
 
-    Lightning skips `on_train_epoch_start` when it enters an epoch in its middle. What hooks have switched by then is not
-    in the weights: frozen parameters, modules in evaluation mode, the number of batches per optimizer step. So it travels
-    in every checkpoint, as do the metrics of the last validation, which callbacks read until the next one. Between two
-    epochs the resume point is saved before any such hook, since all of them run again.
+    Lightning skips `on_train_epoch_start` when it enters an epoch in its middle. What hooks have switched by then is
+    not in the weights: frozen parameters, modules in evaluation mode, the batches per optimizer step. So it travels in
+    every checkpoint, as do the metrics of the last validation, which callbacks read until the next one. Between two
+    epochs the resume point is saved before any such hook, since all of them run again; and the last checkpoint before
+    any hook of the end, which may replace the weights by others.
     """
 
     def __init__(self) -> None:
@@ -46,6 +48,11 @@ class Reentry(Callback):
     def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
         if self._left is not None:
             self._enter(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for callback in trainer.checkpoint_callbacks:
+            if isinstance(callback, LastCheckpoint):
+                callback.save(trainer)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         checkpoint["reentry"] = {**switches(trainer, pl_module), "metrics": metrics(trainer)}

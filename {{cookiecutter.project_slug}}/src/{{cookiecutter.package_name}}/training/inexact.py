@@ -9,7 +9,9 @@ _REASONS = {
     "BatchSizeFinder": "chooses training.batch_size by the memory of the machine: set that instead",
     "LearningRateFinder": "changes the learning rate without a record: set training.lr instead",
     "ModelPruning": "forgets in a resume what it has pruned",
-    "OnExceptionCheckpoint": "has a new training start from what an earlier one left: callbacks.resume_point does its work",
+    "OnExceptionCheckpoint": (
+        "has a new training start from what an earlier one left: callbacks.resume_point does its work"
+    ),
     "SpikeDetection": "cannot read its own state in a resume",
     "StochasticWeightAveraging": (
         "forgets its schedule in a resume: lightning.pytorch.callbacks.WeightAveraging averages weights too"

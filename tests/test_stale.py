@@ -92,14 +92,20 @@ def test_an_edit_is_seen_where_it_decides(own_reader: Path, file: str, before: s
     assert run("python prepare_once.py", own_reader).stdout == first
 
 
-def test_dvc_is_not_given_a_reader_that_it_does_not_watch(own_reader: Path) -> None:
+def test_dvc_is_not_given_code_that_it_does_not_watch(own_reader: Path) -> None:
     """Here a stage of DVC is played by its variable; without it, nothing has to be watched."""
     command = "python prepare.py data.reader=my_project.data.mine.read"
     refused = run(command, own_reader, check=False, DVC_STAGE="prepare")
     assert refused.returncode == 1
-    assert "runs src/my_project/letters.py, and `dvc repro` would not see a change there" in refused.stderr
+    assert "data.reader=my_project.data.mine.read runs src/my_project/letters.py" in refused.stderr
     run(command, own_reader)
     run("python prepare.py", own_reader, DVC_STAGE="prepare")
+    (own_reader / "src" / "my_network.py").write_text("from my_project.models.mlp import MLP\n")
+    command = "python train.py tracking=none model=mlp model._target_=my_network.MLP hydra.run.dir=outputs/no"
+    refused = run(command, own_reader, check=False, DVC_STAGE="train")
+    assert refused.returncode == 1
+    assert "model._target_=my_network.MLP runs src/my_network.py" in refused.stderr
+    assert not (own_reader / "outputs" / "no" / "run.json").exists()
 
 
 def test_a_worker_that_starts_after_an_edit_is_ended(own_reader: Path) -> None:

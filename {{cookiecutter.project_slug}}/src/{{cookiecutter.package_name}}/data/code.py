@@ -9,6 +9,7 @@ from functools import cache
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec, resolve_name
 from pathlib import Path
+from typing import Any
 
 from omegaconf import OmegaConf
 
@@ -48,21 +49,26 @@ def module_of(function: str) -> str:
     return function.rpartition(".")[0]
 
 
-def check_watched(reader: str) -> None:
-    """Check that DVC prepares the data again when the code of a reader has changed, wherever it lies.
+def check_watched(key: str, target: str) -> None:
+    """Check that the stage of DVC that runs, if any, runs again when the code of a function or class has changed.
+
+    Args:
+        key: of the configuration.
+        target: what it names.
 
     Raises:
-        ConfigError: some of it lies where dvc.yaml does not look.
+        ConfigError: some of the code lies where the stage does not look.
     """
-    stages = OmegaConf.to_container(OmegaConf.load("dvc.yaml"))["stages"]  # type: ignore[index, call-overload]
-    here = os.path.relpath(Path(__file__).parent)
-    watched = [Path(name).resolve() for name in stages["prepare"]["deps"]]
-    for module in code_of(module_of(reader)):
+    if (stage := os.environ.get("DVC_STAGE", "").rpartition(":")[2]) == "":
+        return
+    pipeline: Any = OmegaConf.to_container(OmegaConf.load("dvc.yaml"))
+    watched = [Path(name).resolve() for name in pipeline["stages"].get(stage, {}).get("deps", ["."])]
+    for module in code_of(module_of(target)):
         path = module_file(module)
         if path is not None and not any(path.resolve().is_relative_to(place) for place in watched):
             raise ConfigError(
-                f"data.reader={reader} runs {os.path.relpath(path)}, and `dvc repro` would not see a change there: add "
-                f"it to the deps of the stage prepare in dvc.yaml, or move it into {here}"
+                f"{key}={target} runs {os.path.relpath(path)}, and `dvc repro` would not see a change there: add it to "
+                f"the deps of the stage {stage} in dvc.yaml, or move it beside the others"
             )
 
 

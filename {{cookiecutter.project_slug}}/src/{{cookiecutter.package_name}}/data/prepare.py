@@ -38,8 +38,7 @@ def prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
     Raises:
         DataError: a raw file is missing, damaged or not the one named, or its content does not fit the configuration.
     """
-    if "DVC_STAGE" in os.environ:
-        check_watched(data.reader)
+    check_watched("data.reader", data.reader)
     with _lock(folder):
         return _prepare(data, raw_folder, folder)
 

@@ -47,6 +47,8 @@ def test_nothing_runs_the_second_time(pipeline: Path) -> None:
         ("echo '# more' >> configs/training/default.yaml", {"configure"}),
         ("echo '# more' >> src/my_project/evaluation/figures.py", {"evaluate"}),
         ("echo '# more' >> src/my_project/models/mlp.py", TRAINED),
+        ("echo '# more' >> src/my_project/data/readers.py", STAGES - {"configure"}),
+        ("echo '# more' >> src/my_project/data/sampler.py", {"prepare", *TRAINED}),
         ("sed -i 's/num_workers: 0/num_workers: 1/' configs/data/digits.yaml", {"configure"}),
         ("echo '# more' >> data/sources.yaml", {"document_data", "document_model"}),
         ("echo '# more' >> README.md", set()),

@@ -17,6 +17,7 @@ from .errors import ConfigError, unknown_key
 from .reproducibility.integrity import finished
 from .runs import CONFIG, RECORD, read_config
 from .secrets import mask, values_from_environment
+from .training.inexact import refuse_named
 
 # Groups that name a class of this project, whose keys are known.
 _NETWORKS = {"CNN": CNN, "MLP": MLP}
@@ -229,12 +230,7 @@ def _check_storage(data: Data) -> None:
 def _check_repeatable(config: Config) -> None:
     """Refuse what cannot be repeated or resumed exactly."""
     mode, training = config.reproducibility.mode, config.training
-    for name, callback in config.callbacks.items():
-        if str(callback.get("_target_")).endswith(".Timer"):
-            raise ConfigError(
-                f"callbacks.{name} stops by the clock, which reproducibility={mode} excludes: "
-                "leave it out, or choose reproducibility=fast"
-            )
+    refuse_named(config)
     for key, reason in _NOT_REPEATABLE.items():
         if config.trainer.get(key) and (
             key != "val_check_interval" or not isinstance(config.trainer[key], int | float)

@@ -97,8 +97,8 @@ def one_sentence() -> Iterator[None]:
 def explain(error: Exception) -> str:
     """Return one sentence for a person: what is wrong, where, and how to mend it."""
     cause = error.__cause__
-    if isinstance(error, UserError):
-        return str(error)
+    if isinstance(error, UserError):  # from a worker it comes with its traceback, whose last line names it
+        return str(error).rstrip().rpartition(f".{type(error).__name__}: ")[2]
     if isinstance(cause, UserError):  # raised inside a class that Hydra was building
         return str(cause)
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.parent_node is not None:

@@ -1,5 +1,6 @@
 """Batches for Lightning."""
 
+from multiprocessing import get_start_method
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ from lightning import LightningDataModule
 from torch.utils.data import DataLoader, Dataset
 
 from ..config import Config
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 from ..training.cluster import first_goes_first
 from .augment import Augmentation
+from .code import code_now, code_of
 from .opened import Inputs, Targets, open_prepared
 from .sampler import BatchSampler, Keys
 from .splits import split, subset
@@ -37,6 +39,20 @@ class ArrayDataset(Dataset[Batch]):
         if self.augment is not None:
             inputs = self.augment(inputs, epoch, positions)
         return torch.from_numpy(inputs), torch.from_numpy(self.targets.rows(positions))
+
+
+class SameCode:
+    """Ends a worker that has imported other code than the training runs with: a file was edited meanwhile."""
+
+    def __init__(self, code: dict[str, str]) -> None:
+        self.code = code
+
+    def __call__(self, worker: int) -> None:
+        if changed := sorted(set(code_now(__name__).items()) ^ set(self.code.items())):
+            raise DataError(
+                f"{changed[0][0]} was edited while the training runs, so a new process would read other batches: "
+                "put it back and go on with resume=<run>, or train anew; data.persistent_workers=true starts it once"
+            )
 
 
 class DataModule(LightningDataModule):
@@ -130,6 +146,7 @@ class DataModule(LightningDataModule):
 
     def _loader(self, sampler: BatchSampler, augment: Augmentation | None = None) -> DataLoader[Batch]:
         workers = self.config.num_workers
+        fresh = workers > 0 and (self.config.start_method or get_start_method()) != "fork"
         # batch_size=None: the sampler yields whole batches and the dataset gathers each with one read
         return DataLoader(
             ArrayDataset(self.dataset.inputs, self.dataset.targets, augment),
@@ -138,5 +155,6 @@ class DataModule(LightningDataModule):
             num_workers=workers,
             persistent_workers=workers > 0 and self.config.persistent_workers,
             multiprocessing_context=self.config.start_method if workers else None,
+            worker_init_fn=SameCode(code_of(__name__)) if fresh else None,  # else workers inherit what is imported
             pin_memory=torch.cuda.is_available(),
         )

@@ -18,6 +18,7 @@ from ..errors import ConfigError, DataError
 from ..files import file_digest, sync_folder, write_json
 from . import raw
 from .arrays import write_header
+from .code import check_watched, code_of, module_of
 from .readers import Examples
 from .shards import ShardWriter
 from .splits import split_counts
@@ -37,6 +38,7 @@ def prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
     Raises:
         DataError: a raw file is missing, damaged or not the one named, or its content does not fit the configuration.
     """
+    check_watched("data.reader", data.reader)
     with _lock(folder):
         return _prepare(data, raw_folder, folder)
 
@@ -91,7 +93,7 @@ def _reader(data: Data) -> Callable[[Path], Examples]:
 
 
 def read_manifest(data: Data, folder: Path) -> dict[str, Any] | None:
-    """Return the manifest of a prepared folder, or None where it is missing, altered or made from other settings."""
+    """Return the manifest of a prepared folder, or None where it is missing, altered, or made otherwise than now."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         same = describes(manifest, data)
@@ -102,8 +104,13 @@ def read_manifest(data: Data, folder: Path) -> dict[str, Any] | None:
 
 
 def describes(manifest: dict[str, Any], data: Data) -> bool:
-    """Whether a manifest is that of data prepared from the same settings."""
-    return manifest["version"] == _VERSION and manifest["settings"] == _settings(data)
+    """Whether a manifest is that of data prepared from the same settings by the same code."""
+    same_settings = manifest["version"] == _VERSION and manifest["settings"] == _settings(data)
+    return same_settings and manifest.get("code") == _code(data)
+
+
+def _code(data: Data) -> dict[str, str]:
+    return code_of(module_of(data.reader), __name__)
 
 
 def _settings(data: Data) -> dict[str, Any]:
@@ -163,6 +170,7 @@ def _describe(data: Data, examples: Examples, class_counts: np.ndarray, folder: 
     return {
         "version": _VERSION,
         "settings": _settings(data),
+        "code": _code(data),
         "examples": examples.count,
         "input_shape": list(examples.shape),
         "input_dtype": examples.dtype,

@@ -149,7 +149,8 @@ class Classifier(LightningModule):
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build the optimizer and the schedule that the configuration names."""
         assert self.training_config is not None, "this model was built to predict"
-        optimizer = build_optimizer(self.parameters(), self.training_config)
+        mixed = str(self.trainer.precision).endswith("-mixed")
+        optimizer = build_optimizer(self.parameters(), self.training_config, mixed)
         scheduler = build_scheduler(optimizer, self.training_config, int(self.trainer.estimated_stepping_batches))
         return {"optimizer": optimizer, "lr_scheduler": scheduler} if scheduler else optimizer  # type: ignore[return-value]
 

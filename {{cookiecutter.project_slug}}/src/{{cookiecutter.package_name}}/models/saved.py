@@ -48,6 +48,8 @@ def load_model(path: Path, trusted: bool = False) -> tuple[Classifier, dict[str,
     network = build_network(description["model"], description["input_shape"], len(description["classes"]))
     try:
         model = Classifier(network, torch.zeros_like(weights["mean"]), torch.ones_like(weights["std"]))
+        if weights["mean"].dtype != torch.get_default_dtype():
+            model.to(weights["mean"].dtype)  # trainer.precision=64-true has made all of it so: loading must not round
         model.load_state_dict(weights)
     except (KeyError, RuntimeError) as error:
         raise DataError(f"{path} does not hold the weights of the network that it names; train it again") from error

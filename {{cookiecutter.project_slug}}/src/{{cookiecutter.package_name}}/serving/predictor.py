@@ -56,6 +56,7 @@ class Predictor:
         from ..models.classifier import probabilities
 
         batch = torch.from_numpy(np.array(inputs, self.input_dtype)).to(self._tester.strategy.root_device)
+        batch = self._tester.precision_plugin.convert_input(batch)
         with torch.inference_mode(), self._tester.precision_plugin.forward_context():
             logits = self._model.infer(batch).cpu()
         return logits.argmax(1).tolist(), probabilities(logits).tolist()

@@ -12,7 +12,7 @@ from ..models.saved import load_model
 
 
 class Predictions(PythonModel):
-    """Applies the model on the processor, in single precision."""
+    """Applies the model on the processor, in the precision of its weights."""
 
     def load_context(self, context: Any) -> None:
         """Load the weights. MLflow runs the code of a model that it loads, so its network needs no other trust."""

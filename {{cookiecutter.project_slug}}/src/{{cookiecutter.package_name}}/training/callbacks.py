@@ -6,8 +6,11 @@ from typing import Any
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 
-from .loop import batches_done, begin_epoch_afresh
+from .checkpoint import LastCheckpoint
+from .loop import batches_done, begin_epoch_afresh, metrics, set_metrics
 from .randomness import seed_everything
+from .resume import ResumePoint
+from .switches import set_switches, switches
 
 
 class StepSeed(Callback):
@@ -21,10 +24,48 @@ class StepSeed(Callback):
 
 
 class Reentry(Callback):
-    """Has a run that goes on from between two epochs begin the next one as usual."""
+    """Brings a run back into the loop as it left it. It comes first of all callbacks.
+
+    Lightning skips `on_train_epoch_start` when it enters an epoch in its middle. What hooks have switched by then is
+    not in the weights: frozen parameters, modules in evaluation mode, the batches per optimizer step. So it travels in
+    every checkpoint, as do the metrics of the last validation, which callbacks read until the next one. Between two
+    epochs the resume point is saved before any such hook, since all of them run again; and the last checkpoint before
+    any hook of the end, which may replace the weights by others.
+    """
+
+    def __init__(self) -> None:
+        self._left: dict[str, Any] | None = None  # what the interrupted run has left, until it is set
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         begin_epoch_afresh(trainer)
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._enter(trainer, pl_module)
+        for callback in trainer.checkpoint_callbacks:
+            if isinstance(callback, ResumePoint):
+                callback.save_between_epochs(trainer)
+
+    def on_train_batch_start(self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int) -> None:
+        if self._left is not None:
+            self._enter(trainer, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for callback in trainer.checkpoint_callbacks:
+            if isinstance(callback, LastCheckpoint):
+                callback.save(trainer)
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        checkpoint["reentry"] = {**switches(trainer, pl_module), "metrics": metrics(trainer)}
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        self._left = checkpoint.get("reentry")  # an earlier version saved none
+
+    def _enter(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Set it after the hooks that run before the loop, some of which freeze what was freed long ago."""
+        if self._left is not None:
+            set_switches(trainer, pl_module, self._left)
+            set_metrics(trainer, self._left["metrics"])
+            self._left = None
 
 
 class ProgressBar(TQDMProgressBar):

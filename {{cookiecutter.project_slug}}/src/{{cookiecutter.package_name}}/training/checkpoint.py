@@ -27,7 +27,8 @@ class LastCheckpoint(Checkpoint):
     def __init__(self, folder: str) -> None:
         self.path = Path(folder) / "last.ckpt"
 
-    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def save(self, trainer: Trainer) -> None:
+        """Write it."""
         forget_finished_epoch(trainer)  # for a run that goes on from here with more epochs
         trainer.save_checkpoint(self.path, weights_only=False)
 

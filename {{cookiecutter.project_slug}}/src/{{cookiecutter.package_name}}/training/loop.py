@@ -5,6 +5,7 @@ These are private parts of Lightning. Its version is pinned exactly, and the tes
 
 from typing import Any
 
+import torch
 from lightning import Trainer
 
 
@@ -51,3 +52,14 @@ def begin_epoch_afresh(trainer: Trainer) -> None:
         loop.restarting = False
         if fit_loop.restarted_on_epoch_start:  # Lightning leaves out this one
             fit_loop.epoch_progress.current.ready += 1
+
+
+def metrics(trainer: Trainer) -> dict[str, torch.Tensor]:
+    """Return what callbacks see as the metrics so far."""
+    return {name: value.detach().cpu() for name, value in trainer.callback_metrics.items()}
+
+
+def set_metrics(trainer: Trainer, values: dict[str, torch.Tensor]) -> None:
+    """Have callbacks see these metrics, until others are logged."""
+    connector = trainer._logger_connector
+    connector._callback_metrics.update({name: value.to(trainer.strategy.root_device) for name, value in values.items()})

@@ -89,6 +89,33 @@ def _check_same_number(state: dict[str, Any], model: LightningModule, settings: 
         )
 
 
+class OwnSettings(Callback):
+    """Lets a run that continues another one keep the settings of its own callbacks, and take over their counters.
+
+    Some callbacks restore settings together with their state, as EarlyStopping does with its patience.
+
+    Args:
+        callbacks: by their names in the configuration.
+        settings: of the callbacks, by the same names.
+    """
+
+    def __init__(self, callbacks: dict[str, Callback], settings: dict[str, dict[str, Any]]) -> None:
+        self.callbacks, self.settings = callbacks, settings
+        self._own: list[tuple[Callback, str, Any]] = []  # callback, attribute, and its value
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Note the settings that differ, before any callback gets its state."""
+        for name, callback in self.callbacks.items():
+            now, before = self.settings[name], checkpoint["config"]["callbacks"].get(name) or {}
+            changed = [key for key in {**before, **now} if now.get(key) != before.get(key)]
+            attributes = [found for key in changed for found in (key, f"_{key}") if found in vars(callback)]
+            self._own += [(callback, attribute, getattr(callback, attribute)) for attribute in attributes]
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for callback, attribute, value in self._own:
+            setattr(callback, attribute, value)
+
+
 class _OptimizerState(Callback):
     """Gives the optimizer the moments of an earlier one; its learning rate stays that of the new schedule.
 

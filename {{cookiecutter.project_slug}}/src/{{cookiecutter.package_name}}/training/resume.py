@@ -47,7 +47,8 @@ class ResumePoint(Checkpoint):
         job.listen_to_sigterm(trainer.world_size)
         self._saved = time.monotonic()
 
-    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+    def save_between_epochs(self, trainer: Trainer) -> None:
+        """Save, if it is time, before any hook of the next epoch has run: after a resume all of them run again."""
         self._agree(trainer)
         if self._due and batches_done(trainer):
             forget_finished_epoch(trainer)

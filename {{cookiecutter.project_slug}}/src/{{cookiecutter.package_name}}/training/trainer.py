@@ -20,6 +20,8 @@ from .callbacks import Reentry, StepSeed
 from .checkpoint import PlainContent, WholeFileIO
 from .cluster import environment
 from .history import History
+from .restore import OwnSettings
+from .resume import ResumePoint
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +71,12 @@ def build_trainer(config: Config, public_config: dict[str, Any]) -> Trainer:
     run = Path(config.paths.run)
     history = History(run / "metrics.csv")
     content = PlainContent(public_config, history)
-    callbacks = [instantiate(callback) for callback in config.callbacks.values()]
+    named = {name: instantiate(callback) for name, callback in config.callbacks.items()}
+    callbacks = list(named.values())
+    if config.restore.mode == "continue":
+        callbacks.append(OwnSettings(named, public_config["callbacks"]))
+    # last, since a point holds the state of the callbacks before it: one after it would miss a step in a resume
+    callbacks.sort(key=lambda callback: isinstance(callback, ResumePoint))
     return instantiate(
         config.trainer,
         max_epochs=config.training.epochs,

@@ -1,0 +1,122 @@
+"""What was made by other code is not used: prepared data after an edit of its reader, workers after one of theirs."""
+
+from pathlib import Path
+
+import pytest
+from conftest import run
+
+pytestmark = pytest.mark.slow
+PREPARED = Path("data/processed/digits")
+READER = """
+from .readers import Examples, read_digits
+from ..letters import step
+def read(folder):
+    found = read_digits(folder)
+    [(inputs, targets)] = found.chunks
+    return Examples(found.count, found.shape, found.dtype, 0, iter([(inputs * step(), targets)]))
+"""
+# As a training does it; prints the digest of the inputs.
+PREPARE = """
+import sys
+sys.path.insert(0, "src")
+from hydra import compose, initialize_config_dir
+from pathlib import Path
+from my_project.check import check
+from my_project.data.prepare import prepare_once
+with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
+    data = check(compose("snapshot", ["data.reader=my_project.data.mine.read"])).data
+print(prepare_once(data, Path("data/raw/digits"), Path("data/processed/digits"))["files"]["inputs.npy"]["sha256"])
+assert "torch" not in sys.modules
+"""
+WORKERS = """
+import sys
+sys.path.insert(0, "src")
+from hydra import compose, initialize_config_dir
+from pathlib import Path
+from my_project.check import check
+from my_project.cli import explain
+from my_project.data.datamodule import DataModule
+def first_batch(method):
+    with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
+        cfg = compose("snapshot", ["data.num_workers=1", f"data.start_method={method}", "data.shift=1"])
+    next(iter(DataModule(check(cfg)).train_dataloader()))
+if __name__ == "__main__":
+    first_batch("spawn")
+    print("read")
+    source = Path("src/my_project/data/augment.py")
+    source.write_text(source.read_text() + "# a remark")
+    first_batch("fork")
+    print("read by fork, for which an edit is nothing")
+    try:
+        first_batch("spawn")
+    except Exception as error:
+        print(explain(error))
+"""
+
+
+@pytest.fixture(scope="module")
+def own_reader(shared_project: Path) -> Path:
+    """Return a project with a reader in a module of its own, which imports another one, and its prepared data."""
+    package = shared_project / "src" / "my_project"
+    (package / "data" / "mine.py").write_text(READER)
+    (package / "letters.py").write_text("def step():\n    return 1\n")
+    (shared_project / "prepare_once.py").write_text(PREPARE)
+    run("python prepare_once.py", shared_project)
+    return shared_project
+
+
+@pytest.mark.parametrize(
+    ("file", "before", "after", "anew"),
+    [
+        ("data/mine.py", "inputs * step()", "inputs * 2 * step()", True),
+        ("letters.py", "return 1", "return 3", True),  # what the reader imports
+        ("data/readers.py", "table[:, :64]", "table[:, 63::-1]", True),
+        ("data/shards.py", "inputs.tobytes()", "(inputs + 1).tobytes()", True),
+        ("data/sampler.py", "import zlib", "import zlib  # a remark", False),
+        ("config.py", "import Any", "import Any  # a remark", False),
+    ],
+)
+def test_an_edit_is_seen_where_it_decides(own_reader: Path, file: str, before: str, after: str, anew: bool) -> None:
+    first = run("python prepare_once.py", own_reader).stdout
+    stamp = (own_reader / PREPARED / "manifest.json").stat().st_mtime_ns
+    path = own_reader / "src" / "my_project" / file
+    good = path.read_text()
+    assert good.count(before) == 1
+    try:
+        path.write_text(good.replace(before, after))
+        second = run("python prepare_once.py", own_reader).stdout
+    finally:
+        path.write_text(good)
+    assert (second != first) is anew
+    assert ((own_reader / PREPARED / "manifest.json").stat().st_mtime_ns != stamp) is anew
+    assert run("python prepare_once.py", own_reader).stdout == first
+
+
+def test_dvc_is_not_given_code_that_it_does_not_watch(own_reader: Path) -> None:
+    """Here a stage of DVC is played by its variable; without it, nothing has to be watched."""
+    command = "python prepare.py data.reader=my_project.data.mine.read"
+    refused = run(command, own_reader, check=False, DVC_STAGE="prepare")
+    assert refused.returncode == 1
+    assert "data.reader=my_project.data.mine.read runs src/my_project/letters.py" in refused.stderr
+    run(command, own_reader)
+    run("python prepare.py", own_reader, DVC_STAGE="prepare")
+    (own_reader / "src" / "my_network.py").write_text("from my_project.models.mlp import MLP\n")
+    command = "python train.py tracking=none model=mlp model._target_=my_network.MLP hydra.run.dir=outputs/no"
+    refused = run(command, own_reader, check=False, DVC_STAGE="train")
+    assert refused.returncode == 1
+    assert "model._target_=my_network.MLP runs src/my_network.py" in refused.stderr
+    assert not (own_reader / "outputs" / "no" / "run.json").exists()
+
+
+def test_a_worker_that_starts_after_an_edit_is_ended(own_reader: Path) -> None:
+    """As in the middle of a training whose workers start anew in each epoch."""
+    (own_reader / "workers.py").write_text(WORKERS)
+    source = own_reader / "src" / "my_project" / "data" / "augment.py"
+    good = source.read_text()
+    try:
+        said = run("python workers.py", own_reader).stdout.splitlines()
+    finally:
+        source.write_text(good)
+    assert said[:2] == ["read", "read by fork, for which an edit is nothing"]
+    assert said[2].startswith("my_project.data.augment was edited while the training runs")
+    assert len(said) == 3

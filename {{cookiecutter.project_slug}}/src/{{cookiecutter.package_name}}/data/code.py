@@ -1,0 +1,109 @@
+"""The code that a cache was made by, or that a process will import: named without importing it."""
+
+import ast
+import hashlib
+import os
+import sysconfig
+from collections.abc import Iterator
+from functools import cache
+from importlib.metadata import packages_distributions, version
+from importlib.util import find_spec, resolve_name
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from ..errors import ConfigError
+
+_PACKAGE = __name__.split(".")[0]
+# What is written here says which values are allowed and what an error is: no array depends on it.
+_DECLARATIONS = (f"{_PACKAGE}.config", f"{_PACKAGE}.errors")
+
+
+@cache
+def code_of(*modules: str) -> dict[str, str]:
+    """Return `code_now` as it was when this process asked first: that is what it has imported."""
+    return code_now(*modules)
+
+
+def code_now(*modules: str) -> dict[str, str]:
+    """Return the SHA-256 of modules and of all that they import from this project, by name.
+
+    Line ends do not count, which git may change. An installed package stands for its modules with its version.
+    """
+    found, waiting = dict[str, str](), list(modules)
+    while waiting:
+        name = waiting.pop()
+        path = module_file(name)
+        if path is None:
+            found |= _installed(name) if name in modules else {}
+        elif name not in found and name not in _DECLARATIONS:
+            text = path.read_text(encoding="utf-8")
+            found[name] = hashlib.sha256(text.encode()).hexdigest()
+            waiting += _imported(text, name if path.stem == "__init__" else name.rpartition(".")[0])
+    return dict(sorted(found.items()))
+
+
+def module_of(function: str) -> str:
+    """Return the module of a function that is named as in `package.module.function`."""
+    return function.rpartition(".")[0]
+
+
+def check_watched(key: str, target: str) -> None:
+    """Check that the stage of DVC that runs, if any, runs again when the code of a function or class has changed.
+
+    Args:
+        key: of the configuration.
+        target: what it names.
+
+    Raises:
+        ConfigError: some of the code lies where the stage does not look.
+    """
+    if (stage := os.environ.get("DVC_STAGE", "").rpartition(":")[2]) == "":
+        return
+    pipeline: Any = OmegaConf.to_container(OmegaConf.load("dvc.yaml"))
+    watched = [Path(name).resolve() for name in pipeline["stages"].get(stage, {}).get("deps", ["."])]
+    for module in code_of(module_of(target)):
+        path = module_file(module)
+        if path is not None and not any(path.resolve().is_relative_to(place) for place in watched):
+            raise ConfigError(
+                f"{key}={target} runs {os.path.relpath(path)}, and `dvc repro` would not see a change there: add it to "
+                f"the deps of the stage {stage} in dvc.yaml, or move it beside the others"
+            )
+
+
+def module_file(name: str) -> Path | None:
+    """Return the file of a module of this project, or None where it is of another package, or no module."""
+    top, *inside = name.split(".")
+    if (place := _folder(top)) is None:
+        return None
+    path = place.joinpath(top, *inside)
+    return next((file for file in (path.with_suffix(".py"), path / "__init__.py") if file.is_file()), None)
+
+
+def _folder(top: str) -> Path | None:
+    """Return the folder that a package of this project lies in. A module in it may be missing."""
+    if top == _PACKAGE:  # which may be installed, as in an image
+        return Path(__file__).parents[2]
+    spec = find_spec(top) if top.isidentifier() else None
+    if spec is None or not spec.has_location or spec.origin is None:
+        return None
+    origin = Path(spec.origin)
+    if any(origin.is_relative_to(path) for path in sysconfig.get_paths().values()):
+        return None
+    return origin.parents[1] if spec.submodule_search_locations else origin.parent
+
+
+def _installed(name: str) -> dict[str, str]:
+    distributions = packages_distributions().get(name.split(".")[0], [])
+    return {distribution: version(distribution) for distribution in distributions}
+
+
+def _imported(text: str, package: str) -> Iterator[str]:
+    """Yield the names that a module may import; one that is no module is passed over later."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = resolve_name("." * node.level + (node.module or ""), package) if node.level else str(node.module)
+            yield from (base, *(f"{base}.{alias.name}" for alias in node.names))

@@ -35,4 +35,4 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    run(main, config="evaluate")
+    run(main, config="evaluate", check=lambda cfg: check_run(cfg.run))

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from importlib.util import find_spec
 from math import isfinite
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -69,7 +70,7 @@ def check(cfg: DictConfig) -> Config:
     return config
 
 
-def check_run(folder: str | None) -> Config:
+def check_run(folder: str | Path | None) -> Config:
     """Return the configuration that a run was made with, to test or serve its model: nothing is tracked any more.
 
     Raises:

@@ -58,8 +58,9 @@ def run(task: Callable[[DictConfig], None], config: str, check: Check, here: Che
         with one_sentence():  # inside as well, because Hydra adds lines of its own to what it sees
             try:
                 task(cfg)
-            except UserError:
-                discard_unbegun(Path(HydraConfig.get().runtime.output_dir))
+            except Exception as error:
+                if _refusal(error):
+                    discard_unbegun(Path(HydraConfig.get().runtime.output_dir))
                 raise
 
     with one_sentence():
@@ -103,10 +104,8 @@ def one_sentence() -> Iterator[None]:
 def explain(error: Exception) -> str:
     """Return one sentence for a person: what is wrong, where, and how to mend it."""
     cause = error.__cause__
-    if isinstance(error, UserError):
-        return str(error)
-    if isinstance(cause, UserError):  # raised inside a class that Hydra was building
-        return str(cause)
+    if refusal := _refusal(error):
+        return str(refusal)
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.parent_node is not None:
         return str(_unknown(cause))
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
@@ -147,6 +146,11 @@ def explain(error: Exception) -> str:
             "or accept that bits may differ: reproducibility.nondeterministic_operations=warn"
         )
     return f"{type(error).__name__}: {first_line} (the run's log file has the traceback; HYDRA_FULL_ERROR=1 prints it)"
+
+
+def _refusal(error: Exception) -> UserError | None:
+    """Return the error that was raised for the user, also inside a class that Hydra was building, or None."""
+    return next((each for each in (error, error.__cause__) if isinstance(each, UserError)), None)
 
 
 def _unknown(error: ConfigAttributeError | ConfigKeyError) -> ConfigError:

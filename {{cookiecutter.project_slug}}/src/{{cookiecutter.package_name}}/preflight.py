@@ -1,4 +1,4 @@
-"""What is refused before Hydra writes anything: every run of the command line, and keys of Hydra that no record keeps."""
+"""What is refused before Hydra writes anything: runs with wrong settings, and keys of Hydra that no record keeps."""
 
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -47,8 +47,8 @@ def preflight(arguments: Sequence[str], config: str, script: str, check: Check, 
     for name in _OPTIONS:
         if value := getattr(options, name):
             raise ConfigError(
-                f"--{name.replace('_', '-')} {value} is not kept in the record of a run, so the run could not be resumed "
-                "or verified: put the file into configs/"
+                f"--{name.replace('_', '-')} {value} is not kept in the record of a run, so it could not be resumed or "
+                "verified: put the file into configs/"
             )
     with initialize_config_dir(str(Path("configs").resolve()), job_name=script, version_base="1.3"):
         for cfg in _runs(options.config_name or config, options.overrides, options.multirun):
@@ -109,7 +109,7 @@ def _check_hydra(hydra: DictConfig, folder: str) -> None:
         own = place.partition(".")[0] == __package__ if kind == "pkg" else _within(project, Path(place))
         if kind not in ("", "file", "pkg") or not own:
             raise ConfigError(
-                f"hydra.searchpath={entry} is outside of the project, so no commit holds what a run would take from it: "
+                f"hydra.searchpath={entry} is outside of the project, so no commit holds what a run takes from it: "
                 "put those files into configs/"
             )
     if _within(Path(folder), project) or any(_within(project / name, Path(folder)) for name in _CODE):

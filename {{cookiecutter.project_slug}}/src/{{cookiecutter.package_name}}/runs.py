@@ -18,6 +18,7 @@ RECORD = "run.json"
 VERIFICATION = "verification.json"  # what the last verification said
 REPORTS = ("report.html", "report.md")
 PIPELINE = "pipeline"  # the configuration whose run folder stands in params.yaml
+_OF_A_SWEEP = "multirun.yaml"  # which Hydra writes
 _ONE_RUN = "hydra.mode=RUN"  # one run of a sweep, not the sweep
 _SWEEP = "start it as one process, outside of a job; with -m hydra/launcher=slurm, each of its runs becomes one"
 
@@ -27,7 +28,7 @@ def write_config(config: dict[str, Any], folder: Path) -> None:
     write_text(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(config)))
 
 
-def read_config(folder: str | None) -> DictConfig:
+def read_config(folder: str | Path | None) -> DictConfig:
     """Return the configuration that a run was made with.
 
     Raises:
@@ -155,7 +156,9 @@ def discard_unbegun(folder: Path) -> None:
         return
     if all(path.name == ".hydra" or path.name.endswith((".log", ".log.jsonl")) for path in folder.iterdir()):
         shutil.rmtree(folder, ignore_errors=True)
-        with suppress(OSError):  # other runs of the day
+        if [path.name for path in folder.parent.iterdir()] == [_OF_A_SWEEP]:  # it was the first run
+            (folder.parent / _OF_A_SWEEP).unlink()
+        with suppress(OSError):  # it holds other runs
             folder.parent.rmdir()
 
 

@@ -136,13 +136,17 @@ def test_a_tracker_that_is_not_installed_is_told_in_one_sentence(shared_project:
 
 
 def test_a_hidden_cause_is_told_in_one_sentence(shared_project: Path) -> None:
+    before = set(shared_project.glob("outputs/**/*"))
     wrong = run("python train.py data=breast_cancer tracking=none", shared_project, check=False)
     assert wrong.returncode == 1
     assert "choose model=mlp" in wrong.stderr
+    elsewhere = run("python train.py hydra.job.chdir=true", shared_project, check=False)
+    assert "hydra.job.chdir=true" in elsewhere.stderr
+    assert set(shared_project.glob("outputs/**/*")) == before
     large = run("python train.py training.batch_size=5000 tracking=none", shared_project, check=False)
     assert "training.batch_size=5000 is larger than" in large.stderr
     lost = run("python evaluate.py run=outputs/nowhere", shared_project, check=False)
-    assert "run=outputs/nowhere is not the folder of a run; the newest is run=" in lost.stderr
+    assert "run=outputs/nowhere is not the folder of a run; the newest that is finished is run=" in lost.stderr
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])

@@ -99,9 +99,10 @@ def check_search(cfg: DictConfig) -> Search:
 
 def keys(cfg: DictConfig, group: str = "") -> Iterator[str]:
     """Yield every key of a configuration with its groups, as in `training.lr`; the groups are keys, too."""
-    for name in cfg:
+    for name in map(str, cfg):
         yield f"{group}{name}"
-        if OmegaConf.is_dict(node := cfg._get_node(name)) and not (node._is_missing() or node._is_none()):
+        node = cfg._get_node(name)
+        if isinstance(node, DictConfig) and not node._is_missing() and not node._is_none():
             yield from keys(node, f"{group}{name}.")
 
 

@@ -127,7 +127,7 @@ CLASSES = {
     "model=mine +model.layer._target_=torch.nn.ReLU +model.layer.inplac=true": "the nearest is model.layer.inplace",
     "model=mine model._target_=my_project.models.mine.Open +model.any=1": None,
     "model=mine model._target_=my_project.models.mine.Closed": "does not take input_shape",
-    "model=mine model._target_=my_project.models.mine.Missing": "model._target_=my_project.models.mine.Missing cannot be",
+    "model=mine model._target_=my_project.models.mine.Missing": "mine.Missing cannot be imported",
     "+trainer.limit_train_batchs=3": "the nearest is trainer.limit_train_batches",
     "+trainer.limit_train_batches=abc": "trainer.limit_train_batches=abc is not valid",
     "+trainer.limit_train_batches=3": None,
@@ -174,7 +174,7 @@ RUNS = {
     ("read_config", "outputs/nowhere"): "outputs/nowhere is not the folder of a run; the newest that is finished is "
     "run=outputs/first",
     ("resume", "resume=outputs/nowhere"): "the newest that is not finished is resume=outputs/second",
-    ("cpu_build", "trainer=gpu"): "2.0+cpu is for the processor alone: install another (with pip, make setup TORCH_INDEX=",
+    ("cpu_build", "trainer=gpu"): "2.0+cpu is for the processor alone: install another (with pip, make setup",
     ("cpu_build", "-m trainer=cpu,gpu"): "make setup TORCH_INDEX=",
     ("cpu_build", "trainer=cpu"): None,
     ("no_gpu", "trainer=gpu"): "nvidia-smi",

@@ -39,7 +39,8 @@ def no_gpu(line):
 
 def tune(line):
     from my_project.tuning.space import read  # loads torch
-    read(shlex.split(line))
+    search, seed, shared = read(shlex.split(line))
+    assert (search.trials, search.pruner, shared) == (2, "none", ["model=mlp"])  # a trial is not given the search's keys
 
 def chunk(line):
     inputs, targets, dtype = eval(line)
@@ -138,7 +139,7 @@ CLASSES = {
     "debug=profile": None,
 }
 SEARCHES = {
-    "sweep=search search.trials=2 search.pruner=none": None,
+    "sweep=search search.trials=2 search.pruner=none model=mlp": None,
     "sweep=search search.trials=0": "search.trials=0 is out of range",
     "sweep=search search.trials=abc": "search.trials=abc",
     "sweep=search search.trails=2": "search.trails is not a key of the configuration; the nearest is search.trials",

@@ -196,11 +196,13 @@ def test_a_job_that_fails_says_why(cluster: slurm.Cluster, shared_project: Path)
         errors = [line for line in log_of(shared_project, job).splitlines() if line.startswith("error: ")]
         assert errors
         assert all(sentence in line for line in errors), errors
-    failed = command(
-        cluster, shared_project, "python train.py -m hydra/launcher=slurm tracking=none training.lr=-1", check=False
-    )
+    sweep = "python train.py -m hydra/launcher=slurm tracking=none"
+    refused = command(cluster, shared_project, f"{sweep} training.lr=-1 hydra.sweep.dir=outputs/none", check=False)
+    assert refused.stderr.splitlines()[-1].startswith("error: training.lr=-1.0 is out of range")
+    assert not (shared_project / "outputs" / "none").exists()  # no job was started
+    failed = command(cluster, shared_project, f"{sweep} +model.hiden=1", check=False)  # its class is imported there
     assert failed.returncode == 1
-    assert failed.stderr.splitlines()[-1].startswith("error: a run of the sweep has failed: training.lr=-1.0 is out of")
+    assert failed.stderr.splitlines()[-1].startswith("error: a run of the sweep has failed: model.hiden is not an argu")
 
 
 def test_a_search_as_an_array_of_jobs(cluster: slurm.Cluster, shared_project: Path) -> None:

@@ -416,7 +416,8 @@ def test_the_log_for_programs(shared_project: Path, plain: Path) -> None:
 
 
 def test_an_error_is_one_sentence_here_and_a_traceback_there(shared_project: Path) -> None:
-    command = f"python train.py {SHORT} +callbacks.best.nothing=1 hydra.run.dir=outputs/broken"
+    callback = "{_target_: lightning.pytorch.callbacks.EarlyStopping, monitor: validation/loss, mode: sideways}"
+    command = f"python train.py {SHORT} '+callbacks.stop={callback}' hydra.run.dir=outputs/broken"
     result = run(command, shared_project, check=False, API_TOKEN="correct-horse-battery")
     assert result.returncode == 1
     assert "Traceback" not in result.stdout + result.stderr

@@ -136,13 +136,46 @@ def test_a_tracker_that_is_not_installed_is_told_in_one_sentence(shared_project:
 
 
 def test_a_hidden_cause_is_told_in_one_sentence(shared_project: Path) -> None:
+    before = set(shared_project.glob("outputs/**/*"))
     wrong = run("python train.py data=breast_cancer tracking=none", shared_project, check=False)
     assert wrong.returncode == 1
     assert "choose model=mlp" in wrong.stderr
+    elsewhere = run("python train.py hydra.job.chdir=true", shared_project, check=False)
+    assert "hydra.job.chdir=true" in elsewhere.stderr
+    assert set(shared_project.glob("outputs/**/*")) == before
     large = run("python train.py training.batch_size=5000 tracking=none", shared_project, check=False)
     assert "training.batch_size=5000 is larger than" in large.stderr
     lost = run("python evaluate.py run=outputs/nowhere", shared_project, check=False)
-    assert "run=outputs/nowhere is not the folder of a run; the newest is run=" in lost.stderr
+    assert "run=outputs/nowhere is not the folder of a run; the newest that is finished is run=" in lost.stderr
+
+
+FROM_PYTHON = """
+import csv
+from pathlib import Path
+from my_project.evaluation import figures
+from my_project.report.curves import points
+from my_project.serving.predictor import Predictor
+drawn = []
+figures._save = lambda figure, path: drawn.extend(
+    line.get_xdata().tolist() for axes in figure.axes for line in axes.lines
+)
+figures.plot_learning_curves(Path("outputs/profiled/metrics.csv"), Path("none.png"))
+rows = list(csv.DictReader(open("outputs/profiled/metrics.csv")))
+assert [x for x, _ in points(rows, "train/loss")] == [int(row["epoch"]) for row in rows] == [0, 1]
+assert drawn == [[0, 1]] * 4, drawn
+assert Predictor("outputs/profiled").classes == Predictor(Path("outputs/profiled")).classes
+"""
+
+
+def test_a_profile_fits_a_terminal_and_epochs_count_from_0_everywhere(shared_project: Path) -> None:
+    arguments = "debug=profile model=mlp training.epochs=2 data.train_examples=200 hydra.run.dir=outputs/profiled"
+    said = run(f"python train.py {arguments}", shared_project).stdout
+    table = (shared_project / "outputs" / "profiled" / "profile.txt").read_text()
+    assert table in said
+    assert max(map(len, table.splitlines())) <= 80
+    assert re.search(r"^ +[\d.]+ +\d+ % +[1-9]\d*  Classifier.optimizer_step$", table, re.MULTILINE)
+    assert "epoch 0: " in said and "epoch 1: " in said and "epoch 2: " not in said
+    run(f"python -c '{FROM_PYTHON}'", shared_project, PYTHONPATH="src")
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])

@@ -13,12 +13,18 @@ from omegaconf import DictConfig
 
 from package_name.check import check_run
 from package_name.cli import run
+from package_name.config import Config
 from package_name.training.determinism import pin_environment
+
+
+def checked(cfg: DictConfig) -> Config:
+    """Return the configuration of the run, whose files are the recorded ones; anything else is refused."""
+    return check_run(cfg.run, needs=["model.safetensors"], reads=["metrics.csv"])
 
 
 def main(cfg: DictConfig) -> None:
     """Load the model and the configuration of the run, and write metrics, tables and pictures."""
-    config = check_run(cfg.run, needs=["model.safetensors"], reads=["metrics.csv"])  # as recorded, or refused
+    config = checked(cfg)
     pin_environment(config.reproducibility)
 
     from package_name.data.datamodule import DataModule
@@ -35,4 +41,4 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    run(main, config="evaluate")
+    run(main, config="evaluate", check=checked)

@@ -14,15 +14,13 @@ from omegaconf import DictConfig
 from package_name.check import check
 from package_name.cli import run
 from package_name.secrets import public
-from package_name.training.determinism import apply, pin_environment
-from package_name.training.job import start_job
+from package_name.training.determinism import apply
+from package_name.training.ready import ready
 
 
 def main(cfg: DictConfig) -> None:
     """Prepare the data if need be, train, keep the final model, and test it; record what was done."""
-    config = check(cfg)
-    start_job(config)
-    pin_environment(config.reproducibility)
+    config = ready(cfg)
 
     # torch is imported here, after the configuration is known to be right
     from package_name.data.code import check_watched
@@ -60,4 +58,4 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    run(main, config="config")
+    run(main, config="config", check=check, here=ready)

@@ -1,7 +1,7 @@
 """The check of the configuration: unknown keys, wrong types, ranges, and values that do not fit together."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import fields, is_dataclass
 from importlib.util import find_spec
 from math import isfinite
@@ -19,8 +19,8 @@ from .runs import CONFIG, RECORD, read_config
 from .secrets import mask, values_from_environment
 from .training.inexact import refuse_named
 
-# Groups that name a class of this project, whose keys are known.
-_NETWORKS = {"CNN": CNN, "MLP": MLP}
+# The project's own networks, whose values have ranges too; signatures.py checks keys and types, of every class.
+_NETWORKS = {f"{__package__}.models.cnn.CNN": CNN, f"{__package__}.models.mlp.MLP": MLP}
 # Arguments of Lightning's Trainer that this project sets from keys of its own.
 _SET_ELSEWHERE = {
     "max_epochs": "training.epochs",
@@ -65,7 +65,7 @@ def check(cfg: DictConfig) -> Config:
         raise _explain(error, cfg) from error
     assert isinstance(config, Config)
     _check_ranges(config)
-    network = _NETWORKS.get(str(config.model.get("_target_")).rpartition(".")[2])
+    network = _NETWORKS.get(str(config.model.get("_target_")))
     for group, schema in (("model", network), ("trainer", Trainer)):
         if schema is not None:
             _check_group(cfg, group, schema)
@@ -76,7 +76,7 @@ def check(cfg: DictConfig) -> Config:
     return config
 
 
-def check_run(folder: str | None, needs: Collection[str] = (), reads: Collection[str] = ()) -> Config:
+def check_run(folder: str | Path | None, needs: Collection[str] = (), reads: Collection[str] = ()) -> Config:
     """Return the configuration of a finished run, to test or serve its model: without trackers and callbacks.
 
     Args:
@@ -105,10 +105,23 @@ def check_search(cfg: DictConfig) -> Search:
     Raises:
         ConfigError: as in `check`.
     """
+    known = [f"search.{item.name}" for item in fields(Search)]
+    for key in cfg.search:
+        if f"search.{key}" not in known:
+            raise unknown_key(f"search.{key}", known)
     search: Search = _check_group(cfg, "search", Search)
     if not search.space:
         raise ConfigError("search.space is empty: name a key, as in training.lr: {low: 0.001, high: 0.1}")
     return search
+
+
+def keys(cfg: DictConfig, group: str = "") -> Iterator[str]:
+    """Yield every key of a configuration with its groups, as in `training.lr`; the groups are keys, too."""
+    for name in map(str, cfg):
+        yield f"{group}{name}"
+        node = cfg._get_node(name)
+        if isinstance(node, DictConfig) and not node._is_missing() and not node._is_none():
+            yield from keys(node, f"{group}{name}.")
 
 
 def _check_recorded(cfg: DictConfig) -> None:
@@ -139,9 +152,10 @@ def _check_group(cfg: DictConfig, group: str, schema: type) -> Any:
 def _explain(error: OmegaConfBaseException, cfg: DictConfig) -> ConfigError:
     key = str(error.full_key or error.key)
     if "not in" in str(error):
-        parent = key.rpartition(".")[0]
-        owner = next((f.type for f in fields(Config) if f.name == parent), Config)
-        return unknown_key(key, [f.name for f in fields(owner)])  # type: ignore[arg-type]
+        groups = {item.name: item.type for item in fields(Config)}
+        known = [each for each in keys(cfg) if not is_dataclass(groups.get(each.partition(".")[0]))]
+        known += [f"{name}.{item.name}" for name, kind in groups.items() if is_dataclass(kind) for item in fields(kind)]
+        return unknown_key(key, [*groups, *known])
     if "missing" in str(error).lower():
         return ConfigError(f"{key} has no value; give it one, for example {key}=...")
     return _invalid(key, OmegaConf.select(cfg, key, throw_on_resolution_failure=False), error)
@@ -182,6 +196,12 @@ def _check_together(config: Config) -> None:
             f"training.batch_size={training.batch_size} cannot be shared equally by "
             f"{processes * config.trainer['num_nodes']} processes: choose a multiple"
         )
+    for group in ("callbacks", "tracking"):
+        for name, settings in getattr(config, group).items():
+            if not isinstance(settings, dict) or "_target_" not in settings:
+                raise ConfigError(
+                    f"{group}.{name}={settings} names no class: give it a _target_, or leave it out, ~{group}.{name}"
+                )
     for package in config.tracking:  # each tracker is named like the package that it needs
         if find_spec(package) is None:
             raise ConfigError(

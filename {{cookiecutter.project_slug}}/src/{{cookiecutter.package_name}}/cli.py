@@ -19,8 +19,10 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from . import secrets, trust
-from .errors import UserError, nearest, unknown_key
-from .runs import with_recorded_overrides
+from .check import keys
+from .errors import ConfigError, UserError, nearest, unknown_key
+from .preflight import Check, preflight
+from .runs import discard_unbegun, with_recorded_overrides
 
 log = logging.getLogger(__name__)
 
@@ -45,16 +47,21 @@ OmegaConf.register_new_resolver("unique", lambda: uuid4().hex[:6], use_cache=Tru
 OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
 
 
-def run(task: Callable[[DictConfig], None], config: str) -> None:
+def run(task: Callable[[DictConfig], None], config: str, check: Check, here: Check | None = None) -> None:
     """Run a task with the configuration that Hydra composes from `configs/CONFIG.yaml` and the command line.
 
-    Exits as `one_sentence` says.
+    Exits as `one_sentence` says. What `check` and `here` refuse, as `preflight` says, leaves no file behind.
     """
 
     @functools.wraps(task)
     def guarded(cfg: DictConfig) -> None:
         with one_sentence():  # inside as well, because Hydra adds lines of its own to what it sees
-            task(cfg)
+            try:
+                task(cfg)
+            except Exception as error:
+                if _refusal(error):
+                    discard_unbegun(Path(HydraConfig.get().runtime.output_dir))
+                raise
 
     with one_sentence():
         # paths in configs/ are relative to the project, wherever the command is called
@@ -65,6 +72,7 @@ def run(task: Callable[[DictConfig], None], config: str) -> None:
         sys.argv[1:] = trust.accept(sys.argv[1:])
         secrets.refuse_in(sys.argv[1:])
         sys.argv[1:] = with_recorded_overrides(sys.argv[1:])
+        preflight(sys.argv[1:], config, script.stem, check, here)
         hydra.main(version_base="1.3", config_path="configs", config_name=config)(guarded)()
 
 
@@ -97,19 +105,17 @@ def one_sentence() -> Iterator[None]:
 def explain(error: Exception) -> str:
     """Return one sentence for a person: what is wrong, where, and how to mend it."""
     cause = error.__cause__
-    if isinstance(error, UserError):  # from a worker it comes with its traceback, whose last line names it
-        return str(error).rstrip().rpartition(f".{type(error).__name__}: ")[2]
-    if isinstance(cause, UserError):  # raised inside a class that Hydra was building
-        return str(cause)
+    if refusal := _refusal(error):  # from a worker it comes with its traceback, whose last line names it
+        return str(refusal).rstrip().rpartition(f".{type(refusal).__name__}: ")[2]
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.parent_node is not None:
-        return str(unknown_key(str(cause.full_key or cause.key), [str(key) for key in cause.parent_node]))
+        return str(_unknown(cause))
     if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
         group, _, choice = str(error.missing_cfg_file).rpartition("/")
         if choice == "submitit_slurm":
             return "hydra/launcher=slurm needs the extra slurm, which is not installed: pip install -e '.[slurm]'"
         options = sorted(error.options)
         return (
-            f"{group}={choice} does not exist; the nearest is {group}={nearest(choice, options)} "
+            f"{group}={choice} does not exist; the nearest is {group}={nearest(choice, options) or options[0]} "
             f"(there are: {', '.join(options)})"
         )
     if isinstance(error, OverrideParseException):
@@ -141,6 +147,17 @@ def explain(error: Exception) -> str:
             "or accept that bits may differ: reproducibility.nondeterministic_operations=warn"
         )
     return f"{type(error).__name__}: {first_line} (the run's log file has the traceback; HYDRA_FULL_ERROR=1 prints it)"
+
+
+def _refusal(error: Exception) -> UserError | None:
+    """Return the error that was raised for the user, also inside a class that Hydra was building, or None."""
+    return next((each for each in (error, error.__cause__) if isinstance(each, UserError)), None)
+
+
+def _unknown(error: ConfigAttributeError | ConfigKeyError) -> ConfigError:
+    """Return the error for a key of the command line that is not in the composed configuration."""
+    key, root = str(error.full_key or error.key), error.parent_node._get_root()
+    return unknown_key(key, [each for each in keys(root) if each.startswith("hydra") == key.startswith("hydra")])
 
 
 def _first_line(error: BaseException) -> str:

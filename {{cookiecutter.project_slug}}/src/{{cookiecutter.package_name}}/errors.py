@@ -1,7 +1,9 @@
 """Errors that a person can mend: one sentence with the key, the value and the mend."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher
+
+_ALIKE = 0.5  # less would be no help
 
 
 class UserError(Exception):
@@ -32,21 +34,41 @@ class TrackerError(UserError):
     """A tracker cannot be reached, or refuses what it is sent."""
 
 
-def nearest(word: str, candidates: Iterable[str]) -> str:
-    """Return the candidate that `word` most likely meant: by its initials, else by its letters."""
-    candidates = list(candidates)
-    initials = "".join(part[0] for part in word.split("_") if part)
-    if initials in candidates:  # learning_rate -> lr
-        return initials
-    return next(iter(get_close_matches(word, candidates, n=1, cutoff=0.0)), "nothing")
+def nearest(word: str, candidates: Iterable[str]) -> str | None:
+    """Return the candidate that `word` most likely meant, by its last part, wherever that stands; None: none is alike.
+
+    Args:
+        word: a key with its groups, as in `training.learning_rate`, or any other name.
+        candidates: those that there are, written likewise.
+    """
+    place, _, name = word.rpartition(".")
+    initials = "".join(part[0] for part in name.split("_") if part)
+
+    def likeness(candidate: str) -> float:
+        last = candidate.rpartition(".")[2]
+        if last in (name, initials):  # learning_rate -> lr
+            return 1.0 if last == name else 0.9
+        return SequenceMatcher(None, name, last).ratio()
+
+    def order(candidate: str) -> tuple[float, int, str]:
+        beside = candidate.rpartition(".")[0] == place  # where it was written is a hint, too
+        return -likeness(candidate) - 0.2 * beside, candidate.count("."), candidate
+
+    return min((each for each in candidates if likeness(each) >= _ALIKE), key=order, default=None)
 
 
-def unknown_key(key: str, valid: Iterable[str]) -> ConfigError:
-    """Return the error for a key that the configuration does not have, naming the nearest one that it has."""
-    valid = sorted(valid)
-    parent, _, name = key.rpartition(".")
-    prefix = f"{parent}." if parent else ""
-    return ConfigError(
-        f"{key} is not a key of the configuration; the nearest is {prefix}{nearest(name, valid)} "
-        f"(there are: {', '.join(valid)})"
-    )
+def unknown_key(key: str, valid: Iterable[str], what: str = "a key of the configuration") -> ConfigError:
+    """Return the error for a key that there is not, naming the nearest one that there is.
+
+    Args:
+        key: with its groups, as in `training.learning_rate`.
+        valid: all keys that there are, likewise.
+        what: the key is not.
+    """
+    valid = sorted(set(valid) - {key})
+    best = nearest(key, valid)
+    group = key.rpartition(".")[0]
+    beside = [each.rpartition(".")[2] for each in valid if each.rpartition(".")[0] == group]
+    near = f"; the nearest is {best}" if best else ""
+    there = f" (there are: {', '.join(beside)})" if beside else ""
+    return ConfigError(f"{key} is not {what}{near}{there}")

@@ -1,7 +1,9 @@
 """Run folders and the configuration files in them."""
 
 import json
+import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ HISTORY = "metrics.csv"
 VERIFICATION = "verification.json"  # what the last verification said
 REPORTS = ("report.html", "report.md")
 PIPELINE = "pipeline"  # the configuration whose run folder stands in params.yaml
+_OF_A_SWEEP = "multirun.yaml"  # which Hydra writes
 _ONE_RUN = "hydra.mode=RUN"  # one run of a sweep, not the sweep
 _SWEEP = "start it as one process, outside of a job; with -m hydra/launcher=slurm, each of its runs becomes one"
 
@@ -27,7 +30,7 @@ def write_config(config: dict[str, Any], folder: Path) -> None:
     write_text(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(config)))
 
 
-def read_config(folder: str | None) -> DictConfig:
+def read_config(folder: str | Path | None) -> DictConfig:
     """Return the configuration that a run was made with.
 
     Raises:
@@ -37,14 +40,23 @@ def read_config(folder: str | None) -> DictConfig:
         config = OmegaConf.load(Path(folder) / CONFIG)
         assert isinstance(config, DictConfig)
         return config
-    runs = [path for path in Path("outputs").rglob(CONFIG) if path.parent.name != ".hydra"]
-    newest = max(runs, key=lambda path: path.stat().st_mtime, default=None)
+    newest = _newest("finished")
     hint = (
-        f"the newest is run={newest.parent}"
+        f"the newest that is finished is run={newest}"
         if newest
-        else "there is none under outputs/ yet: python train.py makes one"
+        else "none under outputs/ is finished yet: python train.py makes one"
     )
     raise ConfigError(f"run={folder or ''} is not the folder of a run; {hint}")
+
+
+def _newest(status: str) -> Path | None:
+    """Return the folder under outputs/ whose run reached a status last: `running` (or interrupted), or `finished`."""
+    reached = []
+    for path in Path("outputs").rglob(RECORD):
+        with suppress(ConfigError, OSError):  # a damaged record is no advice
+            if _status(path.parent) == status:
+                reached.append((path.stat().st_mtime, path.parent))
+    return max(reached, default=(0, None))[1]
 
 
 def with_recorded_overrides(arguments: Sequence[str]) -> list[str]:
@@ -74,8 +86,11 @@ def with_recorded_overrides(arguments: Sequence[str]) -> list[str]:
             f"restore=continue restore.run={folder} {others[0]}"
         )
     if not (Path(folder) / RECORD).is_file():
-        read_config(folder)  # names the newest run if this is none
-        raise ConfigError(f"resume={folder} stopped before its training began: start it anew")
+        if (Path(folder) / CONFIG).is_file() or (Path(folder) / ".hydra").is_dir():
+            raise ConfigError(f"resume={folder} stopped before its training began: start it anew")
+        newest = _newest("running")
+        hint = f"the newest that is not finished is resume={newest}" if newest else "none under outputs/ is unfinished"
+        raise ConfigError(f"resume={folder} is not the folder of a run; {hint}")
     from .reproducibility import record as records  # which imports this module
 
     record = records.read(Path(folder))
@@ -133,6 +148,21 @@ def refuse_used(folder: Path) -> None:
     raise ConfigError(
         f"{folder} holds an interrupted run: go on with it, python train.py resume={folder}, or choose another folder"
     )
+
+
+def discard_unbegun(folder: Path) -> None:
+    """Remove the folder that Hydra has made for a run which was refused before its training began.
+
+    One that holds anything else stays, as does the one of a command that is no run.
+    """
+    if rank() or not (folder / ".hydra").is_dir():
+        return
+    if all(path.name == ".hydra" or path.name.endswith((".log", ".log.jsonl")) for path in folder.iterdir()):
+        shutil.rmtree(folder, ignore_errors=True)
+        if [path.name for path in folder.parent.iterdir()] == [_OF_A_SWEEP]:  # it was the first run
+            (folder.parent / _OF_A_SWEEP).unlink()
+        with suppress(OSError):  # it holds other runs
+            folder.parent.rmdir()
 
 
 def _status(folder: Path) -> str:

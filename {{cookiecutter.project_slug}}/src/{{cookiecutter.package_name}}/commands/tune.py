@@ -15,7 +15,11 @@ def add(commands: Any) -> None:
         help="search good settings with Optuna; each trial is a run of train.py",
         description="Run it again to go on with an interrupted search: docs/search.md.",
     )
-    tune.add_argument("overrides", nargs="+", help="sweep=NAME, and settings that all trials share: model=mlp")
+    tune.add_argument(
+        "overrides",
+        nargs="+",
+        help="sweep=NAME, keys of the search: search.trials=50, and settings that all trials share: model=mlp",
+    )
     tune.add_argument("--study", type=Path, help="its folder (default: outputs/studies/NAME)")
     several = tune.add_argument_group("several processes, which can also be started one by one")
     several.add_argument("--workers", type=number(1, 1024), default=1, help="how many trials run at once (default: 1)")

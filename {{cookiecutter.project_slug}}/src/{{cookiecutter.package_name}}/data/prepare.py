@@ -18,6 +18,7 @@ from ..errors import ConfigError, DataError
 from ..files import file_digest, sync_folder, write_json
 from . import raw
 from .arrays import write_header
+from .chunk import as_stored, check_announced
 from .code import check_watched, code_of, module_of
 from .readers import Examples
 from .shards import ShardWriter
@@ -71,6 +72,7 @@ def _prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
     try:
         part.chmod(0o755)
         examples = _reader(data)(raw_folder)
+        check_announced(examples, data)
         class_counts, shards = _write_arrays(examples, data, part)
         manifest = _describe(data, examples, class_counts, part)
         if data.shard_bytes is not None:
@@ -129,10 +131,8 @@ def _write_arrays(examples: Examples, data: Data, folder: Path) -> tuple[np.ndar
     class_counts, start = np.zeros((2, len(data.classes)), np.int64), 0
     with ShardWriter(folder, examples, data) as inputs, (folder / "targets.npy").open("wb") as targets:
         write_header(targets, np.dtype(np.int64), (examples.count,))
-        for chunk_inputs, chunk_targets in examples.chunks:
-            _check_chunk(chunk_inputs, chunk_targets, examples, data)
-            chunk_inputs = np.ascontiguousarray(chunk_inputs, examples.dtype)
-            chunk_targets = np.ascontiguousarray(chunk_targets, np.int64)
+        for chunk in examples.chunks:
+            chunk_inputs, chunk_targets = as_stored(chunk, examples, data)
             inputs.write(chunk_inputs, chunk_targets)
             targets.write(chunk_targets.tobytes())
             boundary = np.clip(examples.count - examples.test_count - start, 0, len(chunk_targets))
@@ -144,23 +144,6 @@ def _write_arrays(examples: Examples, data: Data, folder: Path) -> tuple[np.ndar
             f"the raw files of data={data.name} announce {examples.count} examples but hold {start}; fetch them anew"
         )
     return class_counts, inputs.description()
-
-
-def _check_chunk(inputs: np.ndarray, targets: np.ndarray, examples: Examples, data: Data) -> None:
-    if inputs.shape[1:] != examples.shape or len(inputs) != len(targets):
-        raise DataError(
-            f"{data.reader} announces inputs of shape {examples.shape} but yields {inputs.shape} for {len(targets)} "
-            "targets; mend the reader"
-        )
-    if targets.min() < 0 or targets.max() >= len(data.classes):
-        raise DataError(
-            f"data.classes names {len(data.classes)} classes, but the raw files hold the classes {targets.min()} to "
-            f"{targets.max()}; name every class"
-        )
-    if not np.isfinite(inputs).all():
-        raise DataError(
-            f"the raw files of data={data.name} hold values that are not numbers; clean them in {data.reader}"
-        )
 
 
 def _describe(data: Data, examples: Examples, class_counts: np.ndarray, folder: Path) -> dict[str, Any]:

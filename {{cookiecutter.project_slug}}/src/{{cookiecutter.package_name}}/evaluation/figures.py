@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.figure import Figure  # not pyplot: no display, no global state
+from matplotlib.ticker import MaxNLocator
 
 from ..files import write_bytes
 
@@ -31,18 +32,19 @@ def plot_confusion_matrix(matrix: Sequence[Sequence[int]], classes: Sequence[str
 
 
 def plot_learning_curves(history: Path, path: Path) -> None:
-    """Draw loss and accuracy over the epochs, for training and validation."""
+    """Draw loss and accuracy over the epochs, for training and validation. Epochs count from 0, as in metrics.csv."""
     with history.open() as stream:
         rows = list(csv.DictReader(stream))
     figure = Figure(figsize=(9, 3.5), layout="constrained")
     for axes, metric in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
         for split in ("train", "validation"):
             points = [
-                (int(row["epoch"]) + 1, float(row[f"{split}/{metric}"])) for row in rows if row.get(f"{split}/{metric}")
+                (int(row["epoch"]), float(row[f"{split}/{metric}"])) for row in rows if row.get(f"{split}/{metric}")
             ]
             if points:
                 axes.plot(*zip(*points, strict=True), marker=".", label=split)
         axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_title(metric)
         axes.grid(alpha=0.3)
         axes.legend()

@@ -31,7 +31,7 @@ def save_model(model: Classifier, description: dict[str, Any], path: Path) -> No
     write_bytes(path, save(weights, metadata={"description": json.dumps(description, sort_keys=True)}))
 
 
-def load_model(path: Path, trusted: bool = False) -> tuple[Classifier, dict[str, Any]]:
+def load_model(path: str | Path, trusted: bool = False) -> tuple[Classifier, dict[str, Any]]:
     """Return the model and its description.
 
     Args:

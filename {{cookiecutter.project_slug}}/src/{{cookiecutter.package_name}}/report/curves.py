@@ -15,7 +15,7 @@ class Curve:
 
     Args:
         label: what it shows.
-        points: epoch, counted from 1, and value.
+        points: epoch, counted from 0, and value.
         colour: number of its colour, from 0.
         dashed: whether it is drawn so.
     """
@@ -55,8 +55,8 @@ class Picture:
 
 
 def points(history: Iterable[dict[str, str]], column: str) -> list[tuple[float, float]]:
-    """Return the finite values of a column of metrics.csv, with their epochs counted from 1."""
-    found = [(float(row["epoch"]) + 1, float(row[column])) for row in history if row.get(column)]
+    """Return the finite values of a column of metrics.csv, with their epochs counted from 0."""
+    found = [(float(row["epoch"]), float(row[column])) for row in history if row.get(column)]
     return [point for point in found if isfinite(point[1])]
 
 

@@ -22,9 +22,10 @@ class Predictor:
         UserError: the run is missing or not finished, or the model is not the one that the record names.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: str | Path) -> None:
+        folder = Path(folder)
         self.record = read_record(folder)
-        self.config: Config = check_run(str(folder))
+        self.config: Config = check_run(folder)
         pin_environment(self.config.reproducibility)
 
         # torch is imported here, when what it reads from the environment is set

@@ -13,19 +13,17 @@ from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.profilers import PassThroughProfiler
 
 from ..config import Config, Reproducibility
-from ..errors import ConfigError
 from ..tracking.loggers import build_loggers
 from ..tracking.steps import StepLoss
 from .callbacks import Reentry, StepSeed
 from .checkpoint import PlainContent, WholeFileIO
 from .cluster import environment
 from .history import History
+from .ready import GPU
 from .restore import OwnSettings
 from .resume import ResumePoint
 
 log = logging.getLogger(__name__)
-
-_GPU = ("gpu", "cuda")
 
 # Lightning's advice that this project answers on purpose: data/datamodule.py says how batches are read, and
 # models/classifier.py adds up the metrics of all processes itself.
@@ -63,11 +61,6 @@ def build_trainer(config: Config, public_config: dict[str, Any]) -> Trainer:
         config: the checked configuration.
         public_config: the same without secrets; it goes into checkpoints and to the trackers.
     """
-    if config.trainer["accelerator"] in _GPU and not torch.cuda.is_available():
-        raise ConfigError(
-            f"trainer.accelerator={config.trainer['accelerator']} needs a GPU that this build of torch can use, "
-            "and there is none: choose trainer=cpu"
-        )
     run = Path(config.paths.run)
     history = History(run / "metrics.csv")
     content = PlainContent(public_config, history)
@@ -99,7 +92,7 @@ def build_trainer(config: Config, public_config: dict[str, Any]) -> Trainer:
 def build_tester(config: Config) -> Trainer:
     """Return a trainer that only tests: one process, nothing tracked or written."""
     accelerator = config.trainer["accelerator"]
-    if accelerator in _GPU and not torch.cuda.is_available():
+    if accelerator in GPU and not torch.cuda.is_available():
         log.warning("the model was trained on a GPU and there is none here: the test can differ in the last digits")
         accelerator = "cpu"
     return instantiate(

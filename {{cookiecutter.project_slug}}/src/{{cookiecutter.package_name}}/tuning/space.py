@@ -13,10 +13,14 @@ from ..check import check, check_search
 from ..config import Parameter, Search
 from ..errors import ConfigError
 from ..secrets import refuse_in
+from ..signatures import check_signatures
 
 
 def read(overrides: list[str]) -> tuple[Search, int, list[str]]:
-    """Return the search that `sweep=NAME` names, the seed, and the overrides that all trials share.
+    """Return the search, the seed, and the overrides that all trials share.
+
+    Args:
+        overrides: `sweep=NAME`, which names the search, keys of it, as in `search.trials=50`, and those of the trials.
 
     Raises:
         ConfigError: there is no search, or a trial at an end of a range would be refused.
@@ -25,14 +29,15 @@ def read(overrides: list[str]) -> tuple[Search, int, list[str]]:
     for override in overrides:
         if "=" not in override or not override[0].isalpha() or _is_set_here(override.partition("=")[0]):
             raise ConfigError(f"{override} cannot be given to tune: give key=value, and not hydra, paths.run or resume")
-    shared = [override for override in overrides if not override.startswith("sweep=")]
+    sweeps = [override for override in overrides if override.startswith("sweep=")]
+    shared = [override for override in overrides if not override.startswith(("sweep=", "search."))]
+    if "search" not in _composed([*sweeps, *shared]):
+        raise ConfigError(f"{' '.join(sweeps) or 'sweep=null'} is no search: give sweep=search")
     cfg = _composed(overrides)
-    if "search" not in cfg:
-        raise ConfigError(f"sweep={' '.join(set(overrides) - set(shared)) or 'null'} is no search: give sweep=search")
     search = check_search(cfg)
     if settings(overrides) != settings(shared):
         raise ConfigError(
-            f"{' '.join(set(overrides) - set(shared))} sets more than search, and trials are not given it: "
+            f"{' '.join(sweeps)} sets more than search, and trials are not given it: "
             "put the other keys on the command line or into an experiment"
         )
     if not search.metric.startswith(("train/", "validation/")):
@@ -46,7 +51,7 @@ def read(overrides: list[str]) -> tuple[Search, int, list[str]]:
     first = {key: ends(parameter)[0] for key, parameter in search.space.items()}
     for key, parameter in search.space.items():
         for value in ends(parameter):
-            check(_composed([*shared, *as_overrides({**first, key: value})]))
+            check_signatures(check(_composed([*shared, *as_overrides({**first, key: value})])))
     return search, cfg.seed, shared
 
 

@@ -1,0 +1,229 @@
+"""What is refused, in one sentence and before anything is written, and what is not."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from conftest import run
+
+pytestmark = pytest.mark.slow
+
+# All lines below are tried in one process, which loads torch once: a sentence for what is refused, else null.
+TRY = """
+import json, runpy, shlex, sys
+from types import SimpleNamespace
+import numpy as np
+from my_project.check import check
+from my_project.cli import explain
+from my_project.data.chunk import as_stored, check_announced
+from my_project.data.readers import Examples
+from my_project.preflight import preflight
+from my_project.runs import read_config, with_recorded_overrides
+from my_project.training import ready
+
+def train(line):
+    preflight(shlex.split(line), "config", "train", check, ready.ready)
+
+def cpu_build(line):
+    true, runpy.run_path = runpy.run_path, lambda path: {"__version__": "2.0+cpu", "cuda": None}
+    try:
+        train(line)
+    finally:
+        runpy.run_path = true
+
+def no_gpu(line):
+    import torch
+    ready._check_build, torch.cuda.is_available = lambda accelerator: None, lambda: False
+    train(line)
+
+def tune(line):
+    from my_project.tuning.space import read  # loads torch
+    search, seed, shared = read(shlex.split(line))
+    assert (search.trials, search.pruner, shared) == (2, "none", ["model=mlp"])  # not given to trials
+
+def chunk(line):
+    inputs, targets, dtype = eval(line)
+    examples = Examples(len(inputs), inputs.shape[1:], dtype, 0, iter([]))
+    data = SimpleNamespace(reader="mine.read", name="mine", classes=["no", "yes"])
+    check_announced(examples, data)
+    stored, classes = as_stored((inputs, targets), examples, data)
+    assert stored.dtype == dtype and classes.dtype == np.int64
+    np.testing.assert_allclose(stored, inputs, rtol=1e-6)
+    np.testing.assert_array_equal(classes, targets)
+
+def resume(line):
+    with_recorded_overrides([line])
+
+for way, line in json.load(sys.stdin):
+    try:
+        globals()[way](line)
+        said = None
+    except Exception as error:
+        said = explain(error)
+    print("said", json.dumps(said))
+"""
+MINE = """
+from collections.abc import Sequence
+from typing import Any
+from torch import nn
+
+class CNN(nn.Linear):
+    def __init__(
+        self, input_shape: Sequence[int], classes: int, width: int, gain: float = 1.0, names: tuple[str, ...] = (),
+        layer: nn.Module | None = None, step: int = None,
+    ) -> None:
+        super().__init__(width, classes)
+
+class Open(nn.Linear):
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(1, settings["classes"])
+
+class Closed(nn.Linear):
+    def __init__(self, width: int) -> None:
+        super().__init__(width, 2)
+"""
+HYDRA = {
+    "hydra.job.chdir=true": "hydra.job.chdir=true",
+    "hydra.searchpath=[file:///tmp]": "hydra.searchpath=[file:///tmp] is not kept in the record",
+    "+hydra.job.env_set.OMP_NUM_THREADS=4": "is not kept in the record",
+    "+hydra.callbacks.mine._target_=os.system": "is not kept in the record",
+    "hydra.overrides.task=[mine]": "is not kept in the record",
+    "-cn elsewhere": "hydra.searchpath=file:///tmp is outside of the project",
+    "--config-dir /tmp": "--config-dir /tmp is not kept in the record",
+    "hydra.output_subdir=checkpoints": "hydra.output_subdir=checkpoints",
+    "hydra.run.dir=.": ". cannot be the folder of a run",
+    "hydra.run.dir=src/my_project/run": "cannot be the folder of a run",
+    "-m seed=1,2 hydra.sweep.subdir=same": "hydra.sweep.subdir=same is one folder for 2 runs",
+    "hydra.job.nam=x": "the nearest is hydra.job.name",
+    # what the project itself uses, and what changes no result
+    "hydra.run.dir=/tmp/elsewhere hydra.job.name=other hydra.verbose=true hydra.output_subdir=null": None,
+    "-m seed=1,2 hydra.sweep.dir=outputs/many 'hydra.sweep.subdir=s${seed}'": None,
+    "-cn pipeline": None,
+    "hydra/job_logging=none hydra/hydra_logging=none": None,
+    "--cfg job hydra.job.chdir=true": None,  # only shown
+}
+KEYS = {
+    "learning_rate=0.1": "the nearest is training.lr",
+    "+training.learning_rate=0.1": "the nearest is training.lr",
+    "epochs=3": "the nearest is training.epochs",
+    "training.dropout=0.1": "the nearest is model.dropout",
+    "sweep=search trials=2": "the nearest is search.trials",
+    "qqq=1": "qqq is not a key of the configuration (there are: callbacks, data,",
+    "callbacks.trail=null": "callbacks.trail=None names no class",
+    "-m training.lr=0.01,-1": "training.lr=-1.0 is out of range",
+    "-m training.lr=0.01,0.02": None,
+    "restore=finetune restore.run=outputs/nowhere": "restore.run=outputs/nowhere",
+}
+CLASSES = {
+    "+model.lr_mult=banana": "model.lr_mult is not an argument of my_project.models.cnn.CNN",
+    "model=mine": None,  # a class named CNN that is not ours
+    "model=mine model.width=wide": "model.width=wide is not valid: my_project.models.mine.CNN takes int there",
+    "model=mine model.width=2.5": "model.width=2.5 is not valid",
+    "model=mine +model.channels=[1]": "model.channels is not an argument of my_project.models.mine.CNN",
+    "model=mine ~model.width": "model.width has no value",
+    "model=mine +model.gain=2 +model.names=[a,b] +model.step=null": None,
+    "model=mine +model.names=[1]": "model.names=[1] is not valid",
+    "model=mine +model.layer._target_=torch.nn.ReLU": None,
+    "model=mine +model.layer._target_=torch.nn.ReLU +model.layer.inplac=true": "the nearest is model.layer.inplace",
+    "model=mine model._target_=my_project.models.mine.Open +model.any=1": None,
+    "model=mine model._target_=my_project.models.mine.Closed": "does not take input_shape",
+    "model=mine model._target_=my_project.models.mine.Missing": "mine.Missing cannot be imported",
+    "+trainer.limit_train_batchs=3": "the nearest is trainer.limit_train_batches",
+    "+trainer.limit_train_batches=abc": "trainer.limit_train_batches=abc is not valid",
+    "+trainer.limit_train_batches=3": None,
+    "+callbacks.trail.foldr=x": "the nearest is callbacks.trail.folder",
+    "+callbacks.mine._target_=nowhere.Callback": "callbacks.mine._target_=nowhere.Callback cannot be imported",
+    "tracking=mlflow +tracking.mlflow.experiment=x": "the nearest is tracking.mlflow.experiment_name",
+    "tracking=[mlflow,wandb,tensorboard] callbacks=early_stopping": None,
+    "debug=profile": None,
+}
+SEARCHES = {
+    "sweep=search search.trials=2 search.pruner=none model=mlp": None,
+    "sweep=search search.trials=0": "search.trials=0 is out of range",
+    "sweep=search search.trials=abc": "search.trials=abc",
+    "sweep=search search.trails=2": "search.trails is not a key of the configuration; the nearest is search.trials",
+    "sweep=search trials=2": "the nearest is search.trials",
+    "search.trials=2": "sweep=null is no search",
+    "sweep=misspelt": "search.patience is not a key of the configuration",
+}
+CHUNKS = {
+    "np.ones((2, 3)), np.array([0, 1]), 'float32'": None,  # as announced, with fewer digits
+    "np.ones((2, 3), 'uint8'), np.array([0.0, 1.0]), 'float32'": None,
+    "np.array([[255], [0]]), np.array([True, False]), 'uint8'": None,
+    "np.ones((0, 3)), np.zeros(0), 'float32'": "announces 0 examples",
+    "np.ones((2, 3)), np.array([0.9, 1.0]), 'float32'": "yields the target 0.9",
+    "np.ones((2, 3)), np.array([np.nan, 1.0]), 'float32'": "yields the target nan",
+    "np.ones((2, 3)), np.array([0, 2**63 + 1], 'uint64'), 'float32'": "name every class",
+    "np.ones((2, 3)), np.array([0, -1]), 'float32'": "name every class",
+    "np.ones((2, 3)), np.array(['a', 'b']), 'float32'": "targets of the type <U1",
+    "np.ones((2, 3, 3)), np.ones((2, 3, 3), int), 'float32'": "targets of shape (2, 3, 3)",
+    "np.ones((2, 3)), np.array([0]), 'float32'": "for 1 targets",
+    "np.array([[300], [0]]), np.array([0, 1]), 'uint8'": "yields 300, which it cannot hold",
+    "np.array([[-1], [0]]), np.array([0, 1]), 'uint8'": "yields -1, which it cannot hold",
+    "np.array([[0.5], [0]]), np.array([0, 1]), 'uint8'": "yields 0.5, which it cannot hold",
+    "np.array([[1e300], [0]]), np.array([0, 1]), 'float32'": "yields 1e+300, which it cannot hold",
+    "np.array([[2**24 + 1], [0]]), np.array([0, 1]), 'float32'": "yields 16777217, which it cannot hold",
+    "np.array([[2**63 + 5], [0]], 'uint64'), np.array([0, 1]), 'int64'": "which it cannot hold",
+    "np.array([[np.inf], [0]]), np.array([0, 1]), 'float32'": "not numbers",
+    "np.array([['a'], ['b']]), np.array([0, 1]), 'float32'": "inputs of the type <U1",
+    "np.ones((2, 3)), np.array([0, 1]), 'flote32'": "inputs of the type flote32",
+}
+
+
+RUNS = {
+    ("read_config", "outputs/nowhere"): "outputs/nowhere is not the folder of a run; the newest that is finished is "
+    "run=outputs/first",
+    ("resume", "resume=outputs/nowhere"): "the newest that is not finished is resume=outputs/second",
+    ("cpu_build", "trainer=gpu"): "2.0+cpu is for the processor alone: install another (with pip, make setup",
+    ("cpu_build", "-m trainer=cpu,gpu"): "make setup TORCH_INDEX=",
+    ("cpu_build", "trainer=cpu"): None,
+    ("no_gpu", "trainer=gpu"): "nvidia-smi",
+    ("no_gpu", "trainer=cpu"): None,
+}
+CASES: dict[tuple[str, str], str | None] = {
+    **{("train", line): expected for line, expected in (HYDRA | KEYS | CLASSES).items()},
+    **{("tune", line): expected for line, expected in SEARCHES.items()},
+    **{("chunk", line): expected for line, expected in CHUNKS.items()},
+    **RUNS,
+}
+
+
+@pytest.fixture(scope="module")
+def said(shared_project: Path) -> dict[tuple[str, str], str | None]:
+    """Return what is said to each line. Nothing is written meanwhile."""
+    files = {
+        "try.py": TRY,
+        "try.json": json.dumps(list(CASES)),
+        "src/my_project/models/mine.py": MINE,
+        "configs/model/mine.yaml": "_target_: my_project.models.mine.CNN\nwidth: 3\n",
+        "configs/elsewhere.yaml": "defaults: [config]\nhydra:\n  searchpath: [file:///tmp]\n",
+        "configs/sweep/misspelt.yaml": "# @package _global_\ndefaults: [search]\nsearch: {patience: 3}\n",
+        "outputs/first/run.json": '{"status": "finished"}',
+        "outputs/second/run.json": '{"status": "running"}',  # newer, and of no use to who wants a model
+        "outputs/third/run.json": "{",
+    }
+    for number, (name, content) in enumerate(files.items()):
+        (shared_project / name).parent.mkdir(parents=True, exist_ok=True)
+        (shared_project / name).write_text(content)
+        os.utime(shared_project / name, (number, number))
+    before = tree(shared_project)
+    output = run("python -B try.py < try.json", shared_project, PYTHONPATH="src", PYTHONHASHSEED="0").stdout
+    assert tree(shared_project) == before
+    lines = [line.removeprefix("said ") for line in output.splitlines() if line.startswith("said ")]
+    return dict(zip(CASES, map(json.loads, lines), strict=True))
+
+
+def tree(project: Path) -> list[Path]:
+    """Return the files and folders of a project, without its environment."""
+    return sorted(path for path in project.glob("[!.]*/**/*")) + sorted(project.glob("*"))
+
+
+@pytest.mark.parametrize(("way", "line"), CASES)
+def test_it_is_refused_or_not(said: dict[tuple[str, str], str | None], way: str, line: str) -> None:
+    found, expected = said[way, line], CASES[way, line]
+    if expected is None:
+        assert found is None
+    else:
+        assert expected in str(found)
+        assert len(str(found).splitlines()) == 1

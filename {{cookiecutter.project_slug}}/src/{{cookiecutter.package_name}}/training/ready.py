@@ -1,0 +1,65 @@
+"""Whether a training can begin in this process. It is asked before Hydra makes a folder, and again in the training."""
+
+import logging
+import runpy
+from importlib.util import find_spec
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from ..check import check
+from ..config import Config
+from ..errors import ConfigError
+from ..processes import restarts
+from .determinism import pin_environment
+from .job import start_job
+
+GPU = ("gpu", "cuda")  # how trainer.accelerator names it
+
+
+def ready(cfg: DictConfig) -> Config:
+    """Return the checked configuration, in a process in which torch can be imported.
+
+    Raises:
+        ConfigError: as in `check`; a class does not take its settings; the run does not fit the one that it is built
+            on; or this machine lacks what is asked for.
+        DataError: the run that it is built on is damaged, or not there.
+    """
+    config = check(cfg)
+    if config.trainer["accelerator"] in GPU:
+        _check_build(config.trainer["accelerator"])
+    start_job(config)  # before torch is imported, which takes seconds: a signal could come
+    pin_environment(config.reproducibility)
+    logging.getLogger().addHandler(logging.NullHandler())  # else Lightning, imported below, would log past our files
+    from ..reproducibility.earlier import built_on
+    from ..signatures import check_signatures
+
+    check_signatures(config)
+    if not config.resume and not restarts():  # a run that goes on holds all that it took over
+        built_on(config)
+    if config.trainer["accelerator"] in GPU:
+        _check_gpu(config.trainer["accelerator"])
+    return config
+
+
+def _check_build(accelerator: str) -> None:
+    """Refuse a build of torch for the processor alone; it says so in a file, without being imported."""
+    spec = find_spec("torch")
+    assert spec is not None and spec.origin is not None
+    build = runpy.run_path(str(Path(spec.origin).with_name("version.py")))
+    if build.get("cuda") is None and build.get("hip") is None:
+        raise ConfigError(
+            f"trainer.accelerator={accelerator} needs a build of torch for GPUs, and {build['__version__']} is for the "
+            "processor alone: install another (with pip, make setup TORCH_INDEX=<index>; docs/environments.md has the "
+            "indexes, and the other managers), or choose trainer=cpu"
+        )
+
+
+def _check_gpu(accelerator: str) -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        raise ConfigError(
+            f"trainer.accelerator={accelerator} needs a GPU, and torch {torch.__version__} finds none: see whether "
+            "nvidia-smi lists one here and its driver fits that build, or choose trainer=cpu"
+        )

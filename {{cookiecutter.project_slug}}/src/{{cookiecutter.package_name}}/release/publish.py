@@ -8,10 +8,10 @@ from ..checklist.item import FAIL
 from ..errors import RecordError
 from ..programs import dvc, git
 from ..reproducibility import record
+from ..runs import MODELS
 from .suggestion import suggest
 from .version import ReleaseError, Version, model_name, model_tag
 
-RUN = Path("models")  # of the pipeline, whose outputs DVC keeps
 # What git keeps of a version; DVC keeps the outputs that dvc.lock names: model, record, trail, data.
 _COMMITTED = ("dvc.lock", "params.yaml", "models/metrics.csv", "reports/metrics.json")
 
@@ -33,11 +33,11 @@ def release(project: Path, version: Version) -> list[str]:
         raise ReleaseError("the pipeline is not up to date with what it is made from: dvc repro, commit, verify")
     _refuse_failing(project)
     try:
-        advice = f"the comparison suggests {suggest(project, RUN, below=version)}"
+        advice = f"the comparison suggests {suggest(project, MODELS, below=version)}"
     except (ReleaseError, RecordError) as error:
         advice = f"no comparison: {error}"
     dvc(project, "push")
-    found = record.read(project / RUN)
+    found = record.read(project / MODELS)
     message = _message(version, found)
     _tag(project, tags, version, message)
     lines = [message, f"tags: {', '.join(tags)}", advice]
@@ -70,12 +70,12 @@ def _refuse_existing(project: Path, tags: list[str]) -> None:
 
 
 def _refuse_failing(project: Path) -> None:
-    items = examine(project, RUN)
+    items = examine(project, MODELS)
     if failing := [item.name for item in items if item.required and item.status == FAIL]:
         package = str(__package__).partition(".")[0]
         raise ReleaseError(
             f"required items of the checklist fail ({'; '.join(failing)}): "
-            f"python -m {package} check {RUN} says what mends each"
+            f"python -m {package} check {MODELS} says what mends each"
         )
 
 

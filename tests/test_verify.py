@@ -301,7 +301,9 @@ def test_cause_seed_and_hyperparameter(shared_project: Path, reference: Path) ->
     said = diff(shared_project, reference, train(shared_project, f"{SHORT} training.weight_decay=0.02", "decay"))
     assert "1. configuration: training.weight_decay was 0.01, is 0.02" in said
     assert "weights first at step 1 (epoch 0)" in said
-    assert re.search(r"\d+ of the \d+ tensors with the same name differ after step 1, first network\.\d\.\w+: for ", said)
+    assert re.search(
+        r"\d+ of the \d+ tensors with the same name differ after step 1, first network\.\d\.\w+: for ", said
+    )
 
 
 COMPARED = """

@@ -116,7 +116,9 @@ def _first_difference(folder: Path, other: Path, unfinished: bool) -> Divergence
             details = [difference("loss", first.loss[step], second.loss[step]), *_last_equal(first, second, step)]
             return Divergence("loss", step, epoch, details)
         if step in first.weights and step in second.weights and first.weights[step] != second.weights[step]:
-            return Divergence("weights", step, epoch, ["order and loss were equal", *tensors.at_step(first, second, step)])
+            return Divergence(
+                "weights", step, epoch, ["order and loss were equal", *tensors.at_step(first, second, step)]
+            )
     return Divergence(step=max(common, default=0))
 
 

@@ -42,7 +42,9 @@ def at_step(first: Steps, second: Steps, step: int) -> list[str]:
     rest = _only(before.keys() - after.keys(), after.keys() - before.keys())
     if not unequal and not rest:
         return []
-    said = f"{len(unequal)} of the {len(common)} tensors with the same name differ{f' after step {step}' if step else ''}"
+    said = (
+        f"{len(unequal)} of the {len(common)} tensors with the same name differ{f' after step {step}' if step else ''}"
+    )
     if unequal:
         said += f", first {unequal[0]}{_example(before[unequal[0]][1], after[unequal[0]][1])}"
     return ["; ".join([said, *rest])]

@@ -3,6 +3,7 @@
 It is written when the training starts, and again, whole, when the run is finished. docs/run.schema.json describes it.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,13 @@ def read_finished(folder: Path) -> dict[str, Any]:
     if record["status"] != "finished":
         raise RecordError(f"{folder} is not finished: python train.py resume={folder} goes on with it")
     return record
+
+
+def identity(record: dict[str, Any]) -> str:
+    """Return what tells a training from every other, also from one of the same inputs, and stays when it is resumed."""
+    began = [session["started"] for session in record["sessions"] if not session["from_batch"]][-1]
+    parts = [began, *(record[key] for key in ("command", "config", "git", "code"))]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def same_result(before: dict[str, Any], after: dict[str, Any]) -> bool:

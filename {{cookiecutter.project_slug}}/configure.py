@@ -34,8 +34,8 @@ def main(read_by_dvc: list[str]) -> None:
         before = f"git checkout {PARAMS}, then " if baseline else ""
         raise ConfigError(
             f"{PARAMS}{' in the commit' if baseline else ''} holds {lost}, which configs/ do not compose, as an "
-            f"experiment leaves it: {before}python -m {params.__name__.partition('.')[0]} keep writes that into configs/, "
-            "or python configure.py discards it"
+            f"experiment leaves it: {before}python -m {params.__name__.partition('.')[0]} keep writes that into "
+            "configs/, or python configure.py discards it"
         )
     if baseline and params.unkept(project, cfg):
         return  # the settings of this experiment

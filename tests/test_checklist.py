@@ -37,6 +37,14 @@ def edit_json(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
     path.write_text(json.dumps(content))
 
 
+def unlinked(path: Path) -> Path:
+    """Make a file one of its own, which may be a link into DVC's cache."""
+    content = path.read_bytes()
+    path.unlink()
+    path.write_bytes(content)
+    return path
+
+
 def shown(folder: Path, project: Path) -> None:
     """Write what the commands verify --clean, report and archive leave of a run."""
     weights = record(folder)["weights_sha256"]
@@ -181,11 +189,7 @@ def test_a_violation_is_caught_and_mended(copy: Path, violation: Violation) -> N
         if "uncommitted" not in violation.plant:
             run(f"git diff --quiet HEAD || {{ {COMMIT}; }}", copy)
     else:
-        path = copy / "models" / "run.json"
-        content = path.read_text()
-        path.unlink()  # it may be a link into DVC's cache
-        path.write_text(content)
-        edit_json(path, violation.plant)
+        edit_json(unlinked(copy / "models" / "run.json"), violation.plant)
     code, found = check(copy, "models")
     assert set(failing(found)) == {violation.item, *violation.also}
     [item] = [item for item in found["items"] if item["name"] == violation.item]
@@ -211,16 +215,20 @@ def test_before_any_run_it_says_which_command_to_run(render: Render, environment
 
 def test_a_run_by_hand(copy: Path) -> None:
     folder = train(copy, f"{SHORT} seed=7", "hand")
-    code, found = check(copy)  # the newest
+    assert check(copy)[1]["run"] == "models"  # although the other one is newer
+    code, found = check(copy, "outputs/hand")
     assert (code, found["run"]) == (1, "outputs/hand")
     assert set(failing(found)) == {CLEAN, REPRODUCED, ARCHIVED, REPORTED}
     assert failing(found)[REPRODUCED] == "python -m my_project verify outputs/hand"
     shown(folder, copy)
-    assert failing(check(copy)[1]) == {}
+    assert failing(check(copy, "outputs/hand")[1]) == {}
     (folder / "metrics.csv").unlink()
     mend = "python train.py tracking=none model=mlp training.epochs=2 seed=7"
-    assert failing(check(copy)[1]) == {TRACKED: mend}
-    assert failing(check(copy, "models")[1]) == {}
+    assert failing(check(copy, "outputs/hand")[1]) == {TRACKED: mend}
+    assert failing(check(copy)[1]) == {}
+    edit_json(unlinked(copy / "models" / "run.json"), lambda record: record["command"].update(config="config"))
+    said = run("python -m my_project check", copy, check=False, PYTHONPATH="src").stdout
+    assert said.startswith("run: no finished run of the pipeline yet: make run\n")
 
 
 def test_the_printed_checklist_and_what_cannot_be_examined(copy: Path) -> None:
@@ -236,4 +244,6 @@ def test_the_printed_checklist_and_what_cannot_be_examined(copy: Path) -> None:
         assert result.returncode == 2
         assert result.stderr.startswith("could not be examined: ")
         assert reason in result.stderr
-    assert check(copy)[1]["run"] == "models"  # which is the newest that is finished
+    assert check(copy)[1]["run"] == "models"
+    edit_json(unlinked(copy / "models" / "run.json"), lambda record: record.update(status="running"))
+    assert check(copy)[1]["run"] is None

@@ -77,16 +77,48 @@ def test_params_diff_and_metrics_show(pipeline: Path) -> None:
 
 
 def test_an_experiment_leaves_configs_alone(pipeline: Path) -> None:
+    [own] = json.loads((pipeline / "models" / "tracking.json").read_text()).values()
     output = run("dvc exp run -S training.lr=0.01 --name faster", pipeline).stdout
     assert stages_run(output) - {"configure"} == TRAINED
     assert "lr: 0.003" in (pipeline / "configs" / "training" / "default.yaml").read_text()
     changed = json.loads(run("dvc exp diff --json", pipeline).stdout)["params"]["params.yaml"]
     assert changed["training.lr"] == {"old": 0.003, "new": 0.01, "diff": pytest.approx(0.007)}
     run("git checkout --quiet . && dvc checkout --quiet", pipeline)
+    notes = json.loads((pipeline / "models" / "tracking.json").read_text())
+    assert len(notes) == 2  # the experiment has left its own
+    assert metrics(pipeline / "models" / "test") != metrics(pipeline / "reports")  # and its results
+    said = run("python -m my_project sync models", pipeline, PYTHONPATH="src").stdout
+    assert said == f"mlflow has models now, as {own['mlflow']}\n"
+    assert json.loads((pipeline / "models" / "tracking.json").read_text()) == notes
+    code = "from pathlib import Path; from my_project.tracking.finished import Finished; "
+    code += "print(*Finished.read(Path('models')).results())"
+    results = run(f'python -c "{code}"', pipeline, PYTHONPATH="src").stdout.split()
+    assert len(results) == 6
+    assert all(name.startswith("reports/") for name in results)
     refused = run("dvc exp run -S training.lr=-1", pipeline, check=False)
     assert refused.returncode != 0
     assert "training.lr=-1" in refused.stdout + refused.stderr
     run("git checkout --quiet . && dvc checkout --quiet", pipeline)
+
+
+def test_an_experiment_is_kept_as_the_readme_says(pipeline: Path) -> None:
+    """After `faster` of the test above: applied and committed, it outlives an edit of configs/."""
+    start = run("git rev-parse HEAD", pipeline).stdout.strip()
+    run("dvc exp apply faster && git add . && git commit --quiet --message Apply", pipeline)
+    model = digest(pipeline / "models" / "model.safetensors")
+    assert stages_run(run("dvc repro", pipeline).stdout) == set()
+    for command in ("echo '# more' >> configs/training/default.yaml && dvc repro", "dvc exp run -S training.epochs=1"):
+        refused = run(command, pipeline, check=False)
+        assert refused.returncode != 0
+        assert "holds training.lr=0.01, which configs/ do not compose" in refused.stdout + refused.stderr
+        run("git checkout --quiet params.yaml dvc.lock", pipeline)
+    run("python -m my_project keep quick", pipeline, PYTHONPATH="src")
+    assert stages_run(run("dvc repro", pipeline).stdout) == {"configure"}
+    run("git add . && git commit --quiet --message Keep && echo '# more' >> configs/model/mlp.yaml", pipeline)
+    assert stages_run(run("dvc repro", pipeline).stdout) == {"configure"}
+    assert "lr: 0.01" in (pipeline / "params.yaml").read_text()
+    assert digest(pipeline / "models" / "model.safetensors") == model
+    run(f"git reset --quiet --hard {start} && dvc checkout --quiet", pipeline)
 
 
 def test_a_queued_experiment_runs_its_own_copy_of_the_code(pipeline: Path) -> None:

@@ -2,7 +2,9 @@
 
 import json
 import re
+import shlex
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -70,6 +72,14 @@ def test_the_registry_knows_versions_and_stages(project: Path, tmp_path: Path) -
     about = run("git tag --list --format='%(contents)' model@v1.0.0", project).stdout
     accuracy = record(project / "models")["metrics"]["accuracy"]
     assert about.startswith("Model 1.0.0: loss ")
+    newer = Path(shutil.copytree(project / "models", project / "outputs" / "newer"))
+    ended = {
+        "command": {**record(newer)["command"], "config": "config"},
+        "sessions": [{"ended": "9999-12-31T00:00:00"}],
+    }
+    (newer / "run.json").unlink()
+    (newer / "run.json").write_text(json.dumps({**record(project / "models"), **ended}))
+    run("make check", project, PYTHONPATH="src")  # what a release asked for still passes, whatever ran since
     assert f"accuracy {accuracy:.6g}" in about
     run("gto assign model --version v1.0.0 --stage production", project)
     assert run("gto assign model --version v1.0.0 --stage prodution", project, check=False).returncode
@@ -107,18 +117,62 @@ def test_the_registry_knows_versions_and_stages(project: Path, tmp_path: Path) -
         (f"git rm --quiet --cached models/metrics.csv && echo /models/metrics.csv >> .gitignore && {COMMIT}",
          "1.1.0", "models/metrics.csv belongs to the version and is not in git"),
         (f"dvc remote modify local url /dev/null/nowhere && {COMMIT}", "1.1.0", "dvc push says"),
-        ("touch '.git/refs/tags/model@v1.1.0.lock'", "1.1.0", "GTO refuses the version model@v1.1.0"),
+        ("touch '.git/refs/tags/model@v1.1.0.lock'", "1.1.0", "if none runs: rm .git/refs/tags/model@v1.1.0.lock"),
+        ("git reset --quiet --hard HEAD~1", "1.1.0", "this commit is version 1.0.0 already"),
+        ("git tag --delete model@v1.0.0", "1.0.0", "git tag --delete v1.0.0"),  # half a release, of another commit
+        ("git tag --delete v1.0.0", "1.0.0", "git tag --delete model@v1.0.0"),
         ("rm -rf .git", "1.1.0", "there is no commit"),
     ],
 )  # fmt: skip
 def test_what_is_refused_leaves_no_version(project: Path, plant: str, version: str, reason: str) -> None:
-    run(plant, project)
+    run(f"git commit --quiet --allow-empty --message More && {plant}", project)
     before = tags(project) if (project / ".git").exists() else set()
     code, said = release(project, version)
     assert code != 0
     assert "not released: " in said
     assert reason in said
     assert not (project / ".git").exists() or tags(project) == before
+
+
+# A hook of git, which runs when the locks of both tags are there and no tag is.
+KILL = """#!/bin/sh
+[ "$1" != prepared ] || { killed=%s; kill -9 "$killed"; sleep 1; }
+"""
+
+
+@pytest.mark.parametrize("killed", ["$(ps -o ppid= -p $PPID | tr -d ' ')", "$PPID"], ids=["release", "git"])
+def test_a_kill_while_the_tags_are_written_leaves_both_or_none(project: Path, killed: str) -> None:
+    hook = project / ".git" / "hooks" / "reference-transaction"
+    run("git commit --quiet --allow-empty --message More", project)
+    before, both = tags(project), {"v1.1.0", "model@v1.1.0"}
+    hook.write_text(KILL % killed)
+    hook.chmod(0o755)
+    assert release(project, "1.1.0")[0] != 0
+    time.sleep(2)  # git may outlive the release that has started it
+    hook.unlink()
+    assert tags(project) - before in (set(), both)
+    code, said = release(project, "1.1.0")
+    if killed == "$PPID":  # a git that is killed leaves the locks
+        way_out = said.partition("if none runs: ")[2].splitlines()[0]
+        assert shlex.split(way_out)[1:] == [".git/refs/tags/v1.1.0.lock", ".git/refs/tags/model@v1.1.0.lock"]
+        run(way_out, project)
+        code, said = release(project, "1.1.0")
+    assert code == 0 or "v1.1.0 exists, and a version is never given twice" in said
+    assert tags(project) - before == both
+
+
+@pytest.mark.parametrize("lost", ["v1.0.0", "model@v1.0.0"])
+def test_the_same_release_adds_the_tag_that_an_interrupted_one_left_out(project: Path, lost: str) -> None:
+    about = run("git cat-file tag model@v1.0.0", project).stdout.partition("tagger")[0]
+    run(f"git tag --delete {lost}", project)
+    code, said = release(project, "1.0.0")
+    assert code == 0, said
+    assert f"a release was interrupted before it had written {lost}: it is complete now" in said
+    assert tags(project) == {"v1.0.0", "model@v1.0.0"}
+    assert run("git cat-file tag model@v1.0.0", project).stdout.startswith(about)
+    assert "v1.0.0" in run("gto show model", project).stdout
+    code, said = release(project, "1.0.0")
+    assert (code != 0, "v1.0.0 exists" in said) == (True, True)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import digest, run
+from conftest import TEMPLATE, digest, run
 from runs import SHORT, interrupted, outcome, record, train
 
 pytestmark = pytest.mark.slow
@@ -301,7 +301,54 @@ def test_cause_seed_and_hyperparameter(shared_project: Path, reference: Path) ->
     said = diff(shared_project, reference, train(shared_project, f"{SHORT} training.weight_decay=0.02", "decay"))
     assert "1. configuration: training.weight_decay was 0.01, is 0.02" in said
     assert "weights first at step 1 (epoch 0)" in said
-    assert re.search(r"\d+ of \d+ tensors differ after step 1, first network\.\d\.\w+: for example -?\d", said)
+    assert re.search(
+        r"\d+ of the \d+ tensors with the same name differ after step 1, first network\.\d\.\w+: for ", said
+    )
+
+
+COMPARED = """
+from pathlib import Path
+import torch
+from safetensors.torch import save_file
+from my_project.reproducibility.tensors import at_step, final_weights
+from my_project.reproducibility.trail import Steps
+
+def weights(**shapes):
+    return {name: torch.full(shape, float(value)) for name, (shape, value) in shapes.items()}
+
+networks = {
+    "one": weights(a=([2], 1), b=([2], 1), c=([3], 1), x=([1], 1)),
+    "same": weights(a=([2], 1), b=([2], 1), c=([3], 1), x=([1], 1)),
+    "values": weights(a=([2], 1), b=([2], 2), c=([3], 1), x=([1], 1)),
+    "other": weights(a=([2], 2), b=([2], 1), c=([4], 1), y=([1], 1), z=([1], 1)),
+    "foreign": weights(y=([1], 1)),
+}
+for name, network in networks.items():
+    Path(name).mkdir()
+    save_file(network, f"{name}/model.safetensors")
+
+def trail(network):
+    return Steps(weights={3: {name: (str(tensor.tolist()), tensor.tolist()) for name, tensor in network.items()}})
+
+for name in ("same", "values", "other", "foreign"):
+    print(name, final_weights(Path("one"), Path(name)), at_step(trail(networks["one"]), trail(networks[name]), 3))
+"""
+
+
+def test_of_different_networks_only_what_can_be_compared_is_counted(environment: Path, tmp_path: Path) -> None:
+    shutil.copytree(TEMPLATE / "src" / "{{cookiecutter.package_name}}", tmp_path / "src" / "my_project")
+    (tmp_path / ".venv").symlink_to(environment)
+    (tmp_path / "compare.py").write_text(COMPARED)
+    said = dict(line.split(" ", 1) for line in run("python compare.py", tmp_path, PYTHONPATH="src").stdout.splitlines())
+    assert said["same"] == "[] []"
+    assert "final weights: 1 of the 4 tensors with the same name and shape differ, most b, by up to " in said["values"]
+    assert "1 of the 4 tensors with the same name differ after step 3, first b: for example 1 and 2" in said["values"]
+    assert "only in" not in said["values"]
+    assert "final weights: 1 of the 2 tensors with the same name and shape differ, most a" in said["other"]
+    assert "1 has the same name and another shape or type" in said["other"]
+    assert said["other"].count("1 is only in the first run; 2 are only in the second run") == 2
+    assert "2 of the 3 tensors with the same name differ after step 3, first a" in said["other"]
+    assert said["foreign"].count("4 are only in the first run; 1 is only in the second run") == 2
 
 
 def test_cause_line_of_code(project: Path) -> None:
@@ -326,7 +373,7 @@ def test_cause_randomness_without_a_key(project: Path) -> None:
     runs = [train(project, SHORT, f"unseeded{number}") for number in (1, 2)]
     said = diff(project, *runs)
     assert "weights at the start first" in said
-    assert re.search(r"1 of \d+ tensors differ, first network\.10\.weight", said)
+    assert re.search(r"1 of the \d+ tensors with the same name differ, first network\.10\.weight", said)
     assert "no recorded input differs" in said
     code, said = verify(project, "outputs/unseeded1")
     assert code == 1

@@ -1,39 +1,47 @@
 """Write params.yaml from configs/, so that DVC sees every edit: the first stage of `dvc repro`.
 
-The stage passes the name of the data as DVC read it from params.yaml: `python configure.py digits`.
+The stage passes the name of the data as DVC read it from params.yaml: `python configure.py digits`. Called by hand,
+`python configure.py` also replaces what an experiment left there, and says so.
 """
 
 import os
 import sys
 from pathlib import Path
 
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
-
 sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
-from package_name import secrets
+from package_name import params, secrets
 from package_name.check import check
 from package_name.cli import one_sentence
 from package_name.errors import ConfigError
 from package_name.files import write_text
-
-PARAMS = Path("params.yaml")
+from package_name.params import PARAMS
 
 
 def main(read_by_dvc: list[str]) -> None:
-    """Compose the configuration, check it and write it. `dvc exp run` has written it already, with its overrides."""
+    """Compose the configuration, check it and write it, unless that would discard an experiment."""
     secrets.load()
-    with initialize_config_dir(str(Path(__file__).parent.resolve() / "configs"), version_base="1.3"):
-        cfg = compose("snapshot")
+    project = Path(__file__).parent.resolve()
+    cfg = params.composed(project)
     if found := secrets.values_from_environment(cfg):
         raise ConfigError(
             f"{next(iter(found.values()))} in configs/ would be written into {PARAMS}, which is committed: in the "
             f"pipeline only configs/tracking may read the environment (is it there already: git checkout {PARAMS})"
         )
     check(cfg)
-    if "DVC_EXP_NAME" in os.environ:
-        return
-    write_text(PARAMS, OmegaConf.to_yaml(cfg, resolve=True))
+    baseline = os.environ.get("DVC_EXP_BASELINE_REV")  # of `dvc exp run`, which has written params.yaml itself
+    lost = params.unkept(project, cfg, baseline)
+    if lost and read_by_dvc:
+        before = f"git checkout {PARAMS}, then " if baseline else ""
+        raise ConfigError(
+            f"{PARAMS}{' in the commit' if baseline else ''} holds {lost}, which configs/ do not compose, as an "
+            f"experiment leaves it: {before}python -m {params.__name__.partition('.')[0]} keep writes that into "
+            "configs/, or python configure.py discards it"
+        )
+    if baseline and params.unkept(project, cfg):
+        return  # the settings of this experiment
+    if lost:
+        print(f"{PARAMS} held {lost}, and holds what configs/ compose now")
+    write_text(project / PARAMS, params.text(cfg))
     if read_by_dvc and read_by_dvc != [cfg.data.name]:  # the folders of the stages have that name in them
         raise ConfigError(
             f"data={cfg.data.name} is written into {PARAMS}, and DVC had read data={read_by_dvc[0]}: run it again"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from . import secrets, trust
 from .cli import explain
-from .commands import check, drift, proof, release, report, serve, track, tune
+from .commands import check, drift, keep, proof, release, report, serve, track, tune
 from .errors import RecordError
 
 _FAILED = 2  # what was asked could not be answered
@@ -17,7 +17,7 @@ _FAILED = 2  # what was asked could not be answered
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description="Commands about runs.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (proof, drift, check, report, release, tune, track, serve):
+    for module in (proof, drift, check, report, release, tune, keep, track, serve):
         module.add(commands)
     for command in commands.choices.values():
         command.add_argument(trust.FLAG, action="store_true", help="believe what the folder of the run asks for")

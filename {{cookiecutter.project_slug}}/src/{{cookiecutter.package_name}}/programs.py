@@ -21,6 +21,18 @@ def git(folder: Path, *arguments: str) -> str | None:
     return os.fsdecode(result.stdout).strip("\n") if result.returncode == 0 else None
 
 
+def tell_git(folder: Path, text: str, *arguments: str) -> str:
+    """Return what git prints in a folder when it reads a text.
+
+    Raises:
+        ProgramError: git fails; the error holds what it says.
+    """
+    result = subprocess.run(["git", *arguments], cwd=folder, input=text.encode(), capture_output=True)
+    if result.returncode:
+        raise ProgramError(" ".join(os.fsdecode(result.stderr).split()) or f"git {arguments[0]} fails")
+    return os.fsdecode(result.stdout).strip("\n")
+
+
 def dvc(folder: Path, *arguments: str) -> str:
     """Return what DVC prints in a folder.
 

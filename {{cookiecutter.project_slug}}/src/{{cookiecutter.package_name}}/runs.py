@@ -21,6 +21,8 @@ VERIFICATION = "verification.json"  # what the last verification said
 REPORTS = ("report.html", "report.md")
 PIPELINE = "pipeline"  # the configuration whose run folder stands in params.yaml
 _OF_A_SWEEP = "multirun.yaml"  # which Hydra writes
+MODELS = Path("models")  # the run folder of the pipeline
+REPORTS_OF_PIPELINE = Path("reports")  # where dvc.yaml tests its model
 _ONE_RUN = "hydra.mode=RUN"  # one run of a sweep, not the sweep
 _SWEEP = "start it as one process, outside of a job; with -m hydra/launcher=slurm, each of its runs becomes one"
 
@@ -163,6 +165,22 @@ def discard_unbegun(folder: Path) -> None:
             (folder.parent / _OF_A_SWEEP).unlink()
         with suppress(OSError):  # it holds other runs
             folder.parent.rmdir()
+
+
+def results_of(folder: Path, metrics: dict[str, Any]) -> Path | None:
+    """Return the folder with the results of a run's test: `test/` in it, or the pipeline's `reports/`.
+
+    Args:
+        folder: of the run.
+        metrics: that its record names, and the results must have, because another training can have left them.
+    """
+    for place in (folder / "test", REPORTS_OF_PIPELINE):
+        try:
+            if json.loads((place / "metrics.json").read_text(encoding="utf-8")) == metrics:
+                return place
+        except (OSError, ValueError):
+            continue
+    return None
 
 
 def _status(folder: Path) -> str:

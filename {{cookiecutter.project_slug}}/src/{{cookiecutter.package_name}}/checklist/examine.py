@@ -1,11 +1,9 @@
 """The whole checklist of a project and one of its runs."""
 
 from pathlib import Path
-from typing import Any
 
-from ..errors import RecordError
 from ..reproducibility import record
-from ..runs import RECORD
+from ..runs import MODELS, PIPELINE, RECORD
 from ..secrets import mask
 from . import after, before, during, sharing
 from .facts import Facts, UnreadableError
@@ -29,20 +27,19 @@ def examine(project: Path, run: Path | None) -> list[Item]:
     return [_item(check, _found(check, facts)) for check in _CHECKS]
 
 
-def newest_finished(project: Path) -> Path | None:
-    """Return the folder of the finished run that ended last, relative to the project; None: there is none."""
-    ended = {}
-    for path in [project / "models" / RECORD, *project.glob(f"outputs/**/{RECORD}")]:
-        if (found := _finished(path.parent)) is not None:
-            ended[path.parent.relative_to(project)] = found["sessions"][-1]["ended"]
-    return max(ended, key=lambda folder: ended[folder], default=None)
+def pipeline_run(project: Path) -> Path | None:
+    """Return the folder of the pipeline's finished run, relative to the project; None: there is none.
 
+    It is the run that a release is about. Trials, folds, debug runs and all others in outputs/ are only examined where
+    they are named, however new they are.
 
-def _finished(folder: Path) -> dict[str, Any] | None:
-    try:
-        return record.read_finished(folder)
-    except RecordError:
+    Raises:
+        RecordError: its record is damaged.
+    """
+    if not (project / MODELS / RECORD).exists():
         return None
+    found = record.read(project / MODELS)
+    return MODELS if found["status"] == "finished" and found["command"]["config"] == PIPELINE else None
 
 
 def _found(check: Check, facts: Facts) -> Finding:

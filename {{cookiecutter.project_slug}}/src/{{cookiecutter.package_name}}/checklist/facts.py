@@ -7,9 +7,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
+from .. import params
 from ..check import check
 from ..cli import explain
 from ..config import Config
@@ -69,10 +69,10 @@ class Facts:
             raise UnreadableError("pyproject.toml", f"is not valid TOML: {error}") from error
 
     @cached_property
-    def settings(self) -> str:
-        """The composed configuration of the pipeline as YAML: what params.yaml should hold."""
+    def settings(self) -> dict[str, Any]:
+        """The composed configuration of the pipeline: what params.yaml should hold."""
         self.config  # noqa: B018 (refuses what is not valid)
-        return OmegaConf.to_yaml(self._composed, resolve=True)
+        return params.plain(self._composed)
 
     @cached_property
     def config(self) -> Config:
@@ -85,8 +85,7 @@ class Facts:
 
     @cached_property
     def _composed(self) -> Any:
-        with initialize_config_dir(str((self.project / "configs").resolve()), version_base="1.3"):
-            return compose("snapshot")
+        return params.composed(self.project)
 
     @cached_property
     def outputs(self) -> dict[str, str]:

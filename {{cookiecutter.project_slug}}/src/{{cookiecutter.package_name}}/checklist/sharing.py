@@ -4,6 +4,7 @@ import platform
 import re
 from importlib.metadata import PackageNotFoundError, version
 
+from .. import params
 from ..programs import git
 from ..reproducibility.lock import disagreements, pins, python_version, requirements
 from .facts import Facts, section
@@ -162,8 +163,12 @@ def _configuration(facts: Facts) -> Finding:
     settings = facts.settings
     if loose := facts.unknown_to_git("configs"):
         return failed(f"git does not follow {', '.join(loose)}", add(loose))
-    if facts.text("params.yaml") != settings:
-        return failed("params.yaml is not what configs/ compose", "python configure.py")
+    content = facts.text(params.PARAMS)
+    if other := params.told(params.values(content), settings):
+        if params.of_configs(content) or facts.record is None:  # configs/ were edited after it
+            return failed(f"params.yaml holds {other}, which configs/ do not compose any more", "python configure.py")
+        evidence = f"params.yaml holds {other}, as an experiment leaves it; python configure.py would discard that"
+        return failed(evidence, f"python -m {str(__package__).partition('.')[0]} keep")
     count = len(list((facts.project / "configs").rglob("*.yaml")))
     return passed(f"{count} files in configs/, which compose to a valid configuration and to params.yaml")
 

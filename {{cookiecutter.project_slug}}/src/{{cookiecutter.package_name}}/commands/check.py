@@ -20,16 +20,16 @@ def add(commands: Any) -> None:
         help="go through the checklist of a reproducible project",
         description="Exit code 0: no required item fails; 1: one does; 2: could not be examined.",
     )
-    check.add_argument("run", type=Path, nargs="?", help="folder of a finished run (default: the newest)")
+    check.add_argument("run", type=Path, nargs="?", help="folder of a finished run (default: the pipeline's, models)")
     check.add_argument("--section", choices=_SECTIONS, action="append", help="only this section; may be given again")
     check.add_argument("--json", action="store_true", help="print the items as JSON")
     check.set_defaults(command=_check, failure="could not be examined")
 
 
 def _check(arguments: argparse.Namespace) -> int:
-    from ..checklist import examine, newest_finished
+    from ..checklist import examine, pipeline_run
 
-    run = arguments.run or newest_finished(Path())
+    run = arguments.run or pipeline_run(Path())
     chosen = arguments.section or _SECTIONS
     items = [item for item in examine(Path(), run) if item.section in chosen]
     broken = [item for item in items if item.status == "fail" and item.required]
@@ -50,7 +50,7 @@ def _score(items: "list[Item]") -> dict[str, int]:
 
 
 def _lines(items: "list[Item]", run: Path | None, broken: int) -> list[str]:
-    lines = [f"run: {run or 'none yet'}"]
+    lines = [f"run: {run or 'no finished run of the pipeline yet: make run'}"]
     for section in dict.fromkeys(item.section for item in items):
         lines += ["", section]
         for item in (item for item in items if item.section == section):

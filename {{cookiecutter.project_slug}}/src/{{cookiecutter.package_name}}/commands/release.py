@@ -17,12 +17,13 @@ def add(commands: Any) -> None:
 
 
 def _release(arguments: argparse.Namespace) -> int:
-    from ..release.publish import RUN, release
+    from ..release.publish import release
     from ..release.suggestion import suggest
     from ..release.version import parse
+    from ..runs import MODELS
 
     if arguments.version:
         print("\n".join(release(Path(), parse(arguments.version))))
     else:
-        print(f"nothing is released; the next version should be {suggest(Path(), RUN)}")
+        print(f"nothing is released; the next version should be {suggest(Path(), MODELS)}")
     return 0

@@ -1,17 +1,17 @@
 """A release: the model of the pipeline gets a version, with the code, data, record and metrics that belong to it."""
 
 from pathlib import Path
-from typing import Any
 
 from ..checklist import examine
 from ..checklist.item import FAIL
 from ..errors import RecordError
 from ..programs import dvc, git
 from ..reproducibility.integrity import finished
+from ..runs import MODELS
+from . import tags
 from .suggestion import suggest
 from .version import ReleaseError, Version, model_name, model_tag
 
-RUN = Path("models")  # of the pipeline, whose outputs DVC keeps
 # What git keeps of a version; DVC keeps the outputs that dvc.lock names: model, record, trail, data.
 _COMMITTED = ("dvc.lock", "params.yaml", "models/metrics.csv", "reports/metrics.json")
 
@@ -19,30 +19,32 @@ _COMMITTED = ("dvc.lock", "params.yaml", "models/metrics.csv", "reports/metrics.
 def release(project: Path, version: Version) -> list[str]:
     """Release the model of the pipeline under a version, and return the lines that say what was done.
 
-    What belongs to it is pushed to DVC's remote first. The tags come last, so what fails leaves no version behind.
+    What belongs to it is pushed to DVC's remote first. The tags come last and together, so what fails leaves no version
+    behind. Where an interrupted release of this commit has left one of them, the other is added.
 
     Raises:
         ReleaseError: the version exists, something is not committed or not up to date, or a required item of the
             checklist fails.
         ProgramError: DVC cannot store it.
     """
-    tags = [f"v{version}", model_tag(project, version)]
+    both = [f"v{version}", model_tag(project, version)]
     _refuse_changes(project)
-    _refuse_existing(project, tags)
+    wanted = tags.missing(project, both, lambda: _message(project, version))
     if dvc(project, "status", "--json").strip() not in ("", "{}"):
         raise ReleaseError("the pipeline is not up to date with what it is made from: dvc repro, commit, verify")
     _refuse_failing(project)
     try:
-        advice = f"the comparison suggests {suggest(project, RUN, below=version)}"
+        advice = f"the comparison suggests {suggest(project, MODELS, below=version)}"
     except (ReleaseError, RecordError) as error:
         advice = f"no comparison: {error}"
     dvc(project, "push")
-    found = finished(project / RUN)  # whose files the checklist has compared
-    message = _message(version, found)
-    _tag(project, tags, version, message)
-    lines = [message, f"tags: {', '.join(tags)}", advice]
+    message = _message(project, version)
+    tags.write(project, wanted, message)
+    lines = [message, f"tags: {', '.join(both)}", advice]
+    if wanted != both:
+        lines.append(f"a release was interrupted before it had written {wanted[0]}: it is complete now")
     if (git(project, "remote") or "").split():
-        lines.append(f"share it: git push {(git(project, 'remote') or '').split()[0]} HEAD {' '.join(tags)}")
+        lines.append(f"share it: git push {(git(project, 'remote') or '').split()[0]} HEAD {' '.join(both)}")
     return [*lines, f"stage it: gto assign {model_name(project)} --version v{version} --stage production"]
 
 
@@ -60,42 +62,17 @@ def _refuse_changes(project: Path) -> None:
             )
 
 
-def _refuse_existing(project: Path, tags: list[str]) -> None:
-    here = set((git(project, "tag", "--list") or "").splitlines())
-    for remote in (git(project, "remote") or "").split():  # which is asked where it can be reached
-        listed = (git(project, "ls-remote", "--tags", remote) or "").splitlines()
-        here |= {line.partition("refs/tags/")[2] for line in listed}
-    if existing := [tag for tag in tags if tag in here]:
-        raise ReleaseError(f"{existing[0]} exists, and a version is never given twice: choose the next one")
-
-
 def _refuse_failing(project: Path) -> None:
-    items = examine(project, RUN)
+    items = examine(project, MODELS)
     if failing := [item.name for item in items if item.required and item.status == FAIL]:
         package = str(__package__).partition(".")[0]
         raise ReleaseError(
             f"required items of the checklist fail ({'; '.join(failing)}): "
-            f"python -m {package} check {RUN} says what mends each"
+            f"python -m {package} check {MODELS} says what mends each"
         )
 
 
-def _message(version: Version, found: dict[str, Any]) -> str:
+def _message(project: Path, version: Version) -> str:
+    found = finished(project / MODELS)  # whose files the checklist has compared
     metrics = ", ".join(f"{name} {value:.6g}" for name, value in found["metrics"].items() if isinstance(value, float))
     return f"Model {version}: {metrics}, weights {found['weights_sha256'][:12]}"
-
-
-def _tag(project: Path, tags: list[str], version: Version, message: str) -> None:
-    """Write the tag of the code by git, that of the model by GTO: both or none."""
-    from gto.api import register
-
-    code, model = tags
-    if git(project, "tag", "--annotate", "--message", message, code) is None:
-        raise ReleaseError(f"git cannot write the tag {code}: git config user.name and user.email, then again")
-    try:
-        root = git(project, "rev-parse", "--show-toplevel") or "."
-        register(root, model_name(project), "HEAD", version=f"v{version}", message=message)
-    except BaseException as error:  # whatever it was, Ctrl-C too
-        git(project, "tag", "--delete", code)
-        if not isinstance(error, Exception):
-            raise
-        raise ReleaseError(f"GTO refuses the version {model}: {error}") from error

@@ -58,8 +58,13 @@ def model_tag(project: Path, version: Version) -> str:
     return f"{model_name(project).replace(':', '=')}@v{version}"
 
 
-def released(project: Path) -> list[Version]:
-    """Return the versions of the model that are in git, in their order."""
+def released(project: Path, *options: str) -> list[Version]:
+    """Return the versions of the model that are in git, in their order.
+
+    Args:
+        project: folder of the project.
+        options: of `git tag --list`, such as `--points-at HEAD`.
+    """
     start = model_tag(project, Version(0, 0, 0)).removesuffix("0.0.0")
-    tags = (git(project, "tag", "--list", f"{start}*") or "").splitlines()
+    tags = (git(project, "tag", "--list", *options, f"{start}*") or "").splitlines()
     return sorted(parse(text) for tag in tags if _FORM.fullmatch(text := tag.removeprefix(start)))

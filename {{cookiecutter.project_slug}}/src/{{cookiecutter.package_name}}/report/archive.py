@@ -18,8 +18,8 @@ from rocrate.rocrate import ROCrate
 from ..errors import RecordError
 from ..files import file_digest, write_bytes
 from ..reproducibility.verify import finished
-from ..runs import REPORTS
-from .collect import Facts, collect, results_of
+from ..runs import REPORTS, results_of
+from .collect import Facts, collect
 from .render import report
 
 ARCHIVES = Path("archives")
@@ -102,7 +102,7 @@ def _add_files(crate: ROCrate, facts: Facts, reports: Path) -> dict[str, Any]:
     for name in REPORTS:
         (reports / name).write_text(report(facts, name), encoding="utf-8")
     places = [(facts.folder / name, name, *about) for name, about in _OF_THE_RUN.items()]
-    if tests := results_of(facts.folder, facts.record):
+    if tests := results_of(facts.folder, facts.record["metrics"]):
         places += [(tests / name, f"test/{name}", *about) for name, about in _OF_THE_TEST.items()]
     places += [(Path(name), Path(name).name, *about) for name, about in _OF_THE_PROJECT.items()]
     places += [

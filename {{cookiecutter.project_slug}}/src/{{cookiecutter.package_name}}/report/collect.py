@@ -1,7 +1,6 @@
 """The facts of a run that a reader wants, gathered from its folder."""
 
 import csv
-import json
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,9 @@ from omegaconf import OmegaConf
 from ..checklist import ARCHIVED, REPORTED, Item, examine
 from ..reproducibility.integrity import finished
 from ..reproducibility.verify import noted
-from ..runs import CONFIG, HISTORY, read_config
+from ..runs import CONFIG, HISTORY, read_config, results_of
 
 _MADE_HERE = (ARCHIVED, REPORTED)
-PIPELINE_RESULTS = Path("reports")  # where dvc.yaml tests the model of the pipeline
 
 
 @dataclass(frozen=True)
@@ -67,7 +65,7 @@ def collect(folder: Path, checked: bool = True) -> Facts:
         RecordError: there is no run, it is not finished, or its record is damaged.
     """
     found = finished(folder, needs=(CONFIG,), reads=(HISTORY,))
-    tests = results_of(folder, found)
+    tests = results_of(folder, found["metrics"])
     confusion = _rows(tests / "confusion_matrix.csv") if tests else []
     picture = tests / "confusion_matrix.png" if tests else None
     return Facts(
@@ -84,22 +82,6 @@ def collect(folder: Path, checked: bool = True) -> Facts:
         verification=noted(folder),
         checklist=[item for item in examine(Path(), folder) if item.name not in _MADE_HERE] if checked else [],
     )
-
-
-def results_of(folder: Path, found: dict[str, Any]) -> Path | None:
-    """Return the folder with the results of the run's test: `test/` in it, or the pipeline's `reports/`.
-
-    Args:
-        folder: of the run.
-        found: its record, whose metrics the results must have; None: there are no such results.
-    """
-    for place in (folder / "test", PIPELINE_RESULTS):
-        try:
-            if json.loads((place / "metrics.json").read_text(encoding="utf-8")) == found["metrics"]:
-                return place
-        except (OSError, ValueError):
-            continue
-    return None
 
 
 def _command(recorded: dict[str, Any]) -> str:

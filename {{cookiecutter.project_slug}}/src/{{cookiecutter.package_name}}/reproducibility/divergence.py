@@ -5,16 +5,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-
 from ..errors import DataError, RecordError
+from . import tensors
 from .changes import Change
 from .record import same_result, what_changed
 from .source import PATCH, changed_lines, check_out
 from .trail import TRAIL, Steps, read_trail
-from .ulps import difference, ulps
+from .ulps import difference
 
 _SHOWN_LINES = 6  # of changed code
 
@@ -90,7 +87,7 @@ def compare(before: dict[str, Any], after: dict[str, Any], folder: Path, other: 
         return result
     if result.what is None:
         result.what = "metrics" if before["weights_sha256"] == after["weights_sha256"] else "weights"
-    result.details += _final_weights(folder, other) + _metrics(before["metrics"] or {}, after["metrics"] or {})
+    result.details += tensors.final_weights(folder, other) + _metrics(before["metrics"] or {}, after["metrics"] or {})
     result.details += _code_lines(found, before, after, folder, other)
     suspects = _SUSPECTS.get(str(result.what), ())
     order = {kind: number for number, kind in enumerate(suspects)}
@@ -106,7 +103,7 @@ def _first_difference(folder: Path, other: Path, unfinished: bool) -> Divergence
             raise
         return Divergence(details=[str(error)])
     if first.weights.get(0) != second.weights.get(0):
-        return Divergence("weights at the start", 0, None, _tensors(first, second, 0))
+        return Divergence("weights at the start", 0, None, tensors.at_step(first, second, 0))
     common = set(first.loss) & set(second.loss)
     for step in sorted(common if unfinished else set(first.loss) | set(second.loss)):
         epoch = first.epoch.get(step, second.epoch.get(step))
@@ -119,7 +116,9 @@ def _first_difference(folder: Path, other: Path, unfinished: bool) -> Divergence
             details = [difference("loss", first.loss[step], second.loss[step]), *_last_equal(first, second, step)]
             return Divergence("loss", step, epoch, details)
         if step in first.weights and step in second.weights and first.weights[step] != second.weights[step]:
-            return Divergence("weights", step, epoch, ["order and loss were equal", *_tensors(first, second, step)])
+            return Divergence(
+                "weights", step, epoch, ["order and loss were equal", *tensors.at_step(first, second, step)]
+            )
     return Divergence(step=max(common, default=0))
 
 
@@ -132,46 +131,7 @@ def _last_equal(first: Steps, second: Steps, step: int) -> list[str]:
         return ["the order was equal, and so were the weights before the step: the forward pass differs"]
     later = [at for at in sorted(first.weights) if at >= step and first.weights[at] != second.weights.get(at)]
     known = f"the order was equal; the weights were equal after step {max(equal)}, and were not noted since"
-    return [known, *(_tensors(first, second, later[0]) if later else [])]
-
-
-def _tensors(first: Steps, second: Steps, step: int) -> list[str]:
-    """Return which tensors differ at a step, the first in the order of the network first."""
-    before, after = first.weights.get(step, {}), second.weights.get(step, {})
-    unequal = [name for name in before | after if before.get(name, ("",))[0] != after.get(name, ("",))[0]]
-    if not unequal:
-        return []
-    name = unequal[0]
-    count = (
-        f"{len(unequal)} of {len(before | after)} tensors differ{f' after step {step}' if step else ''}, first {name}"
-    )
-    if name not in before or name not in after:
-        return [f"{count}, which one of the runs does not have"]
-    values, others = (torch.tensor(weights[name][1]) for weights in (before, after))
-    if values.shape != others.shape or torch.equal(values, others):
-        return [count]
-    at = int((values != others).nonzero()[0])
-    return [f"{count}: {difference('for example', values[at].item(), others[at].item())}"]
-
-
-def _final_weights(folder: Path, other: Path) -> list[str]:
-    try:
-        first, second = (load_file(path / "model.safetensors") for path in (folder, other))
-    except (OSError, SafetensorError):
-        return []
-    sizes = {
-        name: ulps(first[name], second[name])
-        for name in first
-        if name in second and first[name].shape == second[name].shape and first[name].dtype == second[name].dtype
-    }
-    name = max(sizes, key=lambda key: sizes[key], default=None)
-    if name is None or sizes[name] == 0:
-        return []
-    largest = (first[name].double() - second[name].double()).abs().max().item()
-    return [
-        f"final weights: {sum(size > 0 for size in sizes.values())} of {len(first)} tensors differ, most {name}, "
-        f"by up to {sizes[name]} units in the last place (at most {largest:.3g})"
-    ]
+    return [known, *(tensors.at_step(first, second, later[0]) if later else [])]
 
 
 def _code_lines(

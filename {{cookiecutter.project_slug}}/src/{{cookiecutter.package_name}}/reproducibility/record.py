@@ -4,6 +4,7 @@ It is written when the training starts, and again, whole, when the run is finish
 record can come from anybody, so what reads one gets it from here, where it is checked against that description.
 """
 
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -64,6 +65,13 @@ def read_finished(folder: Path) -> dict[str, Any]:
     if missing or record["sessions"][-1]["ended"] is None:
         raise RecordError(f"{folder / RECORD} is of a finished run without {(missing or ['an end'])[0]}: it is damaged")
     return record
+
+
+def identity(record: dict[str, Any]) -> str:
+    """Return what tells a training from every other, also from one of the same inputs, and stays when it is resumed."""
+    began = [session["started"] for session in record["sessions"] if not session["from_batch"]]
+    parts = [*began[-1:], *(record[key] for key in ("command", "config", "git", "code"))]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def same_result(before: dict[str, Any], after: dict[str, Any]) -> bool:

@@ -28,7 +28,7 @@ from .trail import TRAIL
 
 log = logging.getLogger(__name__)
 
-_FILES = (TRAIL, "tracking.json", "metrics.csv", "model.safetensors")
+_FILES = (TRAIL, "metrics.csv", "model.safetensors")
 _FOLDERS = ("checkpoints", "test", "evaluation")
 _ABOUT = (VERIFICATION, *REPORTS)  # what other commands wrote about the earlier training
 

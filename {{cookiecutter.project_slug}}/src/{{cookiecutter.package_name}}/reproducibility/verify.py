@@ -38,6 +38,7 @@ def note(verdict: Verdict, folder: Path, clean: bool) -> None:
     Raises:
         OSError: the folder cannot be written to.
     """
+    found = record.read(folder)
     write_json(
         folder / VERIFICATION,
         {
@@ -46,19 +47,24 @@ def note(verdict: Verdict, folder: Path, clean: bool) -> None:
             "explanation": verdict.explanation,
             "clean": clean,
             "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-            "weights_sha256": record.read(folder)["weights_sha256"],
+            "weights_sha256": found["weights_sha256"],
+            "run": record.identity(found),
         },
     )
 
 
 def noted(folder: Path) -> dict[str, Any] | None:
-    """Return what the last verification of this very run said; None if there was none, or it was of other weights."""
+    """Return what the last verification of this very run said; None if there was none, or it was of another run."""
     try:
         found = json.loads((folder / VERIFICATION).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError):
         return None
-    whole = schema.problem(found, "verification") is None
-    return found if whole and found["weights_sha256"] == record.read(folder)["weights_sha256"] else None
+    if schema.problem(found, "verification"):
+        return None
+    run = record.read(folder)
+    if found["weights_sha256"] != run["weights_sha256"]:
+        return None
+    return found if found.get("run", record.identity(run)) == record.identity(run) else None  # earlier ones lack it
 
 
 def verify(folder: Path, clean: bool = False) -> Verdict:

@@ -14,10 +14,12 @@ from ..data.datamodule import DataModule
 from ..models.saved import load_weights
 from ..reproducibility.integrity import EVERYTHING, finished
 from ..reproducibility.trail import TRAIL, read_trail
+from ..runs import REPORTS_OF_PIPELINE, results_of
 from .steps import LOSS
 
 _FILES = ("config.yaml", "run.json", "changes.patch", "metrics.csv", TRAIL, "*.log", "*.jsonl", "model.safetensors")
 _FIGURES = ("confusion_matrix.png", "learning_curves.png")
+_TABLES = ("metrics.json", "per_class.csv", "confusion_matrix.csv", "predictions.csv")
 
 
 @dataclass(frozen=True)
@@ -90,13 +92,17 @@ class Finished:
         return [path for pattern in _FILES for path in sorted(self.folder.glob(pattern))]
 
     def results(self) -> list[Path]:
-        """Return the tables and figures of the test."""
-        return sorted(path for path in (self.folder / "test").glob("*.*") if not path.name.startswith("."))
+        """Return the tables and figures of this run's test; none where another training has left its own."""
+        tests = self._tests()
+        if tests is None:
+            return []
+        if tests == REPORTS_OF_PIPELINE:  # which holds more
+            return [path for name in (*_TABLES, *_FIGURES) if (path := tests / name).exists()]
+        return sorted(path for path in tests.glob("*.*") if not path.name.startswith("."))
 
     def figures(self) -> dict[str, Path]:
         """Return the figures by name."""
-        paths = [self.folder / "test" / name for name in _FIGURES]
-        return {path.stem: path for path in paths if path.exists()}
+        return {path.stem: path for path in self.results() if path.name in _FIGURES}
 
     def examples(self, count: int) -> np.ndarray:
         """Return the first test examples as stored, shape (count, *input_shape)."""
@@ -104,10 +110,16 @@ class Finished:
         return np.array(data.dataset.inputs.rows(data.splits["test"][:count]))
 
     def predictions(self, count: int) -> list[dict[str, str]]:
-        """Return actual and predicted class and probability of the first test examples."""
-        with (self.folder / "test" / "predictions.csv").open(encoding="utf-8", newline="") as stream:
+        """Return actual and predicted class and probability of the first test examples, where they are there."""
+        tests = self._tests()
+        if tests is None:
+            return []
+        with (tests / "predictions.csv").open(encoding="utf-8", newline="") as stream:
             return list(csv.DictReader(stream))[:count]
 
     def interface(self) -> dict[str, Any]:
         """Return the shape and type of an input, and the classes."""
         return load_weights(self.folder / "model.safetensors")[1]
+
+    def _tests(self) -> Path | None:
+        return results_of(self.folder, self.record["metrics"])

@@ -1,4 +1,8 @@
-"""`tracking.json` in a run folder: how each tracker calls the run, and which trackers have missed something of it."""
+"""`tracking.json` in a run folder: how each tracker calls the run, and which trackers have missed something of it.
+
+Git and DVC can bring another training back into `models/` without touching this file. So what it says stands under the
+identity of the training that it is about, and is left alone by every other.
+"""
 
 import json
 from pathlib import Path
@@ -6,6 +10,7 @@ from threading import Lock
 from typing import Any
 
 from ..files import write_json
+from ..reproducibility import record
 
 FILE = "tracking.json"
 _MISSED = "missed"
@@ -14,24 +19,24 @@ _lock = Lock()  # each tracker has a thread
 
 def read(folder: Path) -> dict[str, str]:
     """Return the trackers' names of the run, by tracker."""
-    return {name: run for name, run in _read(folder).items() if name != _MISSED}
+    return {name: run for name, run in _own(folder).items() if name != _MISSED}
 
 
 def missed(folder: Path) -> list[str]:
     """Return the trackers that have missed something."""
-    return _read(folder).get(_MISSED, [])
+    return _own(folder).get(_MISSED, [])
 
 
 def note(folder: Path, tracker: str, run: str) -> None:
     """Note how a tracker calls the run."""
     with _lock:
-        write_json(folder / FILE, {**_read(folder), tracker: run})
+        _write(folder, {**_own(folder), tracker: run})
 
 
 def note_missed(folder: Path, tracker: str) -> None:
     """Note that a tracker has missed something."""
     with _lock:
-        write_json(folder / FILE, {**_read(folder), _MISSED: sorted({*missed(folder), tracker})})
+        _write(folder, {**_own(folder), _MISSED: sorted({*missed(folder), tracker})})
 
 
 def note_sent(folder: Path, tracker: str) -> None:
@@ -39,11 +44,26 @@ def note_sent(folder: Path, tracker: str) -> None:
     if tracker not in missed(folder):
         return
     with _lock:
-        found = _read(folder)
+        found = _own(folder)
         left = [name for name in found.pop(_MISSED, []) if name != tracker]
-        write_json(folder / FILE, {**found, _MISSED: left} if left else found)
+        _write(folder, {**found, _MISSED: left} if left else found)
 
 
-def _read(folder: Path) -> dict[str, Any]:
+def _own(folder: Path) -> dict[str, Any]:
+    own: dict[str, Any] = _read(folder).get(_identity(folder), {})
+    return own
+
+
+def _write(folder: Path, own: dict[str, Any]) -> None:
+    write_json(folder / FILE, {**_read(folder), _identity(folder): own})
+
+
+def _read(folder: Path) -> dict[str, dict[str, Any]]:
+    """Return what is noted of each training; what stands there without one may be about any."""
     path = folder / FILE
-    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    return {key: value for key, value in found.items() if isinstance(value, dict)}
+
+
+def _identity(folder: Path) -> str:
+    return record.identity(record.read(folder))

@@ -1,10 +1,13 @@
 """What TensorBoard receives: metrics while the training goes on; at its end the test, the figures and the record."""
 
 from collections.abc import Mapping
+from pathlib import Path
 
 import matplotlib.image
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from ..reproducibility import record
+from ..runs import MODELS
 from .finished import Finished
 
 
@@ -12,6 +15,13 @@ class TensorBoard(TensorBoardLogger):
     """Lightning's logger for TensorBoard, and what it receives of a finished run."""
 
     _last = -1  # step that was logged
+
+    @property
+    def log_dir(self) -> str:
+        """The folder of the event files. In models/, where one training follows another, each has its own."""
+        folder = Path(str(self.save_dir))
+        own = record.identity(record.read(folder)) if folder == MODELS else ""
+        return str(Path(super().log_dir) / own)
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log metrics after a step."""

@@ -60,30 +60,29 @@ class WandB(WandbLogger):
             if step > there:
                 self.log_metrics(metrics, step)
         self.experiment.config.update({"record": run.tags()}, allow_val_change=True)
-        self.experiment.log(
-            {
-                **run.test_metrics(),
-                **{f"figures/{name}": wandb.Image(str(path)) for name, path in run.figures().items()},
-                "predictions": self._predictions(run),
-            }
-        )
+        figures = {f"figures/{name}": wandb.Image(str(path)) for name, path in run.figures().items()}
+        self.experiment.log({**run.test_metrics(), **figures, **self._predictions(run)})
         artifact = wandb.Artifact(f"model-{self.experiment.id}", type="model", metadata=run.tags())
         for path in run.files():
             artifact.add_file(str(path), policy="immutable")  # no second copy
         self.experiment.log_artifact(artifact)
 
-    def _predictions(self, run: Finished) -> Any:
+    def _predictions(self, run: Finished) -> dict[str, Any]:
         """Return the first test examples, as pictures where they are pictures, else as a table."""
         import wandb
 
-        examples, rows = run.examples(_EXAMPLES), run.predictions(_EXAMPLES)
+        rows = run.predictions(_EXAMPLES)
+        if not rows:
+            return {}
+        examples = run.examples(_EXAMPLES)
         if examples.ndim == 4:  # (n, channels, height, width)
-            return [
+            pictures = [
                 wandb.Image(example.transpose(1, 2, 0).squeeze(), caption="{actual} as {predicted}".format(**row))
                 for example, row in zip(examples, rows, strict=False)
             ]
+            return {"predictions": pictures}
         data: list[Any] = [[str(example.tolist()), *row.values()] for example, row in zip(examples, rows, strict=False)]
-        return wandb.Table(columns=["input", *rows[0]], data=data)
+        return {"predictions": wandb.Table(columns=["input", *rows[0]], data=data)}
 
     def finalize(self, status: str) -> None:
         """End the run. Without this, the next run of the process would go on with it."""

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from ..errors import ConfigError
 from ..files import write_text
@@ -46,11 +46,26 @@ def promote(name: str, overrides: list[str], about: str) -> Path:
             defaults.append({f"override /{key}": value})
         else:
             OmegaConf.update(values, key, value, force_add=True)
+    return write_experiment(name, defaults, values, about)
+
+
+def write_experiment(name: str, defaults: list[Any], values: DictConfig, about: str) -> Path:
+    """Write `configs/experiment/NAME.yaml`, and return its path.
+
+    Args:
+        name: of the experiment.
+        defaults: the experiment that it begins from, and the groups that it chooses.
+        values: the keys that it sets.
+        about: one line on where they come from.
+
+    Raises:
+        ConfigError: the file exists and says something else.
+    """
     parts = [f"# @package _global_\n# {about}\n# python train.py experiment={name}\n"]
     parts += [OmegaConf.to_yaml(OmegaConf.create(part)) for part in ({"defaults": defaults},) if defaults]
     parts += [OmegaConf.to_yaml(values)] if values else []
     path, content = _CONFIGS / "experiment" / f"{name}.yaml", "".join(parts)
     if path.exists() and path.read_text(encoding="utf-8") != content:
-        raise ConfigError(f"--promote {name}: {path} exists and says something else: choose another name")
+        raise ConfigError(f"{path} exists and says something else: choose another name than {name}")
     write_text(path, content)
     return path

@@ -1,0 +1,89 @@
+"""The two tags of a version, of the code and of the model: written together, and completed where one is missing.
+
+Both tags are made as objects first, which nobody sees, and then named in one transaction of git. A kill before it
+leaves no version. Where a kill inside it leaves one of the two, or somebody removed one, the same release adds it.
+"""
+
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+
+from ..programs import ProgramError, git, tell_git
+from .version import ReleaseError, released
+
+
+def missing(project: Path, tags: list[str], message: Callable[[], str]) -> list[str]:
+    """Return which tags of a version are still to be written: both, or the one that an interrupted release left out.
+
+    Args:
+        project: folder of the project.
+        tags: that of the code and that of the model.
+        message: returns what both tags are to say, by which one that is there already is recognized.
+
+    Raises:
+        ReleaseError: the version exists, here or in a remote repository that can be reached, this commit has another
+            version, or GTO could not read the tag of the model.
+    """
+    from gto.exceptions import GTOException
+    from gto.tag import parse_name
+
+    try:
+        parse_name(tags[1])
+    except GTOException as error:
+        raise ReleaseError(f"GTO refuses {tags[1]} ({error}): give the folder of the project another name") from error
+    here = set((git(project, "tag", "--list") or "").splitlines())
+    there: set[str] = set()
+    for remote in (git(project, "remote") or "").split():  # which is asked where it can be reached
+        listed = (git(project, "ls-remote", "--tags", remote) or "").splitlines()
+        there |= {line.partition("refs/tags/")[2] for line in listed}
+    found = [tag for tag in tags if tag in here]
+    if len(found) == 1:
+        [lost] = [tag for tag in tags if tag not in found]
+        if lost not in there and _is_of(project, found[0], message()):
+            return [lost]
+        raise ReleaseError(
+            f"{found[0]} exists without {lost}, as an interrupted release of another model leaves it: choose the next "
+            f"version, or, if it means nothing, remove it by git tag --delete {found[0]}"
+        )
+    if existing := [tag for tag in tags if tag in here | there]:
+        raise ReleaseError(f"{existing[0]} exists, and a version is never given twice: choose the next one")
+    if others := released(project, "--points-at", "HEAD"):
+        raise ReleaseError(
+            f"this commit is version {others[-1]} already: change something, commit it, and release that"
+        )
+    return tags
+
+
+def _is_of(project: Path, tag: str, message: str) -> bool:
+    """Whether a release of the commit that is checked out wrote a tag, with this message."""
+    commit = git(project, "rev-parse", "--verify", f"refs/tags/{tag}" + "^{commit}")
+    said = git(project, "for-each-ref", "--format=%(objecttype) %(contents)", f"refs/tags/{tag}") or ""
+    return commit == git(project, "rev-parse", "--verify", "HEAD") and said.strip() == f"tag {message}"
+
+
+def write(project: Path, tags: list[str], message: str) -> None:
+    """Write annotated tags of the commit that is checked out: all or none.
+
+    Raises:
+        ReleaseError: git cannot write them.
+    """
+    tagger = git(project, "var", "GIT_COMMITTER_IDENT")
+    if tagger is None:
+        raise ReleaseError("git does not know who writes the tags: git config user.name and user.email, then again")
+    commit = git(project, "rev-parse", "--verify", "HEAD")
+    lines = []
+    for tag in tags:
+        content = f"object {commit}\ntype commit\ntag {tag}\ntagger {tagger}\n\n{message}\n"
+        lines.append(f"create refs/tags/{tag} {_told(project, tags, content, 'mktag')}\n")
+    _told(project, tags, "".join(["start\n", *lines, "prepare\n", "commit\n"]), "update-ref", "--stdin")
+
+
+def _told(project: Path, tags: list[str], text: str, *command: str) -> str:
+    try:
+        return tell_git(project, text, *command)
+    except ProgramError as error:
+        place = git(project, "rev-parse", "--git-path", "refs/tags") or ""
+        said = str(error)
+        if locks := [path for tag in tags if (project / (path := f"{place}/{tag}.lock")).exists()]:
+            said = f"a git that was killed, or still runs, holds it; if none runs: rm {shlex.join(locks)}"
+        raise ReleaseError(f"git cannot write {' and '.join(tags)}: {said}") from error

@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from .config import CNN, MLP, Config, Data, Search, Trainer
 from .errors import ConfigError, unknown_key
 from .runs import read_config
-from .secrets import mask, values_from_environment
+from .secrets import mask, refuse_in_configuration, values_from_environment
 
 # Groups that name a class of this project, whose keys are known.
 _NETWORKS = {"CNN": CNN, "MLP": MLP}
@@ -42,12 +42,18 @@ _NOT_REPEATABLE = {
 }
 
 
-def check(cfg: DictConfig) -> Config:
+def check(cfg: DictConfig, recorded: bool = False) -> Config:
     """Return the composed configuration as typed objects.
 
+    Args:
+        cfg: the configuration.
+        recorded: whether it was read from the folder of a run. Else it will be recorded, so it must hold no secret.
+
     Raises:
-        ConfigError: a key is unknown or missing, or a value has the wrong type or is out of range.
+        ConfigError: a key is unknown or missing, or a value has the wrong type, is out of range or is a secret.
     """
+    if not recorded:
+        refuse_in_configuration(cfg)
     if "search" in cfg:
         raise ConfigError(f"this sweep is a search, not a training: python -m {__package__} tune sweep=<the same>")
     try:
@@ -62,6 +68,7 @@ def check(cfg: DictConfig) -> Config:
         if schema is not None:
             _check_group(cfg, group, schema)
     _check_together(config)
+    _check_model_file(cfg)
     if config.reproducibility.mode != "fast":
         _check_repeatable(config)
         _check_recorded(cfg)
@@ -76,7 +83,7 @@ def check_run(folder: str | None) -> Config:
     """
     saved = read_config(folder)
     saved.tracking = {}  # so no tracker's package is needed
-    return check(saved)
+    return check(saved, recorded=True)
 
 
 def check_search(cfg: DictConfig) -> Search:
@@ -94,10 +101,21 @@ def check_search(cfg: DictConfig) -> Search:
 def _check_recorded(cfg: DictConfig) -> None:
     """Refuse values from the environment, which are not recorded, where they would decide about the result."""
     for key, text in values_from_environment(cfg).items():
-        if key.partition(".")[0] not in ("tracking", "paths") and key not in ("data.source", "data.remote"):
+        in_place = "oc.env" not in text and "paths." in text  # ${paths.run}/... says where, not what
+        allowed = key.partition(".")[0] in ("tracking", "paths") or key in ("data.source", "data.remote") or in_place
+        if not allowed:
             raise ConfigError(
                 f"{key}={text} would decide about the result without being recorded: write the value itself, "
                 "or choose reproducibility=fast"
+            )
+
+
+def _check_model_file(cfg: DictConfig) -> None:
+    """Refuse what a model file, which holds the group `model` alone, could not say."""
+    for key, text in values_from_environment(cfg["model"]).items():
+        if "oc.env" not in text:
+            raise ConfigError(
+                f"model.{key}={text} reads the environment by way of another key: write $" + "{oc.env:NAME} there"
             )
 
 

@@ -18,10 +18,6 @@ log = logging.getLogger(__name__)
 
 PATCH = "changes.patch"
 _LARGEST = 5_000_000  # bytes of a file that git does not know; larger ones are data, which DVC keeps
-_PRIVATE = re.compile(
-    r"\.env.*|id_(rsa|dsa|ecdsa|ed25519).*|.*\.(pem|key|p12|pfx|keystore)|.*credential.*(?<!\.py)|\.netrc|\.pgpass",
-    re.IGNORECASE,
-)
 _COMMIT = re.compile(r"[0-9a-f]{40,64}")
 _EMPTY = hashlib.sha256(b"").hexdigest()
 # The user's own settings of git must not change what a patch looks like.
@@ -122,7 +118,7 @@ def _left_out(environment: dict[str, str]) -> dict[str, str]:
             reason = "part of another run"
         elif name in new and path.exists() and path.stat().st_size > _LARGEST:
             reason = "large"
-        elif name in new and _PRIVATE.fullmatch(path.name):
+        elif name in new and secrets.is_private(path):
             reason = "named like a secret"
         elif _holds_secret(name, environment):
             reason = "holding a secret"
@@ -137,11 +133,9 @@ def _printable(name: str) -> str:
 
 
 def _holds_secret(name: str, environment: dict[str, str]) -> bool:
-    """Whether a file, as it is or as it was, holds the value of a secret: a patch shows both."""
-    if not secrets.values():
-        return False
-    versions = [_git("show", f"{place}:./{name}", check=False, environment=environment) for place in ("HEAD", "")]
-    return any(secret.encode() in version for version in versions if version for secret in secrets.values())
+    """Whether a file holds a secret, as it is or as it was: a patch shows both."""
+    before, now = (_git("show", f"{place}:./{name}", check=False, environment=environment) for place in ("HEAD", ""))
+    return secrets.holds_secret(now or b"", before or b"")
 
 
 def check_out(git: dict[str, Any], patch: Path, folder: Path) -> Path:

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from ..logs import JsonLines
-from ..secrets import MaskFilter
+from ..secrets import MaskFilter, mask
 
 log = logging.getLogger(__name__)
 
@@ -45,18 +45,18 @@ class RequestLog:
             status = message.get("status", status)
             await send(message)
 
-        failed = False
+        failure = None
         try:
             await self.app(scope, receive, noted)
-        except Exception:  # answered already, by the handler of app.py
-            failed = True
+        except Exception as error:  # answered already, by the handler of app.py
+            failure = error
         request = {
             "method": scope["method"],
-            "path": scope["path"][:_LONGEST],
+            "path": mask(scope["path"])[:_LONGEST],
             "status": status,
             "milliseconds": round(1000 * (time.perf_counter() - started), 3),
             "client": (scope["client"] or ["unknown"])[0],
         }
         if "examples" in state:
             request["examples"] = state["examples"]
-        log.log(logging.ERROR if failed else logging.INFO, "request", exc_info=failed, extra={"request": request})
+        log.log(logging.ERROR if failure else logging.INFO, "request", exc_info=failure, extra={"request": request})

@@ -6,6 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
@@ -34,10 +35,8 @@ def _parts(value: str) -> Iterator[str]:
     if "://" in value:
         yield from _parts_of_address(value)
     if value.lstrip().startswith(("[", "{")):
-        try:
+        with suppress(yaml.YAMLError):
             yield from _leaves(yaml.safe_load(value))
-        except yaml.YAMLError:
-            pass
 
 
 def _parts_of_address(value: str) -> Iterator[str]:

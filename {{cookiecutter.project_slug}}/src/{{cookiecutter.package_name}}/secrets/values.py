@@ -101,7 +101,10 @@ def _any_of(texts: set[str]) -> re.Pattern[str]:
 
 
 def _is_place(value: str) -> bool:
-    return os.sep in value and os.path.exists(os.path.expanduser(value))
+    try:
+        return os.sep in value and Path(value).exists()
+    except (OSError, ValueError):  # too long for a path, say
+        return False
 
 
 def _is_number(value: str) -> bool:

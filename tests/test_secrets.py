@@ -192,9 +192,7 @@ def test_what_the_configuration_reads_from_the_environment(secrets: Any, environ
     assert OmegaConf.to_container(OmegaConf.create(written), resolve=True) == OmegaConf.to_container(cfg, resolve=True)
 
 
-def test_other_interpolations_are_resolved_and_no_word_is_masked_in_them(
-    secrets: Any, environment: Environment
-) -> None:
+def test_a_password_that_is_a_word_of_the_project_changes_nothing(secrets: Any, environment: Environment) -> None:
     environment(DB_PASSWORD="my_project", SONAR_PROJECT_KEY="my_project", GH_TOKEN="breast_cancer")
     cfg = OmegaConf.create(
         {"model": {"_target_": "my_project.models.cnn.CNN"}, "data": "breast_cancer", "a": "${data}"}
@@ -205,8 +203,17 @@ def test_other_interpolations_are_resolved_and_no_word_is_masked_in_them(
     assert secrets.mask(str(cfg.model)) == "{'_target_': '***.models.cnn.CNN'}"
 
 
-@pytest.mark.parametrize("argument", ["note=correct-horse-battery", "data.source='a\\'b-c0rrect'", f"data.source={SIGNED}",
-                                      "+x=postgres://me:my_project@host", "hub_token=breast_cancer", f"x=hf_{34 * 'a'}"])  # fmt: skip
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "note=correct-horse-battery",
+        "data.source='a\\'b-c0rrect'",
+        f"data.source={SIGNED}",
+        "+x=postgres://me:my_project@host",
+        "hub_token=breast_cancer",
+        f"x=hf_{34 * 'a'}",
+    ],
+)
 def test_a_secret_itself_is_refused(secrets: Any, environment: Environment, argument: str) -> None:
     ConfigError = importlib.import_module("my_project.errors").ConfigError
     environment(
@@ -266,12 +273,13 @@ def test_a_record_is_masked_once_for_all_handlers(secrets: Any, environment: Env
     assert "c0rrect" not in logging.Formatter().format(record)
 
 
-PRIVATE = """prod.env .env .env.production config/.env.local .npmrc .pypirc secrets.yaml secrets.yml secret.json secrets.toml
-store.jks .netrc vault.kdbx .htpasswd credentials credentials.json gcs-credentials.json service-account.json
+PRIVATE = """prod.env .env .env.production config/.env.local .npmrc .pypirc secrets.yaml secrets.yml secret.json
+secrets.toml store.jks .netrc vault.kdbx .htpasswd
+credentials credentials.json gcs-credentials.json service-account.json
 service_account_key.json .docker/config.json .aws/config deploy/.ssh/known_hosts kubeconfig office.ovpn .git-credentials
 ID_RSA id_ed25519.pub server.PEM deploy_rsa terraform.tfvars client_secret_1.json"""
-ORDINARY = """.env.example src/my_project/credentials.py docs/credentials.md environment.yml src/my_project/secrets/values.py
-docs/secrets.md keys.py data.json token.txt monkey.csv"""
+ORDINARY = """.env.example src/my_project/credentials.py docs/credentials.md environment.yml
+src/my_project/secrets/values.py docs/secrets.md keys.py data.json token.txt monkey.csv"""
 
 
 def test_files_that_are_named_like_secrets(secrets: Any) -> None:

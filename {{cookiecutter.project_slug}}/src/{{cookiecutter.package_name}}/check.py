@@ -114,9 +114,7 @@ def _check_model_file(cfg: DictConfig) -> None:
     """Refuse what a model file, which holds the group `model` alone, could not say."""
     for key, text in values_from_environment(cfg["model"]).items():
         if "oc.env" not in text:
-            raise ConfigError(
-                f"model.{key}={text} reads the environment by way of another key: write $" + "{oc.env:NAME} there"
-            )
+            raise ConfigError(f"model.{key}={text} leads to the environment: write $" + "{oc.env:NAME} there itself")
 
 
 def _check_group(cfg: DictConfig, group: str, schema: type) -> Any:

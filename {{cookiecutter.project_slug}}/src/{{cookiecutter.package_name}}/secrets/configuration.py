@@ -1,4 +1,4 @@
-"""What the configuration reads from the environment: it stays `${oc.env:NAME}` in every file, and is masked elsewhere."""
+"""What the configuration reads from the environment stays `${oc.env:NAME}` in every file, and is masked elsewhere."""
 
 import os
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Files that keep secrets: they get into no record, by their name or by what they hold. .dockerignore has the same names.
+"""Files that keep secrets, by their name or by what they hold: no record gets them. .dockerignore has the same names.
 
 Sources: the signatures of gitrob, and the rules of gitleaks and detect-secrets.
 """

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import html
 import importlib
+import io
 import json
 import logging
 import os
@@ -32,7 +33,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Return a generated project whose package can be imported here."""
     folder = Path(cookiecutter(str(ROOT), no_input=True, output_dir=str(tmp_path_factory.mktemp("secrets"))))
     sys.path.insert(0, str(folder / "src"))
+    make_record = logging.getLogRecordFactory()
     yield folder
+    logging.setLogRecordFactory(make_record)
     sys.path.remove(str(folder / "src"))
 
 
@@ -256,21 +259,25 @@ def test_signatures_and_tokens_are_masked_wherever_they_come_from(secrets: Any, 
     assert secrets.mask(text) == (shown or text)
 
 
-def test_a_record_is_masked_once_for_all_handlers(secrets: Any, environment: Environment) -> None:
+def test_every_log_record_is_masked_once_whatever_handler_writes_it(
+    secrets: Any, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
     environment(DB_PASSWORD=SECRET)
     masking = importlib.import_module("my_project.secrets.masking")
     calls, mask = [], masking.mask
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(masking, "mask", lambda text: calls.append(text) or mask(text))
-        try:
-            raise ValueError(SECRET)
-        except ValueError:
-            record = logging.LogRecord("x", logging.ERROR, "x.py", 1, "%s", (SECRET,), sys.exc_info(), sinfo=SECRET)
-        for _ in range(3):
-            assert secrets.MaskFilter().filter(record)
+    monkeypatch.setattr(masking, "mask", lambda text: calls.append(text) or mask(text))
+    log, streams = logging.Logger("of a library"), [io.StringIO(), io.StringIO()]
+    for stream in streams:
+        log.addHandler(logging.StreamHandler(stream))
+    try:
+        raise ValueError(SECRET)
+    except ValueError:
+        log.exception("with %s", SECRET, stack_info=True)
     assert len(calls) == 3  # message, traceback and stack
-    assert logging.Formatter().format(record).count("***") == 3
-    assert "c0rrect" not in logging.Formatter().format(record)
+    for stream in streams:
+        assert stream.getvalue().count("***") == 2
+        assert "ValueError: ***" in stream.getvalue()
+        assert "c0rrect" not in stream.getvalue()
 
 
 PRIVATE = """prod.env .env .env.production config/.env.local .npmrc .pypirc secrets.yaml secrets.yml secret.json

@@ -6,12 +6,12 @@ comes from the environment. A configuration that holds a secret itself is refuse
 
 from .configuration import public, refuse_in, refuse_in_configuration, values_from_environment
 from .files import holds_secret, is_private
-from .masking import MASK, MaskFilter, mask, masked
+from .masking import MASK, MaskedRecord, mask, masked
 from .values import load, refresh
 
 __all__ = [
     "MASK",
-    "MaskFilter",
+    "MaskedRecord",
     "holds_secret",
     "is_private",
     "load",

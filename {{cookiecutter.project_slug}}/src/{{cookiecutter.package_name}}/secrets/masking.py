@@ -2,6 +2,7 @@
 
 import logging
 import re
+from contextlib import suppress
 from typing import Any
 
 from .files import KNOWN_TOKENS
@@ -38,15 +39,17 @@ def masked(value: Any) -> Any:
     return mask(value) if isinstance(value, str) else value
 
 
-class MaskFilter(logging.Filter):
-    """Masks secrets in log records, tracebacks included. A record that several handlers write is masked once."""
+class MaskedRecord(logging.LogRecord):
+    """A log record without secrets, traceback included. As all records are made so, no handler can show one."""
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        if not getattr(record, "masked", False):
-            record.masked = True
-            record.msg, record.args = mask(record.getMessage()), None
-            if record.exc_info:
-                record.exc_text = mask(record.exc_text or logging.Formatter().formatException(record.exc_info))
-            if record.stack_info:
-                record.stack_info = mask(record.stack_info)
-        return True
+    def __init__(self, *arguments: Any, **named: Any) -> None:
+        super().__init__(*arguments, **named)
+        with suppress(TypeError, ValueError):  # the arguments do not fit the message, which the handler will say
+            self.msg, self.args = mask(self.getMessage()), None
+        if self.exc_info:
+            self.exc_text = mask(logging.Formatter().formatException(self.exc_info))
+        if self.stack_info:
+            self.stack_info = mask(self.stack_info)
+
+
+logging.setLogRecordFactory(MaskedRecord)  # here, so that it holds in each process that imports this project

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from ..logs import JsonLines
-from ..secrets import MaskFilter, mask
+from ..secrets import mask
 
 log = logging.getLogger(__name__)
 
@@ -14,10 +14,9 @@ _LONGEST = 200  # characters of a path, which a client chooses
 
 
 def configure() -> None:
-    """Send all log records and warnings to stderr, as JSON and without secrets."""
+    """Send all log records and warnings to stderr, as JSON; secrets are masked already."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    handler.addFilter(MaskFilter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
 

@@ -397,11 +397,16 @@ def test_several_trackers_and_several_processes(shared_project: Path) -> None:
     short = f"{SHORT} trainer=ddp"
     alone = train(shared_project, short, "two")
     tracked = short.replace("tracking=none", "'tracking=[mlflow,wandb,tensorboard]'")
-    folder = train(shared_project, tracked, "two-tracked")
+    address = "https://me:passw0rd!@host.example/data?X-Amz-Signature=3f2a9c71d0be"
+    folder = train(shared_project, f"{tracked} 'data.source=${{oc.env:DATA_URL}}'", "two-tracked", DATA_URL=address)
     assert digest(folder / "model.safetensors") == digest(alone / "model.safetensors")
     names = [name for name in in_mlflow(shared_project) if name == "outputs/two-tracked"]
     assert len(names) == len(list(folder.glob("wandb/offline-run-*"))) == 1
     assert list(folder.glob("tensorboard/events*"))
+    written = [shared_project / "mlflow.db", *folder.rglob("*"), *(shared_project / "mlruns").rglob("*")]
+    contents = [path.read_bytes() for path in written if path.is_file()]
+    assert not [content for content in contents if b"passw0rd" in content or b"3f2a9c71d0be" in content]
+    assert sum(b"${oc.env:DATA_URL}" in content for content in contents) > 3  # configuration, record and trackers
 
 
 def test_the_log_for_programs(shared_project: Path, plain: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import digest, run
-from runs import SHORT, interrupted, outcome, record, train
+from runs import SHORT, go_on, interrupted, outcome, record, train
 
 pytestmark = pytest.mark.slow
 
@@ -57,6 +57,25 @@ def test_a_run_is_verified_in_another_clone(shared_project: Path, reference: Pat
     assert code == 0, said
 
 
+def test_variables_whose_names_sound_secret_change_nothing(
+    shared_project: Path, reference: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The values are words of the project: some are masked in the log, and none in what is used or read again."""
+    words = {"SONAR_PROJECT_KEY": "my_project", "DB_PASSWORD": "my_project", "A_TOKEN": "validation"}
+    for name, value in words.items():
+        monkeypatch.setenv(name, value)
+    folder = interrupted(shared_project, SHORT, "named")
+    said = go_on(shared_project, folder)
+    assert "***/accuracy" in said
+    assert "***/accuracy" in (folder / "train.log").read_text()
+    assert outcome(folder) == outcome(reference)
+    assert "***" not in (folder / "config.yaml").read_text() + (folder / "run.json").read_text()
+    run("python evaluate.py run=outputs/named", shared_project)
+    assert digest(folder / "evaluation" / "metrics.json") == digest(reference / "test" / "metrics.json")
+    code, said = verify(shared_project, "outputs/named")
+    assert code == 0, said
+
+
 def test_uncommitted_changes_and_new_files_are_part_of_the_record(project: Path) -> None:
     (project / "removed.txt").write_text("my key is hunter2hunter2\n")
     commit(project)
@@ -66,7 +85,9 @@ def test_uncommitted_changes_and_new_files_are_part_of_the_record(project: Path)
     (package / "models" / "extra.py").write_text("from torch.nn import GELU as activation\n")
     (package / "picture.bin").write_bytes(bytes(range(256)))
     (project / "CITATION.cff").unlink()
-    (project / "secrets.pem").write_text("private")
+    for name in ("secrets.pem", "prod.env", ".npmrc", "secrets.yaml"):
+        (project / name).write_text("private")
+    (project / "copied.txt").write_text("-----BEGIN PRIVATE KEY-----\nprivate\n-----END PRIVATE KEY-----\n")
     (project / "large.csv").write_text("1\n" * 3_000_000)
     (project / "noted.txt").write_text("my key is hunter2hunter2\n")
     (project / "removed.txt").write_text("no key here\n")  # but in the commit, whose lines a patch shows
@@ -77,7 +98,8 @@ def test_uncommitted_changes_and_new_files_are_part_of_the_record(project: Path)
     git = record(folder)["git"]
     assert git["dirty"]
     assert {item["path"]: item["reason"] for item in git["left_out"]} == {
-        "secrets.pem": "named like a secret",
+        **dict.fromkeys(["secrets.pem", "prod.env", ".npmrc", "secrets.yaml"], "named like a secret"),
+        "copied.txt": "holding a secret",
         "large.csv": "large",
         "noted.txt": "holding a secret",
         "removed.txt": "holding a secret",

@@ -26,6 +26,18 @@ def diff(project: Path, first: Path, second: Path) -> str:
     return result.stdout
 
 
+def without_order(folder: Path) -> Path:
+    """Return a copy of a run as a sampler without digests of the order leaves it."""
+    copy = folder.with_name(f"{folder.name}-without-order")
+    shutil.copytree(folder, copy)
+    entries = [json.loads(line) for line in (copy / "trail.jsonl").read_text().splitlines()]
+    lines = [[*entry[:2], None, *entry[3:]] if isinstance(entry, list) else entry for entry in entries]
+    (copy / "trail.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    changed = {**record(copy), "trail_sha256": digest(copy / "trail.jsonl")}
+    (copy / "run.json").write_text(json.dumps(changed))
+    return copy
+
+
 def commit(project: Path) -> None:
     run("git add --all && git commit --quiet --message change", project)
 
@@ -324,6 +336,13 @@ def test_cause_seed_and_hyperparameter(shared_project: Path, reference: Path) ->
     assert "1. configuration: training.weight_decay was 0.01, is 0.02" in said
     assert "weights first at step 1 (epoch 0)" in said
     assert re.search(r"\d+ of \d+ tensors differ after step 1, first network\.\d\.\w+: for example -?\d", said)
+    assert "the order was equal" in said
+    forgotten = [without_order(folder) for folder in (reference, reference.with_name("decay"))]
+    for runs in ((reference, forgotten[1]), (forgotten[0], forgotten[1])):
+        said = diff(shared_project, *runs)
+        assert "weights first at step 1 (epoch 0)" in said  # null is no other order
+        assert "the order is not known" in said  # and no equal one
+        assert "the order was equal" not in said
 
 
 def test_cause_line_of_code(project: Path) -> None:

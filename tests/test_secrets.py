@@ -115,6 +115,11 @@ def test_the_header_of_basic_authentication_is_masked(secrets: Any, environment:
     assert header[8:-4] not in shown
 
 
+def test_what_a_list_or_dictionary_holds_is_masked(secrets: Any, environment: Environment) -> None:
+    environment(HOST_TOKENS="{first: correct-horse, more: [battery-staple, 1]}", ODD_SECRET="[not: a list")
+    assert secrets.mask("correct-horse or battery-staple or [not: a list") == "*** or *** or ***"
+
+
 def test_each_line_of_a_key_is_masked(secrets: Any, environment: Environment) -> None:
     for value in (PEM, PEM.replace("\n", "\\n")):
         environment(SIGNING_KEY=value)
@@ -274,9 +279,11 @@ def test_every_log_record_is_masked_once_whatever_handler_writes_it(
     except ValueError:
         log.exception("with %s", SECRET, stack_info=True)
     assert len(calls) == 3  # message, traceback and stack
+    log.error("nothing has failed", exc_info=True)
     for stream in streams:
         assert stream.getvalue().count("***") == 2
         assert "ValueError: ***" in stream.getvalue()
+        assert stream.getvalue().endswith("nothing has failed\n")
         assert "c0rrect" not in stream.getvalue()
 
 

@@ -10,7 +10,7 @@ from contextlib import suppress
 from typing import Any
 from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
-import yaml
+from omegaconf import OmegaConf
 
 SHORTEST = 8  # characters; shorter texts would mask ordinary words
 _PLAIN = re.compile(r"[A-Za-z]{1,20}\d{0,4}|\d{1,8}")
@@ -35,8 +35,8 @@ def _parts(value: str) -> Iterator[str]:
     if "://" in value:
         yield from _parts_of_address(value)
     if value.lstrip().startswith(("[", "{")):
-        with suppress(yaml.YAMLError):
-            yield from _leaves(yaml.safe_load(value))
+        with suppress(Exception):  # it is no list or dictionary after all
+            yield from _leaves(OmegaConf.to_container(OmegaConf.create(value)))
 
 
 def _parts_of_address(value: str) -> Iterator[str]:

@@ -46,6 +46,8 @@ class MaskedRecord(logging.LogRecord):
         super().__init__(*arguments, **named)
         with suppress(TypeError, ValueError):  # the arguments do not fit the message, which the handler will say
             self.msg, self.args = mask(self.getMessage()), None
+        if self.exc_info and self.exc_info[0] is None:  # asked for where nothing had failed
+            self.exc_info = None
         if self.exc_info:
             self.exc_text = mask(logging.Formatter().formatException(self.exc_info))
         if self.stack_info:

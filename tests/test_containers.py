@@ -34,6 +34,7 @@ PLANTED = [
     *("data/raw/patients.csv", "models/model.safetensors", "outputs/a/checkpoints/last.ckpt", "mlruns/0/meta.yaml"),
     *("notebooks/private.ipynb", ".venv/bin/python", "src/.env", "src/my_project/.env.production", "configs/.env"),
     *("src/my_project/serving.key", "src/my_project/id_ed25519", "configs/gcs-credentials.json"),
+    *("src/my_project/prod.env", "configs/secrets.yaml", "src/my_project/store.jks", "notebooks/credentials.py"),
     *("src/my_project/__pycache__/files.cpython-311.pyc", "src/my_project/.ipynb_checkpoints/a.py"),
     *("configs/paths/.secret.yaml", "src/my_project/my.egg-info/PKG-INFO"),
 ]

@@ -4,6 +4,7 @@ import csv
 import http.server
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -253,6 +254,44 @@ def test_a_server_that_is_down(shared_project: Path, plain: Path, server: str) -
     assert in_mlflow(shared_project, server)["outputs/down"] == there
 
 
+# What `Guarded` says of errors of all kinds; a model file that cannot be read is not the fault of a tracker.
+_FAILURES = """
+import json, logging, pathlib, sys
+import mlflow.exceptions, requests, sqlalchemy.exc, wandb.errors
+from my_project.errors import DataError
+from my_project.tracking.guarded import Guarded
+said = []
+handler = logging.Handler()
+handler.emit = lambda record: said.append(record.getMessage())
+logging.getLogger("my_project").addHandler(handler)
+try:
+    raise RuntimeError("gave up") from ConnectionResetError("by the peer")
+except RuntimeError as error:
+    wrapped = error
+for error in (
+    ConnectionRefusedError("refused"), TimeoutError("not done"), requests.exceptions.ReadTimeout("slow"), wrapped,
+    mlflow.exceptions.RestException({"error_code": "INTERNAL_ERROR"}), wandb.errors.CommError("down"),
+    sqlalchemy.exc.OperationalError("select", {}, Exception("database is locked")),
+    DataError("model.safetensors is damaged; train it again"), FileNotFoundError("no test/metrics.json"),
+    KeyError("config"), ValueError("the token " + "x" * 140 + "correct-horse-battery"),
+):
+    Guarded("mlflow", object(), pathlib.Path(sys.argv[1]), 1).give_up(error)
+print(json.dumps(said))
+"""
+
+
+def test_a_tracker_is_blamed_for_its_own_failures_alone(shared_project: Path, tmp_path: Path) -> None:
+    (shared_project / "failures.py").write_text(_FAILURES)
+    environment = {"PYTHONPATH": "src", "A_TOKEN": "correct-horse-battery"}
+    said = json.loads(run(f"python failures.py '{tmp_path}'", shared_project, **environment).stdout)
+    (shared_project / "failures.py").unlink()
+    blamed = [line.startswith("mlflow cannot be reached, or is too slow (") for line in said]
+    assert blamed == [True] * 7 + [False] * 4
+    assert "because this failed (model.safetensors is damaged; train it again);" in said[7]
+    assert "because this failed (FileNotFoundError: no test/metrics.json);" in said[8]
+    assert not [line for line in said if "correct" in line]
+
+
 class Slow(http.server.BaseHTTPRequestHandler):
     """Takes its time."""
 
@@ -386,6 +425,13 @@ def test_wandb_that_is_down(shared_project: Path, plain: Path) -> None:
 def test_an_untracked_run_is_sent_later(shared_project: Path, plain: Path) -> None:
     wrong = sync(shared_project, "outputs/plain", check=False)
     assert (wrong.returncode, "name a tracker" in wrong.stderr) == (2, True)
+    damaged = shared_project / "outputs" / "damaged"
+    shutil.copytree(plain, damaged)
+    (damaged / "model.safetensors").write_bytes(b"damaged")
+    refused = sync(shared_project, "outputs/damaged --to mlflow", check=False)
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "outputs/damaged/model.safetensors is not" in refused.stderr
+    assert "did not take" not in refused.stderr
     unknown = sync(shared_project, "outputs/plain --to mlfow", check=False)
     assert "mlfow is not a tracker of this project: choose one of mlflow, tensorboard, wandb" in unknown.stderr
     sync(shared_project, "outputs/plain --to mlflow --to tensorboard")
@@ -398,11 +444,16 @@ def test_several_trackers_and_several_processes(shared_project: Path) -> None:
     short = f"{SHORT} trainer=ddp"
     alone = train(shared_project, short, "two")
     tracked = short.replace("tracking=none", "'tracking=[mlflow,wandb,tensorboard]'")
-    folder = train(shared_project, tracked, "two-tracked")
+    address = "https://me:passw0rd!@host.example/data?X-Amz-Signature=3f2a9c71d0be"
+    folder = train(shared_project, f"{tracked} 'data.source=${{oc.env:DATA_URL}}'", "two-tracked", DATA_URL=address)
     assert digest(folder / "model.safetensors") == digest(alone / "model.safetensors")
     names = [name for name in in_mlflow(shared_project) if name == "outputs/two-tracked"]
     assert len(names) == len(list(folder.glob("wandb/offline-run-*"))) == 1
     assert list(folder.glob("tensorboard/events*"))
+    written = [shared_project / "mlflow.db", *folder.rglob("*"), *(shared_project / "mlruns").rglob("*")]
+    contents = [path.read_bytes() for path in written if path.is_file()]
+    assert not [content for content in contents if b"passw0rd" in content or b"3f2a9c71d0be" in content]
+    assert sum(b"${oc.env:DATA_URL}" in content for content in contents) > 3  # configuration, record and trackers
 
 
 def test_the_log_for_programs(shared_project: Path, plain: Path) -> None:

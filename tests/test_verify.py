@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import TEMPLATE, digest, run
-from runs import SHORT, interrupted, outcome, record, train
+from runs import SHORT, go_on, interrupted, outcome, record, train
 
 pytestmark = pytest.mark.slow
 
@@ -24,6 +24,18 @@ def diff(project: Path, first: Path, second: Path) -> str:
     result = run(f"python -m my_project diff '{first}' '{second}'", project, check=False, PYTHONPATH="src")
     assert result.returncode == 1, result.stdout + result.stderr
     return result.stdout
+
+
+def without_order(folder: Path) -> Path:
+    """Return a copy of a run as a sampler without digests of the order leaves it."""
+    copy = folder.with_name(f"{folder.name}-without-order")
+    shutil.copytree(folder, copy)
+    entries = [json.loads(line) for line in (copy / "trail.jsonl").read_text().splitlines()]
+    lines = [[*entry[:2], None, *entry[3:]] if isinstance(entry, list) else entry for entry in entries]
+    (copy / "trail.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    changed = {**record(copy), "trail_sha256": digest(copy / "trail.jsonl")}
+    (copy / "run.json").write_text(json.dumps(changed))
+    return copy
 
 
 def commit(project: Path) -> None:
@@ -57,6 +69,25 @@ def test_a_run_is_verified_in_another_clone(shared_project: Path, reference: Pat
     assert code == 0, said
 
 
+def test_variables_whose_names_sound_secret_change_nothing(
+    shared_project: Path, reference: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The values are words of the project: some are masked in the log, and none in what is used or read again."""
+    words = {"SONAR_PROJECT_KEY": "my_project", "DB_PASSWORD": "my_project", "A_TOKEN": "validation"}
+    for name, value in words.items():
+        monkeypatch.setenv(name, value)
+    folder = interrupted(shared_project, SHORT, "named")
+    said = go_on(shared_project, folder)
+    assert "***/accuracy" in said
+    assert "***/accuracy" in (folder / "train.log").read_text()
+    assert outcome(folder) == outcome(reference)
+    assert "***" not in (folder / "config.yaml").read_text() + (folder / "run.json").read_text()
+    run("python evaluate.py run=outputs/named", shared_project)
+    assert digest(folder / "evaluation" / "metrics.json") == digest(reference / "test" / "metrics.json")
+    code, said = verify(shared_project, "outputs/named")
+    assert code == 0, said
+
+
 def test_uncommitted_changes_and_new_files_are_part_of_the_record(project: Path) -> None:
     (project / "removed.txt").write_text("my key is hunter2hunter2\n")
     commit(project)
@@ -66,7 +97,9 @@ def test_uncommitted_changes_and_new_files_are_part_of_the_record(project: Path)
     (package / "models" / "extra.py").write_text("from torch.nn import GELU as activation\n")
     (package / "picture.bin").write_bytes(bytes(range(256)))
     (project / "CITATION.cff").unlink()
-    (project / "secrets.pem").write_text("private")
+    for name in ("secrets.pem", "prod.env", ".npmrc", "secrets.yaml"):
+        (project / name).write_text("private")
+    (project / "copied.txt").write_text("-----BEGIN PRIVATE KEY-----\nprivate\n-----END PRIVATE KEY-----\n")
     (project / "large.csv").write_text("1\n" * 3_000_000)
     (project / "noted.txt").write_text("my key is hunter2hunter2\n")
     (project / "removed.txt").write_text("no key here\n")  # but in the commit, whose lines a patch shows
@@ -77,7 +110,8 @@ def test_uncommitted_changes_and_new_files_are_part_of_the_record(project: Path)
     git = record(folder)["git"]
     assert git["dirty"]
     assert {item["path"]: item["reason"] for item in git["left_out"]} == {
-        "secrets.pem": "named like a secret",
+        **dict.fromkeys(["secrets.pem", "prod.env", ".npmrc", "secrets.yaml"], "named like a secret"),
+        "copied.txt": "holding a secret",
         "large.csv": "large",
         "noted.txt": "holding a secret",
         "removed.txt": "holding a secret",
@@ -304,6 +338,13 @@ def test_cause_seed_and_hyperparameter(shared_project: Path, reference: Path) ->
     assert re.search(
         r"\d+ of the \d+ tensors with the same name differ after step 1, first network\.\d\.\w+: for ", said
     )
+    assert "the order was equal" in said
+    forgotten = [without_order(folder) for folder in (reference, reference.with_name("decay"))]
+    for runs in ((reference, forgotten[1]), (forgotten[0], forgotten[1])):
+        said = diff(shared_project, *runs)
+        assert "weights first at step 1 (epoch 0)" in said  # null is no other order
+        assert "the order is not known" in said  # and no equal one
+        assert "the order was equal" not in said
 
 
 COMPARED = """

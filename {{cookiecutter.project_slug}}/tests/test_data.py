@@ -20,14 +20,14 @@ from package_name.data.sampler import BatchSampler
 from package_name.data.splits import split, subset
 from package_name.errors import ConfigError
 
-from .conftest import Command, composed
+from .conftest import PLAIN, Command, composed
 
 DATA = ["digits", "breast_cancer"]
 
 
 @pytest.fixture(params=DATA)
 def prepared(request: pytest.FixtureRequest, project: Path, command: Command) -> Path:
-    command("prepare.py", f"data={request.param}")
+    command("prepare.py", *PLAIN, f"data={request.param}")
     return project / "data" / "processed" / request.param
 
 

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,30 @@ import numpy as np
 import pytest
 import torch
 
-from package_name.data.splits import split
-from package_name.models.classifier import BLOCK, Classifier, build_network
+from package_name.check import check_run
+from package_name.data.datamodule import DataModule
+from package_name.models.saved import load_model
 from package_name.reproducibility import record
 
 PACKAGE = record.__name__.partition(".")[0]
-BLANK = [[[0] * 8] * 8]
+MOST_BYTES = 100_000
 
 
 @pytest.fixture(scope="module")
 def server(project: Path, short_run: Path) -> Iterator[httpx.Client]:
     """Yield a client of a real server, which has to end well when it is told to."""
-    command = [sys.executable, "-m", PACKAGE, "serve", "--run", str(short_run), "--port", "0", "--max-bytes", "100000"]
+    command = [
+        sys.executable,
+        "-m",
+        PACKAGE,
+        "serve",
+        "--run",
+        str(short_run),
+        "--port",
+        "0",
+        "--max-bytes",
+        str(MOST_BYTES),
+    ]
     environment = {**os.environ, "PYTHONPATH": "src"}
     with subprocess.Popen(command, cwd=project, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:
@@ -45,13 +57,20 @@ def predict(server: httpx.Client, inputs: list[Any]) -> list[dict[str, Any]]:
     return response.json()["predictions"]
 
 
-def test_the_numbers_are_those_of_the_test(server: httpx.Client, project: Path, short_run: Path) -> None:
+@pytest.fixture(scope="module")
+def blank(short_run: Path) -> list[Any]:
+    """Return an example of zeros, in the shape and type that the model takes."""
+    interface = load_model(short_run / "model.safetensors")[1]
+    return np.zeros(interface["input_shape"], interface["input_dtype"]).tolist()
+
+
+def test_the_numbers_are_those_of_the_test(
+    server: httpx.Client, project: Path, short_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """To the last digit, whatever comes in the same request."""
-    found = record.read(short_run)["config"]
-    folder = project / found["paths"]["processed"]
-    validation, test = (found["data"][f"{name}_fraction"] for name in ("validation", "test"))
-    positions = split(np.load(folder / "targets.npy"), 0, validation, test, found["seed"])["test"]
-    inputs = np.load(folder / "inputs.npy")[positions].tolist()
+    monkeypatch.chdir(project)
+    data = DataModule(check_run(str(short_run)))
+    inputs = data.dataset.inputs.rows(data.splits["test"]).tolist()
     rows = list(csv.DictReader((short_run / "test" / "predictions.csv").open()))
     together = [answer for first in range(0, len(inputs), 50) for answer in predict(server, inputs[first : first + 50])]
     assert [(answer["predicted"], repr(answer["probability"])) for answer in together] == [
@@ -61,35 +80,41 @@ def test_the_numbers_are_those_of_the_test(server: httpx.Client, project: Path, 
     assert predict(server, inputs[1:4]) != together[:3]
 
 
-@pytest.mark.parametrize(("model", "shape"), [("mlp.MLP", (1, 8, 8)), ("cnn.CNN", (1, 8, 8)), ("mlp.MLP", (30,))])
-def test_an_example_has_the_same_bits_alone_and_in_company(model: str, shape: tuple[int, ...]) -> None:
-    settings: dict[str, Any] = {"hidden": 32, "channels": [8, 16]} if model == "cnn.CNN" else {"hidden": [32, 64]}
-    network = build_network({"_target_": f"{PACKAGE}.models.{model}", "dropout": 0.5, **settings}, shape, 10)
-    classifier = Classifier(network, torch.tensor(8.0), torch.tensor(6.0)).eval()
-    inputs = torch.randint(0, 17, (2 * BLOCK + 5, *shape), dtype=torch.uint8)
+def test_an_example_has_the_same_bits_alone_and_in_company(short_run: Path) -> None:
+    model, interface = load_model(short_run / "model.safetensors")
+    examples = torch.randint(0, 17, (37, *interface["input_shape"])).numpy().astype(interface["input_dtype"])
+    inputs = torch.from_numpy(examples)
     with torch.inference_mode():
-        together = classifier.infer(inputs)
-        for size in (1, 3, BLOCK, BLOCK + 1):
+        together = model.eval().infer(inputs)
+        for size in (1, 3, 16, 17):
             order = torch.randperm(len(inputs))
-            apart = torch.cat([classifier.infer(part) for part in inputs[order].split(size)])
+            apart = torch.cat([model.infer(part) for part in inputs[order].split(size)])
             assert torch.equal(apart, together[order])
+
+
+def with_first_number(example: Any, value: Any) -> Any:
+    """Return the example with another value in place of its first number."""
+    return [with_first_number(example[0], value), *example[1:]] if isinstance(example, list) else value
 
 
 @pytest.mark.parametrize(
     ("body", "status", "sentence"),
     [
-        ({"inputs": [BLANK, [[[0] * 8] * 7]]}, 422, "inputs[1][0]: List should have at least 8 items"),
-        ({"inputs": [[[[0] * 7 + [256]] * 8]]}, 422, "inputs[0][0][0][7]: Input should be less than or equal to 255"),
-        ({"inputs": [[[[0] * 7 + [True]] * 8]]}, 422, "inputs[0][0][0][7]: Input should be a valid integer"),
-        ({"inputs": []}, 422, "inputs: List should have at least 1 item"),
-        ({"input": [BLANK]}, 422, "inputs: Field required"),
-        ({"inputs": [BLANK] * 1000}, 413, "larger than 100000 bytes"),
+        (lambda blank: {"inputs": [blank, blank[:-1]]}, 422, "inputs[1]: List should have at least"),
+        (lambda blank: {"inputs": [with_first_number(blank, "many")]}, 422, "[0]: Input should be a valid"),
+        (lambda blank: {"inputs": [with_first_number(blank, True)]}, 422, "[0]: Input should be a valid"),
+        (lambda blank: {"inputs": [with_first_number(blank, 10**400)]}, 422, "[0]: Input should be"),
+        (lambda blank: {"inputs": []}, 422, "inputs: List should have at least 1 item"),
+        (lambda blank: {"input": [blank]}, 422, "inputs: Field required"),
+        (lambda blank: {"inputs": [blank] * MOST_BYTES}, 413, f"larger than {MOST_BYTES} bytes"),
     ],
+    ids=["short", "text", "truth value", "large", "none", "other key", "too many"],
 )
 def test_a_bad_request_is_refused_in_one_sentence(
-    server: httpx.Client, body: dict[str, Any], status: int, sentence: str
+    server: httpx.Client, blank: list[Any], body: Callable[[list[Any]], dict[str, Any]], status: int, sentence: str
 ) -> None:
-    response = server.post("/predict", json=body)
+    assert predict(server, [blank])
+    response = server.post("/predict", json=body(blank))
     assert response.status_code == status
     assert sentence in response.json()["detail"]
 
@@ -106,7 +131,8 @@ def test_it_says_what_it_is(server: httpx.Client, short_run: Path) -> None:
     found = record.read(short_run)
     model = server.get("/model").json()
     assert all(model[key] == found[key] for key in ("model_sha256", "weights_sha256", "data", "metrics", "promise"))
-    assert [item["actual"] for item in server.get("/examples").json()["examples"]] == model["classes"]
+    shown = [item["actual"] for item in server.get("/examples").json()["examples"]]
+    assert shown == [name for name in model["classes"] if name in shown] != []
     assert server.get("/health").json() == {"status": "ok"}
     assert server.get("/openapi.json").json()["paths"].keys() == {"/predict", "/health", "/model", "/examples"}
     assert "<canvas" in server.get("/").text

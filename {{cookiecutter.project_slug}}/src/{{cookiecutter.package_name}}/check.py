@@ -16,7 +16,7 @@ from .config import CNN, MLP, Config, Data, Search, Trainer
 from .errors import ConfigError, unknown_key
 from .reproducibility.integrity import finished
 from .runs import CONFIG, RECORD, read_config
-from .secrets import mask, values_from_environment
+from .secrets import mask, refuse_in_configuration, values_from_environment
 from .training.inexact import refuse_named
 
 # The project's own networks, whose values have ranges too; signatures.py checks keys and types, of every class.
@@ -47,15 +47,21 @@ _NOT_REPEATABLE = {
 }
 
 
-def check(cfg: DictConfig) -> Config:
+def check(cfg: DictConfig, recorded: bool = False) -> Config:
     """Return the composed configuration as typed objects.
 
+    Args:
+        cfg: the configuration.
+        recorded: whether it was read from the folder of a run. Else it will be recorded, so it must hold no secret.
+
     Raises:
-        ConfigError: a key is unknown or missing, a value has the wrong type or is out of range, or a run that is
-            resumed asks for what this project does not know.
+        ConfigError: a key is unknown or missing, a value has the wrong type, is out of range or is a secret, or a run
+            that is resumed asks for what this project does not know.
     """
     if cfg.get("resume") not in (None, "auto"):  # then the arguments are a record's, which anybody may have written
         trust.check_names(OmegaConf.to_container(cfg), Path(str(cfg.resume)) / RECORD)
+    if not recorded:
+        refuse_in_configuration(cfg)
     if "search" in cfg:
         raise ConfigError(f"this sweep is a search, not a training: python -m {__package__} tune sweep=<the same>")
     try:
@@ -70,6 +76,7 @@ def check(cfg: DictConfig) -> Config:
         if schema is not None:
             _check_group(cfg, group, schema)
     _check_together(config)
+    _check_model_file(cfg)
     if config.reproducibility.mode != "fast":
         _check_repeatable(config)
         _check_recorded(cfg)
@@ -96,7 +103,7 @@ def check_run(folder: str | Path | None, needs: Collection[str] = (), reads: Col
     # the network that is built is the one in the model file, which is checked where that is read
     named: Any = OmegaConf.to_container(saved)
     trust.check_names({key: value for key, value in named.items() if key != "model"}, Path(str(folder)) / CONFIG)
-    return check(saved)
+    return check(saved, recorded=True)
 
 
 def check_search(cfg: DictConfig) -> Search:
@@ -127,11 +134,20 @@ def keys(cfg: DictConfig, group: str = "") -> Iterator[str]:
 def _check_recorded(cfg: DictConfig) -> None:
     """Refuse values from the environment, which are not recorded, where they would decide about the result."""
     for key, text in values_from_environment(cfg).items():
-        if key.partition(".")[0] not in ("tracking", "paths") and key not in ("data.source", "data.remote"):
+        in_place = "oc.env" not in text and "paths." in text  # ${paths.run}/... says where, not what
+        allowed = key.partition(".")[0] in ("tracking", "paths") or key in ("data.source", "data.remote") or in_place
+        if not allowed:
             raise ConfigError(
                 f"{key}={text} would decide about the result without being recorded: write the value itself, "
                 "or choose reproducibility=fast"
             )
+
+
+def _check_model_file(cfg: DictConfig) -> None:
+    """Refuse what a model file, which holds the group `model` alone, could not say."""
+    for key, text in values_from_environment(cfg["model"]).items():
+        if "oc.env" not in text:
+            raise ConfigError(f"model.{key}={text} leads to the environment: write $" + "{oc.env:NAME} there itself")
 
 
 def _check_group(cfg: DictConfig, group: str, schema: type) -> Any:

@@ -1,4 +1,4 @@
-"""Logs for programs: one JSON object in each line, without secrets."""
+"""Logs for programs: one JSON object in each line."""
 
 import json
 import logging

@@ -8,7 +8,6 @@ from omegaconf import OmegaConf
 
 from ..config import Config
 from ..files import file_digest
-from ..secrets import mask
 from ..training.randomness import derive
 from . import snapshot
 from .code import at_start
@@ -30,7 +29,7 @@ def describe(
 
     Args:
         config: the checked configuration.
-        settings: the same, resolved and without secrets.
+        settings: the same in plain types, to be written.
         manifest: of the prepared data.
         restored: the earlier run that it is built on, if any.
     """
@@ -45,7 +44,7 @@ def describe(
         "command": {
             "script": "train.py",
             "config": hydra.job.config_name,
-            "overrides": [mask(item) for item in overrides if not item.startswith("resume=")],
+            "overrides": [item for item in overrides if not item.startswith("resume=")],
         },
         "config": settings,
         "seeds": {"seed": config.seed, **{key: derive(config.seed, key) for key in ("weights", "split", "subset")}},

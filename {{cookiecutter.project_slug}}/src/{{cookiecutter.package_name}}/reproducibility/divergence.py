@@ -110,16 +110,26 @@ def _first_difference(folder: Path, other: Path, unfinished: bool) -> Divergence
         if step not in first.loss or step not in second.loss:
             longer, shorter = (folder, other) if step in first.loss else (other, folder)
             return Divergence("length", step, epoch, [f"{shorter} ends before it, {longer} goes on"])
-        if first.order[step] != second.order[step]:
+        if _know_both(first.order, second.order, step) and first.order[step] != second.order[step]:
             return Divergence("order", step, epoch, ["other examples, or the same in another order"])
         if first.loss[step] != second.loss[step]:
             details = [difference("loss", first.loss[step], second.loss[step]), *_last_equal(first, second, step)]
             return Divergence("loss", step, epoch, details)
         if step in first.weights and step in second.weights and first.weights[step] != second.weights[step]:
-            return Divergence(
-                "weights", step, epoch, ["order and loss were equal", *tensors.at_step(first, second, step)]
-            )
+            equal = [_equal(name, first, second, step) for name in ("order", "loss")]
+            return Divergence("weights", step, epoch, [*equal, *tensors.at_step(first, second, step)])
     return Divergence(step=max(common, default=0))
+
+
+def _know_both(first: dict[int, Any], second: dict[int, Any], step: int) -> bool:
+    """Whether both runs know a value: null stands for a sampler without digests, or a loss that is no number."""
+    return first[step] is not None and second[step] is not None
+
+
+def _equal(name: str, first: Steps, second: Steps, step: int) -> str:
+    """Return that `order` or `loss` of a step was equal, as far as that is known."""
+    known = _know_both(getattr(first, name), getattr(second, name), step)
+    return f"the {name} was equal" if known else f"the {name} is not known"
 
 
 def _last_equal(first: Steps, second: Steps, step: int) -> list[str]:
@@ -127,10 +137,12 @@ def _last_equal(first: Steps, second: Steps, step: int) -> list[str]:
     equal = [at for at in first.weights if at < step and first.weights[at] == second.weights.get(at)]
     if not equal:
         return []
+    order = _equal("order", first, second, step)
     if max(equal) == step - 1:
-        return ["the order was equal, and so were the weights before the step: the forward pass differs"]
+        cause = "the forward pass" if _know_both(first.order, second.order, step) else "the order or the forward pass"
+        return [f"{order}; the weights before the step were equal: {cause} differs"]
     later = [at for at in sorted(first.weights) if at >= step and first.weights[at] != second.weights.get(at)]
-    known = f"the order was equal; the weights were equal after step {max(equal)}, and were not noted since"
+    known = f"{order}; the weights were equal after step {max(equal)}, and were not noted since"
     return [known, *(tensors.at_step(first, second, later[0]) if later else [])]
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import os
-import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -19,10 +18,6 @@ from .source import COMMIT, EMPTY
 log = logging.getLogger(__name__)
 
 _LARGEST = 5_000_000  # bytes of a file that git does not know; larger ones are data, which DVC keeps
-_PRIVATE = re.compile(
-    r"\.env.*|id_(rsa|dsa|ecdsa|ed25519).*|.*\.(pem|key|p12|pfx|keystore)|.*credential.*(?<!\.py)|\.netrc|\.pgpass",
-    re.IGNORECASE,
-)
 # The user's own settings of git must not change what a patch looks like.
 _PLAIN = ["--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--no-relative", "--submodule=short"]
 _PLAIN += ["--full-index", "--src-prefix=a/", "--dst-prefix=b/"]
@@ -154,7 +149,7 @@ def _left_out(environment: dict[str, str]) -> dict[str, str]:
             reason = "part of another run"
         elif name in new and path.exists() and path.stat().st_size > _LARGEST:
             reason = "large"
-        elif name in new and _PRIVATE.fullmatch(path.name):
+        elif name in new and secrets.is_private(path):
             reason = "named like a secret"
         elif _holds_secret(name, environment):
             reason = "holding a secret"
@@ -169,8 +164,7 @@ def _printable(name: str) -> str:
 
 
 def _holds_secret(name: str, environment: dict[str, str]) -> bool:
-    """Whether a file, as it is or as it was, holds the value of a secret: a patch shows both."""
-    if not secrets.values():
-        return False
-    versions = [git.output("show", f"{place}:./{name}", check=False, environment=environment) for place in ("HEAD", "")]
-    return any(secret.encode() in version for version in versions if version for secret in secrets.values())
+    """Whether a file holds a secret, as it is or as it was: a patch shows both."""
+    places = ("HEAD", "")
+    before, now = (git.output("show", f"{at}:./{name}", check=False, environment=environment) for at in places)
+    return secrets.holds_secret(now or b"", before or b"")

@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from ..logs import JsonLines
-from ..secrets import MaskFilter
+from ..secrets import mask
 
 log = logging.getLogger(__name__)
 
@@ -14,10 +14,9 @@ _LONGEST = 200  # characters of a path, which a client chooses
 
 
 def configure() -> None:
-    """Send all log records and warnings to stderr, as JSON and without secrets."""
+    """Send all log records and warnings to stderr, as JSON; secrets are masked already."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
-    handler.addFilter(MaskFilter())
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.captureWarnings(True)
 
@@ -45,18 +44,18 @@ class RequestLog:
             status = message.get("status", status)
             await send(message)
 
-        failed = False
+        failure = None
         try:
             await self.app(scope, receive, noted)
-        except Exception:  # answered already, by the handler of app.py
-            failed = True
+        except Exception as error:  # answered already, by the handler of app.py
+            failure = error
         request = {
             "method": scope["method"],
-            "path": scope["path"][:_LONGEST],
+            "path": mask(scope["path"])[:_LONGEST],
             "status": status,
             "milliseconds": round(1000 * (time.perf_counter() - started), 3),
             "client": (scope["client"] or ["unknown"])[0],
         }
         if "examples" in state:
             request["examples"] = state["examples"]
-        log.log(logging.ERROR if failed else logging.INFO, "request", exc_info=failed, extra={"request": request})
+        log.log(logging.ERROR if failure else logging.INFO, "request", exc_info=failure, extra={"request": request})

@@ -5,19 +5,17 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
-from textwrap import shorten
 from threading import Thread
 from typing import Any
 
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from . import notes
+from . import failures, notes
 from .finished import Finished
 
 log = logging.getLogger(__name__)
 
-_LONGEST = 150  # characters of an error
 _FAILED_WAIT = 10.0  # seconds that an interrupted training waits for a tracker
 
 
@@ -57,16 +55,22 @@ class Guarded(Logger):
         self._thread.start()
 
     def give_up(self, error: Exception) -> None:
-        """Warn, once, and note that the tracker has missed something of this run."""
+        """Warn, once, and note that the tracker has missed something of this run.
+
+        Args:
+            error: why. The tracker is blamed only for what it, or the way to it, has done.
+        """
         if self._missed:
             return
         self._missed = True
         notes.note_missed(self.folder, self.tracker)
         package = __package__.partition(".")[0]
+        theirs = failures.is_of_tracker(error)
+        what = "cannot be reached, or is too slow" if theirs else "did not get everything, because this failed"
         log.warning(
-            "%s cannot be reached, or is too slow (%s: %s); the training goes on, metrics.csv and run.json have "
-            "everything, and when it is finished, python -m %s sync %s sends it",
-            self.tracker, type(error).__name__, shorten(str(error), _LONGEST), package, self.folder,
+            "%s %s (%s); the training goes on, metrics.csv and run.json have everything, and when it is finished, "
+            "python -m %s sync %s sends it",
+            self.tracker, what, failures.named(error), package, self.folder, exc_info=None if theirs else error,
         )  # fmt: skip
 
     def _work(self) -> None:

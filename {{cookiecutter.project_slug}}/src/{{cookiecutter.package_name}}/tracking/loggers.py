@@ -8,6 +8,7 @@ from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from ..secrets import masked
 from . import notes
 from .finished import Finished
 from .guarded import Guarded
@@ -29,7 +30,7 @@ def build_loggers(trackers: dict[str, Any], public_config: dict[str, Any], folde
         settings = dict(tracker)
         wait = float(settings.pop("wait_seconds", _WAIT))
         guarded = Guarded(name, build_logger(name, settings, folder) if first else None, folder, wait)
-        guarded.start(public_config)
+        guarded.start(masked(public_config))
         loggers.append(guarded)
     return loggers  # type: ignore[return-value]
 

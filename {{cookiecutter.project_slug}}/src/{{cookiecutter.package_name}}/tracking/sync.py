@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from textwrap import shorten
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -10,8 +9,8 @@ from omegaconf import DictConfig, OmegaConf
 from .. import trust
 from ..errors import ConfigError, TrackerError
 from ..runs import CONFIG, read_config
-from ..secrets import public
-from . import notes
+from ..secrets import masked, public
+from . import failures, notes
 from .finished import Finished
 from .loggers import build_logger
 
@@ -26,7 +25,7 @@ def sync(folder: Path, trackers: Sequence[str] = ()) -> list[str]:
     Raises:
         RecordError: the run is not finished.
         ConfigError: a tracker is not known.
-        TrackerError: a tracker cannot be reached.
+        TrackerError: a tracker cannot be reached, or refuses what it is sent.
     """
     run = Finished.read(folder)
     config = read_config(str(folder))
@@ -41,14 +40,14 @@ def _send(name: str, config: DictConfig, run: Finished) -> str:
     try:
         logger = build_logger(name, _settings(name, config, run.folder), run.folder)
         notes.note(run.folder, name, str(logger.version))
-        logger.log_hyperparams(public(config))
+        logger.log_hyperparams(masked(public(config)))
         logger.send(run)
         logger.finalize("success")
-    except (ConfigError, ImportError, TypeError):
-        raise
     except Exception as error:
+        if not failures.is_of_tracker(error):
+            raise
         raise TrackerError(
-            f"{name} did not take {run.folder} ({type(error).__name__}: {shorten(str(error), 150)}): "
+            f"{name} did not take {run.folder} ({failures.named(error)}): "
             f"{run.folder} has everything still, so call sync again when {name} answers"
         ) from error
     notes.note_sent(run.folder, name)

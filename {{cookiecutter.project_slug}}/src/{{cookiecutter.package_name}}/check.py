@@ -48,8 +48,8 @@ def check(cfg: DictConfig) -> Config:
     """Return the composed configuration as typed objects.
 
     Raises:
-        ConfigError: a key is unknown or missing, a value has the wrong type or is out of range, or the command is that of
-            a run to resume and asks for what this project does not know.
+        ConfigError: a key is unknown or missing, a value has the wrong type or is out of range, or a run to resume asks
+            for what this project does not know.
     """
     if cfg.get("resume") not in (None, "auto"):  # then the arguments are a record's, which anybody may have written
         trust.check_names(OmegaConf.to_container(cfg), Path(str(cfg.resume)) / RECORD)

@@ -11,10 +11,12 @@ from runs import record, train
 
 pytestmark = pytest.mark.slow
 
+SETTINGS = ("experiment=canonical", "tracking=none", "training.epochs=1")
+
 
 @pytest.fixture(scope="module")
 def reference(shared_project: Path) -> Path:
-    return train(shared_project, "experiment=canonical tracking=none training.epochs=1", "reference")
+    return train(shared_project, " ".join(SETTINGS), "reference")
 
 
 @pytest.fixture
@@ -240,7 +242,7 @@ def test_a_resume_runs_no_strange_command(shared_project: Path, strange: Path) -
         "+callbacks.x={_target_: os.mkdir, path: made}": "callbacks.x._target_=os.mkdir",
     }
     for override, named in evil.items():
-        spoil(strange, "command", "overrides", value=["experiment=canonical", "tracking=none", override])
+        spoil(strange, "command", "overrides", value=[*SETTINGS, override])
         refusal = said(shared_project, "train.py resume=outputs/strange", 1)
         assert f"outputs/strange/run.json asks for {named}" in refusal
         assert "add --trust if you trust" in refusal

@@ -197,7 +197,7 @@ def test_a_violation_is_caught_and_mended(copy: Path, violation: Violation) -> N
     assert "\n" not in item["mend"]
     assert code == any(part["required"] for part in found["items"] if part["status"] == "fail")
     if violation.mended:
-        run(item["mend"].removesuffix(" && make lock"), copy)  # which would fetch from an index
+        run(item["mend"].removesuffix(" && make lock"), copy, PYTHONPATH="src")  # which would fetch from an index
         assert violation.item not in failing(check(copy, "models")[1])
 
 

@@ -58,8 +58,8 @@ def keep(name: str | None) -> Path:
 
 def _groups(held: dict[str, Any]) -> list[str]:
     """Return the groups to choose otherwise, since their files come closer to params.yaml than single keys can."""
-    defaults = OmegaConf.load(_CONFIG)["defaults"]
-    groups = [str(group) for entry in defaults if isinstance(entry, DictConfig) for group in entry]
+    entries = OmegaConf.select(OmegaConf.load(_CONFIG), "defaults") or []
+    groups = [str(group) for entry in entries if isinstance(entry, DictConfig) for group in entry]
     chosen: list[str] = []
     for group in groups:
         if group in _APART or not (Path("configs") / group).is_dir():

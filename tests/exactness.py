@@ -112,7 +112,11 @@ CASES = {
     "nothing more": ([], None),
     "callbacks=best": (["callbacks=best"], None),
     "BackboneFinetuning": case(
-        "BackboneFinetuning", RATE, unfreeze_backbone_at_epoch=0, lambda_func=function("times_one_and_a_half")
+        "BackboneFinetuning",
+        RATE,
+        unfreeze_backbone_at_epoch=0,
+        lambda_func=function("times_one_and_a_half"),
+        should_align=False,
     ),
     "BaseFinetuning": case("Finetuning"),
     "frozen by hand": case("FreezingByHand"),

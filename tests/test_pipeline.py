@@ -1,6 +1,7 @@
 """DVC: only the stages concerned run, experiments work, and a clone gets everything back."""
 
 import json
+import os
 import re
 import urllib.request
 from pathlib import Path
@@ -145,12 +146,13 @@ def test_no_secret_gets_into_the_pipeline(pipeline: Path) -> None:
     run("git checkout --quiet .", pipeline)
 
 
-def test_s3_as_the_docs_say(pipeline: Path, tmp_path: Path) -> None:
+def test_s3_as_the_docs_say(pipeline: Path, tmp_path: Path, full_environment: Path) -> None:
     run("git checkout --quiet . && dvc checkout --quiet", pipeline)  # earlier tests left another run of the same stages
     block = next(block for block in code_blocks((pipeline / "docs" / "data.md").read_text()) if "s3://" in block)
     with s3_server(tmp_path / "log") as address:
         urllib.request.urlopen(urllib.request.Request(f"{address}/my-bucket", method="PUT"))
         keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_DEFAULT_REGION": "us-east-1"}
+        keys["PATH"] = f"{full_environment / 'bin'}:{os.environ['PATH']}"  # which has the extra that the page names
         run(block.replace("https://storage.example.com", address), pipeline, **keys)
         run("rm -rf .dvc/cache models/model.safetensors", pipeline)
         with pytest.raises(AssertionError):

@@ -22,7 +22,15 @@ FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # Debian's package da
 ANSWERS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 CHOICES: dict[str, list[str]] = {key: value for key, value in ANSWERS.items() if isinstance(value, list)}
 LOGIC = ("{" + "%", "%" + "}")  # Jinja's marks, which no Python file holds, this one included
-LONGEST = ("test_containers", "test_environments", "test_readme", "test_resume", "test_slurm", "test_verify")
+LONGEST = (
+    "test_containers",
+    "test_environments",
+    "test_first_day",
+    "test_readme",
+    "test_resume",
+    "test_slurm",
+    "test_verify",
+)
 THIS_PYTHON = "{}.{}".format(*sys.version_info)
 
 # What the tests were started with must not reach what they start: threads would contradict a project's settings, and a
@@ -37,6 +45,16 @@ Shell = Callable[..., str]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the quick tests first, then the files that take longest, so that no process waits for another at the end."""
     items.sort(key=lambda item: (item.get_closest_marker("slow") is not None, item.path.stem not in LONGEST))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Name the files of tests that took longer than tests/budgets.py allows."""
+    from budgets import exceeded
+
+    reports = [report for kind in terminalreporter.stats.values() for report in kind if hasattr(report, "duration")]
+    if lines := exceeded((Path(report.nodeid.partition("::")[0]).stem, report.duration) for report in reports):
+        terminalreporter.section("files of tests that took longer than tests/budgets.py allows")
+        terminalreporter.write_line("\n".join(lines))
 
 
 @pytest.fixture(scope="session", autouse=True)

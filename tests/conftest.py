@@ -128,18 +128,27 @@ def full_environment() -> Path:
 
 
 @pytest.fixture
-def project(render: Render, environment: Path) -> Path:
+def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, environment: Path) -> Path:
     """Return a generated project with the defaults, installed and committed to git."""
-    return installed(render(python_version=THIS_PYTHON), environment)
+    from golden import fresh
+
+    return fresh(tmp_path_factory, tmp_path / "project", environment)
 
 
 @pytest.fixture(scope="module")
 def shared_project(tmp_path_factory: pytest.TempPathFactory, environment: Path) -> Path:
     """Return one project for a whole file of tests that do not disturb each other."""
-    folder = tmp_path_factory.mktemp("shared")
-    answers = {"python_version": THIS_PYTHON}
-    rendered = cookiecutter(str(ROOT), no_input=True, output_dir=str(folder), extra_context=answers)
-    return installed(Path(rendered), environment)
+    from golden import fresh
+
+    return fresh(tmp_path_factory, tmp_path_factory.mktemp("shared"), environment)
+
+
+@pytest.fixture(scope="module")
+def shared_pipeline(tmp_path_factory: pytest.TempPathFactory, environment: Path) -> Path:
+    """Return one project for a whole file of tests, whose pipeline has run in short and was committed."""
+    from golden import run_through
+
+    return run_through(tmp_path_factory, tmp_path_factory.mktemp("pipeline"), environment)
 
 
 def installed(folder: Path, environment: Path) -> Path:

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ANSWERS, CACHE, ROOT, TEMPLATE, THIS_PYTHON, Render, installed, run
+from conftest import ANSWERS, ROOT, TEMPLATE, THIS_PYTHON, Render, installed, run
 from test_any_answer import EXTREME
 
 pytestmark = pytest.mark.slow
@@ -24,13 +24,15 @@ def test_style_and_types_of_a_rendered_project(render: Render, environment: Path
     run("make lint", project)
 
 
-def test_types_of_the_sources_as_they_stand(tmp_path: Path, environment: Path) -> None:
-    """The package's folder needs a name that can be imported; nothing else is changed."""
+@pytest.mark.parametrize("fixture", ["environment", "full_environment"])
+def test_types_of_the_sources_as_they_stand(tmp_path: Path, request: pytest.FixtureRequest, fixture: str) -> None:
+    """With and without what other trackers and extras bring. The package's folder needs a name that can be imported."""
+    environment: Path = request.getfixturevalue(fixture)
     (tmp_path / "package_name").symlink_to(TEMPLATE / "src" / "{{cookiecutter.package_name}}")
     (tmp_path / ".venv").symlink_to(environment)
     scripts = " ".join(f"'{path}'" for path in [*TEMPLATE.glob("*.py"), TEMPLATE / "tests"])
     run(
-        f"mypy --config-file '{TEMPLATE}/pyproject.toml' --cache-dir {CACHE}/mypy package_name {scripts}",
+        f"mypy --config-file '{TEMPLATE}/pyproject.toml' package_name {scripts}",
         tmp_path,
         MYPYPATH=str(tmp_path),
     )

@@ -1,12 +1,14 @@
 # The template's own verbs. README.md says what each does.
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick docs lint lock clean
+.PHONY: help setup demo test test-all docs lint lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
+# Each file of tests in one of two processes; what took longest is printed
+PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 20
 
 help:  ## Show the verbs
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
 setup: .venv/made  ## Make the template's own environment in .venv
 
@@ -24,11 +26,11 @@ demo: setup  ## Generate a project with the defaults in demo/, install it, run i
 	$(MAKE) -C demo/my-project setup run
 	cd demo/my-project && .venv/bin/dvc metrics show
 
-test: setup  ## Run every test: style, rendering, then real installs and trainings (about an hour)
-	$(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
+test: setup  ## Run the tests that take seconds, and one real project: installed, linted, tested, run (10 minutes)
+	$(PYTEST) -m "not slow or newcomer"
 
-quick: setup  ## Run the tests that take seconds
-	$(BIN)/pytest -m "not slow"
+test-all: setup  ## Run every test: real installs, trainings, pipelines, containers, a cluster (about an hour)
+	$(PYTEST)
 
 docs: setup  ## Build the documentation into site/, and check its links (SERVE=1: show it at http://127.0.0.1:8000 instead)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(if $(SERVE),serve,build)

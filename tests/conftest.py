@@ -7,14 +7,12 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cookiecutter.main import cookiecutter
-from filelock import FileLock
 from sources import load_package
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -25,8 +23,15 @@ FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # Debian's package da
 ANSWERS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 CHOICES: dict[str, list[str]] = {key: value for key, value in ANSWERS.items() if isinstance(value, list)}
 LOGIC = ("{" + "%", "%" + "}")  # Jinja's marks, which no Python file holds, this one included
-EXTRAS = ("s3", "slurm", "stream", "ray")  # of a project, which single tests need
-LONGEST = ("test_containers", "test_environments", "test_readme", "test_resume", "test_slurm", "test_verify")
+LONGEST = (
+    "test_containers",
+    "test_environments",
+    "test_first_day",
+    "test_readme",
+    "test_resume",
+    "test_slurm",
+    "test_verify",
+)
 THIS_PYTHON = "{}.{}".format(*sys.version_info)
 
 # What the tests were started with must not reach what they start: threads would contradict a project's settings, and a
@@ -42,6 +47,16 @@ Shell = Callable[..., str]
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the quick tests first, then the files that take longest, so that no process waits for another at the end."""
     items.sort(key=lambda item: (item.get_closest_marker("slow") is not None, item.path.stem not in LONGEST))
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Name the files of tests that took longer than tests/budgets.py allows."""
+    from budgets import exceeded
+
+    reports = [report for kind in terminalreporter.stats.values() for report in kind if hasattr(report, "duration")]
+    if lines := exceeded((Path(report.nodeid.partition("::")[0]).stem, report.duration) for report in reports):
+        terminalreporter.section("files of tests that took longer than tests/budgets.py allows")
+        terminalreporter.write_line("\n".join(lines))
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -67,6 +82,8 @@ def run(command: str, folder: Path, check: bool = True, **environment: str) -> s
     """Run a command line with bash, with the project's environment first on the path."""
     git = {f"GIT_{role}_{part}": "test@example.com" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
     path = f"{folder / '.venv' / 'bin'}:{os.environ['PATH']}"
+    if (folder / ".venv").is_symlink():  # one of those that are kept, and so is what mypy has read of torch's types
+        environment.setdefault("MYPY_CACHE_DIR", str((folder / ".venv").resolve().parent / "mypy"))
     result = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
         cwd=folder,
@@ -95,50 +112,45 @@ def code_blocks(text: str, language: str = "bash") -> list[str]:
 
 @pytest.fixture(scope="session")
 def environment() -> Path:
-    """Return a real `.venv`, made by the plain commands that the README prints, and kept for as long as they stay."""
-    CACHE.mkdir(exist_ok=True)
-    with FileLock(CACHE / "environment.lock"):  # the tests may run in several processes
-        return _make_environment()
+    """Return a real `.venv` with exactly what `make setup` installs in a project with the default answers."""
+    from environments import DEFAULT, environment_for  # which import what is above
+
+    return environment_for(DEFAULT)
 
 
-def _make_environment() -> Path:
-    rendered = Path(cookiecutter(str(ROOT), no_input=True, output_dir=str(CACHE / "new"), overwrite_if_exists=True,
-                                 extra_context={"python_version": THIS_PYTHON}))  # fmt: skip
-    commands = next(block for block in code_blocks((rendered / "README.md").read_text()) if "-m venv" in block)
-    # on a machine with a GPU: TORCH_INDEX=https://download.pytorch.org/whl/cu130
-    commands = re.sub(r"https://download\.pytorch\.org/whl/cpu", os.environ.get("TORCH_INDEX", r"\g<0>"), commands)
-    # packages that single tests need, here so that no test changes what another one uses
-    pip = TEMPLATE / "variants" / "environment_manager=pip"
-    locks = [pip / f"tracker={name}" / "requirements.txt" for name in CHOICES["tracker"][1:]]
-    extras = tomllib.loads((rendered / "pyproject.toml").read_text())["project"]["optional-dependencies"]
-    commands += f"python -m pip install {' '.join(pin for name in EXTRAS for pin in extras[name])}"
-    files = [rendered / "pyproject.toml", *sorted(rendered.glob("requirements*.txt")), *locks]
-    key = hashlib.sha256(commands.encode() + b"".join(file.read_bytes() for file in files)).hexdigest()[:12]
-    home = CACHE / f"project-{key}"
-    if not (home / "made").exists():
-        shutil.rmtree(home, ignore_errors=True)
-        rendered.rename(home)
-        run(commands, home)
-        for lock in locks:
-            run(f"python -m pip install --no-deps --require-hashes --requirement '{lock}'", home)
-        (home / "made").touch()
-    shutil.rmtree(CACHE / "new", ignore_errors=True)
-    return home / ".venv"
+@pytest.fixture(scope="session")
+def full_environment() -> Path:
+    """Return a real `.venv` with all trackers and extras.
+
+    A file of tests that needs more than the defaults takes it as its `environment`.
+    """
+    from environments import EVERYTHING, environment_for
+
+    return environment_for(EVERYTHING)
 
 
 @pytest.fixture
-def project(render: Render, environment: Path) -> Path:
+def project(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, environment: Path) -> Path:
     """Return a generated project with the defaults, installed and committed to git."""
-    return installed(render(python_version=THIS_PYTHON), environment)
+    from golden import fresh
+
+    return fresh(tmp_path_factory, tmp_path / "project", environment)
 
 
 @pytest.fixture(scope="module")
 def shared_project(tmp_path_factory: pytest.TempPathFactory, environment: Path) -> Path:
     """Return one project for a whole file of tests that do not disturb each other."""
-    folder = tmp_path_factory.mktemp("shared")
-    answers = {"python_version": THIS_PYTHON}
-    rendered = cookiecutter(str(ROOT), no_input=True, output_dir=str(folder), extra_context=answers)
-    return installed(Path(rendered), environment)
+    from golden import fresh
+
+    return fresh(tmp_path_factory, tmp_path_factory.mktemp("shared"), environment)
+
+
+@pytest.fixture(scope="module")
+def shared_pipeline(tmp_path_factory: pytest.TempPathFactory, environment: Path) -> Path:
+    """Return one project for a whole file of tests, whose pipeline has run in short and was committed."""
+    from golden import run_through
+
+    return run_through(tmp_path_factory, tmp_path_factory.mktemp("pipeline"), environment)
 
 
 def installed(folder: Path, environment: Path) -> Path:

@@ -40,6 +40,12 @@ DDP = f"{SHORT} trainer=ddp model.dropout=0.2"
 
 
 @pytest.fixture(scope="module")
+def environment(full_environment: Path) -> Path:
+    """Return an environment with TensorBoard, which is not the default tracker."""
+    return full_environment
+
+
+@pytest.fixture(scope="module")
 def plain(shared_project: Path) -> str:
     """Return the arguments of a network in which the share of a process cannot be seen."""
     package = next((shared_project / "src").glob("*/models")).parent.name

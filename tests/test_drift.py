@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -24,12 +25,18 @@ def replace(path: Path, old: str, new: str) -> None:
     path.write_text(text.replace(old, new))
 
 
-@pytest.fixture
-def baseline(project: Path) -> Path:
+@pytest.fixture(scope="module")
+def with_baseline(shared_project: Path) -> Path:
     """Return a project with a committed baseline."""
-    assert "reports/baseline.json written" in run("make baseline", project, PYTHONPATH="src").stdout
-    run("git add --all && pre-commit run secrets && git commit --quiet --message 'Baseline'", project)
-    return project
+    assert "reports/baseline.json written" in run("make baseline", shared_project, PYTHONPATH="src").stdout
+    run("git add --all && pre-commit run secrets && git commit --quiet --message 'Baseline'", shared_project)
+    return shared_project
+
+
+@pytest.fixture
+def baseline(with_baseline: Path, tmp_path: Path) -> Path:
+    """Return a copy of it."""
+    return Path(shutil.copytree(with_baseline, tmp_path / with_baseline.name, symlinks=True))
 
 
 def test_the_same_code_gives_the_same_bits(baseline: Path) -> None:

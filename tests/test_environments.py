@@ -113,9 +113,14 @@ def test_the_environment_is_that_of_the_list(made: Path, other: Path, tools: str
 
 
 def test_the_projects_own_tests(made: Path, tools: str) -> None:
-    """The others train again and again, which `make test` with the environment of pip does already."""
+    """The others train again and again, which test_first_day.py does already with the environment of pip."""
     chosen = "tests/test_config.py tests/test_data.py tests/test_serving.py"
     assert " passed" in run(f"pytest {chosen}", made, PATH=inside(made, tools)).stdout
+
+
+def test_style_types_and_the_commit_hooks(made: Path, tools: str) -> None:
+    run("make lint && pre-commit run --all-files", made, PATH=inside(made, tools))
+    assert run("git status --porcelain", made).stdout == ""
 
 
 def test_the_weights_are_those_of_every_other_manager(made: Path, tools: str, reference: dict[int, str]) -> None:

@@ -20,6 +20,12 @@ PROCESSED = Path("data/processed/digits")
 
 
 @pytest.fixture(scope="module")
+def environment(full_environment: Path) -> Path:
+    """Return an environment with the extra `stream`."""
+    return full_environment
+
+
+@pytest.fixture(scope="module")
 def windowed(shared_project: Path) -> dict[str, str]:
     """Return what a training on mapped shards leaves, with the order of the streams."""
     return outcome(train(shared_project, f"{WINDOW} data.num_workers=2", "windowed"))

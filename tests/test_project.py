@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ANSWERS, CACHE, CHOICES, ROOT, TEMPLATE, THIS_PYTHON, Render, installed, run
+from conftest import ANSWERS, ROOT, TEMPLATE, THIS_PYTHON, Render, installed, run
 from test_any_answer import EXTREME
 
 pytestmark = pytest.mark.slow
@@ -14,25 +14,25 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize(
     "answers",
     [
-        {},
         {"package_name": "z" * 50, "project_slug": "another-name"},
-        *({"environment_manager": manager} for manager in CHOICES["environment_manager"][1:]),
-        *({"tracker": tracker} for tracker in CHOICES["tracker"][1:]),
+        {"environment_manager": "conda"},  # uv's and Poetry's have environments of their own: test_environments.py
     ],
     ids=str,
 )
 def test_style_and_types_of_a_rendered_project(render: Render, environment: Path, answers: dict[str, str]) -> None:
     project = installed(render(python_version=THIS_PYTHON, **answers), environment)
-    run("make lint", project, MYPY_CACHE_DIR=str(CACHE / "mypy"))  # shared, because torch's types take long to read
+    run("make lint", project)
 
 
-def test_types_of_the_sources_as_they_stand(tmp_path: Path, environment: Path) -> None:
-    """The package's folder needs a name that can be imported; nothing else is changed."""
+@pytest.mark.parametrize("fixture", ["environment", "full_environment"])
+def test_types_of_the_sources_as_they_stand(tmp_path: Path, request: pytest.FixtureRequest, fixture: str) -> None:
+    """With and without what other trackers and extras bring. The package's folder needs a name that can be imported."""
+    environment: Path = request.getfixturevalue(fixture)
     (tmp_path / "package_name").symlink_to(TEMPLATE / "src" / "{{cookiecutter.package_name}}")
     (tmp_path / ".venv").symlink_to(environment)
     scripts = " ".join(f"'{path}'" for path in [*TEMPLATE.glob("*.py"), TEMPLATE / "tests"])
     run(
-        f"mypy --config-file '{TEMPLATE}/pyproject.toml' --cache-dir {CACHE}/mypy package_name {scripts}",
+        f"mypy --config-file '{TEMPLATE}/pyproject.toml' package_name {scripts}",
         tmp_path,
         MYPYPATH=str(tmp_path),
     )
@@ -68,10 +68,10 @@ EDITS = {
 }
 
 
-def test_the_projects_own_tests_pass_under_another_name_and_after_edits(render: Render, environment: Path) -> None:
-    """With the defaults they are run by the test of the README."""
+def test_the_projects_own_tests_pass_under_another_name_and_after_edits(render: Render, full_environment: Path) -> None:
+    """With all extras, so that none of them is skipped. With the defaults they are run by test_first_day.py."""
     answers = {**EXTREME, "python_version": THIS_PYTHON, "tracker": "none"}
-    project = installed(render(**answers), environment)
+    project = installed(render(**answers), full_environment)
     for name, changes in EDITS.items():
         [path] = project.glob(name)
         text = path.read_text()
@@ -79,12 +79,14 @@ def test_the_projects_own_tests_pass_under_another_name_and_after_edits(render: 
             assert text.count(before) == 1, before
             text = text.replace(before, after)
         path.write_text(text)
-    assert " passed" in run("make test", project).stdout
+    said = run("make test", project).stdout
+    assert " passed" in said
+    assert " skipped" not in said
 
 
 def test_what_is_committed_and_packed(project: Path) -> None:
     """The commit hooks pass as generated and refuse large files; packages hold neither settings nor data."""
-    run("pre-commit run --all-files", project, MYPY_CACHE_DIR=str(CACHE / "mypy"))
+    run("pre-commit run --all-files", project)
     (project / "large.bin").write_bytes(bytes(2_000_000))
     refused = run("git add --force large.bin && pre-commit run --files large.bin", project, check=False)
     assert "use dvc add for large.bin" in refused.stdout
@@ -100,10 +102,10 @@ def test_what_is_committed_and_packed(project: Path) -> None:
     assert not [path.name for path in planted if path.name in packed]
 
 
-def test_no_package_can_take_the_name_of_an_installed_one(shared_project: Path) -> None:
-    """The hook's list holds every module that the environment can import."""
+def test_no_package_can_take_the_name_of_an_installed_one(full_environment: Path) -> None:
+    """The hook's list holds every module that an environment with all trackers and extras can import."""
     code = "from importlib.metadata import packages_distributions as found; print(*found())"
-    modules = set(run(f"python -c '{code}'", shared_project).stdout.split())
-    assert {"torch", "hydra", "sklearn", "yaml"} <= modules
+    modules = set(run(f"python -P -c '{code}'", full_environment.parent).stdout.split())
+    assert {"torch", "hydra", "sklearn", "yaml", "wandb", "ray"} <= modules
     possible = {module for module in modules if re.fullmatch(r"[a-z][a-z0-9_]*(?<!__mypyc)", module)} - {"my_project"}
     assert possible - set(ANSWERS["_installed_names"].split()) - set(sys.stdlib_module_names) == set()

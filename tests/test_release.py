@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from conftest import code_blocks, digest, run
 from runs import record
-from test_checklist import SHORTEN
 
 pytestmark = pytest.mark.slow
 COMMIT = "git add --all && git commit --quiet --message Change"
@@ -41,21 +40,20 @@ def tags(project: Path) -> set[str]:
 
 
 @pytest.fixture(scope="module")
-def first(shared_project: Path) -> Path:
+def first(shared_pipeline: Path) -> Path:
     """Return a project whose model has the version 1.0.0, and a repository that it shares with others."""
-    run(f"{SHORTEN} && {COMMIT} && dvc repro && {COMMIT}", shared_project)
-    verified(shared_project)
+    verified(shared_pipeline)
     run(
         "git init --quiet --bare --initial-branch main ../shared.git && git remote add origin ../shared.git",
-        shared_project,
+        shared_pipeline,
     )
-    code, said = release(shared_project)
+    code, said = release(shared_pipeline)
     assert code == 0
     assert "the next version should be 1.0.0 (the first version)" in said
-    code, said = release(shared_project, "1.0.0")
+    code, said = release(shared_pipeline, "1.0.0")
     assert code == 0, said
     assert "git push origin HEAD v1.0.0 model@v1.0.0" in said
-    return shared_project
+    return shared_pipeline
 
 
 @pytest.fixture

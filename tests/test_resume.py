@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import digest, metrics, run
 from package_name.reproducibility import integrity
-from runs import OFTEN, SHORT, go_on, interrupted, last_states, outcome, record, start, stop, train
+from runs import OFTEN, SHORT, cores, go_on, interrupted, last_states, outcome, record, start, stop, train
 
 pytestmark = pytest.mark.slow
 BASE = f"tracking=none model=mlp model.dropout=0.2 {OFTEN}"
@@ -91,7 +91,7 @@ def test_a_run_interrupted_at_any_moment_ends_with_the_same_bits(
     # Python too, and by the progress of the training.
     parts = [(part + random_number()) / count for part in range(count)]
     moments = [share * whole if part % 2 == 0 else -max(1, share * batches * 0.95) for part, share in enumerate(parts)]
-    with ThreadPoolExecutor(2) as pool:
+    with ThreadPoolExecutor(cores()) as pool:
         tries = [
             pool.submit(interrupt_once, shared_project, arguments, f"{case}-{n}", moment, SIGNALS[n % len(SIGNALS)])
             for n, moment in enumerate(moments)

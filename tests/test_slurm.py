@@ -21,6 +21,12 @@ TWO_NODES = "trainer=ddp trainer.devices=1 trainer.num_nodes=2"  # as docs/clust
 
 
 @pytest.fixture(scope="module")
+def environment(full_environment: Path) -> Path:
+    """Return an environment with the extra `slurm`."""
+    return full_environment
+
+
+@pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[slurm.Cluster]:
     """Return one cluster for all tests of this file."""
     if reason := slurm.missing():

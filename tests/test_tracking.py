@@ -90,6 +90,12 @@ print(json.dumps(there))
 
 
 @pytest.fixture(scope="module")
+def environment(full_environment: Path) -> Path:
+    """Return an environment with all trackers."""
+    return full_environment
+
+
+@pytest.fixture(scope="module")
 def plain(shared_project: Path) -> Path:
     """Return a run without a tracker."""
     return train(shared_project, f"tracking=none {SETTINGS}", "plain")

@@ -31,6 +31,12 @@ search:
 """
 
 
+@pytest.fixture(scope="module")
+def environment(full_environment: Path) -> Path:
+    """Return an environment with the extra `ray`."""
+    return full_environment
+
+
 @pytest.fixture(scope="module", autouse=True)
 def _sweep(shared_project: Path) -> None:
     (shared_project / "configs" / "sweep" / "small.yaml").write_text(SEARCH)

@@ -74,7 +74,7 @@ class ShardWriter:
         return lambda inputs, targets: file.write(inputs.tobytes())
 
     def _begin_arrow(self, path: Path) -> Write:
-        import pyarrow as pa  # type: ignore[import-untyped, import-not-found]
+        import pyarrow as pa
 
         length = prod(self.examples.shape)
         kind = pa.list_(pa.from_numpy_dtype(np.dtype(self.examples.dtype)), length)

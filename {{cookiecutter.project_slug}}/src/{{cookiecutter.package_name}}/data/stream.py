@@ -68,7 +68,7 @@ class StreamedShards(Shards):
     def _open(self) -> Any:
         if self._stream is None:
             # here, because it takes a second
-            import datasets  # type: ignore[import-untyped, import-not-found]
+            import datasets
 
             datasets.disable_progress_bars()
             files = [_join(self.place, name) for name in self.files]
@@ -102,7 +102,7 @@ def fetch_manifest(data: Data) -> tuple[dict[str, Any], HeldArray]:
 
 
 def _content(place: str, name: str) -> bytes:
-    import fsspec  # type: ignore[import-untyped, import-not-found]
+    import fsspec
 
     with fsspec.open(_join(place, name), "rb") as file:
         content: bytes = file.read()

@@ -83,7 +83,7 @@ def compare(
 
 def _kept(project: Path, run: Path, version: Version) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the interface and the record of a released version, from DVC's cache or remote."""
-    from dvc.api import DVCFileSystem  # type: ignore[import-untyped]
+    from dvc.api import DVCFileSystem
 
     tag = model_tag(project, version)
     with tempfile.TemporaryDirectory() as name:

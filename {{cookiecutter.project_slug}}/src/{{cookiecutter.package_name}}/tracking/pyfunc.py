@@ -11,7 +11,7 @@ from ..models.classifier import probabilities
 from ..models.saved import load_model
 
 
-class Predictions(PythonModel):
+class Predictions(PythonModel):  # type: ignore[misc]  # to mypy, MLflow is not there: pyproject.toml
     """Applies the model on the processor, in the precision of its weights."""
 
     def load_context(self, context: Any) -> None:

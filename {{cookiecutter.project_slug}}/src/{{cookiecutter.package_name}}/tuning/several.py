@@ -43,7 +43,7 @@ def on_ray(command: list[str], workers: int, address: str) -> None:
         raise ConfigError(f"--ray {address} needs the package ray, which is not installed: pip install -e '.[ray]'")
     if ":" in address:
         _check_reachable(address)
-    import ray  # type: ignore[import-not-found, unused-ignore]
+    import ray
 
     here: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address == "local" else {}
     folder = Path.cwd()

@@ -1,0 +1,55 @@
+"""How long each file of tests may take, in seconds on 2 cores, and which files took longer: printed, and no failure."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+
+QUICK = 30  # for a file that is not listed
+SECONDS = {
+    "test_any_answer": 120,
+    "test_audit": 90,
+    "test_cards": 210,
+    "test_checklist": 300,
+    "test_ci": 150,
+    "test_conda": 60,
+    "test_containers": 420,
+    "test_data": 60,
+    "test_distributed": 150,
+    "test_docs": 180,
+    "test_drift": 150,
+    "test_environments": 420,
+    "test_first_day": 420,
+    "test_folds": 90,
+    "test_large_data": 120,
+    "test_paths": 90,
+    "test_pipeline": 300,
+    "test_project": 180,
+    "test_readme": 300,
+    "test_release": 210,
+    "test_report": 150,
+    "test_resume": 420,
+    "test_serving": 150,
+    "test_slurm": 360,
+    "test_swap_in": 150,
+    "test_tracking": 300,
+    "test_training": 180,
+    "test_tune": 210,
+    "test_update": 60,
+    "test_verify": 360,
+}
+
+
+def exceeded(durations: Iterable[tuple[str, float]]) -> list[str]:
+    """Return a line for each file that took longer than it may, the worst first.
+
+    Args:
+        durations: the name of a file, and the seconds of a part of one of its tests.
+    """
+    spent: dict[str, float] = defaultdict(float)
+    for name, seconds in durations:
+        spent[name] += seconds
+    over = {name: seconds - SECONDS.get(name, QUICK) for name, seconds in spent.items()}
+    return [
+        f"{name} took {spent[name]:.0f} s, and may take {SECONDS.get(name, QUICK)} s"
+        for name, more in sorted(over.items(), key=lambda item: -item[1])
+        if more > 0
+    ]

@@ -23,7 +23,6 @@ def main(cfg: DictConfig) -> None:
     config = ready(cfg)
 
     # torch is imported here, after the configuration is known to be right
-    from package_name.data.code import check_watched
     from package_name.data.datamodule import DataModule
     from package_name.evaluation.results import test, write_results
     from package_name.models.classifier import Classifier, build_network
@@ -31,14 +30,11 @@ def main(cfg: DictConfig) -> None:
     from package_name.reproducibility.session import begin
     from package_name.tracking.loggers import send
     from package_name.training.checkpoint import final_weights
-    from package_name.training.inexact import refuse_derived
     from package_name.training.randomness import seed_everything
     from package_name.training.restore import restore
     from package_name.training.trainer import build_trainer
 
     apply(config.reproducibility)
-    refuse_derived(config)
-    check_watched("model._target_", config.model["_target_"])
     folder = Path(config.paths.run)
     data = DataModule(config)
     seed_everything(config.seed, "weights")

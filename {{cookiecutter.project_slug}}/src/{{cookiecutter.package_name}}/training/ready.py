@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from ..check import check
 from ..config import Config
+from ..data.code import check_watched
 from ..errors import ConfigError
 from ..processes import restarts
 from .determinism import pin_environment
@@ -33,8 +34,11 @@ def ready(cfg: DictConfig) -> Config:
     logging.getLogger().addHandler(logging.NullHandler())  # else Lightning, imported below, would log past our files
     from ..reproducibility.earlier import built_on
     from ..signatures import check_signatures
+    from .inexact import refuse_derived
 
     check_signatures(config)
+    refuse_derived(config)
+    check_watched("model._target_", config.model["_target_"])
     if not config.resume and not restarts():  # a run that goes on holds all that it took over
         built_on(config)
     if config.trainer["accelerator"] in GPU:

@@ -31,7 +31,7 @@ def _parts(value: str) -> Iterator[str]:
     yield value
     # a key of several lines is often kept in one, with \n between them
     lines = [line.strip() for line in re.split(r"\n|\\n", value)]
-    yield from (line for line in lines if not line.startswith("-----"))  # -----BEGIN PRIVATE KEY----- is in each
+    yield from (line for line in lines if not line.startswith("-----"))  # the first line of any key
     if "://" in value:
         yield from _parts_of_address(value)
     if value.lstrip().startswith(("[", "{")):

@@ -25,7 +25,15 @@ ANSWERS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(enco
 CHOICES: dict[str, list[str]] = {key: value for key, value in ANSWERS.items() if isinstance(value, list)}
 LOGIC = ("{" + "%", "%" + "}")  # Jinja's marks, which no Python file holds, this one included
 EXTRAS = ("s3", "slurm", "stream", "ray")  # of a project, which single tests need
-LONGEST = ("test_containers", "test_environments", "test_readme", "test_resume", "test_slurm", "test_verify")
+LONGEST = (
+    "test_containers",
+    "test_environments",
+    "test_exactness",
+    "test_readme",
+    "test_resume",
+    "test_slurm",
+    "test_verify",
+)
 THIS_PYTHON = "{}.{}".format(*sys.version_info)
 
 # What the tests were started with must not reach what they start: threads would contradict a project's settings, and a

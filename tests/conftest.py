@@ -26,6 +26,7 @@ LOGIC = ("{" + "%", "%" + "}")  # Jinja's marks, which no Python file holds, thi
 LONGEST = (
     "test_containers",
     "test_environments",
+    "test_exactness",
     "test_first_day",
     "test_readme",
     "test_resume",

@@ -40,7 +40,7 @@ def no_gpu(line):
 def tune(line):
     from my_project.tuning.space import read  # loads torch
     search, seed, shared = read(shlex.split(line))
-    assert (search.trials, search.pruner, shared) == (2, "none", ["model=mlp"])  # a trial is not given the search's keys
+    assert (search.trials, search.pruner, shared) == (2, "none", ["model=mlp"])  # of the trials
 
 def chunk(line):
     inputs, targets, dtype = eval(line)

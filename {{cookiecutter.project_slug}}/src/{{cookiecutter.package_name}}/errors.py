@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 
-_ALIKE = 0.5  # less would be no help
+_ALIKE = 0.6  # less would be no help
 
 
 class UserError(Exception):

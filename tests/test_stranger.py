@@ -182,6 +182,7 @@ settings = {
     "a function of this package": {"trainer": {"_target_": "my_project.files.write_text"}},
     "a reader": {"data": {"reader": "os.system"}},
     "a reader that is none": {"data": {"reader": "my_project.files.file_digest"}},
+    "a raw file elsewhere": {"data": {"files": {"../../made": "0" * 64}}},
     "a resolver": {"data": {"source": "https://example.com/${oc.env:HOME}"}},
 }
 for name, change in settings.items():
@@ -222,6 +223,7 @@ def test_only_what_the_project_names_is_built(shared_project: Path, strange: Pat
         "a function of this package": "asks for trainer._target_=my_project.files.write_text",
         "a reader": "asks for data.reader=os.system",
         "a reader that is none": "asks for data.reader=my_project.files.file_digest",
+        "a raw file elsewhere": "data.files names ../../made, which leads out of paths.raw",
         "a resolver": "asks for data.source=https://example.com/${oc.env:HOME}",
         "a model": "model.safetensors asks for model._target_=os.mkdir",
         "a part of a model": "model.safetensors asks for model.hidden._target_=os.mkdir",

@@ -197,6 +197,9 @@ def _check_together(config: Config) -> None:
     data, training = config.data, config.training
     if not re.fullmatch(r"[\w-]+", data.name):
         raise ConfigError(f"data.name={data.name} names a folder: use letters, digits, hyphens and underscores only")
+    for name in data.files:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ConfigError(f"data.files names {name}, which leads out of paths.raw: name files inside that folder")
     if len(set(data.classes)) < max(2, len(data.classes)):
         raise ConfigError(f"data.classes={data.classes} must name at least two classes, each once")
     _check_storage(data)

@@ -1,6 +1,7 @@
 """The folder of a run that somebody else made: it harms nobody who reads it, and runs nothing unannounced."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -184,11 +185,19 @@ settings = {
     "a reader that is none": {"data": {"reader": "my_project.files.file_digest"}},
     "a raw file elsewhere": {"data": {"files": {"../../made": "0" * 64}}},
     "a resolver": {"data": {"source": "https://example.com/${oc.env:HOME}"}},
+    "raw data into a folder of mine": {"paths": {"raw": str(Path.home())}},
+    "raw data into a folder above": {"paths": {"raw": "../made"}},
+    "prepared data into a folder of mine": {"paths": {"processed": str(Path.home() / "made")}},
+    "raw data that is there": {"paths": {"raw": str(Path("data/raw/digits").resolve())}},
 }
+good = (run / "run.json").read_text()
 for name, change in settings.items():
-    (run / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.merge(OmegaConf.create(config), change)))
+    changed = OmegaConf.merge(OmegaConf.create(config), change)
+    (run / "config.yaml").write_text(OmegaConf.to_yaml(changed))
+    (run / "run.json").write_text(json.dumps({**json.loads(good), "config": OmegaConf.to_container(changed)}))
     tried(name, check_run, str(run))
 (run / "config.yaml").write_text(config)
+(run / "run.json").write_text(good)
 
 model, description = load_model(run / "model.safetensors")
 plain = {**description, "model": {"_target_": "os.mkdir", "path": "made"}}
@@ -225,6 +234,10 @@ def test_only_what_the_project_names_is_built(shared_project: Path, strange: Pat
         "a reader that is none": "asks for data.reader=my_project.files.file_digest",
         "a raw file elsewhere": "data.files names ../../made, which leads out of paths.raw",
         "a resolver": "asks for data.source=https://example.com/${oc.env:HOME}",
+        "raw data into a folder of mine": "config.yaml asks to write into paths.raw=",
+        "raw data into a folder above": "config.yaml asks to write into paths.raw=../made, outside of this project",
+        "prepared data into a folder of mine": "config.yaml asks to write into paths.processed=",
+        "raw data that is there": "nothing",
         "a model": "model.safetensors asks for model._target_=os.mkdir",
         "a part of a model": "model.safetensors asks for model.hidden._target_=os.mkdir",
         "no description": "is not a model written by train.py",
@@ -242,11 +255,12 @@ def test_a_resume_runs_no_strange_command(shared_project: Path, strange: Path) -
     evil = {
         "model=../../outputs/strange/evil": "model._target_=os.mkdir",
         "+callbacks.x={_target_: os.mkdir, path: made}": "callbacks.x._target_=os.mkdir",
+        "callbacks.trail.folder=../made": "callbacks.trail.folder=../made, outside of this project",
     }
     for override, named in evil.items():
         spoil(strange, "command", "overrides", value=[*SETTINGS, override])
         refusal = said(shared_project, "train.py resume=outputs/strange", 1)
-        assert f"outputs/strange/run.json asks for {named}" in refusal
+        assert re.search(rf"outputs/strange/run.json asks (for|to write into) {re.escape(named)}", refusal)
         assert "add --trust if you trust" in refusal
     assert not (shared_project / "made").exists()
     # trusted, it is built, and then is no callback

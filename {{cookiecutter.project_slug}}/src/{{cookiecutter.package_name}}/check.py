@@ -70,6 +70,8 @@ def check(cfg: DictConfig, recorded: bool = False) -> Config:
     except OmegaConfBaseException as error:
         raise _explain(error, cfg) from error
     assert isinstance(config, Config)
+    if config.resume not in (None, "auto"):
+        trust.check_places(OmegaConf.to_container(merged, resolve=True), Path(config.resume) / RECORD)
     _check_ranges(config)
     network = _NETWORKS.get(str(config.model.get("_target_")))
     for group, schema in (("model", network), ("trainer", Trainer)):
@@ -96,13 +98,14 @@ def check_run(folder: str | Path | None, needs: Collection[str] = (), reads: Col
             what this project does not know.
         RecordError: the run is not finished, or its configuration or one of the files is not the recorded one.
     """
-    saved = read_config(folder)
-    trust.check_links(Path(str(folder)))
-    finished(Path(str(folder)), needs=(CONFIG, *needs), reads=reads)
+    saved, path = read_config(folder), Path(str(folder))
+    trust.check_links(path)
     saved.tracking, saved.callbacks = {}, {}  # so no tracker's package is needed
     # the network that is built is the one in the model file, which is checked where that is read
     named: Any = OmegaConf.to_container(saved)
-    trust.check_names({key: value for key, value in named.items() if key != "model"}, Path(str(folder)) / CONFIG)
+    trust.check_names({key: value for key, value in named.items() if key != "model"}, path / CONFIG)
+    finished(path, needs=(CONFIG, *needs), reads=reads)
+    trust.check_places(named, path / CONFIG)
     return check(saved, recorded=True)
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from .errors import ConfigError, RecordError
 
 FLAG = "--trust"
+WRITTEN = ("folder", "dirpath", "path", "filename")  # keys of callbacks that say where they write
 _GIVEN = "RUN_FOLDER_IS_TRUSTED"  # in the environment, so that processes of the same training know it too
 _PACKAGE = __package__.partition(".")[0]
 _RESOLVER = re.compile(r"\$\{\s*[\w.]+\s*:")  # `${oc.env:NAME}`, but not `${data.name}`
@@ -57,6 +58,39 @@ def check_names(config: Any, source: Path, project: Path = Path()) -> None:
             raise ConfigError(
                 f"{source} asks for {key}={_short(text)}, which neither this package nor a file in configs/ names: it "
                 f"could run any program here. Read the file, and add {FLAG} if you trust whoever made it"
+            )
+
+
+def check_places(config: Any, source: Path) -> None:
+    """Refuse to write where only the folder of a run says so: outside of this project, and of the folder itself.
+
+    Data outside is read where it is there already, as on a disk for data.
+
+    Args:
+        config: of the run, in plain types.
+        source: the file of the run that it comes from.
+
+    Raises:
+        ConfigError: something would be written elsewhere, and `--trust` was not given.
+    """
+    if _given():
+        return
+    paths, files = config["paths"], config["data"]["files"]
+    there = {
+        "paths.raw": all((Path(paths["raw"]) / name).is_file() for name in files),
+        "paths.processed": any(Path(paths["processed"]).glob("*.json")),
+    }
+    places = {f"paths.{key}": str(value) for key, value in paths.items() if key != "run"}
+    for name, callback in config["callbacks"].items():
+        written = [key for key in WRITTEN if isinstance(callback, dict) and isinstance(callback.get(key), str)]
+        places |= {f"callbacks.{name}.{key}": callback[key] for key in written}
+    homes = (Path.cwd().resolve(), source.parent.resolve())
+    for key, value in places.items():
+        inside = any((home / value).resolve().is_relative_to(home) for home in homes)
+        if not inside and not there.get(key):
+            raise ConfigError(
+                f"{source} asks to write into {key}={_short(value)}, outside of this project: add {FLAG} if you trust "
+                "whoever made it"
             )
 
 

@@ -112,7 +112,7 @@ def written_places(config: dict[str, Any]) -> dict[str, str]:
         f"callbacks.{name}.{key}": value
         for name, settings in config["callbacks"].items()
         for key, value in settings.items()
-        if key in ("folder", "dirpath", "path", "filename") and isinstance(value, str)
+        if key in trust.WRITTEN and isinstance(value, str)
     }
     return {**{f"paths.{key}": config["paths"][key] for key in ("processed", "run")}, **callbacks}
 

@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Each file of tests in one of two processes; what took longest is printed
+# Two processes, a test file runs in one of them; the slowest tests are printed
 PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 20
 
 help:  ## Show the verbs
@@ -26,7 +26,7 @@ demo: setup  ## Generate a project with the defaults in demo/, install it, run i
 	$(MAKE) -C demo/my-project setup run
 	cd demo/my-project && .venv/bin/dvc metrics show
 
-test: setup  ## Run the tests that take seconds, and one real project: installed, linted, tested, run (10 minutes)
+test: setup  ## Run the fast tests, and install, lint, test and run one real project (10 minutes)
 	$(PYTEST) -m "not slow or newcomer"
 
 test-all: setup  ## Run every test: real installs, trainings, pipelines, containers, a cluster (about an hour)

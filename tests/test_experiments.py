@@ -86,7 +86,7 @@ def test_what_an_experiment_left_is_not_replaced(project: Path, plant: str, held
     before = (project / "params.yaml").read_bytes()
     code, said = configure(project)
     assert code == 1
-    assert f"error: params.yaml holds {held}, which configs/ do not compose" in said
+    assert f"error: params.yaml holds {held}, which does not come from configs/" in said
     assert "python -m my_project keep writes that into configs/, or python configure.py discards it" in said
     assert (project / "params.yaml").read_bytes() == before
     run("git add --all && git commit --quiet --message Apply && python as_dvc.py training.epochs=1", project)
@@ -95,7 +95,7 @@ def test_what_an_experiment_left_is_not_replaced(project: Path, plant: str, held
     assert code == 1
     assert f"error: params.yaml in the commit holds {held}, " in said
     run("git checkout params.yaml", project)
-    assert configure(project, "")[1] == f"params.yaml held {held}, and holds what configs/ compose now\n"
+    assert configure(project, "")[1] == f"params.yaml held {held}; now it holds what configs/ compose\n"
     assert configure(project) == (0, "")
 
 

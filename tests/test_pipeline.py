@@ -100,7 +100,7 @@ def test_an_experiment_is_kept_as_the_readme_says(pipeline: Path) -> None:
     for command in ("echo '# more' >> configs/training/default.yaml && dvc repro", "dvc exp run -S training.epochs=1"):
         refused = run(command, pipeline, check=False)
         assert refused.returncode != 0
-        assert "holds training.lr=0.01, which configs/ do not compose" in refused.stdout + refused.stderr
+        assert "holds training.lr=0.01, which does not come from configs/" in refused.stdout + refused.stderr
         run("git checkout --quiet params.yaml dvc.lock", pipeline)
     run("python -m my_project keep quick", pipeline, PYTHONPATH="src")
     assert stages_run(run("dvc repro", pipeline).stdout) == {"configure"}

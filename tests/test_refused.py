@@ -175,7 +175,7 @@ RUNS = {
     ("read_config", "outputs/nowhere"): "outputs/nowhere is not the folder of a run; the newest that is finished is "
     "run=outputs/first",
     ("resume", "resume=outputs/nowhere"): "the newest that is not finished is resume=outputs/second",
-    ("cpu_build", "trainer=gpu"): "2.0+cpu is for the processor alone: install another (with pip, make setup",
+    ("cpu_build", "trainer=gpu"): "2.0+cpu is for CPUs only: install another (with pip, make setup",
     ("cpu_build", "-m trainer=cpu,gpu"): "make setup TORCH_INDEX=",
     ("cpu_build", "trainer=cpu"): None,
     ("no_gpu", "trainer=gpu"): "nvidia-smi",

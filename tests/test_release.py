@@ -165,7 +165,7 @@ def test_the_same_release_adds_the_tag_that_an_interrupted_one_left_out(project:
     run(f"git tag --delete {lost}", project)
     code, said = release(project, "1.0.0")
     assert code == 0, said
-    assert f"a release was interrupted before it had written {lost}: it is complete now" in said
+    assert f"an earlier release was interrupted before it wrote {lost}: it is complete now" in said
     assert tags(project) == {"v1.0.0", "model@v1.0.0"}
     assert run("git cat-file tag model@v1.0.0", project).stdout.startswith(about)
     assert "v1.0.0" in run("gto show model", project).stdout

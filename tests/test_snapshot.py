@@ -210,7 +210,7 @@ def test_the_checklist_names_what_git_passes_over(project: Path, plant: Callable
     failure = passed_over(facts(project, None))
     assert failure
     assert failure.status == "fail"
-    assert "and git status does not say so" in failure.evidence
+    assert "and git status does not show that" in failure.evidence
     run(failure.mend, project)
     assert passed_over(facts(project, None)) is None
 
@@ -246,8 +246,8 @@ def test_a_record_whose_patch_gives_other_code_is_told(project: Path) -> None:
     found["code"]["src/package/models/mlp.py"] = hashlib.sha256(b"another").hexdigest()
     finding = unlike_the_record(facts(project, found))
     assert finding
-    assert "src/package/models/mlp.py of models is not what commit" in finding.evidence
-    assert "and its patch give" in finding.evidence
+    assert "src/package/models/mlp.py of models is not the one in commit" in finding.evidence
+    assert "with its patch" in finding.evidence
 
 
 def test_an_edit_during_the_training_is_found(project: Path) -> None:
@@ -256,5 +256,5 @@ def test_an_edit_during_the_training_is_found(project: Path) -> None:
     write(project, {"src/package/models/mlp.py": "layers = 3", "src/package/new.py": "", "notes.txt": ""})
     assert code.edited_since_start() == ["src/package/models/mlp.py", "src/package/new.py"]
     told = edits(facts(project, record(sessions=[{"edited": ["b.py", "a.py"]}, {"edited": ["a.py"]}, {}])))
-    assert told == "; a.py, b.py changed while it trained, so verify shows whether that had an effect"
+    assert told == "; a.py, b.py changed while it trained: verify shows whether that had an effect"
     assert edits(facts(project, record())) == ""

@@ -118,5 +118,5 @@ def test_a_worker_that_starts_after_an_edit_is_ended(own_reader: Path) -> None:
     finally:
         source.write_text(good)
     assert said[:2] == ["read", "read by fork, for which an edit is nothing"]
-    assert said[2].startswith("my_project.data.augment was edited while the training runs")
+    assert said[2].startswith("my_project.data.augment was edited during the training")
     assert len(said) == 3

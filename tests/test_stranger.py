@@ -135,7 +135,7 @@ def test_verify_stays_in_its_checkout_and_builds_nothing_strange(
     assert not (shared_project / "made").exists()
     expected = {
         "a link in the patch": "paths.run=outputs/verification lies outside of the project",
-        "a folder behind a link": "git.folder=inner/ is no folder of the commit",
+        "a folder behind a link": "git.folder=inner/ is not a folder of the commit",
         "a link in the commit": "paths.run=outputs/verification lies outside of the project",
         "a class": "callbacks.x._target_=os.mkdir",
         "a class in a list": "trainer.plugins.0._target_=os.mkdir",

@@ -33,14 +33,14 @@ def main(read_by_dvc: list[str]) -> None:
     if lost and read_by_dvc:
         before = f"git checkout {PARAMS}, then " if baseline else ""
         raise ConfigError(
-            f"{PARAMS}{' in the commit' if baseline else ''} holds {lost}, which configs/ do not compose, as an "
-            f"experiment leaves it: {before}python -m {params.__name__.partition('.')[0]} keep writes that into "
+            f"{PARAMS}{' in the commit' if baseline else ''} holds {lost}, which does not come from configs/ but "
+            f"probably from an experiment: {before}python -m {params.__name__.partition('.')[0]} keep writes that into "
             "configs/, or python configure.py discards it"
         )
     if baseline and params.unkept(project, cfg):
         return  # the settings of this experiment
     if lost:
-        print(f"{PARAMS} held {lost}, and holds what configs/ compose now")
+        print(f"{PARAMS} held {lost}; now it holds what configs/ compose")
     write_text(project / PARAMS, params.text(cfg))
     if read_by_dvc and read_by_dvc != [cfg.data.name]:  # the folders of the stages have that name in them
         raise ConfigError(

@@ -73,7 +73,7 @@ def test_an_address_of_other_data_is_refused(tmp_path: Path) -> None:
     data = check(composed(*PLAIN)).data
     data.remote, settings = str(tmp_path), {"name": data.name, "shard_bytes": 1600}
     (tmp_path / "manifest.json").write_text(json.dumps({"version": 1, "settings": settings}))
-    with pytest.raises(DataError, match=r"data.remote=.* holds data that was prepared from other settings"):
+    with pytest.raises(DataError, match=r"data.remote=.* holds data that was prepared with other settings"):
         fetch_manifest(data)
 
 

@@ -20,7 +20,9 @@ def _parser() -> argparse.ArgumentParser:
     for module in (proof, drift, check, report, release, tune, keep, track, serve):
         module.add(commands)
     for command in commands.choices.values():
-        command.add_argument(trust.FLAG, action="store_true", help="believe what the folder of the run asks for")
+        command.add_argument(
+            trust.FLAG, action="store_true", help="trust the run folder: the classes, places and links it names"
+        )
     return parser
 
 

@@ -150,7 +150,9 @@ def _check_model_file(cfg: DictConfig) -> None:
     """Refuse what a model file, which holds the group `model` alone, could not say."""
     for key, text in values_from_environment(cfg["model"]).items():
         if "oc.env" not in text:
-            raise ConfigError(f"model.{key}={text} leads to the environment: write $" + "{oc.env:NAME} there itself")
+            raise ConfigError(
+                f"model.{key}={text} reads the environment through another key: write $" + "{oc.env:NAME} there"
+            )
 
 
 def _check_group(cfg: DictConfig, group: str, schema: type) -> Any:
@@ -222,7 +224,7 @@ def _check_together(config: Config) -> None:
         for name, settings in getattr(config, group).items():
             if not isinstance(settings, dict) or "_target_" not in settings:
                 raise ConfigError(
-                    f"{group}.{name}={settings} names no class: give it a _target_, or leave it out, ~{group}.{name}"
+                    f"{group}.{name}={settings} names no class: give it a _target_, or remove it with ~{group}.{name}"
                 )
     for package in config.tracking:  # each tracker is named like the package that it needs
         if find_spec(package) is None:

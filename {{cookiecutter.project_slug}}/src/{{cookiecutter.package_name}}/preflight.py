@@ -47,8 +47,8 @@ def preflight(arguments: Sequence[str], config: str, script: str, check: Check, 
     for name in _OPTIONS:
         if value := getattr(options, name):
             raise ConfigError(
-                f"--{name.replace('_', '-')} {value} is not kept in the record of a run, so it could not be resumed or "
-                "verified: put the file into configs/"
+                f"--{name.replace('_', '-')} {value} is not kept in the record of a run, so the run could not be "
+                "resumed or verified: put the file into configs/"
             )
     with initialize_config_dir(str(Path("configs").resolve()), job_name=script, version_base="1.3"):
         for cfg in _runs(options.config_name or config, options.overrides, options.multirun):
@@ -77,8 +77,8 @@ def _runs(config: str, overrides: list[str], multirun: bool) -> Iterator[DictCon
     subdir = OmegaConf.to_container(master.hydra.sweep)["subdir"]  # type: ignore[call-overload, index]
     if len(runs) > 1 and "${" not in str(subdir):
         raise ConfigError(
-            f"hydra.sweep.subdir={subdir} is one folder for {len(runs)} runs, and a folder holds one: "
-            "leave it out, or write ${hydra.job.num} into it"
+            f"hydra.sweep.subdir={subdir} is one folder for {len(runs)} runs, but a folder holds one: "
+            "leave it out, or put ${hydra.job.num} into it"
         )
     for run in runs:
         if sum(ours != first for ours, first in zip(run, runs[0], strict=True)) <= 1:
@@ -92,16 +92,16 @@ def _check_hydra(hydra: DictConfig, folder: str) -> None:
         if not _UNRECORDED.fullmatch(key.removeprefix("hydra.")):
             raise ConfigError(
                 f"{override} is not kept in the record of a run, so the run could not be resumed or verified: write it "
-                "into configs/config.yaml, below hydra"
+                "into configs/config.yaml, under hydra"
             )
     if hydra.job.chdir:
         raise ConfigError(
-            "hydra.job.chdir=true runs in another folder, and all paths are relative to the project: leave it false"
+            "hydra.job.chdir=true runs in another folder, but all paths are relative to the project: leave it false"
         )
     if hydra.output_subdir not in (None, ".hydra"):
         raise ConfigError(
             f"hydra.output_subdir={hydra.output_subdir} would mix Hydra's files with those of the run: "
-            "leave it .hydra, or null for none"
+            "leave it at .hydra, or set it to null for none"
         )
     project = Path.cwd()
     for entry in hydra.searchpath or []:
@@ -114,7 +114,7 @@ def _check_hydra(hydra: DictConfig, folder: str) -> None:
             )
     if _within(Path(folder), project) or any(_within(project / name, Path(folder)) for name in _CODE):
         raise ConfigError(
-            f"{folder} cannot be the folder of a run, since the code is there: choose another, as in outputs/first"
+            f"{folder} cannot be the folder of a run, because the code is there: choose another, such as outputs/first"
         )
 
 

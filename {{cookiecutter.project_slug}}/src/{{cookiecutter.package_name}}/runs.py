@@ -89,7 +89,7 @@ def with_recorded_overrides(arguments: Sequence[str]) -> list[str]:
         )
     if not (Path(folder) / RECORD).is_file():
         if (Path(folder) / CONFIG).is_file() or (Path(folder) / ".hydra").is_dir():
-            raise ConfigError(f"resume={folder} stopped before its training began: start it anew")
+            raise ConfigError(f"resume={folder} stopped before its training began: start it again")
         newest = _newest("running")
         hint = f"the newest that is not finished is resume={newest}" if newest else "none under outputs/ is unfinished"
         raise ConfigError(f"resume={folder} is not the folder of a run; {hint}")

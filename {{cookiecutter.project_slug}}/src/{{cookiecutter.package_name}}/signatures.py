@@ -43,7 +43,7 @@ def _check(group: str, settings: Any, given: Iterable[str] = ()) -> None:
     names = [name for name, each in parameters.items() if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
     for name in given:
         if name not in names and not takes_any:
-            raise ConfigError(f"{group}={target} does not take {name}, which it is given: add it to its arguments")
+            raise ConfigError(f"{group}={target} does not take {name}, which it will be given: add it to its arguments")
     own = [name for name in names if name not in given]
     for key, value in arguments.items():
         if key not in own and not takes_any:
@@ -52,7 +52,7 @@ def _check(group: str, settings: Any, given: Iterable[str] = ()) -> None:
             _check_type(f"{group}.{key}", value, parameters[key], target)
     missing = [name for name in own if parameters[name].default is inspect.Parameter.empty and name not in arguments]
     if missing and not settings.get("_args_") and not settings.get("_partial_"):
-        raise ConfigError(f"{group}.{missing[0]} has no value, and {target} needs one: give it in configs/")
+        raise ConfigError(f"{group}.{missing[0]} has no value, but {target} needs one: set it in configs/")
     if settings.get("_recursive_", True):
         for key, nested in _nested(group, arguments):
             _check(key, nested)

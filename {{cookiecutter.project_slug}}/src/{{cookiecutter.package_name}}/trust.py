@@ -57,7 +57,7 @@ def check_names(config: Any, source: Path, project: Path = Path()) -> None:
         if not fine:
             raise ConfigError(
                 f"{source} asks for {key}={_short(text)}, which neither this package nor a file in configs/ names: it "
-                f"could run any program here. Read the file, and add {FLAG} if you trust whoever made it"
+                f"could run any program here. Read the file, and add {FLAG} if you trust its author"
             )
 
 
@@ -90,7 +90,7 @@ def check_places(config: Any, source: Path) -> None:
         if not inside and not there.get(key):
             raise ConfigError(
                 f"{source} asks to write into {key}={_short(value)}, outside of this project: add {FLAG} if you trust "
-                "whoever made it"
+                "its author"
             )
 
 
@@ -106,7 +106,7 @@ def check_links(folder: Path) -> None:
         for path in (Path(place, name) for name in [*folders, *files]):
             if path.is_symlink() and not _stays(path, folder):
                 raise RecordError(
-                    f"{path} is a link to {path.readlink()}, which is no part of the run: put the file itself there, "
+                    f"{path} is a link to {path.readlink()}, which is not part of the run: put the file itself there, "
                     f"or add {FLAG} if you made the link"
                 )
 

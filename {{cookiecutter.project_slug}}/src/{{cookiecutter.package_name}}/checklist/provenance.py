@@ -24,14 +24,16 @@ def unlike_the_record(facts: Facts) -> Finding | None:
         return failed(f"the code of {facts.run} cannot be restored: {error}", commit_and_train(facts))
     if name is None:
         return None
-    evidence = f"{name} of {facts.run} is not what commit {code['commit'][:12]}{' and its patch' if patch else ''} give"
+    evidence = (
+        f"{name} of {facts.run} is not the one in commit {code['commit'][:12]}{' with its patch' if patch else ''}"
+    )
     return failed(evidence, commit_and_train(facts))
 
 
 def edits(facts: Facts) -> str:
     """Return what to say of files that were edited while the run trained; nothing where there were none."""
     names = edited(facts.record) if facts.record else []
-    return f"; {', '.join(names)} changed while it trained, so verify shows whether that had an effect" if names else ""
+    return f"; {', '.join(names)} changed while it trained: verify shows whether that had an effect" if names else ""
 
 
 def passed_over(facts: Facts) -> Finding | None:
@@ -40,14 +42,14 @@ def passed_over(facts: Facts) -> Finding | None:
     names = unheld(deciding_digests(facts.project), facts.commit, facts.project)
     if not names:
         return None
-    evidence = f"commit {facts.commit[:12]} does not hold {names[0]} as it is, and git status does not say so"
+    evidence = f"commit {facts.commit[:12]} does not hold the current {names[0]}, and git status does not show that"
     return failed(evidence, _bring_in(facts, names))
 
 
 def committed(facts: Facts) -> Finding:
     """Examine whether the commit that a release would name is the code that made the model of the pipeline."""
     if facts.record is None or not facts.of_the_pipeline:
-        return not_applicable("asked of the pipeline's run, whose model is released with the commit")
+        return not_applicable("checked only for the pipeline's run, whose model is released with the commit")
     if facts.commit is None:
         return failed("nothing is committed yet", commit_and_train(facts))
     name = first_unlike(facts.record["code"], facts.commit, project=facts.project)

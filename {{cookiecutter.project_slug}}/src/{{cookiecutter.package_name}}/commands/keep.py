@@ -1,4 +1,4 @@
-"""`keep`: the settings of an experiment of DVC, in configs/."""
+"""`keep`: write the settings of a DVC experiment into configs/."""
 
 import argparse
 from typing import Any
@@ -8,10 +8,10 @@ def add(commands: Any) -> None:
     """Declare the command."""
     keep = commands.add_parser(
         "keep",
-        help="write what an experiment of DVC left in params.yaml into configs/",
-        description="Writes configs/experiment/NAME.yaml, which configs/config.yaml then chooses. Nothing is trained.",
+        help="write the settings that a DVC experiment left in params.yaml into configs/",
+        description="Writes configs/experiment/NAME.yaml and selects it in configs/config.yaml. Trains nothing.",
     )
-    keep.add_argument("name", nargs="?", metavar="NAME", help="of the experiment in configs/ (default: kept)")
+    keep.add_argument("name", nargs="?", metavar="NAME", help="name of the experiment in configs/ (default: kept)")
     keep.set_defaults(command=_keep, failure="not kept")
 
 
@@ -19,5 +19,5 @@ def _keep(arguments: argparse.Namespace) -> int:
     from ..tuning.keep import keep
 
     path = keep(arguments.name)
-    print(f"{path}\nconfigs/config.yaml chooses it: dvc repro notes that and trains nothing; then commit")
+    print(f"{path}\nconfigs/config.yaml selects it now: run dvc repro, which trains nothing, then commit")
     return 0

@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
     tune.add_argument(
         "overrides",
         nargs="+",
-        help="sweep=NAME, keys of the search: search.trials=50, and settings that all trials share: model=mlp",
+        help="sweep=NAME, keys of the search (search.trials=50), and settings that all trials share (model=mlp)",
     )
     tune.add_argument("--study", type=Path, help="its folder (default: outputs/studies/NAME)")
     several = tune.add_argument_group("several processes, which can also be started one by one")

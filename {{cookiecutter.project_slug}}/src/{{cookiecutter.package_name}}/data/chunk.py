@@ -15,15 +15,17 @@ def check_announced(examples: Examples, data: Data) -> None:
     """
     if not 0 <= examples.test_count < max(examples.count, 1) or examples.count < 1:
         raise DataError(
-            f"{data.reader} announces {examples.count} examples, of which {examples.test_count} are an official test: "
-            "there must be at least one more to train on"
+            f"{data.reader} announces {examples.count} examples, {examples.test_count} of them an official test set: "
+            "leave at least one to train on"
         )
     try:
         numeric = np.dtype(examples.dtype).kind in "biuf"
     except TypeError:
         numeric = False
     if not numeric:
-        raise DataError(f"{data.reader} announces inputs of the type {examples.dtype}: name one of numbers, as float32")
+        raise DataError(
+            f"{data.reader} announces inputs of the type {examples.dtype}: name a numeric type, such as float32"
+        )
 
 
 def as_stored(chunk: Chunk, examples: Examples, data: Data) -> Chunk:
@@ -48,11 +50,11 @@ def as_stored(chunk: Chunk, examples: Examples, data: Data) -> Chunk:
 
 def _targets(targets: np.ndarray, data: Data) -> np.ndarray:
     if targets.dtype.kind not in "biuf":
-        raise DataError(f"{data.reader} yields targets of the type {targets.dtype}: give the number of each class")
+        raise DataError(f"{data.reader} yields targets of the type {targets.dtype}: yield the number of each class")
     fractional = targets[targets != np.floor(targets)] if targets.dtype.kind == "f" else targets[:0]  # NaN is one, too
     if len(fractional):
         raise DataError(
-            f"{data.reader} yields the target {fractional[0]}, and a target is the number of a class, from 0 to "
+            f"{data.reader} yields the target {fractional[0]}, but a target is the number of a class, from 0 to "
             f"{len(data.classes) - 1}: sort such values into classes in the reader"
         )
     if len(targets) and (targets.min() < 0 or targets.max() >= len(data.classes)):
@@ -65,7 +67,9 @@ def _targets(targets: np.ndarray, data: Data) -> np.ndarray:
 
 def _inputs(inputs: np.ndarray, dtype: np.dtype, data: Data) -> np.ndarray:
     if inputs.dtype.kind not in "biuf":
-        raise DataError(f"{data.reader} yields inputs of the type {inputs.dtype}: turn them into numbers there")
+        raise DataError(
+            f"{data.reader} yields inputs of the type {inputs.dtype}: convert them to numbers in the reader"
+        )
     if not np.isfinite(inputs).all():
         raise DataError(
             f"the raw files of data={data.name} hold values that are not numbers; clean them in {data.reader}"

@@ -68,7 +68,7 @@ def check_watched(key: str, target: str) -> None:
         if path is not None and not any(path.resolve().is_relative_to(place) for place in watched):
             raise ConfigError(
                 f"{key}={target} runs {os.path.relpath(path)}, and `dvc repro` would not see a change there: add it to "
-                f"the deps of the stage {stage} in dvc.yaml, or move it beside the others"
+                f"the deps of the stage {stage} in dvc.yaml, or move it into a folder that they name"
             )
 
 

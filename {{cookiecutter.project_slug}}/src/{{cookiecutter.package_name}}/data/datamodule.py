@@ -50,8 +50,8 @@ class SameCode:
     def __call__(self, worker: int) -> None:
         if changed := sorted(set(code_now(__name__).items()) ^ set(self.code.items())):
             raise DataError(
-                f"{changed[0][0]} was edited while the training runs, so a new process would read other batches: "
-                "put it back and go on with resume=<run>, or train anew; data.persistent_workers=true starts it once"
+                f"{changed[0][0]} was edited during the training, so a new worker would read different batches: "
+                "undo the edit and use resume=<run>, or train again; data.persistent_workers=true starts workers once"
             )
 
 

@@ -91,8 +91,8 @@ def fetch_manifest(data: Data) -> tuple[dict[str, Any], HeldArray]:
         manifest = json.loads(_content(place, MANIFEST))
         if not describes(manifest, data):
             raise DataError(
-                f"data.remote={place} holds data that was prepared from other settings, or by another reader: prepare "
-                "it with those of this run and copy the folder there"
+                f"data.remote={place} holds data that was prepared with other settings or another reader: prepare it "
+                "with those of this run and copy the folder there"
             )
     with _explained(place, "targets.npy"):
         content = _content(place, "targets.npy")

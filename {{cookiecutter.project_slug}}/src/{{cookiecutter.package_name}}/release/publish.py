@@ -42,7 +42,7 @@ def release(project: Path, version: Version) -> list[str]:
     tags.write(project, wanted, message)
     lines = [message, f"tags: {', '.join(both)}", advice]
     if wanted != both:
-        lines.append(f"a release was interrupted before it had written {wanted[0]}: it is complete now")
+        lines.append(f"an earlier release was interrupted before it wrote {wanted[0]}: it is complete now")
     if (git(project, "remote") or "").split():
         lines.append(f"share it: git push {(git(project, 'remote') or '').split()[0]} HEAD {' '.join(both)}")
     return [*lines, f"stage it: gto assign {model_name(project)} --version v{version} --stage production"]
@@ -68,7 +68,7 @@ def _refuse_failing(project: Path) -> None:
         package = str(__package__).partition(".")[0]
         raise ReleaseError(
             f"required items of the checklist fail ({'; '.join(failing)}): "
-            f"python -m {package} check {MODELS} says what mends each"
+            f"python -m {package} check {MODELS} says how to fix each"
         )
 
 

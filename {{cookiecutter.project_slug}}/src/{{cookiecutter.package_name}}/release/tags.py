@@ -42,8 +42,8 @@ def missing(project: Path, tags: list[str], message: Callable[[], str]) -> list[
         if lost not in there and _is_of(project, found[0], message()):
             return [lost]
         raise ReleaseError(
-            f"{found[0]} exists without {lost}, as an interrupted release of another model leaves it: choose the next "
-            f"version, or, if it means nothing, remove it by git tag --delete {found[0]}"
+            f"{found[0]} exists without {lost}, probably from an interrupted release of another model: choose the next "
+            f"version, or, if nobody needs the tag, remove it with git tag --delete {found[0]}"
         )
     if existing := [tag for tag in tags if tag in here | there]:
         raise ReleaseError(f"{existing[0]} exists, and a version is never given twice: choose the next one")
@@ -69,7 +69,7 @@ def write(project: Path, tags: list[str], message: str) -> None:
     """
     tagger = git(project, "var", "GIT_COMMITTER_IDENT")
     if tagger is None:
-        raise ReleaseError("git does not know who writes the tags: git config user.name and user.email, then again")
+        raise ReleaseError("git does not know who writes the tags: set user.name and user.email with git config")
     commit = git(project, "rev-parse", "--verify", "HEAD")
     lines = []
     for tag in tags:
@@ -85,5 +85,5 @@ def _told(project: Path, tags: list[str], text: str, *command: str) -> str:
         place = git(project, "rev-parse", "--git-path", "refs/tags") or ""
         said = str(error)
         if locks := [path for tag in tags if (project / (path := f"{place}/{tag}.lock")).exists()]:
-            said = f"a git that was killed, or still runs, holds it; if none runs: rm {shlex.join(locks)}"
+            said = f"a git process that was killed, or still runs, left a lock; if none runs: rm {shlex.join(locks)}"
         raise ReleaseError(f"git cannot write {' and '.join(tags)}: {said}") from error

@@ -142,7 +142,7 @@ def _last_equal(first: Steps, second: Steps, step: int) -> list[str]:
         cause = "the forward pass" if _know_both(first.order, second.order, step) else "the order or the forward pass"
         return [f"{order}; the weights before the step were equal: {cause} differs"]
     later = [at for at in sorted(first.weights) if at >= step and first.weights[at] != second.weights.get(at)]
-    known = f"{order}; the weights were equal after step {max(equal)}, and were not noted since"
+    known = f"{order}; the weights were equal after step {max(equal)}, and were not recorded after that"
     return [known, *(tensors.at_step(first, second, later[0]) if later else [])]
 
 

@@ -43,7 +43,7 @@ def read(folder: Path) -> dict[str, Any]:
         raise RecordError(f"{path} is damaged: fetch it again from where the run was made") from error
     if isinstance(version, int) and version != VERSION:
         raise RecordError(
-            f"{path} has the schema version {str(version)[:9]}, and this code reads {VERSION}: "
+            f"{path} has the schema version {str(version)[:9]}, but this code reads {VERSION}: "
             "use the code of its commit"
         )
     if reason := schema.problem(record):
@@ -63,7 +63,7 @@ def read_finished(folder: Path) -> dict[str, Any]:
         raise RecordError(f"{folder} is not finished: {resume} resumes it")
     missing = [key for key in sorted(_OF_FINISHED) if record[key] is None]
     if missing or record["sessions"][-1]["ended"] is None:
-        raise RecordError(f"{folder / RECORD} is of a finished run without {(missing or ['an end'])[0]}: it is damaged")
+        raise RecordError(f"{folder / RECORD} is damaged: the run is finished, but lacks {(missing or ['an end'])[0]}")
     return record
 
 

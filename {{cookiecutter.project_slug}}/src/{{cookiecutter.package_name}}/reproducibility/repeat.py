@@ -37,7 +37,7 @@ def checked_out(before: dict[str, Any], folder: Path) -> Iterator[Path]:
         project = source.check_out(before["git"], folder / source.PATCH, Path(temporary) / "code")
         if before["git"]["patch_sha256"] != source.EMPTY:
             print(
-                f"{folder / source.PATCH} changes the code of commit {before['git']['commit'][:12]}, and is going to "
+                f"{folder / source.PATCH} changes the code of commit {before['git']['commit'][:12]}, and will "
                 "run: if somebody else made this run, read the patch first",
                 file=sys.stderr,
             )
@@ -113,7 +113,7 @@ def _refuse_outside(places: dict[str, str], project: Path) -> None:
     root = next(folder for folder in (project, *project.parents) if (folder / ".git").exists()).resolve()
     for key, value in places.items():
         if not (project / value).resolve().is_relative_to(root) or (project / value).resolve() == root:
-            raise RecordError(f"{key}={value} lies outside of the project, where a verification does not write")
+            raise RecordError(f"{key}={value} lies outside of the project, and a verification does not write there")
 
 
 def left_out(before: dict[str, Any]) -> list[str]:

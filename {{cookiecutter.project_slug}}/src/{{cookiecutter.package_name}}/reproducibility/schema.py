@@ -41,7 +41,7 @@ def _unfit(value: Any, key: str, depth: int = 0) -> Iterator[tuple[str, str]]:
         for number, item in enumerate(value):
             yield from _unfit(item, _join(key, number), depth + 1)
     elif isinstance(value, str) and (len(value) > _LONGEST or _HIDDEN.search(value)):
-        yield key, "is too long, or holds characters that nobody can see"
+        yield key, "is too long, or holds invisible characters"
     elif isinstance(value, float) and not math.isfinite(value):
         yield key, "is not a finite number"
     elif isinstance(value, int) and abs(value) >= 2**64:
@@ -69,7 +69,7 @@ def _against(value: Any, schema: dict[str, Any], key: str) -> Iterator[tuple[str
     elif isinstance(value, str):
         # the whole text: `$` of Python's patterns also matches before a last line end
         if len(value) > schema.get("maxLength", _LONGEST) or not re.fullmatch(schema.get("pattern", r"[\s\S]*"), value):
-            yield key, f"has a form that it never has: {value[:60]!r}"
+            yield key, f"has a form that no training writes: {value[:60]!r}"
     elif _is(value, "number") and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
         yield key, f"is out of range: {value}"
 
@@ -84,7 +84,7 @@ def _against_object(value: dict[str, Any], schema: dict[str, Any], key: str) -> 
         if name in known:
             yield from _against(item, known[name], _join(key, name))
         elif others is False:
-            yield _join(key, name), "is not a key of it"
+            yield _join(key, name), "is not a known key"
         else:
             yield from _against(item, others, _join(key, name))
 

@@ -43,7 +43,7 @@ def check_out(git: dict[str, Any], patch: Path, folder: Path) -> Path:
             raise RecordError(f"{patch} does not apply to the commit {commit[:12]}")
     project = folder / git["folder"]
     if not project.is_dir() or not project.resolve().is_relative_to(folder.resolve()):
-        raise RecordError(f"git.folder={git['folder']} is no folder of the commit {commit[:12]}")
+        raise RecordError(f"git.folder={git['folder']} is not a folder of the commit {commit[:12]}")
     return project
 
 

@@ -68,7 +68,7 @@ class Guarded(Logger):
         theirs = failures.is_of_tracker(error)
         what = "cannot be reached, or is too slow" if theirs else "did not get everything, because this failed"
         log.warning(
-            "%s %s (%s); the training goes on, metrics.csv and run.json have everything, and when it is finished, "
+            "%s %s (%s); the training continues, metrics.csv and run.json have everything, and when it is finished, "
             "python -m %s sync %s sends it",
             self.tracker, what, failures.named(error), package, self.folder, exc_info=None if theirs else error,
         )  # fmt: skip

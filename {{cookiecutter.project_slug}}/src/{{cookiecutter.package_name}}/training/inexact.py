@@ -8,13 +8,13 @@ from ..errors import ConfigError
 _REASONS = {
     "BatchSizeFinder": "chooses training.batch_size by the memory of the machine: set that instead",
     "LearningRateFinder": "changes the learning rate without a record: set training.lr instead",
-    "ModelPruning": "forgets in a resume what it has pruned",
+    "ModelPruning": "forgets what it pruned when the run is resumed",
     "OnExceptionCheckpoint": (
-        "has a new training start from what an earlier one left: callbacks.resume_point does its work"
+        "makes a new training start from what an earlier one left: callbacks.resume_point does its work"
     ),
-    "SpikeDetection": "cannot read its own state in a resume",
+    "SpikeDetection": "cannot read its own state when the run is resumed",
     "StochasticWeightAveraging": (
-        "forgets its schedule in a resume: lightning.pytorch.callbacks.WeightAveraging averages weights too"
+        "forgets its schedule when resumed: lightning.pytorch.callbacks.WeightAveraging averages weights too"
     ),
     "Timer": "stops by the clock",
 }
@@ -31,7 +31,7 @@ def refuse_named(config: Config) -> None:
         package, *_, name = str(callback.get("_target_")).split(".")
         reason = _REASONS.get(name) if package in _LIGHTNING else None
         if callback.get("train_time_interval") is not None:
-            reason = "saves by the clock, and so decides about the final weights: use every_n_train_steps"
+            reason = "saves by the clock, which can change the final weights: use every_n_train_steps"
         _refuse(config, key, reason)
 
 
@@ -52,6 +52,6 @@ def _refuse(config: Config, key: str, reason: str | None) -> None:
     mode = config.reproducibility.mode
     if reason is not None and mode != "fast":
         raise ConfigError(
-            f"callbacks.{key} {reason}; reproducibility={mode} excludes that: leave it out, or choose "
+            f"callbacks.{key} {reason}; reproducibility={mode} rules that out: remove it, or choose "
             "reproducibility=fast"
         )

@@ -53,9 +53,9 @@ def _check_build(accelerator: str) -> None:
     build = runpy.run_path(str(Path(spec.origin).with_name("version.py")))
     if build.get("cuda") is None and build.get("hip") is None:
         raise ConfigError(
-            f"trainer.accelerator={accelerator} needs a build of torch for GPUs, and {build['__version__']} is for the "
-            "processor alone: install another (with pip, make setup TORCH_INDEX=<index>; docs/environments.md has the "
-            "indexes, and the other managers), or choose trainer=cpu"
+            f"trainer.accelerator={accelerator} needs a build of torch for GPUs, but {build['__version__']} is for CPUs"
+            " only: install another (with pip, make setup TORCH_INDEX=<index>; docs/environments.md lists the indexes, and "
+            "says what other managers need), or choose trainer=cpu"
         )
 
 
@@ -64,6 +64,6 @@ def _check_gpu(accelerator: str) -> None:
 
     if not torch.cuda.is_available():
         raise ConfigError(
-            f"trainer.accelerator={accelerator} needs a GPU, and torch {torch.__version__} finds none: see whether "
-            "nvidia-smi lists one here and its driver fits that build, or choose trainer=cpu"
+            f"trainer.accelerator={accelerator} needs a GPU, but torch {torch.__version__} finds none: check that "
+            "nvidia-smi lists one here and that its driver fits that build, or choose trainer=cpu"
         )

@@ -38,7 +38,7 @@ def keep(name: str | None) -> Path:
     chosen = _CHOSEN.search(before)
     if chosen is None:
         raise ConfigError(
-            f"{_CONFIG} has no line `- experiment: null` among its defaults: put it back behind the groups"
+            f"{_CONFIG} has no line `- experiment: null` among its defaults: put it back after the groups"
         )
     name = name or _free_name()
     if not name.isidentifier() or not _is_free(name):
@@ -52,7 +52,7 @@ def keep(name: str | None) -> Path:
     if other := _difference(held):
         written.unlink()
         write_text(_CONFIG, before)
-        raise ConfigError(f"no experiment makes configs/ compose {path} ({other}): write that there by hand")
+        raise ConfigError(f"no experiment makes configs/ compose {path} ({other}): write that into configs/ by hand")
     return written
 
 

@@ -37,7 +37,7 @@ def read(overrides: list[str]) -> tuple[Search, int, list[str]]:
     search = check_search(cfg)
     if settings(overrides) != settings(shared):
         raise ConfigError(
-            f"{' '.join(sweeps)} sets more than search, and trials are not given it: "
+            f"{' '.join(sweeps)} sets more than search, and trials do not get the rest: "
             "put the other keys on the command line or into an experiment"
         )
     if not search.metric.startswith(("train/", "validation/")):

@@ -1,6 +1,6 @@
 """Write params.yaml from configs/, so that DVC sees every edit: the first stage of `dvc repro`.
 
-The stage passes the name of the data as DVC read it from params.yaml: `python configure.py digits`. Called by hand,
+The stage passes the name of the data as DVC read it from params.yaml: `python configure.py digits`. Run by hand,
 `python configure.py` also replaces what an experiment left there, and says so.
 """
 

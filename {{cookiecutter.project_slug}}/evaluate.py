@@ -18,7 +18,7 @@ from package_name.training.determinism import pin_environment
 
 
 def checked(cfg: DictConfig) -> Config:
-    """Return the configuration of the run, whose files are the recorded ones; anything else is refused."""
+    """Return the configuration of the run, after checking that its files are the recorded ones."""
     return check_run(cfg.run, needs=["model.safetensors"], reads=["metrics.csv"])
 
 

@@ -19,7 +19,7 @@ from .runs import CONFIG, RECORD, read_config
 from .secrets import mask, refuse_in_configuration, values_from_environment
 from .training.inexact import refuse_named
 
-# The project's own networks, whose values have ranges too; signatures.py checks keys and types, of every class.
+# The project's own networks, whose values also have ranges. signatures.py checks keys and types of every class.
 _NETWORKS = {f"{__package__}.models.cnn.CNN": CNN, f"{__package__}.models.mlp.MLP": MLP}
 # Arguments of Lightning's Trainer that this project sets from keys of its own.
 _SET_ELSEWHERE = {
@@ -52,13 +52,13 @@ def check(cfg: DictConfig, recorded: bool = False) -> Config:
 
     Args:
         cfg: the configuration.
-        recorded: whether it was read from the folder of a run. Else it will be recorded, so it must hold no secret.
+        recorded: whether it comes from a run folder. If not, it will be recorded, so it must hold no secret.
 
     Raises:
-        ConfigError: a key is unknown or missing, a value has the wrong type, is out of range or is a secret, or a run
-            that is resumed asks for what this project does not know.
+        ConfigError: a key is unknown or missing, a value has the wrong type, is out of range or is a secret, or a
+            resumed run asks for something that this project does not know.
     """
-    if cfg.get("resume") not in (None, "auto"):  # then the arguments are a record's, which anybody may have written
+    if cfg.get("resume") not in (None, "auto"):  # then the arguments come from a record, which anybody may have written
         trust.check_names(OmegaConf.to_container(cfg), Path(str(cfg.resume)) / RECORD)
     if not recorded:
         refuse_in_configuration(cfg)
@@ -86,12 +86,12 @@ def check(cfg: DictConfig, recorded: bool = False) -> Config:
 
 
 def check_run(folder: str | Path | None, needs: Collection[str] = (), reads: Collection[str] = ()) -> Config:
-    """Return the configuration of a finished run, to test or serve its model: without trackers and callbacks.
+    """Return the configuration of a finished run without trackers and callbacks, to test or serve its model.
 
     Args:
         folder: of the run.
-        needs: files of the run that must be there, as recorded; see reproducibility/integrity.py.
-        reads: files of the run that must be as recorded where they are there.
+        needs: files of the run that must exist, as recorded; see reproducibility/integrity.py.
+        reads: files of the run that must be as recorded if they exist.
 
     Raises:
         ConfigError: no folder is named, it is not that of a run, its configuration is not valid here, or it asks for
@@ -101,7 +101,7 @@ def check_run(folder: str | Path | None, needs: Collection[str] = (), reads: Col
     saved, path = read_config(folder), Path(str(folder))
     trust.check_links(path)
     saved.tracking, saved.callbacks = {}, {}  # so no tracker's package is needed
-    # the network that is built is the one in the model file, which is checked where that is read
+    # the network is built from the model file, and is checked when that is read
     named: Any = OmegaConf.to_container(saved)
     trust.check_names({key: value for key, value in named.items() if key != "model"}, path / CONFIG)
     finished(path, needs=(CONFIG, *needs), reads=reads)
@@ -147,7 +147,7 @@ def _check_recorded(cfg: DictConfig) -> None:
 
 
 def _check_model_file(cfg: DictConfig) -> None:
-    """Refuse what a model file, which holds the group `model` alone, could not say."""
+    """Refuse what a model file cannot hold, since it has the group `model` alone."""
     for key, text in values_from_environment(cfg["model"]).items():
         if "oc.env" not in text:
             raise ConfigError(

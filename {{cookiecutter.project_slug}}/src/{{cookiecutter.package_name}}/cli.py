@@ -50,7 +50,7 @@ OmegaConf.register_new_resolver("run_folder", _run_folder, replace=True)
 def run(task: Callable[[DictConfig], None], config: str, check: Check, here: Check | None = None) -> None:
     """Run a task with the configuration that Hydra composes from `configs/CONFIG.yaml` and the command line.
 
-    Exits as `one_sentence` says. What `check` and `here` refuse, as `preflight` says, leaves no file behind.
+    Exits as `one_sentence` says. A run that `check` or `here` refuses (see `preflight`) leaves no file behind.
     """
 
     @functools.wraps(task)
@@ -105,7 +105,7 @@ def one_sentence() -> Iterator[None]:
 def explain(error: Exception) -> str:
     """Return one sentence for a person: what is wrong, where, and how to mend it."""
     cause = error.__cause__
-    if refusal := _refusal(error):  # from a worker it comes with its traceback, whose last line names it
+    if refusal := _refusal(error):  # a worker sends it with a traceback, whose last line names it
         return str(refusal).rstrip().rpartition(f".{type(refusal).__name__}: ")[2]
     if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.parent_node is not None:
         return str(_unknown(cause))

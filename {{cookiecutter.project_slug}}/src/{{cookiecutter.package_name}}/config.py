@@ -1,8 +1,8 @@
 """The configuration's keys, types and ranges. check.py applies them before any work.
 
 The values live in `configs/`. The classes below say which keys our own groups have and what each may hold.
-The groups `model`, `trainer`, `tracking` and `callbacks` name the class that they configure with `_target_`, whose
-signature says which keys there are: signatures.py. Ranges of this project's own networks and of the trainer are here.
+The groups `model`, `trainer`, `tracking` and `callbacks` name the class that they configure with `_target_`;
+signatures.py takes their keys from its signature. Ranges of this project's own networks and of the trainer are here.
 """
 
 from dataclasses import dataclass, field

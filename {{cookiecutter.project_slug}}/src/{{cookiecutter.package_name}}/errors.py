@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from difflib import SequenceMatcher
 
-_ALIKE = 0.6  # less would be no help
+_ALIKE = 0.6  # below this a suggestion does not help
 
 
 class UserError(Exception):
@@ -35,11 +35,11 @@ class TrackerError(UserError):
 
 
 def nearest(word: str, candidates: Iterable[str]) -> str | None:
-    """Return the candidate that `word` most likely meant, by its last part, wherever that stands; None: none is alike.
+    """Return the candidate that `word` most likely means, by its last part, in any group; None: none is similar.
 
     Args:
         word: a key with its groups, as in `training.learning_rate`, or any other name.
-        candidates: those that there are, written likewise.
+        candidates: all that exist, written the same way.
     """
     place, _, name = word.rpartition(".")
     initials = "".join(part[0] for part in name.split("_") if part)
@@ -58,12 +58,12 @@ def nearest(word: str, candidates: Iterable[str]) -> str | None:
 
 
 def unknown_key(key: str, valid: Iterable[str], what: str = "a key of the configuration") -> ConfigError:
-    """Return the error for a key that there is not, naming the nearest one that there is.
+    """Return the error for a key that does not exist, naming the nearest one that does.
 
     Args:
         key: with its groups, as in `training.learning_rate`.
-        valid: all keys that there are, likewise.
-        what: the key is not.
+        valid: all keys that exist, written the same way.
+        what: what the key is not.
     """
     valid = sorted(set(valid) - {key})
     best = nearest(key, valid)

@@ -1,4 +1,4 @@
-"""Logs for programs: one JSON object in each line."""
+"""Logs for programs: one JSON object per line."""
 
 import json
 import logging

@@ -1,4 +1,4 @@
-"""Text from anywhere in Markdown: shown as it is written, never as marks, HTML, or another line."""
+"""Untrusted text in Markdown: shown as it is written, never as markup, HTML or a line of its own."""
 
 import html
 import re
@@ -13,7 +13,7 @@ _MARKS = re.compile(r"([\\`*_{}\[\]#!|~])")
 
 
 def escape(value: Any) -> Markup:
-    """Return a value as text that Markdown shows as it is, in one line. What is `Markup` already stays."""
+    """Return a value as text that Markdown shows as it is, on one line. `Markup` stays as it is."""
     if isinstance(value, Markup):
         return value
     text = re.sub(r"\s+", " ", mask(str(value)))
@@ -21,14 +21,14 @@ def escape(value: Any) -> Markup:
 
 
 def code(value: Any) -> Markup:
-    """Return a value as code inside a line, whatever it holds; in a table, too."""
+    """Return a value as inline code, whatever it holds, in a table too."""
     text = " ".join(mask(str(value)).split()).replace("|", "\\|")
     ticks = "`" * (1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
     return _done(f"{ticks} {text} {ticks}" if "`" in text else f"{ticks}{text}{ticks}")
 
 
 def fence(text: str) -> Markup:
-    """Return a text as a block of code, whatever it holds."""
+    """Return a text as a code block, whatever it holds."""
     text = mask(text).rstrip()
     ticks = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`+", text)), 3)
     return _done(f"{ticks}\n{text}\n{ticks}")

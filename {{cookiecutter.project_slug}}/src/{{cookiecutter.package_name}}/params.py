@@ -45,7 +45,7 @@ def of_configs(content: str) -> bool:
 
 
 def values(content: str) -> dict[str, Any]:
-    """Return what a params.yaml holds; nothing where it is no YAML of that kind."""
+    """Return what a params.yaml holds, or nothing if it is not a YAML mapping."""
     try:
         found = OmegaConf.to_container(OmegaConf.create(content))
     except Exception:  # of the parser or of OmegaConf
@@ -54,7 +54,7 @@ def values(content: str) -> dict[str, Any]:
 
 
 def beyond(held: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
-    """Return what a configuration holds, and another one does not or has otherwise: nested, as they are."""
+    """Return the values of a configuration that another one lacks or sets differently, nested as they are."""
     found = {}
     for key, value in held.items():
         if isinstance(value, dict) and isinstance(other.get(key), dict):
@@ -66,7 +66,7 @@ def beyond(held: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
 
 
 def lacking(held: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:
-    """Return the keys, with points between, that a configuration lacks and another one has."""
+    """Return the dotted keys that a configuration lacks and another one has."""
     found = []
     for key, value in other.items():
         if key not in held:
@@ -77,7 +77,7 @@ def lacking(held: dict[str, Any], other: dict[str, Any], prefix: str = "") -> li
 
 
 def told(held: dict[str, Any], other: dict[str, Any]) -> str:
-    """Return the first settings in which params.yaml differs from what configs/ compose, for a person."""
+    """Return, for people, the first settings in which params.yaml differs from what configs/ compose."""
     said = [f"{key}={value}" for key, value in flat(beyond(held, other)).items()]
     said += [f"no {key}" for key in lacking(held, other)]
     more = f" and {len(said) - _SHOWN} more" if len(said) > _SHOWN else ""
@@ -85,7 +85,7 @@ def told(held: dict[str, Any], other: dict[str, Any]) -> str:
 
 
 def flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Return the values of a nested dictionary by their keys, with points between."""
+    """Return the values of a nested dictionary by their dotted keys."""
     found: dict[str, Any] = {}
     for key, value in nested.items():
         found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
@@ -98,7 +98,7 @@ def unkept(project: Path, config: DictConfig, commit: str | None = None) -> str:
     Args:
         project: folder of the project.
         config: what configs/ compose.
-        commit: whose params.yaml is meant; None: the one that is there.
+        commit: the commit to read params.yaml from; None: the working tree.
     """
     content, lock = (_content(project, name, commit) for name in (PARAMS, "dvc.lock"))
     if content is None or lock is None or of_configs(content):  # or the pipeline has never run: nothing can be lost

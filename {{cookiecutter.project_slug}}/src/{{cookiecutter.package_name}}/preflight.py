@@ -16,27 +16,27 @@ from .errors import ConfigError
 
 Check = Callable[[DictConfig], object]
 
-_OPTIONS = ("config_dir", "config_path", "experimental_rerun")  # of the command line, that lead to other configurations
-# Keys of `hydra` that may be given on the command line: they decide about no result. What the record keeps of a command
-# line are the other keys only, and a run is resumed and verified from the record.
+_OPTIONS = ("config_dir", "config_path", "experimental_rerun")  # on the command line, they lead to other configurations
+# Keys of `hydra` that may be given on the command line, because they change no result. The record keeps only the other
+# keys of a command line, and a run is resumed and verified from the record.
 _UNRECORDED = re.compile(
     r"(run|sweep|mode|launcher|sweeper|verbose|output_subdir|(job|hydra)_logging|(hydra_)?help|job\.(name|chdir))(\..*)?"
 )
-_CODE = ("src", "configs")  # a run is the run of what these folders hold
+_CODE = ("src", "configs")  # what these folders hold is what a run executes
 _SWEEPER = f"{BasicSweeper.__module__}.{BasicSweeper.__name__}"
 _LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"  # starts the runs in this process
 
 
 def preflight(arguments: Sequence[str], config: str, script: str, check: Check, here: Check | None) -> None:
-    """Check every run that the command line asks for, unless it only asks to be shown something.
+    """Check every run that the command line asks for, unless it only asks to show something.
 
     Args:
         arguments: of the command.
         config: name of the configuration, unless the arguments name another.
         script: name of the script, without `.py`.
         check: refuses a configuration that is wrong anywhere.
-        here: if given, refuses in its place what cannot run in this process. A launcher that starts runs elsewhere
-            has those processes find out.
+        here: if given, used instead of `check` to refuse also what cannot run in this process. If a launcher starts
+            runs elsewhere, those processes find out themselves.
 
     Raises:
         ConfigError: a run would be refused, or its record would not hold what it was run with.
@@ -59,7 +59,7 @@ def preflight(arguments: Sequence[str], config: str, script: str, check: Check, 
 
 
 def _runs(config: str, overrides: list[str], multirun: bool) -> Iterator[DictConfig]:
-    """Yield the configuration of each run. Those of a sweep are its first, and all that differ from it in one key."""
+    """Yield the configuration of each run. For a sweep: the first, and those that differ from it in one key."""
     hydra = GlobalHydra.instance().hydra
     assert hydra is not None
     if not multirun and hydra.get_mode(config, overrides) != RunMode.MULTIRUN:
@@ -70,7 +70,7 @@ def _runs(config: str, overrides: list[str], multirun: bool) -> Iterator[DictCon
     master = hydra.compose_config(config, overrides, RunMode.MULTIRUN)
     _check_hydra(master.hydra, master.hydra.sweep.dir)
     if master.hydra.sweeper._target_ != _SWEEPER:
-        return  # what it will try, it alone knows
+        return  # only the sweeper knows what it will try
     params = [f"{key}={value}" for key, value in (master.hydra.sweeper.params or {}).items()]
     parser = OverridesParser.create(config_loader=hydra.config_loader)
     [runs] = BasicSweeper.split_arguments(parser.parse_overrides([*params, *master.hydra.overrides.task]), None)

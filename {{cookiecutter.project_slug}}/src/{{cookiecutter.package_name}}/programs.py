@@ -22,7 +22,7 @@ def git(folder: Path, *arguments: str) -> str | None:
 
 
 def tell_git(folder: Path, text: str, *arguments: str) -> str:
-    """Return what git prints in a folder when it reads a text.
+    """Run git in a folder with a text as its input, and return what it prints.
 
     Raises:
         ProgramError: git fails; the error holds what it says.

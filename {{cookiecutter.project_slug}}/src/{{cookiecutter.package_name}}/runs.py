@@ -55,7 +55,7 @@ def _newest(status: str) -> Path | None:
     """Return the folder under outputs/ whose run reached a status last: `running` (or interrupted), or `finished`."""
     reached = []
     for path in Path("outputs").rglob(RECORD):
-        with suppress(ConfigError, OSError):  # a damaged record is no advice
+        with suppress(ConfigError, OSError):  # a damaged record is not worth suggesting
             if _status(path.parent) == status:
                 reached.append((path.stat().st_mtime, path.parent))
     return max(reached, default=(0, None))[1]
@@ -153,9 +153,9 @@ def refuse_used(folder: Path) -> None:
 
 
 def discard_unbegun(folder: Path) -> None:
-    """Remove the folder that Hydra has made for a run which was refused before its training began.
+    """Remove the folder that Hydra made for a run that was refused before its training began.
 
-    One that holds anything else stays, as does the one of a command that is no run.
+    A folder that holds anything else stays, and so does the folder of a command that is not a run.
     """
     if rank() or not (folder / ".hydra").is_dir():
         return
@@ -172,7 +172,7 @@ def results_of(folder: Path, metrics: dict[str, Any]) -> Path | None:
 
     Args:
         folder: of the run.
-        metrics: that its record names, and the results must have, because another training can have left them.
+        metrics: the ones in its record. Results with others were left by another training.
     """
     for place in (folder / "test", REPORTS_OF_PIPELINE):
         try:

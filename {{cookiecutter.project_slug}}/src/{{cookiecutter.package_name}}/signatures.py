@@ -1,6 +1,6 @@
-"""The check of groups with a `_target_` against the signature of what they name: its arguments, and their types.
+"""Checks groups with a `_target_` against the signature of what they name: its arguments and their types.
 
-It imports what is named, and so torch. Trackers aside, all of it is needed for the training anyway.
+This imports what they name, and so torch. Except for trackers, the training needs all of it anyway.
 """
 
 import inspect
@@ -23,7 +23,7 @@ def check_signatures(config: Config) -> None:
     """Check the groups that name classes.
 
     Raises:
-        ConfigError: a class cannot be imported, does not take a key or a value of it, or needs one that is not given.
+        ConfigError: a class cannot be imported, does not take a given key or value, or needs one that is missing.
     """
     _check("model", config.model, given=_OF_THE_DATA)
     _check("trainer", config.trainer)
@@ -76,17 +76,17 @@ def _parameters(group: str, target: str) -> Mapping[str, inspect.Parameter]:
 
 
 def _check_type(key: str, value: Any, parameter: inspect.Parameter, target: str) -> None:
-    """Refuse a value of another type than is declared. Types that no YAML file can hold are left to the class."""
+    """Refuse a value that does not have the declared type. Types that YAML cannot hold are left to the class."""
     declared = parameter.annotation
     if declared is parameter.empty or isinstance(declared, str) or value == parameter.default or _builds(value):
         return
     try:
-        TypeAdapter(declared).validate_json(json.dumps(value), strict=True)  # as JSON a list may be a tuple, say
+        TypeAdapter(declared).validate_json(json.dumps(value), strict=True)  # in JSON a list may be a tuple, say
     except ValidationError as error:
         kind = inspect.formatannotation(declared).replace("collections.abc.", "")
         raise ConfigError(f"{key}={value} is not valid: {target} takes {kind} there") from error
     except (PydanticUserError, NameError, TypeError):
-        return  # it is no plain type
+        return  # it is not a plain type
 
 
 def _builds(value: Any) -> bool:

@@ -1,8 +1,8 @@
-"""What the folder of a run may have this project do. Anyone may have made it, and sent it to you.
+"""What the folder of a run may make this project do. Anyone may have made that folder and sent it to you.
 
 Such a folder names classes: in config.yaml, in the description inside model.safetensors, in the arguments in run.json.
-Built are the classes of this package, and what the files in configs/ name. Anything else could be any program:
-it is refused, unless the command is given `--trust`.
+This project only builds the classes of this package, and what the files in configs/ name. Anything else could be any
+program, so it is refused unless the command is given `--trust`.
 """
 
 import ast
@@ -20,7 +20,7 @@ WRITTEN = ("folder", "dirpath", "path", "filename")  # keys of callbacks that sa
 _GIVEN = "RUN_FOLDER_IS_TRUSTED"  # in the environment, so that processes of the same training know it too
 _PACKAGE = __package__.partition(".")[0]
 _RESOLVER = re.compile(r"\$\{\s*[\w.]+\s*:")  # `${oc.env:NAME}`, but not `${data.name}`
-_IN_CACHE = re.compile(r"files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")  # of DVC, which can put links into a folder of models
+_IN_CACHE = re.compile(r"files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")  # DVC's, to which it can link from models/
 
 
 def accept(arguments: Sequence[str]) -> list[str]:
@@ -34,7 +34,7 @@ def check_names(config: Any, source: Path, project: Path = Path()) -> None:
     """Refuse classes, readers and interpolations that this project does not know.
 
     Args:
-        config: what is going to be built: plain types, interpolations as they are written.
+        config: what will be built, in plain types, with interpolations as they are written.
         source: the file that it comes from.
         project: whose package and configs/ say what is known.
 
@@ -62,9 +62,9 @@ def check_names(config: Any, source: Path, project: Path = Path()) -> None:
 
 
 def check_places(config: Any, source: Path) -> None:
-    """Refuse to write where only the folder of a run says so: outside of this project, and of the folder itself.
+    """Refuse to write outside of this project and of the run folder where only that folder says so.
 
-    Data outside is read where it is there already, as on a disk for data.
+    Data that exists outside already is still read, as from a disk for data.
 
     Args:
         config: of the run, in plain types.

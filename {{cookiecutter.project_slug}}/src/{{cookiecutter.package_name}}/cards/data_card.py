@@ -46,7 +46,7 @@ def write_data_card(data: Data, raw: Path, processed: Path) -> None:
         processed=processed.as_posix(),
         croissant=CROISSANT.as_posix(),
     )
-    DatasetCard(card)  # whose head is what the Hub reads
+    DatasetCard(card)  # checks the head, which the Hub reads
     sections.write(DATA_CARD, card)
     write_json(CROISSANT, croissant)
 

@@ -65,7 +65,7 @@ def write_model_card(run: Path, test: Path) -> None:
         run=run.as_posix(),
         test=test.as_posix(),
     )
-    ModelCard(card)  # whose head is what the Hub reads
+    ModelCard(card)  # checks the head, which the Hub reads
     sections.write(MODEL_CARD, card)
 
 

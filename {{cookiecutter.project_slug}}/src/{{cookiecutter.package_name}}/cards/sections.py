@@ -17,10 +17,10 @@ _SECTION = re.compile(rf"{_OPEN}([\w-]+) -->\n(.*?){_CLOSE}", re.DOTALL)
 
 
 def render(template: Path, metadata: CardData, **facts: Any) -> str:
-    """Return a card. What it prints is escaped, but for what this project's own people write: that is Markdown.
+    """Return a card. What it prints is escaped, except for what this project's own people write in Markdown.
 
     Args:
-        template: of the card.
+        template: the card's template.
         metadata: its head, for the Hugging Face Hub.
         facts: what the template prints.
     """

@@ -13,7 +13,7 @@ from .mends import add, commit_and_train, train
 
 
 def unlike_the_record(facts: Facts) -> Finding | None:
-    """Return the failure where the commit and the patch of a run do not give the code whose digests it recorded."""
+    """Return a failure if the commit and the patch of a run do not give the code that it recorded."""
     if facts.record is None or facts.run is None:
         return None
     code = facts.record["git"]
@@ -31,13 +31,13 @@ def unlike_the_record(facts: Facts) -> Finding | None:
 
 
 def edits(facts: Facts) -> str:
-    """Return what to say of files that were edited while the run trained; nothing where there were none."""
+    """Return a remark on files that were edited while the run trained, or nothing."""
     names = edited(facts.record) if facts.record else []
     return f"; {', '.join(names)} changed while it trained: verify shows whether that had an effect" if names else ""
 
 
 def passed_over(facts: Facts) -> Finding | None:
-    """Return the failure where the commit lacks a file that decides what runs, though git sees no change."""
+    """Return a failure if the commit lacks a file that decides what runs, even though git sees no change."""
     assert facts.commit is not None
     names = unheld(deciding_digests(facts.project), facts.commit, facts.project)
     if not names:
@@ -47,7 +47,7 @@ def passed_over(facts: Facts) -> Finding | None:
 
 
 def committed(facts: Facts) -> Finding:
-    """Examine whether the commit that a release would name is the code that made the model of the pipeline."""
+    """Examine whether the commit that a release would name holds the code that made the pipeline's model."""
     if facts.record is None or not facts.of_the_pipeline:
         return not_applicable("checked only for the pipeline's run, whose model is released with the commit")
     if facts.commit is None:
@@ -60,12 +60,12 @@ def committed(facts: Facts) -> Finding:
 
 
 def _bring_in(facts: Facts, names: list[str]) -> str:
-    """Return the command that commits what git passes over: in a submodule, ignored, or taken as unchanged."""
+    """Return the command that commits what git skips: in a submodule, ignored, or marked as unchanged."""
     module = next(
         (parent for parent in Path(names[0]).parents[:-1] if (facts.project / parent / ".git").exists()), None
     )
     if module is not None:
         inside = f"git -C {shlex.quote(str(module))}"
         return f"{inside} add --all && {inside} commit --message 'Commit what ran' && {add([str(module)])}"
-    # out of the index first: git takes a file for the same whose size and time are, or that is marked as unchanged
+    # out of the index first: git sees no change in a file of the same size and time, or marked as unchanged
     return f"git update-index --force-remove -- {shlex.join(names)} && {add(names)}"

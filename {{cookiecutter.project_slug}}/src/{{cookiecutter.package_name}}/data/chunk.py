@@ -1,4 +1,4 @@
-"""What a reader yields, in the types in which it is stored: nothing is rounded, wrapped or cut off without a word."""
+"""What a reader yields, converted to the stored types: nothing is silently rounded, wrapped or cut off."""
 
 import numpy as np
 
@@ -8,7 +8,7 @@ from .readers import Chunk, Examples
 
 
 def check_announced(examples: Examples, data: Data) -> None:
-    """Check what a reader says of its examples, before any of them is read.
+    """Check what a reader announces about its examples, before any of them is read.
 
     Raises:
         DataError: there are none, or they are of a type that cannot be stored.
@@ -32,7 +32,7 @@ def as_stored(chunk: Chunk, examples: Examples, data: Data) -> Chunk:
     """Return inputs (n, *shape) of the announced type, and targets (n,), int64.
 
     Raises:
-        DataError: they are not of the announced shape, or hold what these types cannot.
+        DataError: they do not have the announced shape, or hold values that these types cannot.
     """
     inputs, targets = (np.asarray(part) for part in chunk)
     if targets.ndim != 1:
@@ -76,10 +76,10 @@ def _inputs(inputs: np.ndarray, dtype: np.dtype, data: Data) -> np.ndarray:
         )
     if np.can_cast(inputs.dtype, dtype):
         return np.ascontiguousarray(inputs, dtype)
-    with np.errstate(over="ignore", invalid="ignore"):  # told below
+    with np.errstate(over="ignore", invalid="ignore"):  # reported below
         stored = np.ascontiguousarray(inputs, dtype)
         if inputs.dtype.kind == dtype.kind == "f":
-            kept = np.isfinite(stored)  # announced is fewer digits, but no infinity
+            kept = np.isfinite(stored)  # fewer digits were announced, but no infinity
         else:
             kept = (stored == inputs) & (stored.astype(inputs.dtype) == inputs)
     if not kept.all():

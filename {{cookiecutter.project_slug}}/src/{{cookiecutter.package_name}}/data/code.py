@@ -1,4 +1,4 @@
-"""The code that a cache was made by, or that a process will import: named without importing it."""
+"""The code that made a cache, or that a process will import: found without importing it."""
 
 import ast
 import hashlib
@@ -16,20 +16,20 @@ from omegaconf import OmegaConf
 from ..errors import ConfigError
 
 _PACKAGE = __name__.split(".")[0]
-# What is written here says which values are allowed and what an error is: no array depends on it.
+# These modules declare which values are allowed and what the errors are: no array depends on them.
 _DECLARATIONS = (f"{_PACKAGE}.config", f"{_PACKAGE}.errors")
 
 
 @cache
 def code_of(*modules: str) -> dict[str, str]:
-    """Return `code_now` as it was when this process asked first: that is what it has imported."""
+    """Return `code_now` as it was when this process first asked: that is the code it has imported."""
     return code_now(*modules)
 
 
 def code_now(*modules: str) -> dict[str, str]:
-    """Return the SHA-256 of modules and of all that they import from this project, by name.
+    """Return the SHA-256 of modules and of everything that they import from this project, by name.
 
-    Line ends do not count, which git may change. An installed package stands for its modules with its version.
+    Line ends do not count, since git may change them. For an installed package, its version counts.
     """
     found, waiting = dict[str, str](), list(modules)
     while waiting:
@@ -50,14 +50,14 @@ def module_of(function: str) -> str:
 
 
 def check_watched(key: str, target: str) -> None:
-    """Check that the stage of DVC that runs, if any, runs again when the code of a function or class has changed.
+    """Check that the current DVC stage, if any, runs again after the code of a function or class has changed.
 
     Args:
         key: of the configuration.
         target: what it names.
 
     Raises:
-        ConfigError: some of the code lies where the stage does not look.
+        ConfigError: some of the code is where the stage does not look.
     """
     if (stage := os.environ.get("DVC_STAGE", "").rpartition(":")[2]) == "":
         return
@@ -73,7 +73,7 @@ def check_watched(key: str, target: str) -> None:
 
 
 def module_file(name: str) -> Path | None:
-    """Return the file of a module of this project, or None where it is of another package, or no module."""
+    """Return the file of a module of this project, or None if there is none, as for other packages."""
     top, *inside = name.split(".")
     if (place := _folder(top)) is None:
         return None
@@ -82,7 +82,7 @@ def module_file(name: str) -> Path | None:
 
 
 def _folder(top: str) -> Path | None:
-    """Return the folder that a package of this project lies in. A module in it may be missing."""
+    """Return the folder that holds a package of this project. A module in it may be missing."""
     if top == _PACKAGE:  # which may be installed, as in an image
         return Path(__file__).parents[2]
     spec = find_spec(top) if top.isidentifier() else None
@@ -100,7 +100,7 @@ def _installed(name: str) -> dict[str, str]:
 
 
 def _imported(text: str, package: str) -> Iterator[str]:
-    """Yield the names that a module may import; one that is no module is passed over later."""
+    """Yield the names that a module may import; names that are no modules are skipped later."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -42,7 +42,7 @@ class ArrayDataset(Dataset[Batch]):
 
 
 class SameCode:
-    """Ends a worker that has imported other code than the training runs with: a file was edited meanwhile."""
+    """Stops a worker that imported other code than the training, because a file was edited in the meantime."""
 
     def __init__(self, code: dict[str, str]) -> None:
         self.code = code
@@ -155,6 +155,6 @@ class DataModule(LightningDataModule):
             num_workers=workers,
             persistent_workers=workers > 0 and self.config.persistent_workers,
             multiprocessing_context=self.config.start_method if workers else None,
-            worker_init_fn=SameCode(code_of(__name__)) if fresh else None,  # else workers inherit what is imported
+            worker_init_fn=SameCode(code_of(__name__)) if fresh else None,  # otherwise workers inherit what is imported
             pin_memory=torch.cuda.is_available(),
         )

@@ -95,7 +95,7 @@ def _reader(data: Data) -> Callable[[Path], Examples]:
 
 
 def read_manifest(data: Data, folder: Path) -> dict[str, Any] | None:
-    """Return the manifest of a prepared folder, or None where it is missing, altered, or made otherwise than now."""
+    """Return the manifest of a prepared folder, or None if it is missing, altered, or made in another way than now."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text())
         same = describes(manifest, data)
@@ -106,7 +106,7 @@ def read_manifest(data: Data, folder: Path) -> dict[str, Any] | None:
 
 
 def describes(manifest: dict[str, Any], data: Data) -> bool:
-    """Whether a manifest is that of data prepared from the same settings by the same code."""
+    """Whether a manifest describes data that was prepared with the same settings and code."""
     same_settings = manifest["version"] == _VERSION and manifest["settings"] == _settings(data)
     return same_settings and manifest.get("code") == _code(data)
 

@@ -9,7 +9,7 @@ from ..reproducibility import schema
 
 def read_description(path: Path) -> dict[str, Any] | None:
     """Return the network, input and classes that `save_model` wrote into a file, or None where it tells nothing."""
-    from safetensors import SafetensorError, safe_open  # only where a model is looked at
+    from safetensors import SafetensorError, safe_open  # only when a model is read
 
     try:
         with safe_open(path, framework="np") as stream:

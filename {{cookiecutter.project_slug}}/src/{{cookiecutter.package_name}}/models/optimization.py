@@ -14,13 +14,13 @@ def build_optimizer(parameters: Iterable[torch.nn.Parameter], training: Training
     """Return the optimizer that `training.optimizer` names.
 
     Args:
-        parameters: that it changes.
+        parameters: the ones that it changes.
         training: the optimizer's name and its settings.
-        mixed: whether Lightning trains in mixed precision, where it clips no gradients of a fused optimizer.
+        mixed: whether Lightning trains in mixed precision, where it cannot clip gradients of a fused optimizer.
     """
     tensors = list(parameters)
     # One call in place of a dozen for each tensor: on a CPU that halves the time of a small network's step. On a GPU
-    # PyTorch groups the tensors itself. In half precision the fused SGD reads memory that nothing was written to.
+    # PyTorch groups the tensors itself. In half precision the fused SGD reads uninitialized memory.
     fused = not mixed and all(
         tensor.device.type == "cpu" and tensor.dtype in (torch.float32, torch.float64) for tensor in tensors
     )

@@ -39,7 +39,7 @@ def load_model(path: str | Path, trusted: bool = False) -> tuple[Classifier, dic
         trusted: whether any class that the file names may be built.
 
     Raises:
-        ConfigError: its network is of a class that this project does not know.
+        ConfigError: this project does not know the class of its network.
         DataError: there is no such file, or it is damaged.
     """
     weights, description = load_weights(path)
@@ -49,7 +49,7 @@ def load_model(path: str | Path, trusted: bool = False) -> tuple[Classifier, dic
     try:
         model = Classifier(network, torch.zeros_like(weights["mean"]), torch.ones_like(weights["std"]))
         if weights["mean"].dtype != torch.get_default_dtype():
-            model.to(weights["mean"].dtype)  # trainer.precision=64-true has made all of it so: loading must not round
+            model.to(weights["mean"].dtype)  # as after trainer.precision=64-true: loading must not round
         model.load_state_dict(weights)
     except (KeyError, RuntimeError) as error:
         raise DataError(f"{path} does not hold the weights of the network that it names; train it again") from error

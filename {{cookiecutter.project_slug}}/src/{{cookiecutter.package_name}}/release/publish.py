@@ -19,8 +19,8 @@ _COMMITTED = ("dvc.lock", "params.yaml", "models/metrics.csv", "reports/metrics.
 def release(project: Path, version: Version) -> list[str]:
     """Release the model of the pipeline under a version, and return the lines that say what was done.
 
-    What belongs to it is pushed to DVC's remote first. The tags come last and together, so what fails leaves no version
-    behind. Where an interrupted release of this commit has left one of them, the other is added.
+    Everything that belongs to it is pushed to DVC's remote first. The tags come last and together, so a failure leaves
+    no version behind. If an interrupted release of this commit left only one of them, the other is added.
 
     Raises:
         ReleaseError: the version exists, something is not committed or not up to date, or a required item of the
@@ -73,6 +73,6 @@ def _refuse_failing(project: Path) -> None:
 
 
 def _message(project: Path, version: Version) -> str:
-    found = finished(project / MODELS)  # whose files the checklist has compared
+    found = finished(project / MODELS)  # the checklist has compared its files
     metrics = ", ".join(f"{name} {value:.6g}" for name, value in found["metrics"].items() if isinstance(value, float))
     return f"Model {version}: {metrics}, weights {found['weights_sha256'][:12]}"

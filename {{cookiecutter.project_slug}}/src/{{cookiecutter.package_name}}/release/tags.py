@@ -1,7 +1,7 @@
-"""The two tags of a version, of the code and of the model: written together, and completed where one is missing.
+"""The two tags of a version, for the code and for the model: written together, and completed if one is missing.
 
-Both tags are made as objects first, which nobody sees, and then named in one transaction of git. A kill before it
-leaves no version. Where a kill inside it leaves one of the two, or somebody removed one, the same release adds it.
+Both tags are first made as objects, still invisible, and then named in one transaction of git. A kill before it leaves
+no version. If a kill during it leaves only one of the two, or somebody removed one, the same release adds the other.
 """
 
 import shlex
@@ -18,7 +18,7 @@ def missing(project: Path, tags: list[str], message: Callable[[], str]) -> list[
     Args:
         project: folder of the project.
         tags: that of the code and that of the model.
-        message: returns what both tags are to say, by which one that is there already is recognized.
+        message: returns the message of both tags, which also identifies a tag that exists already.
 
     Raises:
         ReleaseError: the version exists, here or in a remote repository that can be reached, this commit has another
@@ -33,7 +33,7 @@ def missing(project: Path, tags: list[str], message: Callable[[], str]) -> list[
         raise ReleaseError(f"GTO refuses {tags[1]} ({error}): give the folder of the project another name") from error
     here = set((git(project, "tag", "--list") or "").splitlines())
     there: set[str] = set()
-    for remote in (git(project, "remote") or "").split():  # which is asked where it can be reached
+    for remote in (git(project, "remote") or "").split():  # asked if it can be reached
         listed = (git(project, "ls-remote", "--tags", remote) or "").splitlines()
         there |= {line.partition("refs/tags/")[2] for line in listed}
     found = [tag for tag in tags if tag in here]
@@ -55,14 +55,14 @@ def missing(project: Path, tags: list[str], message: Callable[[], str]) -> list[
 
 
 def _is_of(project: Path, tag: str, message: str) -> bool:
-    """Whether a release of the commit that is checked out wrote a tag, with this message."""
+    """Whether a release of the checked-out commit wrote a tag, with this message."""
     commit = git(project, "rev-parse", "--verify", f"refs/tags/{tag}" + "^{commit}")
     said = git(project, "for-each-ref", "--format=%(objecttype) %(contents)", f"refs/tags/{tag}") or ""
     return commit == git(project, "rev-parse", "--verify", "HEAD") and said.strip() == f"tag {message}"
 
 
 def write(project: Path, tags: list[str], message: str) -> None:
-    """Write annotated tags of the commit that is checked out: all or none.
+    """Write annotated tags of the checked-out commit: all or none.
 
     Raises:
         ReleaseError: git cannot write them.

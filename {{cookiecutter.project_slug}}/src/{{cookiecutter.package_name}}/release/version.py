@@ -63,7 +63,7 @@ def released(project: Path, *options: str) -> list[Version]:
 
     Args:
         project: folder of the project.
-        options: of `git tag --list`, such as `--points-at HEAD`.
+        options: options of `git tag --list`, such as `--points-at HEAD`.
     """
     start = model_tag(project, Version(0, 0, 0)).removesuffix("0.0.0")
     tags = (git(project, "tag", "--list", *options, f"{start}*") or "").splitlines()

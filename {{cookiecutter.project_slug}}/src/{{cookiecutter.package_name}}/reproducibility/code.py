@@ -8,16 +8,16 @@ from typing import Any
 
 from ..files import file_digest
 
-# Besides the code: what decides what a training does, and what it is started with.
+# Besides the code: files that decide what a training does and how it is started.
 _SETTINGS = ["configs/**/*", "params.yaml", "dvc.yaml", "dvc.lock", "pyproject.toml", "Makefile", "*.mk"]
 _SETTINGS += ["requirements*.txt", "uv.lock", "poetry.lock", "environment.yml"]
 
 
 def code_digests(project: Path = Path()) -> dict[str, str]:
-    """Return the SHA-256 of every file that the code consists of, by its path: the scripts, and all that is in src/.
+    """Return the SHA-256 of every code file, by its path: the scripts, and everything in src/.
 
-    Hidden files and what Python makes are no code. Where there is no src/, as in an image, the installed package stands
-    for it.
+    Hidden files and files that Python generates are not code. If there is no src/, as in an image, the installed
+    package is used instead.
     """
     source, package = project / "src", Path(__file__).parents[1]
     root, found = (source, _files(source)) if source.is_dir() else (package.parent, _files(package))
@@ -40,13 +40,13 @@ def at_start() -> dict[str, str]:
 
 
 def edited_since_start() -> list[str]:
-    """Return the files of the code that are no longer what they were when this process started."""
+    """Return the code files that have changed since this process started."""
     before, now = at_start(), code_digests()
     return sorted(name for name in before | now if before.get(name) != now.get(name))
 
 
 def edited(record: dict[str, Any]) -> list[str]:
-    """Return the files of the code that were edited while a run trained, as its record says."""
+    """Return the code files that were edited while a run trained, according to its record."""
     return sorted({name for session in record["sessions"] for name in session.get("edited", [])})
 
 

@@ -122,12 +122,12 @@ def _first_difference(folder: Path, other: Path, unfinished: bool) -> Divergence
 
 
 def _know_both(first: dict[int, Any], second: dict[int, Any], step: int) -> bool:
-    """Whether both runs know a value: null stands for a sampler without digests, or a loss that is no number."""
+    """Whether both runs know a value: null stands for a sampler without digests, or a loss that is not a number."""
     return first[step] is not None and second[step] is not None
 
 
 def _equal(name: str, first: Steps, second: Steps, step: int) -> str:
-    """Return that `order` or `loss` of a step was equal, as far as that is known."""
+    """Say that `order` or `loss` of a step was equal, or that this is not known."""
     known = _know_both(getattr(first, name), getattr(second, name), step)
     return f"the {name} was equal" if known else f"the {name} is not known"
 

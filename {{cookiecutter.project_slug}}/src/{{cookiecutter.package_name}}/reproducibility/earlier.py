@@ -24,7 +24,7 @@ def built_on(config: Config) -> dict[str, Any] | None:
 
     Raises:
         ConfigError: the settings do not fit the earlier run.
-        DataError: its file is missing, damaged, or of another run.
+        DataError: its file is missing, damaged, or belongs to another run.
         RecordError: a file of it is not the one that its record names.
     """
     settings = config.restore

@@ -1,4 +1,4 @@
-"""Git for records: with errors of one sentence. `programs.git` is for questions that may stay unanswered."""
+"""Git for records: every error is one sentence. `programs.git` is for questions that may go unanswered."""
 
 import os
 import subprocess
@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..errors import RecordError
 
-# What git was told about its cache of the working tree must not hide a changed file from a record.
+# Git's caches of the working tree must not hide a changed file from a record.
 _HONEST = ["-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false"]
 
 
@@ -17,7 +17,7 @@ def output(
     content: bytes | None = None,
     folder: Path = Path(),
 ) -> bytes | None:
-    """Return what git prints, or None where it fails and that is no error.
+    """Return what git prints, or None if it fails and that is not an error.
 
     Args:
         arguments: of git.
@@ -53,5 +53,5 @@ def text(*arguments: str, environment: dict[str, str] | None = None, folder: Pat
 
 
 def names(listed: bytes | None) -> list[str]:
-    """Return the paths that git has listed with `-z`."""
+    """Return the paths that git lists with `-z`."""
     return [name for name in os.fsdecode(listed or b"").split("\0") if name]

@@ -1,6 +1,6 @@
-"""What a commit, a patch or git's index hold of the files that ran. `git status` does not look at all of them.
+"""Which of the files that ran a commit, a patch or git's index holds. `git status` does not look at all of them.
 
-It passes over what any ignore file names, what was marked as unchanged, and what is inside other repositories.
+It skips what any ignore file names, what was marked as unchanged, and what is inside other repositories.
 """
 
 import hashlib
@@ -21,8 +21,8 @@ def first_unlike(digests: dict[str, str], commit: str, patch: Path | None = None
 
     Args:
         digests: SHA-256 of the files, by their paths in the project.
-        commit: that should hold them.
-        patch: that is applied to the commit first.
+        commit: the commit that should hold them.
+        patch: a patch to apply to the commit first.
         project: its folder.
 
     Raises:
@@ -44,7 +44,7 @@ def unheld(
 ) -> list[str]:
     """Return the files that a commit, or git's index, lacks or holds in another version.
 
-    A link stands for the file that it leads to. Files of a submodule are looked for in its commit, if that is here.
+    A link counts as the file that it leads to. Files of a submodule are looked up in its commit, if that is here.
 
     Args:
         digests: SHA-256 of the files, by their paths in the project.
@@ -65,7 +65,7 @@ def unheld(
             return False
         if _fits(digests[name], content[there[name]]):
             return True
-        # as it would be checked out: filters and line ends are a matter of .gitattributes
+        # as git would check it out: .gitattributes decides about filters and line ends
         place = f"{commit or ''}:./{places[name]}"
         shown = git.output("cat-file", "--filters", place, check=False, environment=environment, folder=project)
         return shown is not None and _fits(digests[name], shown)
@@ -85,7 +85,7 @@ def submodules(commit: str, project: Path = Path()) -> dict[str, str]:
 
 
 def own_index(folder: Path, project: Path = Path()) -> dict[str, str]:
-    """Return variables that have git work on an index in `folder`, and keep new objects there.
+    """Return variables that make git use an index in `folder`, and keep new objects there.
 
     The user's staging area and repository stay as they are.
     """
@@ -113,7 +113,7 @@ def _submodules(objects: Objects) -> dict[str, str]:
 
 
 def _followed(name: str, leads_to: dict[str, str]) -> str:
-    """Return where the content of a path is, after the links in it."""
+    """Return where the content of a path is, with the links in it followed."""
     for _ in range(_MOST_LINKS):
         path = PurePosixPath(name)
         link = next((str(part) for part in (path, *path.parents) if str(part) in leads_to), None)
@@ -139,6 +139,6 @@ def _contents(identities: set[str], project: Path, environment: dict[str, str] |
 
 
 def _fits(digest: str, content: bytes) -> bool:
-    """Whether a file with this digest has the content, or had it with the line ends of Windows."""
+    """Whether a file with this digest has the content, as it is or with Windows line ends."""
     versions = (content, content.replace(b"\n", b"\r\n"))
     return any(hashlib.sha256(version).hexdigest() == digest for version in versions)

@@ -1,4 +1,4 @@
-"""Whether a run folder holds what its record names. Every command that reads a run asks here, before any work."""
+"""Whether a run folder holds what its record names. Every command that reads a run checks this first."""
 
 from collections.abc import Collection
 from pathlib import Path
@@ -16,12 +16,12 @@ EVERYTHING = (CONFIG, *_DIGESTS)
 
 
 def finished(folder: Path, needs: Collection[str] = (), reads: Collection[str] = ()) -> dict[str, Any]:
-    """Return the record of a finished run, whose files are the recorded ones. Only the named files are looked at.
+    """Return the record of a finished run, after checking that the named files, and only these, are as recorded.
 
     Args:
         folder: of the run.
-        needs: files that must be there.
-        reads: files that are used where they are there.
+        needs: files that must exist.
+        reads: files that are used if they exist.
 
     Raises:
         RecordError: the run is not finished, a file is missing, or one is not the recorded one.
@@ -30,7 +30,7 @@ def finished(folder: Path, needs: Collection[str] = (), reads: Collection[str] =
 
 
 def intact(folder: Path, reads: Collection[str] = EVERYTHING) -> dict[str, Any]:
-    """Return the record of a run, finished or not, whose files are the recorded ones as far as they are recorded yet.
+    """Return the record of a run, finished or not, after checking the files that are recorded so far.
 
     Raises:
         RecordError: a file is not the recorded one.
@@ -39,7 +39,7 @@ def intact(folder: Path, reads: Collection[str] = EVERYTHING) -> dict[str, Any]:
 
 
 def altered(folder: Path, name: str, found: dict[str, Any]) -> bool:
-    """Whether a file of a run is there, and is not the one that the record names."""
+    """Whether a file of a run exists, but is not the one that the record names."""
     path = folder / name
     if not path.exists():
         return False
@@ -67,5 +67,5 @@ def _settings(path: Path) -> Any:
     """Return the content of a configuration file; None where it cannot be read."""
     try:
         return OmegaConf.to_container(OmegaConf.load(path))
-    except Exception:  # of the parser, of OmegaConf, or no text at all
+    except Exception:  # from the parser or OmegaConf, or because it is not text
         return None

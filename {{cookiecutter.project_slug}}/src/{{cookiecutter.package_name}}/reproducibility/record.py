@@ -1,7 +1,7 @@
 """The record of a run: `run.json`, all that is needed to repeat it and to compare the result.
 
 It is written when the training starts, and again, whole, when the run is finished. run.schema.json describes it. A
-record can come from anybody, so what reads one gets it from here, where it is checked against that description.
+record can come from anybody, so every reader gets it from here, where it is checked against that description.
 """
 
 import hashlib
@@ -68,7 +68,7 @@ def read_finished(folder: Path) -> dict[str, Any]:
 
 
 def identity(record: dict[str, Any]) -> str:
-    """Return what tells a training from every other, also from one of the same inputs, and stays when it is resumed."""
+    """Return what tells a training from any other, even with the same inputs, and stays the same when it is resumed."""
     began = [session["started"] for session in record["sessions"] if not session["from_batch"]]
     parts = [*began[-1:], *(record[key] for key in ("command", "config", "git", "code"))]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
@@ -98,7 +98,7 @@ def inputs(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def deciding(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings of a run that decide about its result, whatever its folder is called."""
+    """Return the settings of a run that decide its result, whatever its folder is called."""
     # The run folder has another name each time, and trackers change no result. What was restored, and what the raw data
     # is, stands elsewhere in the record, by digest.
     kept = {key: value for key, value in config.items() if key not in ("paths", "tracking", "restore")}

@@ -32,7 +32,7 @@ _TRACKING = re.compile(r"[+~]*tracking\b")
 
 @contextmanager
 def checked_out(before: dict[str, Any], folder: Path) -> Iterator[Path]:
-    """Yield a temporary folder with the recorded code, and say so where it is not that of the commit alone."""
+    """Yield a temporary folder with the recorded code, and say so if a patch changes it."""
     with TemporaryDirectory(prefix="verify-") as temporary:
         project = source.check_out(before["git"], folder / source.PATCH, Path(temporary) / "code")
         if before["git"]["patch_sha256"] != source.EMPTY:
@@ -65,7 +65,7 @@ def train_again(before: dict[str, Any], project: Path, python: str, *more: str) 
         ConfigError: the recorded command asks for a class that this project does not know.
         RecordError: the run would write outside of the project, or the training fails.
     """
-    fixed = before["command"]["config"] == PIPELINE  # its run folder stands in params.yaml
+    fixed = before["command"]["config"] == PIPELINE  # its run folder is in params.yaml
     again = Path(before["config"]["paths"]["run"]) if fixed else _AGAIN
     _refuse_outside({"paths.run": str(again)}, project)  # before anything is fetched into it
     arguments = [item for item in command_arguments(before, again) if not _TRACKING.match(item)]
@@ -86,7 +86,7 @@ def train_again(before: dict[str, Any], project: Path, python: str, *more: str) 
 
 
 def _composed(arguments: list[str], project: Path) -> dict[str, Any]:
-    """Return callbacks and paths as a command configures them in a checkout, after a look at the classes that it names.
+    """Return callbacks and paths as a command configures them in a checkout, after checking the classes that it names.
 
     Raises:
         ConfigError: it names a class that the project does not know.
@@ -94,7 +94,7 @@ def _composed(arguments: list[str], project: Path) -> dict[str, Any]:
     """
     _, name, *overrides = arguments
     try:
-        # what params.yaml is found by is relative
+        # params.yaml is found by a relative path
         with chdir(project), initialize_config_dir(str((project / "configs").resolve()), version_base="1.3"):
             config = compose(name, overrides)
         trust.check_names(OmegaConf.to_container(config), Path(RECORD), project)

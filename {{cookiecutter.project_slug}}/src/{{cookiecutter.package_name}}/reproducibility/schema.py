@@ -1,4 +1,4 @@
-"""The part of JSON Schema that run.schema.json uses. What it says is checked before a record is believed."""
+"""The part of JSON Schema that run.schema.json uses, to check a record before it is believed."""
 
 import json
 import math
@@ -30,7 +30,7 @@ def problem(value: Any, part: str = "") -> str | None:
 
 
 def _unfit(value: Any, key: str, depth: int = 0) -> Iterator[tuple[str, str]]:
-    """Yield what no record holds, wherever it stands."""
+    """Yield what no record may hold anywhere."""
     if depth > _DEEPEST:
         yield key, "is nested too deeply"
     elif isinstance(value, dict):
@@ -67,7 +67,7 @@ def _against(value: Any, schema: dict[str, Any], key: str) -> Iterator[tuple[str
         for number, item in enumerate(value):
             yield from _against(item, schema.get("items", {}), _join(key, number))
     elif isinstance(value, str):
-        # the whole text: `$` of Python's patterns also matches before a last line end
+        # the whole text, because Python's `$` also matches before a final line end
         if len(value) > schema.get("maxLength", _LONGEST) or not re.fullmatch(schema.get("pattern", r"[\s\S]*"), value):
             yield key, f"has a form that no training writes: {value[:60]!r}"
     elif _is(value, "number") and not schema.get("minimum", value) <= value <= schema.get("maximum", value):

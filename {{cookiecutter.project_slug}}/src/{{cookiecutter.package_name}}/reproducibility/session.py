@@ -92,7 +92,7 @@ def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) ->
 
     Raises:
         ConfigError: another process works in the folder, or the run cannot go on with the same bits.
-        DataError: a resume point is of another run.
+        DataError: a resume point belongs to another run.
     """
     folder = Path(config.paths.run)
     checkpoints = folder / "checkpoints"
@@ -192,7 +192,7 @@ def _start_anew(folder: Path, config: Config) -> None:
     if config.restore.mode == "continue" and config.restore.run:
         earlier = Path(config.restore.run)
         (folder / "checkpoints").mkdir(parents=True)
-        for path in (earlier / "checkpoints").glob("best*.ckpt"):  # the record's reader has refused links
+        for path in (earlier / "checkpoints").glob("best*.ckpt"):  # reading the record has refused links
             shutil.copy(path, folder / "checkpoints")
         if (earlier / TRAIL).exists():
             shutil.copy(earlier / TRAIL, folder)

@@ -26,11 +26,11 @@ _PLAIN += ["--full-index", "--src-prefix=a/", "--dst-prefix=b/"]
 def describe() -> tuple[dict[str, Any] | None, bytes]:
     """Return the state of git, and the patch that leads from the commit to the files as they are.
 
-    The patch covers changed, deleted, binary and new files of the project. What git ignores, or was told to pass over,
-    belongs to it where it is code or decides what the code does. Left out, and named, are large new files, other
-    repositories and runs, and what holds a secret or is named like one.
-    In an image, which holds no repository, its build has named the commit.
-    Returns None and no patch, with a warning, where the code cannot be named.
+    The patch covers changed, deleted, binary and new files of the project. It includes files that git ignores or was
+    told to skip, if they are code or decide what the code does. Large new files, other repositories and runs, and files
+    that hold a secret or are named like one are left out and named.
+    In an image, which holds no repository, the build has named the commit.
+    Returns None and no patch, with a warning, if the code cannot be named.
     """
     try:
         commit = git.text("rev-parse", "--verify", "HEAD")
@@ -60,7 +60,7 @@ def describe() -> tuple[dict[str, Any] | None, bytes]:
 
 
 def _described_by_image() -> dict[str, Any] | None:
-    """Return the commit that an image was built from, or None where its files differed from it (`<commit>-dirty`)."""
+    """Return the commit that an image was built from, or None if its files differed from it (`<commit>-dirty`)."""
     commit = os.environ.get("IMAGE_REVISION", "")
     if not COMMIT.fullmatch(commit):
         return None
@@ -69,7 +69,7 @@ def _described_by_image() -> dict[str, Any] | None:
 
 
 def _copy_of_index(folder: Path) -> dict[str, str]:
-    """Return variables that have git work on a copy, so that the user's staging area and objects stay as they are."""
+    """Return variables that make git work on a copy: the user's staging area and objects stay as they are."""
     current = Path(git.text("rev-parse", "--git-path", "index"))
     if current.exists():
         shutil.copy(current, folder / "index")
@@ -77,22 +77,22 @@ def _copy_of_index(folder: Path) -> dict[str, str]:
 
 
 def _add_all(environment: dict[str, str]) -> None:
-    """Put the files as they are into the index: all that git sees, and what decides the run whether git sees it or not.
+    """Put the current files into the index: all that git sees, and those that decide the run even if git does not.
 
-    What git cannot read or add stays out, and so is found to be left out.
+    Files that git cannot read or add stay out, and are found to be left out.
     """
     listed = git.output("ls-files", "-v", "-z", environment=environment)
     flags = {name[2:]: name[0] for name in git.names(listed)}  # in lower case: assumed unchanged; S: skip-worktree
     assumed = [name for name, flag in flags.items() if flag.islower()]
     skipped = [
         name for name, flag in flags.items() if flag in "Ss" and os.path.lexists(name)
-    ]  # not of a sparse checkout
+    ]  # not those that a sparse checkout lacks
     for names, flag in ((assumed, "--no-assume-unchanged"), (skipped, "--no-skip-worktree")):
         git.output("update-index", flag, "-z", "--stdin", environment=environment, content=_joined(names))
     git.output("add", "--all", "--ignore-errors", "--", ".", check=False, environment=environment)
     hidden = unheld(deciding_digests(), None, environment=environment)
     reachable = [name for name in hidden if not any(_leads_away(parent) for parent in Path(name).parents)]
-    # out of the index first: git takes a file for the same whose size and time are
+    # out of the index first: git sees no change in a file of the same size and time
     git.output("update-index", "--force-remove", "-z", "--stdin", environment=environment, content=_joined(reachable))
     add = ["--literal-pathspecs", "add", "--force", "--ignore-errors", "--pathspec-from-file=-", "--pathspec-file-nul"]
     if reachable:

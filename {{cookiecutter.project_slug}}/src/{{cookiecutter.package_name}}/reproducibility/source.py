@@ -14,15 +14,15 @@ from .submodules import check_out_submodules
 
 PATCH = "changes.patch"
 COMMIT = re.compile(r"[0-9a-f]{40,64}")
-EMPTY = hashlib.sha256(b"").hexdigest()  # of no patch
+EMPTY = hashlib.sha256(b"").hexdigest()  # of an empty patch
 
 
 def check_out(git: dict[str, Any], patch: Path, folder: Path) -> Path:
     """Write the code of a record into `folder` and return the project's own folder inside.
 
     Raises:
-        RecordError: the commit is not in this repository, the patch is damaged or does not apply, or the folder that
-            the record names is no folder of it.
+        RecordError: the commit is not in this repository, the patch is damaged or does not apply, or it lacks the
+            folder that the record names.
     """
     commit = git["commit"]
     if _git("cat-file", "-e", "--end-of-options", f"{commit}^" + "{commit}", check=False) is None:

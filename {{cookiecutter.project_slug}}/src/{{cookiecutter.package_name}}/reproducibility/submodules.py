@@ -8,14 +8,14 @@ from .held import submodules
 
 
 def check_out_submodules(project: Path, folder: Path, commit: str) -> None:
-    """Write the submodules of a commit into the folder where it is checked out, those inside of them too.
+    """Write the submodules of a commit, and those inside them, into the folder where it is checked out.
 
-    One outside of src/ that is not here stays empty, since a run need not have had it.
+    A submodule outside of src/ that is not here stays empty, since the run may not have had it.
 
     Args:
-        project: with the submodules.
+        project: the project with the submodules.
         folder: the same project at the commit.
-        commit: that was checked out.
+        commit: the commit that was checked out.
 
     Raises:
         RecordError: a submodule with code is not here, or lacks the commit.

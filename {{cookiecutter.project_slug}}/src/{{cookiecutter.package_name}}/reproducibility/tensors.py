@@ -11,7 +11,7 @@ from .ulps import difference, ulps
 
 
 def final_weights(folder: Path, other: Path) -> list[str]:
-    """Return what differs between the final weights of two runs; nothing where they are equal, or cannot be read."""
+    """Return what differs between the final weights of two runs; nothing if they are equal or cannot be read."""
     try:
         first, second = (load_file(path / "model.safetensors") for path in (folder, other))
     except (OSError, SafetensorError):
@@ -35,7 +35,7 @@ def final_weights(folder: Path, other: Path) -> list[str]:
 
 
 def at_step(first: Steps, second: Steps, step: int) -> list[str]:
-    """Return which tensors differ in two trails at a step, the first in the order of the network first."""
+    """Return which tensors differ between two trails at a step, naming the first in the order of the network."""
     before, after = first.weights.get(step, {}), second.weights.get(step, {})
     common = [name for name in before if name in after]
     unequal = [name for name in common if before[name][0] != after[name][0]]
@@ -64,7 +64,7 @@ def _only(first: set[str], second: set[str]) -> list[str]:
 
 
 def _example(before: list[float], after: list[float]) -> str:
-    """Return the first pair of sampled values that differs, where the samples can be compared."""
+    """Return the first pair of sampled values that differs, if the samples can be compared."""
     values, others = torch.tensor(before), torch.tensor(after)
     if values.shape != others.shape or torch.equal(values, others):
         return ""

@@ -64,7 +64,7 @@ def noted(folder: Path) -> dict[str, Any] | None:
     run = record.read(folder)
     if found["weights_sha256"] != run["weights_sha256"]:
         return None
-    return found if found.get("run", record.identity(run)) == record.identity(run) else None  # earlier ones lack it
+    return found if found.get("run", record.identity(run)) == record.identity(run) else None  # older files lack it
 
 
 def verify(folder: Path, clean: bool = False) -> Verdict:

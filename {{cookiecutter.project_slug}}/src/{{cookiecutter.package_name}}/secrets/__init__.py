@@ -1,4 +1,4 @@
-"""Secrets live in `.env` and in the environment. They are masked in what is shown, and never in what is used.
+"""Secrets live in `.env` and in the environment. They are masked where they are shown, never where they are used.
 
 The configuration that classes are built from, and every file that is read again, hold `${oc.env:NAME}` where a value
 comes from the environment. A configuration that holds a secret itself is refused before any work.

@@ -16,7 +16,7 @@ _times_read = 0
 
 
 def _environment(name: str, *default: Any) -> Any:
-    """Return the value of a variable as OmegaConf's own resolver does, and note it, however deep it is nested."""
+    """Return the value of a variable as OmegaConf's own resolver does, and note it, however deeply it is nested."""
     global _times_read
     _times_read += 1
     if name in os.environ:
@@ -105,7 +105,7 @@ def _leaves(value: Any, key: str) -> Iterable[tuple[str, str]]:
 
 
 def _is_literal_secret(key: str, value: str) -> bool:
-    """Whether a value holds a secret: one that is no word of the project, or any where the key says that it is one."""
+    """Whether a value holds a secret: one that is not a word of the project, or any if the key says that it is one."""
     if mask_shapes(value) != value or values.to_refuse().search(value):
         return True
     return values.is_secret_name(key.rpartition(".")[2]) and mask(value) != value

@@ -1,4 +1,4 @@
-"""Files that keep secrets, by their name or by what they hold: no record gets them. .dockerignore has the same names.
+"""Files that keep secrets, by name or content: no record includes them. .dockerignore has the same names.
 
 Sources: the signatures of gitrob, and the rules of gitleaks and detect-secrets.
 """
@@ -27,7 +27,7 @@ NOT_PRIVATE = (
     "client_secret*.py",
 )
 
-# What services begin their tokens with, as gitleaks and detect-secrets know them.
+# How tokens of known services begin, according to gitleaks and detect-secrets.
 KNOWN_TOKENS = (
     r"\b(?:gh[opsur]_[A-Za-z0-9]{36}|github_pat_\w{60,}|gl(?:pat|dt|ft|rt|soat)-[\w-]{20,}"  # GitHub, GitLab
     r"|(?:A3T[A-Z0-9]|ABIA|ACCA|AKIA|ASIA)[A-Z0-9]{16}\b|AIza[\w-]{35}|ya29\.[\w-]{20,}"  # Amazon, Google

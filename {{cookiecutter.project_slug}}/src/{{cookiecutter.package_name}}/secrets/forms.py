@@ -17,7 +17,7 @@ _PLAIN = re.compile(r"[A-Za-z]{1,20}\d{0,4}|\d{1,8}")
 
 
 def looks_random(value: str) -> bool:
-    """Whether a value has a part that is no word, number or version: `my_project` and `resnet50-v2` have none."""
+    """Whether a value has a part that is not a word, number or version: `my_project` and `resnet50-v2` have none."""
     return any(len(part) >= SHORTEST and not _PLAIN.fullmatch(part) for part in re.split(r"[^A-Za-z0-9]+", value))
 
 
@@ -35,7 +35,7 @@ def _parts(value: str) -> Iterator[str]:
     if "://" in value:
         yield from _parts_of_address(value)
     if value.lstrip().startswith(("[", "{")):
-        with suppress(Exception):  # it is no list or dictionary after all
+        with suppress(Exception):  # it is not a list or dictionary after all
             yield from _leaves(OmegaConf.to_container(OmegaConf.create(value)))
 
 

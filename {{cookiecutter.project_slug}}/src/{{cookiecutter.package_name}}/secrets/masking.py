@@ -40,13 +40,13 @@ def masked(value: Any) -> Any:
 
 
 class MaskedRecord(logging.LogRecord):
-    """A log record without secrets, traceback included. As all records are made so, no handler can show one."""
+    """A log record without secrets, even in its traceback. All records are made this way, so no handler shows one."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
-        with suppress(TypeError, ValueError):  # the arguments do not fit the message, which the handler will say
+        with suppress(TypeError, ValueError):  # the arguments do not fit the message, which the handler will report
             self.msg, self.args = mask(self.getMessage()), None
-        if self.exc_info and self.exc_info[0] is None:  # asked for where nothing had failed
+        if self.exc_info and self.exc_info[0] is None:  # exc_info was asked for, but nothing had failed
             self.exc_info = None
         if self.exc_info:
             self.exc_text = mask(logging.Formatter().formatException(self.exc_info))

@@ -2,7 +2,7 @@
 
 A value is secret when the name of its variable says so, when it is an address with a password, or when the
 configuration reads it. A name with KEY in it can belong to anything (`DATASET_KEY=breast_cancer`), so there the value
-has to look random. Places on this machine are no secrets.
+has to look random. Paths on this machine are not secrets.
 """
 
 import os
@@ -74,9 +74,9 @@ def to_mask() -> re.Pattern[str]:
 
 @cache
 def to_refuse() -> re.Pattern[str]:
-    """Return the same for secrets that cannot be mistaken for the project's own words: these files must not hold.
+    """Return the same for secrets that cannot be mistaken for the project's own words: no file may hold these.
 
-    A password that is a word of configs/, such as the name of the package, says nothing about where it stands.
+    A password that is also a word in configs/, such as the package's name, gives nothing away there.
     """
     values = {value for value in named() if looks_random(value) or not is_own_word(value)}
     values |= {value for value in _read if not _is_place(value) and looks_random(value)}
@@ -84,7 +84,7 @@ def to_refuse() -> re.Pattern[str]:
 
 
 def is_own_word(value: str) -> bool:
-    """Whether a value is a word of the project: its package's name, or one that its configuration is written with."""
+    """Whether a value is a word of the project: its package's name, or one that its configuration uses."""
     return value.replace("-", "_") in _project_words()
 
 

@@ -100,7 +100,7 @@ class Waiting:
         said = ""
         while not self._stopped.is_set():
             try:
-                read_record(self._run)  # before torch and all else is imported
+                read_record(self._run)  # before torch and everything else is imported
                 self._app = self._load()
                 log.info("loaded %s", self._run)
                 return

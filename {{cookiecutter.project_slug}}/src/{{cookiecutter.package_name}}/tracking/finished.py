@@ -92,11 +92,11 @@ class Finished:
         return [path for pattern in _FILES for path in sorted(self.folder.glob(pattern))]
 
     def results(self) -> list[Path]:
-        """Return the tables and figures of this run's test; none where another training has left its own."""
+        """Return the tables and figures of this run's test; none if another training has left its own."""
         tests = self._tests()
         if tests is None:
             return []
-        if tests == REPORTS_OF_PIPELINE:  # which holds more
+        if tests == REPORTS_OF_PIPELINE:  # which holds other files too
             return [path for name in (*_TABLES, *_FIGURES) if (path := tests / name).exists()]
         return sorted(path for path in tests.glob("*.*") if not path.name.startswith("."))
 

@@ -58,7 +58,7 @@ class Guarded(Logger):
         """Warn, once, and note that the tracker has missed something of this run.
 
         Args:
-            error: why. The tracker is blamed only for what it, or the way to it, has done.
+            error: the reason. The tracker is blamed only if it, or the connection to it, failed.
         """
         if self._missed:
             return

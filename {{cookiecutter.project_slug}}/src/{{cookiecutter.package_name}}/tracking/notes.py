@@ -1,7 +1,7 @@
-"""`tracking.json` in a run folder: how each tracker calls the run, and which trackers have missed something of it.
+"""`tracking.json` in a run folder: the run's name in each tracker, and which trackers have missed something of it.
 
-Git and DVC can bring another training back into `models/` without touching this file. So what it says stands under the
-identity of the training that it is about, and is left alone by every other.
+Git and DVC can bring another training back into `models/` without touching this file. So it has an entry for the
+identity of each training, and no other training changes that entry.
 """
 
 import json
@@ -59,7 +59,7 @@ def _write(folder: Path, own: dict[str, Any]) -> None:
 
 
 def _read(folder: Path) -> dict[str, dict[str, Any]]:
-    """Return what is noted of each training; what stands there without one may be about any."""
+    """Return the notes on each training; notes without a training could be about any."""
     path = folder / FILE
     found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return {key: value for key, value in found.items() if isinstance(value, dict)}

@@ -11,11 +11,11 @@ from ..models.classifier import probabilities
 from ..models.saved import load_model
 
 
-class Predictions(PythonModel):  # type: ignore[misc]  # to mypy, MLflow is not there: pyproject.toml
+class Predictions(PythonModel):  # type: ignore[misc]  # mypy does not see MLflow: pyproject.toml
     """Applies the model on the processor, in the precision of its weights."""
 
     def load_context(self, context: Any) -> None:
-        """Load the weights. MLflow runs the code of a model that it loads, so its network needs no other trust."""
+        """Load the weights. MLflow runs the code of any model that it loads, so the network is trusted too."""
         self._model = load_model(Path(context.artifacts["model"]), trusted=True)[0].eval()
 
     def predict(self, context: Any, model_input: np.ndarray, params: Any = None) -> np.ndarray:

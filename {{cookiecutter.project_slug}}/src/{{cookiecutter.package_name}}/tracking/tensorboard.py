@@ -18,7 +18,7 @@ class TensorBoard(TensorBoardLogger):
 
     @property
     def log_dir(self) -> str:
-        """The folder of the event files. In models/, where one training follows another, each has its own."""
+        """The folder of the event files. In models/, where one training follows another, each training has its own."""
         folder = Path(str(self.save_dir))
         own = record.identity(record.read(folder)) if folder == MODELS else ""
         return str(Path(super().log_dir) / own)

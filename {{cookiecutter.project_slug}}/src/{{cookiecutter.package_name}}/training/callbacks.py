@@ -24,17 +24,17 @@ class StepSeed(Callback):
 
 
 class Reentry(Callback):
-    """Brings a run back into the loop as it left it. It comes first of all callbacks.
+    """Brings a run back into the loop as it left it. It is the first of all callbacks.
 
-    Lightning skips `on_train_epoch_start` when it enters an epoch in its middle. What hooks have switched by then is
-    not in the weights: frozen parameters, modules in evaluation mode, the batches per optimizer step. So it travels in
-    every checkpoint, as do the metrics of the last validation, which callbacks read until the next one. Between two
-    epochs the resume point is saved before any such hook, since all of them run again; and the last checkpoint before
-    any hook of the end, which may replace the weights by others.
+    Lightning skips `on_train_epoch_start` when it resumes in the middle of an epoch. What hooks have switched by then
+    is not in the weights: frozen parameters, modules in evaluation mode, the batches per optimizer step. So every
+    checkpoint holds it, as well as the metrics of the last validation, which callbacks read until the next one. Between
+    two epochs the resume point is saved before any such hook, since all of them run again. The last checkpoint is saved
+    before any hook at the end of the training, which may replace the weights.
     """
 
     def __init__(self) -> None:
-        self._left: dict[str, Any] | None = None  # what the interrupted run has left, until it is set
+        self._left: dict[str, Any] | None = None  # what the interrupted run left, until it is set
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         begin_epoch_afresh(trainer)
@@ -61,7 +61,7 @@ class Reentry(Callback):
         self._left = checkpoint.get("reentry")  # an earlier version saved none
 
     def _enter(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Set it after the hooks that run before the loop, some of which freeze what was freed long ago."""
+        """Set it after the hooks that run before the loop, some of which freeze what was unfrozen long ago."""
         if self._left is not None:
             set_switches(trainer, pl_module, self._left)
             set_metrics(trainer, self._left["metrics"])

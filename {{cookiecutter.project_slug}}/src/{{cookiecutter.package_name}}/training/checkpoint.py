@@ -93,14 +93,14 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
 
 
 def refuse_foreign(path: Path, config: dict[str, Any]) -> None:
-    """Refuse a checkpoint that another run wrote, as the configuration in it tells.
+    """Refuse a checkpoint that another run wrote, judging by the configuration in it.
 
     Args:
         path: of the checkpoint.
-        config: that the record of the run names.
+        config: the one in the record of the run.
 
     Raises:
-        DataError: the file is of another run, or is damaged.
+        DataError: the file belongs to another run, or is damaged.
     """
     _refuse_damaged(path)
     _compare(path, torch.load(path, map_location="cpu", weights_only=True, mmap=True).get("config"), config)
@@ -132,7 +132,7 @@ def checksum(content: bytes) -> str:
 
 
 def final_weights(trainer: Trainer, model: LightningModule) -> dict[str, torch.Tensor]:
-    """Return the weights that the run ends with: of the best epoch where a callback keeps it, else of the last one.
+    """Return the weights that the run ends with: of the best epoch if a callback keeps it, else of the last one.
 
     Raises:
         DataError: the file of the best epoch is damaged, or is not the one that this training wrote.
@@ -146,7 +146,7 @@ def final_weights(trainer: Trainer, model: LightningModule) -> dict[str, torch.T
 
 
 def _refuse_other_best(path: Path, checkpoint: dict[str, Any], callback: Callback, trainer: Trainer) -> None:
-    """Refuse what was put in the place of the best epoch: the file holds a configuration, and the callback's score."""
+    """Refuse a file that replaced the best epoch, judging by its configuration and the callback's score."""
     own = next((item.config for item in trainer.callbacks if isinstance(item, PlainContent)), None)  # type: ignore[attr-defined]
     # with restore=continue, the best epoch may be one of the earlier run
     if own is not None and "config" in checkpoint and own["restore"]["mode"] != "continue":

@@ -36,7 +36,7 @@ def refuse_named(config: Config) -> None:
 
 
 def refuse_derived(config: Config) -> None:
-    """Refuse classes that are derived from such callbacks. It loads them, and so torch.
+    """Refuse classes that are derived from such callbacks. This loads them, and so torch.
 
     Raises:
         ConfigError: naming the callback, unless the run promises no bits.

@@ -60,6 +60,6 @@ def metrics(trainer: Trainer) -> dict[str, torch.Tensor]:
 
 
 def set_metrics(trainer: Trainer, values: dict[str, torch.Tensor]) -> None:
-    """Have callbacks see these metrics, until others are logged."""
+    """Make callbacks see these metrics until others are logged."""
     connector = trainer._logger_connector
     connector._callback_metrics.update({name: value.to(trainer.strategy.root_device) for name, value in values.items()})

@@ -9,7 +9,7 @@ from lightning.pytorch.profilers import SimpleProfiler
 
 from ..files import write_text
 
-_ROWS = 20  # what takes longest
+_ROWS = 20  # the slowest actions
 _WIDTH = 80  # characters; Lightning's own table needs 200
 
 
@@ -33,7 +33,7 @@ class Profile(SimpleProfiler):
         self.teardown(stage=self._stage)
 
     def summary(self) -> str:
-        """Return the table. What others call counts for both, so the shares add up to more than all."""
+        """Return the table. Nested calls count for both, so the shares add up to more than 100 %."""
         whole = time.perf_counter() - self.start_time
         durations: dict[str, list[float]] = self.recorded_durations
         rows = sorted(((sum(each), len(each), name) for name, each in durations.items()), reverse=True)

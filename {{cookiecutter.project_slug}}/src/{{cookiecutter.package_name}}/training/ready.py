@@ -1,4 +1,4 @@
-"""Whether a training can begin in this process. It is asked before Hydra makes a folder, and again in the training."""
+"""Whether a training can begin in this process: checked before Hydra makes a folder, and again in the training."""
 
 import logging
 import runpy
@@ -31,7 +31,7 @@ def ready(cfg: DictConfig) -> Config:
         _check_build(config.trainer["accelerator"])
     start_job(config)  # before torch is imported, which takes seconds: a signal could come
     pin_environment(config.reproducibility)
-    logging.getLogger().addHandler(logging.NullHandler())  # else Lightning, imported below, would log past our files
+    logging.getLogger().addHandler(logging.NullHandler())  # or Lightning, imported below, would log past our files
     from ..reproducibility.earlier import built_on
     from ..signatures import check_signatures
     from .inexact import refuse_derived
@@ -39,7 +39,7 @@ def ready(cfg: DictConfig) -> Config:
     check_signatures(config)
     refuse_derived(config)
     check_watched("model._target_", config.model["_target_"])
-    if not config.resume and not restarts():  # a run that goes on holds all that it took over
+    if not config.resume and not restarts():  # a resumed run holds all that it took over
         built_on(config)
     if config.trainer["accelerator"] in GPU:
         _check_gpu(config.trainer["accelerator"])
@@ -47,15 +47,15 @@ def ready(cfg: DictConfig) -> Config:
 
 
 def _check_build(accelerator: str) -> None:
-    """Refuse a build of torch for the processor alone; it says so in a file, without being imported."""
+    """Refuse a CPU-only build of torch. One of its files says so, and torch need not be imported."""
     spec = find_spec("torch")
     assert spec is not None and spec.origin is not None
     build = runpy.run_path(str(Path(spec.origin).with_name("version.py")))
     if build.get("cuda") is None and build.get("hip") is None:
         raise ConfigError(
             f"trainer.accelerator={accelerator} needs a build of torch for GPUs, but {build['__version__']} is for CPUs"
-            " only: install another (with pip, make setup TORCH_INDEX=<index>; docs/environments.md lists the indexes, and "
-            "says what other managers need), or choose trainer=cpu"
+            " only: install another (with pip, make setup TORCH_INDEX=<index>; docs/environments.md lists the indexes "
+            "and the other managers), or choose trainer=cpu"
         )
 
 

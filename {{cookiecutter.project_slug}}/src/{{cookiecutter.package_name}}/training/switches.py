@@ -1,4 +1,4 @@
-"""What a hook may have switched in a model, besides its weights: checkpoints of Lightning do not hold it."""
+"""What a hook may have switched in a model, besides its weights: Lightning's checkpoints do not hold it."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What an experiment of DVC left in params.yaml, carried into configs/ as an experiment that config.yaml chooses."""
+"""What a DVC experiment left in params.yaml, written into configs/ as an experiment that config.yaml selects."""
 
 import re
 from itertools import count
@@ -16,14 +16,14 @@ from .promote import write_experiment
 
 _CONFIG = Path("configs/config.yaml")
 _CHOSEN = re.compile(r"^( *- *experiment: *)([^\s#]+)", re.MULTILINE)
-_APART = ("tracking", "paths", "experiment", "sweep", "debug")  # groups that params.yaml says nothing of
+_APART = ("tracking", "paths", "experiment", "sweep", "debug")  # groups that params.yaml says nothing about
 
 
 def keep(name: str | None) -> Path:
-    """Write what params.yaml holds beyond configs/ as an experiment, let config.yaml choose it, and return its path.
+    """Write what params.yaml holds beyond configs/ as an experiment, select it in config.yaml, and return its path.
 
     Args:
-        name: of the experiment; None: `kept`, or `kept_2` and so on where there is one.
+        name: of the experiment; None: `kept`, or `kept_2` and so on if that exists.
 
     Raises:
         ConfigError: there is nothing to keep, the name cannot be used, or configs/ cannot be made to compose it.
@@ -57,7 +57,7 @@ def keep(name: str | None) -> Path:
 
 
 def _groups(held: dict[str, Any]) -> list[str]:
-    """Return the groups to choose otherwise, since their files come closer to params.yaml than single keys can."""
+    """Return the groups to choose differently, because their files come closer to params.yaml than single keys."""
     entries = OmegaConf.select(OmegaConf.load(_CONFIG), "defaults") or []
     groups = [str(group) for entry in entries if isinstance(entry, DictConfig) for group in entry]
     chosen: list[str] = []
@@ -70,13 +70,13 @@ def _groups(held: dict[str, Any]) -> list[str]:
         options = [f"{group}={file.stem}" for file in sorted((Path("configs") / group).glob("*.yaml"))]
         best = min(options, key=lambda option: _distance(held, [*chosen, option]))
         lacking, other = _distance(held, [*chosen, best])
-        if lacking < least[0] or (lacking == least[0] and other < least[1] - 1):  # one key is told better by itself
+        if lacking < least[0] or (lacking == least[0] and other < least[1] - 1):  # a single key is better set by itself
             chosen.append(best)
     return chosen
 
 
 def _distance(held: dict[str, Any], overrides: list[str]) -> tuple[float, float]:
-    """Return how many keys params.yaml lacks, which only another group can take away, and how many differ."""
+    """Return how many keys params.yaml lacks, which only another group can remove, and how many differ."""
     try:
         other = _composed(overrides)
     except (HydraException, OmegaConfBaseException):

@@ -20,7 +20,7 @@ def read(overrides: list[str]) -> tuple[Search, int, list[str]]:
     """Return the search, the seed, and the overrides that all trials share.
 
     Args:
-        overrides: `sweep=NAME`, which names the search, keys of it, as in `search.trials=50`, and those of the trials.
+        overrides: `sweep=NAME`, which names the search, its keys, such as `search.trials=50`, and those of the trials.
 
     Raises:
         ConfigError: there is no search, or a trial at an end of a range would be refused.

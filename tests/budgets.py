@@ -1,4 +1,4 @@
-"""How long each file of tests may take, in seconds on 2 cores, and which files took longer: printed, and no failure."""
+"""How long each test file may take, in seconds on 2 cores. Files that take longer are printed and do not fail."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -39,7 +39,7 @@ SECONDS = {
 
 
 def exceeded(durations: Iterable[tuple[str, float]]) -> list[str]:
-    """Return a line for each file that took longer than it may, the worst first.
+    """Return a line for each file that took longer than its budget, the worst first.
 
     Args:
         durations: the name of a file, and the seconds of a part of one of its tests.

@@ -51,7 +51,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Name the files of tests that took longer than tests/budgets.py allows."""
+    """Name the test files that took longer than tests/budgets.py allows."""
     from budgets import exceeded
 
     reports = [report for kind in terminalreporter.stats.values() for report in kind if hasattr(report, "duration")]
@@ -83,7 +83,7 @@ def run(command: str, folder: Path, check: bool = True, **environment: str) -> s
     """Run a command line with bash, with the project's environment first on the path."""
     git = {f"GIT_{role}_{part}": "test@example.com" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
     path = f"{folder / '.venv' / 'bin'}:{os.environ['PATH']}"
-    if (folder / ".venv").is_symlink():  # one of those that are kept, and so is what mypy has read of torch's types
+    if (folder / ".venv").is_symlink():  # one that is kept, and so is what mypy has read of torch's types
         environment.setdefault("MYPY_CACHE_DIR", str((folder / ".venv").resolve().parent / "mypy"))
     result = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", command],
@@ -114,7 +114,7 @@ def code_blocks(text: str, language: str = "bash") -> list[str]:
 @pytest.fixture(scope="session")
 def environment() -> Path:
     """Return a real `.venv` with exactly what `make setup` installs in a project with the default answers."""
-    from environments import DEFAULT, environment_for  # which import what is above
+    from environments import DEFAULT, environment_for  # they import what is above
 
     return environment_for(DEFAULT)
 
@@ -148,7 +148,7 @@ def shared_project(tmp_path_factory: pytest.TempPathFactory, environment: Path) 
 
 @pytest.fixture(scope="module")
 def shared_pipeline(tmp_path_factory: pytest.TempPathFactory, environment: Path) -> Path:
-    """Return one project for a whole file of tests, whose pipeline has run in short and was committed."""
+    """Return one project for a whole test file, whose short pipeline has run and is committed."""
     from golden import run_through
 
     return run_through(tmp_path_factory, tmp_path_factory.mktemp("pipeline"), environment)

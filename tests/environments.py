@@ -1,7 +1,7 @@
 """Real environments, each made once and kept: what `make setup` gives for a tracker, and one with everything.
 
-The first is made by the plain commands that the README prints. Each other one is a copy of it by hard links, in which
-pip removes and adds what the lock of another tracker does not share: seconds, and the disk space of the difference.
+The first is made with the commands that the README prints. The others are copies of it by hard links, in which pip
+removes and adds what the lock of another tracker does not share. That takes seconds, and little disk space.
 """
 
 import hashlib
@@ -20,12 +20,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 DEFAULT = ANSWERS["tracker"][0]
-EVERYTHING = "everything"  # all trackers and the extras, which single tests need
+EVERYTHING = "everything"  # all trackers and the extras, which some tests need
 EXTRAS = ("s3", "slurm", "stream", "ray")
 _LOCKS = TEMPLATE / "variants" / "environment_manager=pip"
 _OTHERS = [_LOCKS / f"tracker={name}" / "requirements.txt" for name in CHOICES["tracker"] if name != DEFAULT]
 _PIP = "python -m pip --disable-pip-version-check"
-# How people get a project's own code into the environment: the last command of the README's
+# How people install a project's own code in the environment: the README's last command
 _EDITABLE = "python -m pip install --no-deps --no-build-isolation --editable ."
 
 
@@ -85,7 +85,7 @@ def _commands(project: Path) -> str:
 
 
 def _key(project: Path) -> str:
-    """Return what an environment depends on, in short: the commands, the list and the locks."""
+    """Return a digest of what an environment depends on: the commands, the list and the locks."""
     data = tomllib.loads((project / "pyproject.toml").read_text())
     lists = [data["project"]["dependencies"], data["project"]["optional-dependencies"], data["dependency-groups"]]
     locks = [*sorted(project.glob("requirements*.txt")), *_OTHERS]
@@ -94,7 +94,7 @@ def _key(project: Path) -> str:
 
 
 def _copy(source: Path, target: Path) -> None:
-    """Copy an environment by hard links, but for the files that name its place."""
+    """Copy an environment by hard links, except for the files that name its place."""
     subprocess.run(["cp", "--archive", "--link", source, target], check=True)
     for path in [target / "pyvenv.cfg", *(target / "bin").iterdir()]:
         content = b"" if path.is_symlink() else path.read_bytes()

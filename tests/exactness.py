@@ -1,6 +1,6 @@
-"""Interrupts trainings at every moment, in one process, and prints as JSON what then differs from whole ones.
+"""Interrupts trainings at every moment, in one process, and prints as JSON what differs from uninterrupted ones.
 
-A project's own Python runs it, in the project's folder. Every callback of Lightning's is tried that a run may have.
+A project's own Python runs it, in the project's folder. It tries every Lightning callback that a run may have.
 """
 
 import contextlib
@@ -139,12 +139,12 @@ CASES = {
     "EMAWeightAveraging": case("EMAWeightAveraging", decay=0.9, update_starting_at_epoch=1),
     **{kind: (overrides, None) for kind, overrides in PRECISIONS.items()},
 }
-# Refused, and with reason: it shows that the comparison sees a difference.
+# Refused for a reason: it shows that the comparison sees a difference.
 CONTROL = {"StochasticWeightAveraging": case("StochasticWeightAveraging", swa_lrs=0.01, swa_epoch_start=1)}
 
 
 class Snapshots(Callback):
-    """Copies the run's folder at every moment, to `points/<resume point>`: as late after each point as possible."""
+    """Copies the run folder at every moment to `points/<resume point>`, as late after each point as possible."""
 
     def __init__(self, run: Path) -> None:
         self.run, self.points = run, run.with_name("points")
@@ -158,7 +158,7 @@ class Snapshots(Callback):
 
 
 def fit(case: tuple[list[str], dict[str, Any] | None], run: Path, **callbacks: Callback) -> tuple[Trainer, Classifier]:
-    """Train as train.py does, but for the record: from the newest resume point, where there is one."""
+    """Train as train.py does, without the record: from the newest resume point, if there is one."""
     config = configured(case[0], run)
     if case[1]:
         config.callbacks["tried"] = case[1]
@@ -216,7 +216,7 @@ def interrupted(case: tuple[list[str], dict[str, Any] | None], folder: Path) -> 
 
 
 def continued(case: tuple[list[str], dict[str, Any] | None], folder: Path) -> list[str]:
-    """Return what differs between three epochs, and two with one more by restore=continue."""
+    """Return what differs between three epochs, and two followed by one with restore=continue."""
     overrides, more = case
     constant = ([*overrides, RATE], more)
     whole, two, third = folder / "whole", folder / "two", folder / "third"
@@ -242,7 +242,7 @@ def tested_again(overrides: list[str], folder: Path) -> dict[str, Any]:
 
 def main(folder: Path) -> dict[str, Any]:
     """Try everything."""
-    resume._LOOK_EVERY = 1  # a point after every batch where one may be
+    resume._LOOK_EVERY = 1  # a point after every batch that may have one
     Classifier.backbone = property(lambda self: torch.nn.ModuleList(list(self.network)[:2]))  # type: ignore[attr-defined]
     tried = {name: interrupted(each, folder / name) for name, each in CASES.items()}
     control = {}

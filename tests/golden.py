@@ -1,4 +1,4 @@
-"""Projects that are made once for all tests of a session, which get copies: as generated, and with its pipeline run."""
+"""Projects made once per session, as generated and with the pipeline run. Each test gets a copy."""
 
 import os
 import re
@@ -32,7 +32,7 @@ def fresh(temporary: pytest.TempPathFactory, folder: Path, environment: Path) ->
 
 
 def run_through(temporary: pytest.TempPathFactory, folder: Path, environment: Path) -> Path:
-    """Return such a project, shortened, whose pipeline has run; all of it is committed."""
+    """Return such a project with a short training, whose pipeline has run; everything is committed."""
     return _copy(_made(temporary, "run", lambda place: _repro(temporary, place)), folder, environment)
 
 
@@ -51,14 +51,14 @@ def _repro(temporary: pytest.TempPathFactory, place: Path) -> None:
 
 
 def _made(temporary: pytest.TempPathFactory, name: str, make: Callable[[Path], object]) -> Path:
-    """Return a project that the first process that asks for it makes."""
+    """Return a project, made by the first process that asks for it."""
     session = temporary.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
-        session = session.parent  # which the processes of a session share
+        session = session.parent  # shared by the processes of a session
     place = session / f"golden-{name}"
     with FileLock(f"{place}.lock"):
         if not (place / "made").exists():
-            shutil.rmtree(place, ignore_errors=True)  # of a try that failed
+            shutil.rmtree(place, ignore_errors=True)  # left by a failed attempt
             make(place)
             (place / "made").touch()
     return place / "my-project"

@@ -1,7 +1,7 @@
-"""Reads a record with each of its fields replaced by what no training writes. Run in a project, with its Python.
+"""Reads a record after replacing each of its fields with what no training writes. Run in a project, with its Python.
 
-The one argument is the folder of a run. Prints how many values were tried and how many were refused. Fails where a
-reader raises anything but an error for people, and where one of them starts to train with such a value outside.
+The one argument is a run folder. Prints how many values were tried and how many were refused. Fails if a reader raises
+anything but an error for people, or starts to train with such a value outside.
 """
 
 import copy
@@ -50,13 +50,13 @@ VALUES: list[Any] = [
     {"_target_": "os.system"},
 ]
 [in_git] = [check for check in CHECKS if check.name == "the code of the run is in git"]
-# What reaches a command line or a path: with each of these values a verification is begun as well.
+# What reaches a command line or a path: a verification is started with each of these values too.
 DEEP = ("git.folder", "git.branch", "command.config", "command.overrides.0", "config.paths.run", "config.paths.raw")
 DEEP += ("config.data.source", "data.name", "restored.run", "restored.file")
 
 
 def shortened(value: Any) -> Any:
-    """Return a record with at most two entries of what has the same form many times."""
+    """Return a record with at most two entries where many have the same form."""
     if isinstance(value, dict):
         kept = dict(list(value.items())[:2]) if len(value) > 40 else value
         return {key: shortened(item) for key, item in kept.items()}
@@ -73,7 +73,7 @@ def fields(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def get(value: Any, path: tuple[Any, ...]) -> Any:
-    """Return the field in a place, or None where there is none any more."""
+    """Return the field in a place, or None if it no longer exists."""
     for key in path:
         try:
             value = value[key]
@@ -103,7 +103,7 @@ def cases(good: dict[str, Any]) -> Iterator[tuple[tuple[Any, ...], Any, dict[str
 
 
 def refuses(read: Any, *arguments: Any) -> bool:
-    """Whether a reader refuses in one sentence. Any other error goes on."""
+    """Whether a reader refuses in one sentence. Any other error is raised."""
     try:
         read(*arguments)
     except UserError as error:
@@ -137,7 +137,7 @@ def shown(folder: Path) -> None:
 
 
 def used(folder: Path) -> None:
-    """Hand a record to git, and begin to make the run again."""
+    """Pass a record to git, and start to repeat the run."""
     in_git.find(Facts(Path(), folder, record.read_finished(folder)))
     refuses(verify, folder)
 
@@ -172,7 +172,7 @@ def main(folder: Path) -> None:
             assert oracle.is_valid(hostile), (path, value)  # at least as strict as the library
             accepted.append((path, value, hostile))
     read = 0
-    for value in VALUES:  # in all places at once, where it may be
+    for value in VALUES:  # in all places at once, where it is allowed
         everywhere = good
         for path, one, hostile in accepted:
             if one is value and not isinstance(get(good, path), dict | list) and get(hostile, path) is value:

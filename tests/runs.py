@@ -40,7 +40,7 @@ print(json.dumps(digests))
 
 
 def cores() -> int:
-    """Return how many trainings a test may run side by side: its share of the cores, where tests run so themselves.
+    """Return how many trainings a test may run in parallel: its share of the cores, if tests run in parallel too.
 
     A training takes one core, since the project pins the threads (configs/reproducibility). The tests set no number of
     threads for what they start: it would be in every record, and would hide a project that no longer pins its own.

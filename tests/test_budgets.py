@@ -1,4 +1,4 @@
-"""The budgets of the files of tests."""
+"""The budgets of the test files."""
 
 from pathlib import Path
 

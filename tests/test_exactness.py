@@ -1,4 +1,4 @@
-"""What claims to be exact is: all callbacks of Lightning's and all precisions, interrupted and continued."""
+"""What claims to be exact is exact: all Lightning callbacks and all precisions, interrupted and continued."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""params.yaml and configs/: an edit of configs/ is taken over, what an experiment left is kept, and neither is lost."""
+"""params.yaml and configs/: edits of configs/ take effect, what an experiment left is kept, and neither is lost."""
 
 import json
 import shutil
@@ -24,7 +24,7 @@ with initialize("configs", version_base=None):
 
 @pytest.fixture(scope="module")
 def generated(tmp_path_factory: pytest.TempPathFactory, environment: Path) -> Path:
-    """Return a project that nothing has run in but configure.py, as if the pipeline had."""
+    """Return a project in which only configure.py has run, but that looks as if the pipeline had."""
     folder = tmp_path_factory.mktemp("experiments")
     answers = {"python_version": THIS_PYTHON}
     rendered = cookiecutter(str(ROOT), no_input=True, output_dir=str(folder), extra_context=answers)

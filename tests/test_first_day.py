@@ -1,7 +1,7 @@
-"""What a user runs first passes in exactly what `make setup` installs, whatever tracker was chosen.
+"""The first commands that a user runs pass in exactly what `make setup` installs, for every tracker.
 
-With pip here; test_environments.py makes the environments of uv and Poetry anew. That of conda cannot be made without
-conda-forge: test_conda.py compares its list with pip's.
+Here with pip; test_environments.py makes the environments of uv and Poetry from scratch. That of conda cannot be made
+without conda-forge: test_conda.py compares its list with pip's.
 """
 
 from pathlib import Path
@@ -37,7 +37,7 @@ def test_the_environment_is_that_of_the_lock(project: Path, tracker: str) -> Non
     assert found.keys() & OPTIONAL == {tracker} - {"none"}
     scripts = [path.read_bytes() for path in (project / ".venv" / "bin").iterdir() if not path.is_symlink()]
     [place] = {text[2:].splitlines()[0].rpartition(b"/")[0] for text in scripts if text.startswith(b"#!/")}
-    assert Path(place.decode()) == (project / ".venv").resolve() / "bin"  # and not that of which it is a copy
+    assert Path(place.decode()) == (project / ".venv").resolve() / "bin"  # and not the one that it was copied from
 
 
 def test_the_environment_with_everything_is_no_users(full_environment: Path) -> None:

@@ -14,7 +14,7 @@ from package_name.reproducibility import integrity
 from runs import record, train
 
 FILES = ("model.safetensors", "metrics.csv", "trail.jsonl", "config.yaml")
-# What each command reads of these files, and so refuses.
+# Which of these files each command reads, and so refuses.
 READS = {
     "evaluate": {"model.safetensors", "metrics.csv", "config.yaml"},
     "Predictor": {"model.safetensors", "config.yaml"},
@@ -78,7 +78,7 @@ class Edit(Callback):
         with Path(__file__).open("a") as file:
             file.write("# edited\\n")
 """
-RECORD: dict[str, Any] = {  # as a training writes it, of a machine that is none
+RECORD: dict[str, Any] = {  # as a training writes it, on a machine that does not exist
     "schema_version": 1,
     "status": "finished",
     "promise": {"mode": "strict", "text": "the same bits"},
@@ -170,7 +170,7 @@ def test_a_changed_file_is_refused_where_it_is_read(folder: Path, name: str) -> 
             read(folder, reads=[name])  # type: ignore[operator]
     with pytest.raises(RecordError, match=rf"{name} is not the file that the record names"):
         check_run(str(folder), needs=FILES)
-    integrity.finished(folder, needs=[other for other in FILES if other != name])  # the others are not looked at
+    integrity.finished(folder, needs=[other for other in FILES if other != name])  # the others are not checked
     (folder / name).unlink()
     with pytest.raises(RecordError, match=rf"{name} does not exist"):
         integrity.finished(folder, needs=[name])
@@ -178,7 +178,7 @@ def test_a_changed_file_is_refused_where_it_is_read(folder: Path, name: str) -> 
 
 
 def test_a_file_that_no_record_can_vouch_for_is_refused(folder: Path) -> None:
-    """A trail beside a run that wrote none, and a configuration that is none."""
+    """A trail beside a run that wrote none, and a file that is not a configuration."""
     found = record(folder)
     (folder / "run.json").write_text(json.dumps({**found, "trail_sha256": None}))
     with pytest.raises(RecordError, match=r"trail\.jsonl is not the file"):
@@ -196,7 +196,7 @@ def test_an_unfinished_run_says_how_to_resume_it(folder: Path, name: str, resume
     (folder / "run.json").write_text(json.dumps(found))
     with pytest.raises(RecordError, match=f"is not finished: {resume}"):
         check_run(str(folder), needs=["model.safetensors"])
-    integrity.intact(folder)  # as diff reads it, since nothing but the configuration is recorded yet
+    integrity.intact(folder)  # as diff reads it: only the configuration is recorded yet
 
 
 @pytest.fixture(scope="module")
@@ -228,7 +228,7 @@ def ask(project: Path, questions: list[tuple[str, str]]) -> dict[str, str]:
 @pytest.mark.slow
 def test_every_command_refuses_what_it_reads_and_the_record_does_not_name(shared_project: Path, runs: Path) -> None:
     questions = [(f"outputs/with-{name}", command) for command, reads in READS.items() for name in sorted(reads)]
-    # the same commands take the run as it was made; those left out are tested elsewhere, and change or train something
+    # the same commands accept the unchanged run; those left out change or train something, and are tested elsewhere
     taken = ["finetune", "continue", "report RUN", "spread RUN OTHER", "compare OTHER RUN", "diff RUN OTHER"]
     said = ask(shared_project, [*questions, *(("outputs/good", command) for command in taken)])
     for folder, command in questions:

@@ -40,7 +40,7 @@ def test_types_of_the_sources_as_they_stand(tmp_path: Path, request: pytest.Fixt
     run(f"mypy --strict --cache-dir cache '{ROOT}/hooks/post_gen_project.py'", tmp_path)
 
 
-# What a user changes on the first day, whose tests must not hold them to the values that the project came with.
+# What a user changes on the first day. The project's tests must not insist on the values that it came with.
 EDITS = {
     "configs/config.yaml": {
         "data: digits ": "data: breast_cancer ",

@@ -9,7 +9,7 @@ from conftest import run
 
 pytestmark = pytest.mark.slow
 
-# All lines below are tried in one process, which loads torch once: a sentence for what is refused, else null.
+# All lines below run in one process, which loads torch once. It prints a sentence if a line is refused, else null.
 TRY = """
 import json, runpy, shlex, sys
 from types import SimpleNamespace
@@ -191,7 +191,7 @@ CASES: dict[tuple[str, str], str | None] = {
 
 @pytest.fixture(scope="module")
 def said(shared_project: Path) -> dict[tuple[str, str], str | None]:
-    """Return what is said to each line. Nothing is written meanwhile."""
+    """Return the answer to each line. Nothing is written meanwhile."""
     files = {
         "try.py": TRY,
         "try.json": json.dumps(list(CASES)),
@@ -200,7 +200,7 @@ def said(shared_project: Path) -> dict[tuple[str, str], str | None]:
         "configs/elsewhere.yaml": "defaults: [config]\nhydra:\n  searchpath: [file:///tmp]\n",
         "configs/sweep/misspelt.yaml": "# @package _global_\ndefaults: [search]\nsearch: {patience: 3}\n",
         "outputs/first/run.json": '{"status": "finished"}',
-        "outputs/second/run.json": '{"status": "running"}',  # newer, and of no use to who wants a model
+        "outputs/second/run.json": '{"status": "running"}',  # newer, and of no use to anyone who wants a model
         "outputs/third/run.json": "{",
     }
     for number, (name, content) in enumerate(files.items()):

@@ -77,7 +77,7 @@ def test_the_registry_knows_versions_and_stages(project: Path, tmp_path: Path) -
     }
     (newer / "run.json").unlink()
     (newer / "run.json").write_text(json.dumps({**record(project / "models"), **ended}))
-    run("make check", project, PYTHONPATH="src")  # what a release asked for still passes, whatever ran since
+    run("make check", project, PYTHONPATH="src")  # what a release requires still passes, whatever ran since
     assert f"accuracy {accuracy:.6g}" in about
     run("gto assign model --version v1.0.0 --stage production", project)
     assert run("gto assign model --version v1.0.0 --stage prodution", project, check=False).returncode
@@ -110,7 +110,7 @@ def test_the_registry_knows_versions_and_stages(project: Path, tmp_path: Path) -
         (f"sed -i '/GB of memory/d' README.md && {COMMIT}", "1.1.0", "fail (hardware requirements are documented)"),
         (f"sed -i 's/^lr: .*/lr: 0.002/' configs/training/default.yaml && {COMMIT}", "1.1.0", "is not up to date"),
         ("rm models/model.safetensors", "1.1.0", "is not up to date"),
-        # as after an edit while the pipeline trains, which DVC takes for the code that ran
+        # as after an edit during the training, which DVC takes for the code that ran
         (f"echo '# more' >> src/my_project/files.py && {COMMIT}", "1.1.0", "fail (the committed code made the model)"),
         (f"git rm --quiet --cached models/metrics.csv && echo /models/metrics.csv >> .gitignore && {COMMIT}",
          "1.1.0", "models/metrics.csv belongs to the version and is not in git"),

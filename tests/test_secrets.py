@@ -41,7 +41,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture
 def secrets(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Return the project's module, in its folder and with no secret but those that a test sets."""
+    """Return the project's module, in its folder and with no secrets except those that a test sets."""
     monkeypatch.chdir(project)
     for name in list(os.environ):
         monkeypatch.delenv(name)
@@ -185,7 +185,7 @@ def test_ordinary_values_are_no_secrets(
     ],
 )
 def test_what_the_configuration_reads_from_the_environment(secrets: Any, environment: Environment, text: str) -> None:
-    """It is kept as it is written, used as it is, and masked where it is shown, although no name calls it a secret."""
+    """It is kept as it is written, used as it is, and masked where it is shown, although no name marks it as secret."""
     environment(PLACE="correct horse, battery", QUOTED="'correct horse, battery'", WHICH="PLACE")
     cfg = OmegaConf.create({"first": "${oc.env:PLACE}", "group": {"list": ["${oc.env:PLACE}"]}, "value": text, "n": 1})
     written = secrets.public(cfg)

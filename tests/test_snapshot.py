@@ -1,4 +1,4 @@
-"""The code that a record names: whatever git passes over is in the patch, or is named as left out."""
+"""The code that a record names: whatever git skips is in the patch, or is named as left out."""
 
 import hashlib
 import os
@@ -51,7 +51,7 @@ def repository(folder: Path, files: dict[str, str]) -> Path:
 
 @pytest.fixture
 def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return a committed project, which is the current folder, with git as a machine without settings has it."""
+    """Return a committed project in the current folder, with git as on a machine without settings."""
     for name in ("GIT_CONFIG_GLOBAL", "GIT_CONFIG_SYSTEM"):
         monkeypatch.setenv(name, os.devnull)
     monkeypatch.chdir(repository(tmp_path / "project", FILES))
@@ -90,7 +90,7 @@ def mark(flag: str) -> Callable[[Path], None]:
 
 
 def same_size_and_time(project: Path) -> None:
-    """As a tool leaves it that puts a file's time back; git then looks no further."""
+    """As left by a tool that restores a file's time, so git looks no further."""
     path = project / "src/package/models/mlp.py"
     git("config core.trustctime false")
     times = (path.stat().st_atime_ns, path.stat().st_mtime_ns - 10**10)
@@ -225,7 +225,7 @@ def test_the_commit_of_a_release_has_to_be_the_code_that_ran(project: Path) -> N
     assert finding.status == "fail"
     assert finding.evidence.startswith("src/package/models/mlp.py in commit ")
     assert finding.mend == "dvc repro --force"
-    assert unlike_the_record(facts(project, found)) is None  # which names its own commit, and rightly
+    assert unlike_the_record(facts(project, found)) is None  # it rightly names its own commit
     assert committed(facts(project, record())).status == "pass"
 
 

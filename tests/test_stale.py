@@ -1,4 +1,4 @@
-"""What was made by other code is not used: prepared data after an edit of its reader, workers after one of theirs."""
+"""Nothing made by older code is used: prepared data after an edit of its reader, workers after an edit of theirs."""
 
 from pathlib import Path
 
@@ -93,7 +93,7 @@ def test_an_edit_is_seen_where_it_decides(own_reader: Path, file: str, before: s
 
 
 def test_dvc_is_not_given_code_that_it_does_not_watch(own_reader: Path) -> None:
-    """Here a stage of DVC is played by its variable; without it, nothing has to be watched."""
+    """DVC's variable stands in for a stage of DVC; without it, nothing has to be watched."""
     command = "python prepare.py data.reader=my_project.data.mine.read"
     refused = run(command, own_reader, check=False, DVC_STAGE="prepare")
     assert refused.returncode == 1

@@ -1,4 +1,4 @@
-"""The folder of a run that somebody else made: it harms nobody who reads it, and runs nothing unannounced."""
+"""A run folder that somebody else made: reading it does no harm, and nothing runs unannounced."""
 
 import json
 import re
@@ -22,14 +22,14 @@ def reference(shared_project: Path) -> Path:
 
 @pytest.fixture
 def strange(reference: Path) -> Path:
-    """Return a copy of a run, which a test may spoil."""
+    """Return a copy of a run that a test may spoil."""
     shutil.rmtree(reference.with_name("strange"), ignore_errors=True)
     return Path(shutil.copytree(reference, reference.with_name("strange")))
 
 
 @pytest.fixture
 def canary(shared_project: Path) -> Path:
-    """Return a folder beside the project, which nothing may touch."""
+    """Return a folder beside the project that nothing may touch."""
     folder = shared_project.parent / "canary"
     shutil.rmtree(folder, ignore_errors=True)
     (folder / "verification").mkdir(parents=True)
@@ -263,7 +263,7 @@ def test_a_resume_runs_no_strange_command(shared_project: Path, strange: Path) -
         assert re.search(rf"outputs/strange/run.json asks (for|to write into) {re.escape(named)}", refusal)
         assert "add --trust if you trust" in refusal
     assert not (shared_project / "made").exists()
-    # trusted, it is built, and then is no callback
+    # with --trust it is built, and turns out not to be a callback
     spoil(strange, "config", "callbacks", "x", value={"_target_": "os.mkdir", "path": "made"})
     said(shared_project, "train.py resume=outputs/strange --trust", 1)
     (shared_project / "made").rmdir()

@@ -27,7 +27,7 @@ def diff(project: Path, first: Path, second: Path) -> str:
 
 
 def without_order(folder: Path) -> Path:
-    """Return a copy of a run as a sampler without digests of the order leaves it."""
+    """Return a copy of a run as left by a sampler without digests of the order."""
     copy = folder.with_name(f"{folder.name}-without-order")
     shutil.copytree(folder, copy)
     entries = [json.loads(line) for line in (copy / "trail.jsonl").read_text().splitlines()]
@@ -342,8 +342,8 @@ def test_cause_seed_and_hyperparameter(shared_project: Path, reference: Path) ->
     forgotten = [without_order(folder) for folder in (reference, reference.with_name("decay"))]
     for runs in ((reference, forgotten[1]), (forgotten[0], forgotten[1])):
         said = diff(shared_project, *runs)
-        assert "weights first at step 1 (epoch 0)" in said  # null is no other order
-        assert "the order is not known" in said  # and no equal one
+        assert "weights first at step 1 (epoch 0)" in said  # null is not another order
+        assert "the order is not known" in said  # and not an equal one
         assert "the order was equal" not in said
 
 

@@ -107,7 +107,7 @@ def case(name: str, *overrides: str, **arguments: object) -> tuple[list[str], di
     return list(overrides), {"_target_": f"{place}.{name}", **arguments}
 
 
-RATE = "training.scheduler=none"  # so that the schedule does not hide what a callback does to the learning rate
+RATE = "training.scheduler=none"  # or the schedule would hide what a callback does to the learning rate
 CASES = {
     "nothing more": ([], None),
     "callbacks=best": (["callbacks=best"], None),
@@ -177,7 +177,7 @@ def fit(case: tuple[list[str], dict[str, Any] | None], run: Path, **callbacks: C
 def outcome(trainer: Trainer, model: Classifier, run: Path) -> dict[str, Any]:
     """Return all that has to be equal."""
     last = load_checkpoint(run / "checkpoints" / "last.ckpt")
-    # Lightning's own ModelCheckpoint numbers its files anew after a resume; the weights in them are compared
+    # Lightning's own ModelCheckpoint restarts the numbers of its files after a resume; the weights in them are compared
     states = {key: state for key, state in last["callbacks"].items() if not key.startswith("ModelCheckpoint")}
     return {
         "weights": final_weights(trainer, model),

@@ -1,6 +1,6 @@
 """The steps of the workflows, run here one after the other as a runner would, in a fresh project.
 
-Only `make setup` is not: it would make the environment that the tests share anew. tests/test_environments.py runs it,
+Only `make setup` is not: it would remake the environment that the tests share. tests/test_environments.py runs it,
 and tests/environments.py makes exactly what it gives.
 Actions of others are not run either; what they would bring is put in place by hand.
 """

@@ -109,7 +109,7 @@ def test_dvc_is_not_given_code_that_it_does_not_watch(own_reader: Path) -> None:
 
 
 def test_a_worker_that_starts_after_an_edit_is_ended(own_reader: Path) -> None:
-    """As in the middle of a training whose workers start anew in each epoch."""
+    """As in the middle of a training that starts new workers in each epoch."""
     (own_reader / "workers.py").write_text(WORKERS)
     source = own_reader / "src" / "my_project" / "data" / "augment.py"
     good = source.read_text()

@@ -64,7 +64,7 @@ def _compared(found: dict[str, Any], folder: Path, needs: Collection[str], reads
 
 
 def _settings(path: Path) -> Any:
-    """Return the content of a configuration file; None where it cannot be read."""
+    """Return the content of a configuration file; None if it cannot be read."""
     try:
         return OmegaConf.to_container(OmegaConf.load(path))
     except Exception:  # from the parser or OmegaConf, or because it is not text

@@ -99,8 +99,8 @@ def inputs(record: dict[str, Any]) -> dict[str, Any]:
 
 def deciding(config: dict[str, Any]) -> dict[str, Any]:
     """Return the settings of a run that decide its result, whatever its folder is called."""
-    # The run folder has another name each time, and trackers change no result. What was restored, and what the raw data
-    # is, stands elsewhere in the record, by digest.
+    # The run folder has another name each time, and trackers change no result. The record has
+    # digests of what was restored and of the raw data elsewhere.
     kept = {key: value for key, value in config.items() if key not in ("paths", "tracking", "restore")}
     kept["data"] = {key: value for key, value in kept["data"].items() if key != "source"}
     return _without(config["paths"]["run"], kept)

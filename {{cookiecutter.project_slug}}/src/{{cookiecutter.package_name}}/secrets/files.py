@@ -54,7 +54,7 @@ def holds_secret(content: bytes, before: bytes = b"") -> bool:
 
     Args:
         content: of the file.
-        before: the version that is committed, where there is one.
+        before: the committed version, if there is one.
     """
     if any(to_refuse().search(version.decode(errors="surrogateescape")) for version in (content, before)):
         return True

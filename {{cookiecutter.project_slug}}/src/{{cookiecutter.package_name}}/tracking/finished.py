@@ -110,7 +110,7 @@ class Finished:
         return np.array(data.dataset.inputs.rows(data.splits["test"][:count]))
 
     def predictions(self, count: int) -> list[dict[str, str]]:
-        """Return actual and predicted class and probability of the first test examples, where they are there."""
+        """Return actual and predicted class and probability of the first test examples, if they exist."""
         tests = self._tests()
         if tests is None:
             return []

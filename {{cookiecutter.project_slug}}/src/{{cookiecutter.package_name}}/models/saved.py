@@ -44,7 +44,7 @@ def load_model(path: str | Path, trusted: bool = False) -> tuple[Classifier, dic
     """
     weights, description = load_weights(path)
     if not trusted:
-        trust.check_names({"model": description["model"]}, path)
+        trust.check_names({"model": description["model"]}, Path(path))
     network = build_network(description["model"], description["input_shape"], len(description["classes"]))
     try:
         model = Classifier(network, torch.zeros_like(weights["mean"]), torch.ones_like(weights["std"]))
@@ -56,7 +56,7 @@ def load_model(path: str | Path, trusted: bool = False) -> tuple[Classifier, dic
     return model, description
 
 
-def load_weights(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+def load_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     """Return the weights and the description of a model. No class that the file names is needed, or built.
 
     Raises:

@@ -23,7 +23,7 @@ from my_project.runs import read_config, with_recorded_overrides
 from my_project.training import ready
 
 def train(line):
-    preflight(shlex.split(line), "config", "train", check, ready.ready)
+    preflight(shlex.split(line), "config", "train", check, ready.ready_to_begin)
 
 def cpu_build(line):
     true, runpy.run_path = runpy.run_path, lambda path: {"__version__": "2.0+cpu", "cuda": None}

@@ -15,7 +15,7 @@ from package_name.check import check
 from package_name.cli import run
 from package_name.secrets import public
 from package_name.training.determinism import apply
-from package_name.training.ready import ready
+from package_name.training.ready import ready, ready_to_begin
 
 
 def main(cfg: DictConfig) -> None:
@@ -54,4 +54,4 @@ def main(cfg: DictConfig) -> None:
 
 
 if __name__ == "__main__":
-    run(main, config="config", check=check, here=ready)
+    run(main, config="config", check=check, here=ready_to_begin)

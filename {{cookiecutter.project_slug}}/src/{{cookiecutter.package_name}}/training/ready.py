@@ -22,9 +22,7 @@ def ready(cfg: DictConfig) -> Config:
     """Return the checked configuration, in a process in which torch can be imported.
 
     Raises:
-        ConfigError: as in `check`; a class does not take its settings; the run does not fit the one that it is built
-            on; or this machine lacks what is asked for.
-        DataError: the run that it is built on is damaged, or not there.
+        ConfigError: as in `check`; a class does not take its settings; or this machine lacks what is asked for.
     """
     config = check(cfg)
     if config.trainer["accelerator"] in GPU:
@@ -32,17 +30,29 @@ def ready(cfg: DictConfig) -> Config:
     start_job(config)  # before torch is imported, which takes seconds: a signal could come
     pin_environment(config.reproducibility)
     logging.getLogger().addHandler(logging.NullHandler())  # or Lightning, imported below, would log past our files
-    from ..reproducibility.earlier import built_on
     from ..signatures import check_signatures
     from .inexact import refuse_derived
 
     check_signatures(config)
     refuse_derived(config)
     check_watched("model._target_", config.model["_target_"])
-    if not config.resume and not restarts():  # a resumed run holds all that it took over
-        built_on(config)
     if config.trainer["accelerator"] in GPU:
         _check_gpu(config.trainer["accelerator"])
+    return config
+
+
+def ready_to_begin(cfg: DictConfig) -> Config:
+    """Return the same, where the run that this one is built on fits too. `session.begin` asks for that again.
+
+    Raises:
+        ConfigError: as in `ready`; or the run does not fit the one that it is built on.
+        DataError: the run that it is built on is damaged, or not there.
+    """
+    config = ready(cfg)
+    if not config.resume and not restarts():  # a resumed run holds all that it took over
+        from ..reproducibility.earlier import built_on
+
+        built_on(config)
     return config
 
 

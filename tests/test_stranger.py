@@ -282,10 +282,10 @@ def test_only_what_the_project_names_is_built(shared_project: Path, strange: Pat
         "a function of this package": "asks for trainer._target_=my_project.files.write_text",
         "a reader": "asks for data.reader=os.system",
         "a reader that is none": "asks for data.reader=my_project.files.file_digest",
-        "a raw file elsewhere": "data.files names ../../made, which leads out of paths.raw",
+        "a raw file elsewhere": "config.data.files has a form that it never has: '../../made'",
         "a resolver": "asks for data.source=https://example.com/${oc.env:HOME}",
         "raw data into a folder of mine": "config.yaml asks to write into paths.raw=",
-        "raw data into a folder above": "config.yaml asks to write into paths.raw=../made, outside of this project",
+        "raw data into a folder above": "config.yaml asks to write into paths.raw=../made, outside of data/",
         "prepared data into a folder of mine": "config.yaml asks to write into paths.processed=",
         "raw data that is there": "nothing",
         "raw data among the code": "config.yaml asks to write into paths.raw=., outside of data/",
@@ -316,8 +316,8 @@ def test_only_what_the_project_names_is_built(shared_project: Path, strange: Pat
         "a link, of the run in this folder": "notes.csv is a link to /etc/hostname",
         "a link that is trusted": "nothing",
     }
-    for name, sentence in expected.items():
-        assert sentence in sentences[name], (name, sentences[name])
+    wrong = {name: sentences[name] for name, sentence in expected.items() if sentence not in sentences[name]}
+    assert not wrong
 
 
 def test_a_resume_runs_no_strange_command(shared_project: Path, strange: Path) -> None:
@@ -350,6 +350,7 @@ def test_a_resume_runs_no_strange_command(shared_project: Path, strange: Path) -
         assert "add --trust if you trust" in refusal
     assert not (shared_project / "made").exists()
     # trusted, it is built, and then is no callback
+    spoil(strange, "command", "overrides", value=[*SETTINGS, "+callbacks.x={_target_: os.mkdir, path: made}"])
     spoil(strange, "config", "callbacks", "x", value={"_target_": "os.mkdir", "path": "made"})
     said(shared_project, "train.py resume=outputs/strange --trust", 1)
     (shared_project / "made").rmdir()

@@ -149,9 +149,8 @@ def _moved(saved: DictConfig, folder: Path) -> DictConfig:
         return place + value.removeprefix(before) if inside else value
 
     plain: Any = OmegaConf.to_container(saved)
-    return OmegaConf.create(
-        {**plain, **{key: moved(plain[key]) for key in ("trainer",)}, "paths": {**plain["paths"], "run": place}}
-    )
+    place_of_run = {"paths": {**plain["paths"], "run": place}}
+    return OmegaConf.create({**plain, "trainer": moved(plain.get("trainer")), **place_of_run})
 
 
 def _check_recorded(cfg: DictConfig) -> None:

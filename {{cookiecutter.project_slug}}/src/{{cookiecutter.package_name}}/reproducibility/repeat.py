@@ -88,7 +88,7 @@ def train_again(before: dict[str, Any], project: Path, python: str, *more: str) 
 
 
 def _composed(arguments: list[str], project: Path) -> dict[str, Any]:
-    """Return the paths and classes as a command configures them in a checkout, after a look at the classes that it names.
+    """Return what writes, as a command configures it in a checkout, after a look at the classes that it names.
 
     Raises:
         ConfigError: it names a class that the project does not know.

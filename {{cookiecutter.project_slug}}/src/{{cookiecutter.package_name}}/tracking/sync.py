@@ -55,7 +55,7 @@ def _send(name: str, config: DictConfig, run: Finished) -> str:
 
 
 def _settings(name: str, config: DictConfig, folder: Path) -> dict[str, Any]:
-    """Return the settings that configs/ have for the tracker. The run's own, which anybody may have written, need trust.
+    """Return the settings that configs/ have for the tracker. Others in the run's folder may be anybody's.
 
     Raises:
         ConfigError: configs/ do not have the tracker, or the run has settings of it that they do not have.

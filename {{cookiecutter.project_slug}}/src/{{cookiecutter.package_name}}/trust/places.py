@@ -52,7 +52,7 @@ def check_places(config: Config, source: Path) -> None:
         data = key in ("paths.raw", "paths.processed")
         homes = (own, (project / "data").resolve() if data else project)
         inside = any((project / value).resolve().is_relative_to(home) for home in homes)
-        if key == "paths.run" or inside or value in _named(key, config.data) or data and _is_there(key, config):
+        if key == "paths.run" or inside or value in _named(key, config.data) or (data and _is_there(key, config)):
             continue
         where = "data/" if data else "this project"
         raise ConfigError(

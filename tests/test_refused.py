@@ -97,7 +97,7 @@ HYDRA = {
     "-m seed=1,2 hydra.sweep.subdir=same": "hydra.sweep.subdir=same is one folder for 2 runs",
     "hydra.job.nam=x": "the nearest is hydra.job.name",
     "experiment=../../elsewhere/payload": "experiment=../../elsewhere/payload is no file in configs/experiment",
-    "-m experiment=canonical,../../elsewhere/payload": "is no file in configs/experiment, so no commit holds what",
+    "-m data=digits,../../elsewhere/payload": "data=../../elsewhere/payload is no file in configs/data",
     "-cn pipeline +elsewhere=payload": "elsewhere=payload is no file in configs/elsewhere",
     # what the project itself uses, and what changes no result
     "hydra.run.dir=/tmp/elsewhere hydra.job.name=other hydra.verbose=true hydra.output_subdir=null": None,
@@ -190,6 +190,12 @@ CASES: dict[tuple[str, str], str | None] = {
     **{("chunk", line): expected for line, expected in CHUNKS.items()},
     **RUNS,
 }
+
+
+@pytest.fixture(scope="module")
+def environment(full_environment: Path) -> Path:
+    """Return the environment with every tracker."""
+    return full_environment
 
 
 @pytest.fixture(scope="module")

@@ -23,6 +23,7 @@ from my_project.report.render import report
 from my_project.reproducibility import record, repeat, schema
 from my_project.reproducibility.verify import verify
 from my_project.runs import command_arguments
+from omegaconf import OmegaConf
 
 OUTSIDE = Path("../canary").resolve()  # its files must stay as they are
 VALUES: list[Any] = [
@@ -156,6 +157,7 @@ def main(folder: Path) -> None:
 
     def tried(read: Any, value: Any, hostile: dict[str, Any]) -> bool:
         (folder / "run.json").write_text(json.dumps(hostile))
+        (folder / "config.yaml").write_text(OmegaConf.to_yaml(OmegaConf.create(hostile["config"])))  # it has to fit
         try:
             done = not refuses(read, folder)
             assert outside() == before, "something outside was changed"

@@ -96,6 +96,9 @@ HYDRA = {
     "hydra.run.dir=src/my_project/run": "cannot be the folder of a run",
     "-m seed=1,2 hydra.sweep.subdir=same": "hydra.sweep.subdir=same is one folder for 2 runs",
     "hydra.job.nam=x": "the nearest is hydra.job.name",
+    "experiment=../../elsewhere/payload": "experiment=../../elsewhere/payload is no file in configs/experiment",
+    "-m data=digits,../../elsewhere/payload": "data=../../elsewhere/payload is no file in configs/data",
+    "-cn pipeline +elsewhere=payload": "elsewhere=payload is no file in configs/elsewhere",
     # what the project itself uses, and what changes no result
     "hydra.run.dir=/tmp/elsewhere hydra.job.name=other hydra.verbose=true hydra.output_subdir=null": None,
     "-m seed=1,2 hydra.sweep.dir=outputs/many 'hydra.sweep.subdir=s${seed}'": None,
@@ -190,6 +193,12 @@ CASES: dict[tuple[str, str], str | None] = {
 
 
 @pytest.fixture(scope="module")
+def environment(full_environment: Path) -> Path:
+    """Return the environment with every tracker."""
+    return full_environment
+
+
+@pytest.fixture(scope="module")
 def said(shared_project: Path) -> dict[tuple[str, str], str | None]:
     """Return the answer to each line. Nothing is written meanwhile."""
     files = {
@@ -199,6 +208,7 @@ def said(shared_project: Path) -> dict[tuple[str, str], str | None]:
         "configs/model/mine.yaml": "_target_: my_project.models.mine.CNN\nwidth: 3\n",
         "configs/elsewhere.yaml": "defaults: [config]\nhydra:\n  searchpath: [file:///tmp]\n",
         "configs/sweep/misspelt.yaml": "# @package _global_\ndefaults: [search]\nsearch: {patience: 3}\n",
+        "elsewhere/payload.yaml": "# @package _global_\nseed: 1\n",
         "outputs/first/run.json": '{"status": "finished"}',
         "outputs/second/run.json": '{"status": "running"}',  # newer, and of no use to anyone who wants a model
         "outputs/third/run.json": "{",

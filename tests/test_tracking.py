@@ -391,6 +391,8 @@ def offline(project: Path, folder: Path) -> dict[str, Any]:
 def test_wandb_offline(shared_project: Path, plain: Path) -> None:
     """Everything is on the disk: configuration, metrics, pictures, and the model as an artifact."""
     folder = train(shared_project, f"tracking=wandb {SETTINGS}", "offline")
+    assert any(path.is_symlink() for path in folder.glob("wandb/**/*"))  # W&B's own, which the run may have
+    run("python evaluate.py run=outputs/offline", shared_project)
     there = offline(shared_project, folder)
     assert there["config"]["training"]["lr"] == record(folder)["config"]["training"]["lr"]
     assert there["config"]["record"]["weights_sha256"] == record(folder)["weights_sha256"]

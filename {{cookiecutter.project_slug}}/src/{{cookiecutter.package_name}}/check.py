@@ -1,5 +1,6 @@
 """The check of the configuration: unknown keys, wrong types, ranges, and values that do not fit together."""
 
+import os
 import re
 from collections.abc import Collection, Iterator
 from dataclasses import fields, is_dataclass
@@ -70,8 +71,6 @@ def check(cfg: DictConfig, recorded: bool = False) -> Config:
     except OmegaConfBaseException as error:
         raise _explain(error, cfg) from error
     assert isinstance(config, Config)
-    if config.resume not in (None, "auto"):
-        trust.check_places(OmegaConf.to_container(merged, resolve=True), Path(config.resume) / RECORD)
     _check_ranges(config)
     network = _NETWORKS.get(str(config.model.get("_target_")))
     for group, schema in (("model", network), ("trainer", Trainer)):
@@ -79,6 +78,8 @@ def check(cfg: DictConfig, recorded: bool = False) -> Config:
             _check_group(cfg, group, schema)
     _check_together(config)
     _check_model_file(cfg)
+    if config.resume not in (None, "auto"):
+        trust.check_places(config, Path(config.resume) / RECORD)
     if config.reproducibility.mode != "fast":
         _check_repeatable(config)
         _check_recorded(cfg)
@@ -101,12 +102,11 @@ def check_run(folder: str | Path | None, needs: Collection[str] = (), reads: Col
     saved, path = read_config(folder), Path(str(folder))
     trust.check_links(path)
     saved.tracking, saved.callbacks = {}, {}  # so no tracker's package is needed
-    # the network is built from the model file, and is checked when that is read
-    named: Any = OmegaConf.to_container(saved)
-    trust.check_names({key: value for key, value in named.items() if key != "model"}, path / CONFIG)
+    trust.check_names(OmegaConf.to_container(saved), path / CONFIG)
     finished(path, needs=(CONFIG, *needs), reads=reads)
-    trust.check_places(named, path / CONFIG)
-    return check(saved, recorded=True)
+    config = check(_moved(saved, path), recorded=True)
+    trust.check_places(config, path / CONFIG)
+    return config
 
 
 def check_search(cfg: DictConfig) -> Search:
@@ -132,6 +132,25 @@ def keys(cfg: DictConfig, group: str = "") -> Iterator[str]:
         node = cfg._get_node(name)
         if isinstance(node, DictConfig) and not node._is_missing() and not node._is_none():
             yield from keys(node, f"{group}{name}.")
+
+
+def _moved(saved: DictConfig, folder: Path) -> DictConfig:
+    """Return the configuration of a run with `folder` as the run's, which can have been moved since."""
+    before, place = OmegaConf.select(saved, "paths.run"), os.path.relpath(folder)
+    if not before or not isinstance(before, str):  # the check says so
+        return saved
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: moved(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [moved(item) for item in value]
+        inside = isinstance(value, str) and (value == before or value.startswith(f"{before}/"))
+        return place + value.removeprefix(before) if inside else value
+
+    plain: Any = OmegaConf.to_container(saved)
+    place_of_run = {"paths": {**plain["paths"], "run": place}}
+    return OmegaConf.create({**plain, "trainer": moved(plain.get("trainer")), **place_of_run})
 
 
 def _check_recorded(cfg: DictConfig) -> None:

@@ -65,10 +65,12 @@ def _runs(config: str, overrides: list[str], multirun: bool) -> Iterator[DictCon
     if not multirun and hydra.get_mode(config, overrides) != RunMode.MULTIRUN:
         cfg = hydra.compose_config(config, overrides, RunMode.RUN)
         _check_hydra(cfg.hydra, cfg.hydra.run.dir)
+        _check_choices(cfg.hydra)
         yield cfg
         return
     master = hydra.compose_config(config, overrides, RunMode.MULTIRUN)
     _check_hydra(master.hydra, master.hydra.sweep.dir)
+    _check_choices(master.hydra)
     if master.hydra.sweeper._target_ != _SWEEPER:
         return  # only the sweeper knows what it will try
     params = [f"{key}={value}" for key, value in (master.hydra.sweeper.params or {}).items()]
@@ -82,7 +84,9 @@ def _runs(config: str, overrides: list[str], multirun: bool) -> Iterator[DictCon
         )
     for run in runs:
         if sum(ours != first for ours, first in zip(run, runs[0], strict=True)) <= 1:
-            yield hydra.config_loader.load_sweep_config(master, run)
+            cfg = hydra.config_loader.load_sweep_config(master, run)
+            _check_choices(cfg.hydra)
+            yield cfg
 
 
 def _check_hydra(hydra: DictConfig, folder: str) -> None:
@@ -116,6 +120,27 @@ def _check_hydra(hydra: DictConfig, folder: str) -> None:
         raise ConfigError(
             f"{folder} cannot be the folder of a run, because the code is there: choose another, such as outputs/first"
         )
+
+
+def _check_choices(hydra: DictConfig) -> None:
+    """Refuse files elsewhere than in configs/, which no commit need hold, and which could set keys of `hydra`, too."""
+    roots = [Path("configs")]
+    for entry in hydra.searchpath or []:
+        kind, _, place = entry.rpartition("://")
+        roots.append(Path("src", *place.split(".")) if kind == "pkg" else Path(place))
+    # the project's folder holds params.yaml, which is in no group, and runs, which anybody may have made
+    roots = [root for root in roots if root.resolve() != Path.cwd()]
+    for group, chosen in OmegaConf.to_container(hydra.runtime.choices).items():  # type: ignore[union-attr]
+        folder = str(group).partition("@")[0]
+        for choice in chosen if isinstance(chosen, list) else [chosen]:
+            file = Path(folder, f"{str(choice).removesuffix('.yaml')}.yaml")
+            own = any((root / file).is_file() and _within(root, root / file) for root in roots)
+            of_hydra = file.parts[0] == "hydra" and ".." not in file.parts
+            if choice is not None and not own and not of_hydra:
+                raise ConfigError(
+                    f"{group}={choice} is no file in configs/{folder}, so no commit holds what a run takes from it: "
+                    "put the file there"
+                )
 
 
 def _within(outer: Path, inner: Path) -> bool:

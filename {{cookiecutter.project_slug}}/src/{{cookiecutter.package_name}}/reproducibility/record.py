@@ -106,17 +106,6 @@ def deciding(config: dict[str, Any]) -> dict[str, Any]:
     return _without(config["paths"]["run"], kept)
 
 
-def written_places(config: dict[str, Any]) -> dict[str, str]:
-    """Return the settings of a configuration that say where a run writes: key -> path."""
-    callbacks = {
-        f"callbacks.{name}.{key}": value
-        for name, settings in config["callbacks"].items()
-        for key, value in settings.items()
-        if key in trust.WRITTEN and isinstance(value, str)
-    }
-    return {**{f"paths.{key}": config["paths"][key] for key in ("processed", "run")}, **callbacks}
-
-
 def _without(folder: str, value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without(folder, item) for key, item in value.items()}

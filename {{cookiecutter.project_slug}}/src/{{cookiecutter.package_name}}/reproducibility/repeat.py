@@ -27,6 +27,7 @@ from .code import edited
 from .record import what_changed
 
 _AGAIN = Path("outputs/verification")
+_PARTS = ("paths", "callbacks", "trainer")  # that write
 _TRACKING = re.compile(r"[+~]*tracking\b")
 
 
@@ -71,7 +72,8 @@ def train_again(before: dict[str, Any], project: Path, python: str, *more: str) 
     arguments = [item for item in command_arguments(before, again) if not _TRACKING.match(item)]
     arguments += [*_places(before, project), *_processes(before), "tracking=[none]", "resume=null", *more]
     config = _composed(arguments, project)
-    _refuse_outside({**record.written_places(config), "hydra.run.dir": "logs"}, project)
+    places = {key: place for key, place in trust.written(config).items() if key != "paths.raw"}  # which is only read
+    _refuse_outside({**places, "hydra.run.dir": "logs"}, project)
     again = Path(config["paths"]["run"])
     shutil.rmtree(project / again, ignore_errors=True)
     print(f"training again at commit {before['git']['commit'][:12]}; recorded: {_seconds(before)}", file=sys.stderr)
@@ -86,7 +88,7 @@ def train_again(before: dict[str, Any], project: Path, python: str, *more: str) 
 
 
 def _composed(arguments: list[str], project: Path) -> dict[str, Any]:
-    """Return callbacks and paths as a command configures them in a checkout, after checking the classes that it names.
+    """Return what writes, as a command configures it in a checkout, after checking the classes that it names.
 
     Raises:
         ConfigError: it names a class that the project does not know.
@@ -98,7 +100,7 @@ def _composed(arguments: list[str], project: Path) -> dict[str, Any]:
         with chdir(project), initialize_config_dir(str((project / "configs").resolve()), version_base="1.3"):
             config = compose(name, overrides)
         trust.check_names(OmegaConf.to_container(config), Path(RECORD), project)
-        composed: Any = {key: OmegaConf.to_container(config[key], resolve=True) for key in ("callbacks", "paths")}
+        composed: Any = {key: OmegaConf.to_container(config[key], resolve=True) for key in _PARTS}
     except (HydraException, OmegaConfBaseException) as error:
         raise RecordError(f"the recorded command does not fit configs/: {str(error).splitlines()[0]}") from error
     return composed

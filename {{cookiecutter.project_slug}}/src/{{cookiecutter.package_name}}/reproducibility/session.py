@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 from lightning.pytorch.utilities import rank_zero_only
 
 from ..config import Config
-from ..errors import ConfigError, RecordError
+from ..errors import ConfigError
 from ..files import file_digest, write_bytes, write_json
 from ..runs import RECORD, REPORTS, VERIFICATION, refuse_used, write_config
 from ..training import resume
@@ -142,14 +142,11 @@ def _interrupted(folder: Path, asked: bool) -> dict[str, Any] | None:
     """Return the record of the run in the folder, if it was interrupted.
 
     Raises:
-        RecordError: to go on was asked for, and there is no run.
+        RecordError: the record cannot be used, or to go on was asked for, and there is no run.
     """
-    try:
-        earlier = record.read(folder)
-    except RecordError:
-        if asked:
-            raise
+    if not asked and not (folder / RECORD).exists():
         return None
+    earlier = record.read(folder)  # an error must not cost what was there
     return earlier if earlier["status"] == "running" else None
 
 

@@ -32,7 +32,9 @@ def check_out(git: dict[str, Any], patch: Path, folder: Path) -> Path:
     repository = _text("rev-parse", "--show-toplevel")
     _git("clone", "--quiet", "--shared", "--no-checkout", "--", repository, str(folder))
     _git("-C", str(folder), "checkout", "--quiet", "--detach", commit, "--")
-    check_out_submodules(Path(repository, git["folder"]), folder / git["folder"], commit)
+    project = folder / git["folder"]
+    if project.is_dir() and project.resolve().is_relative_to(folder.resolve()):  # else the patch may have to make it
+        check_out_submodules(Path(repository, git["folder"]), project, commit)
     if git["patch_sha256"] != EMPTY:
         if not patch.is_file() or file_digest(patch) != git["patch_sha256"]:
             raise RecordError(f"{patch} is missing or is not the patch that the record names")
@@ -41,7 +43,6 @@ def check_out(git: dict[str, Any], patch: Path, folder: Path) -> Path:
             is None
         ):
             raise RecordError(f"{patch} does not apply to the commit {commit[:12]}")
-    project = folder / git["folder"]
     if not project.is_dir() or not project.resolve().is_relative_to(folder.resolve()):
         raise RecordError(f"git.folder={git['folder']} is not a folder of the commit {commit[:12]}")
     return project

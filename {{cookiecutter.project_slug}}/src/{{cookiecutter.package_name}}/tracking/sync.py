@@ -55,17 +55,27 @@ def _send(name: str, config: DictConfig, run: Finished) -> str:
 
 
 def _settings(name: str, config: DictConfig, folder: Path) -> dict[str, Any]:
-    """Return the tracker's settings: those of the run, or those in configs/."""
-    path = Path("configs/tracking") / f"{name}.yaml"
-    if name not in config.tracking and not path.exists():
-        known = ", ".join(sorted(file.stem for file in path.parent.glob("*.yaml") if file.stem != "none"))
-        raise ConfigError(f"{name} is not a tracker of this project: choose one of {known}")
-    whole = OmegaConf.merge(config, {"paths": {"run": str(folder)}})
-    if path.exists():
-        whole = OmegaConf.merge(whole, {"tracking": OmegaConf.load(path)})
-    trust.check_names({"tracking": {name: OmegaConf.to_container(whole.tracking[name])}}, folder / CONFIG)
-    settings: dict[str, Any] = OmegaConf.to_container(whole.tracking[name], resolve=True)  # type: ignore[assignment]
+    """Return the settings that configs/ have for the tracker. Others in the run's folder may be anybody's.
+
+    Raises:
+        ConfigError: configs/ do not have the tracker, or the run has settings of it that they do not have.
+    """
+    files = {file.stem: file for file in Path("configs/tracking").glob("*.yaml") if file.stem != "none"}
+    if name not in files and not (trust.given() and name in config.tracking):
+        raise ConfigError(f"{name} is not a tracker of this project: choose one of {', '.join(sorted(files))}")
+    ours: Any = OmegaConf.to_container(OmegaConf.load(files[name])) if name in files else {}
+    whole: Any = OmegaConf.to_container(OmegaConf.merge(config, {"paths": {"run": str(folder)}, "tracking": ours}))
+    tracker = whole["tracking"][name]
+    more = [key for key in tracker if key not in ours.get(name, {})]
+    if more and not trust.given():
+        raise ConfigError(
+            f"{folder / CONFIG} asks for tracking.{name}.{more[0]}={tracker[more[0]]}, which {files[name]} does not "
+            f"have: write it there, or add {trust.FLAG} if you trust whoever made the run"
+        )
+    whole |= {"tracking": {name: tracker}, "callbacks": {}}
+    trust.check_names(whole, folder / CONFIG)
+    settings: dict[str, Any] = OmegaConf.to_container(OmegaConf.create(whole).tracking[name], resolve=True)
     settings.pop("wait_seconds", None)
-    if "mode" in settings and settings["mode"] == "offline":
+    if settings.get("mode") == "offline":
         settings["mode"] = "online"
     return settings

@@ -70,7 +70,7 @@ def _settings(name: str, config: DictConfig, folder: Path) -> dict[str, Any]:
     if more and not trust.given():
         raise ConfigError(
             f"{folder / CONFIG} asks for tracking.{name}.{more[0]}={tracker[more[0]]}, which {files[name]} does not "
-            f"have: write it there, or add {trust.FLAG} if you trust whoever made the run"
+            f"have: write it there, or add {trust.FLAG} if you trust its author"
         )
     whole |= {"tracking": {name: tracker}, "callbacks": {}}
     trust.check_names(whole, folder / CONFIG)

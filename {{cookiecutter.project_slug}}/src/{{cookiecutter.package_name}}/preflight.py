@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from hydra import initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -130,7 +131,8 @@ def _check_choices(hydra: DictConfig) -> None:
         roots.append(Path("src", *place.split(".")) if kind == "pkg" else Path(place))
     # the project's folder holds params.yaml, which is in no group, and runs, which anybody may have made
     roots = [root for root in roots if root.resolve() != Path.cwd()]
-    for group, chosen in OmegaConf.to_container(hydra.runtime.choices).items():  # type: ignore[union-attr]
+    choices: Any = OmegaConf.to_container(hydra.runtime.choices)
+    for group, chosen in choices.items():
         folder = str(group).partition("@")[0]
         for choice in chosen if isinstance(chosen, list) else [chosen]:
             file = Path(folder, f"{str(choice).removesuffix('.yaml')}.yaml")

@@ -74,8 +74,8 @@ def _settings(name: str, config: DictConfig, folder: Path) -> dict[str, Any]:
         )
     whole |= {"tracking": {name: tracker}, "callbacks": {}}
     trust.check_names(whole, folder / CONFIG)
-    settings: dict[str, Any] = OmegaConf.to_container(OmegaConf.create(whole).tracking[name], resolve=True)
+    settings: Any = OmegaConf.to_container(OmegaConf.create(whole).tracking[name], resolve=True)
     settings.pop("wait_seconds", None)
     if settings.get("mode") == "offline":
         settings["mode"] = "online"
-    return settings
+    return dict(settings)

@@ -37,9 +37,11 @@ def prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
     folder wait.
 
     Raises:
+        ConfigError: some of the code lies where the stage of DVC that runs does not look.
         DataError: a raw file is missing, damaged or not the one named, or its content does not fit the configuration.
     """
-    check_watched("data.reader", data.reader)
+    check_watched(f"data.reader={data.reader}", module_of(data.reader))
+    check_watched("prepare.py", __name__)
     with _lock(folder):
         return _prepare(data, raw_folder, folder)
 
@@ -103,6 +105,26 @@ def read_manifest(data: Data, folder: Path) -> dict[str, Any] | None:
     except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError, AttributeError):
         return None
     return manifest if whole else None
+
+
+def refuse_other(manifest: dict[str, Any], recorded: dict[str, str], folder: Path) -> None:
+    """Refuse prepared data that is not what a run was trained and tested with.
+
+    Args:
+        manifest: of the prepared data.
+        recorded: SHA-256 of the prepared files, as in the record of the run.
+        folder: of the prepared data.
+
+    Raises:
+        DataError: a file is missing, is another one, or was not there.
+    """
+    found = {name: file["sha256"] for name, file in manifest["files"].items()}
+    for name in sorted(recorded | found):
+        if recorded.get(name) != found.get(name):
+            raise DataError(
+                f"{folder / name} is not the file that the run was trained and tested with: check out the commit of "
+                "the run, whose code prepares that one, or fetch it (dvc checkout), or train again"
+            )
 
 
 def describes(manifest: dict[str, Any], data: Data) -> bool:

@@ -13,13 +13,13 @@ from filelock import FileLock, Timeout
 from lightning.pytorch.utilities import rank_zero_only
 
 from ..config import Config
-from ..errors import ConfigError, RecordError
+from ..errors import ConfigError, DataError, RecordError
 from ..files import file_digest, write_bytes, write_json
 from ..runs import RECORD, REPORTS, VERIFICATION, refuse_used, write_config
 from ..training import resume
 from ..training.checkpoint import refuse_foreign
 from ..training.cluster import first_goes_first
-from . import record, source
+from . import record, schema, source
 from .code import edited_since_start
 from .describe import describe
 from .digest import weights_digest
@@ -91,8 +91,9 @@ def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) ->
         manifest: of the prepared data.
 
     Raises:
-        ConfigError: another process works in the folder, or the run cannot go on with the same bits.
-        DataError: a resume point is of another run.
+        ConfigError: another process works in the folder, the run cannot go on with the same bits, or no command could
+            read the record that it would get.
+        DataError: to go on was asked for, and a resume point is of another run.
     """
     folder = Path(config.paths.run)
     checkpoints = folder / "checkpoints"
@@ -101,27 +102,29 @@ def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) ->
     lock = _claim(folder)
     if not config.resume:
         refuse_used(folder)
-    earlier = _interrupted(folder, asked=config.resume != "auto") if config.resume else None
-    point = resume.newest_whole(checkpoints) if earlier else None
-    if earlier and point:
-        refuse_foreign(point, earlier["config"])
+    asked = config.resume != "auto"
+    earlier = _interrupted(folder, asked) if config.resume else None
+    point = _own_point(checkpoints, earlier["config"], asked) if earlier else None
     # what a resume point goes on from holds all that was restored, so the restored run is no longer needed
     restored = earlier["restored"] if earlier and point else built_on(config)
     now, patch = describe(config, settings, manifest, restored)
-    changed = _changed(folder, earlier, now, asked=config.resume != "auto") if earlier else []
+    changed = _changed(folder, earlier, now, asked) if earlier else []
     if earlier and point and changed is not None:
         current, batches = {**earlier, "config": settings}, resume.batches_of(point)  # the folder may have been moved
-        resume.clear(checkpoints, after=point)
-        log.info("%s goes on from %s", folder, point.name)
     else:
         if point:  # which is of another training now
             now["restored"] = built_on(config)
         point, batches = None, 0
         current = {**now, "sessions": earlier["sessions"] if earlier else []}
-        _start_anew(folder, config)
-        write_bytes(folder / source.PATCH, patch)
     session = {"started": _now(), "from_batch": batches, "ended": None, "seconds": None, "changed": changed or []}
     current["sessions"].append({**session, "edited": edited_since_start()})
+    _refuse_unreadable(folder, current)
+    if point:
+        resume.clear(checkpoints, after=point)
+        log.info("%s goes on from %s", folder, point.name)
+    else:
+        _start_anew(folder, config)
+        write_bytes(folder / source.PATCH, patch)
     write_json(folder / RECORD, current)
     write_config(settings, folder)
     log.info("%s", _context(folder, current))
@@ -151,6 +154,34 @@ def _interrupted(folder: Path, asked: bool) -> dict[str, Any] | None:
             raise
         return None
     return earlier if earlier["status"] == "running" else None
+
+
+def _own_point(checkpoints: Path, settings: dict[str, Any], asked: bool) -> Path | None:
+    """Return the newest resume point, or None where the training has to begin anew.
+
+    Raises:
+        DataError: to go on was asked for, and the point is of another run.
+    """
+    point = resume.newest_whole(checkpoints)
+    try:
+        if point:
+            refuse_foreign(point, settings)
+    except DataError as error:
+        if asked:
+            raise
+        log.info("%s: the training starts anew", error)
+        return None
+    return point
+
+
+def _refuse_unreadable(folder: Path, current: dict[str, Any]) -> None:
+    """Refuse a record that its own reader would refuse, before anything is removed for it.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    if reason := schema.problem(current):
+        raise ConfigError(f"no command could read the record of {folder} again, since {reason}: choose another value")
 
 
 def _changed(folder: Path, earlier: dict[str, Any], now: dict[str, Any], asked: bool) -> list[str] | None:

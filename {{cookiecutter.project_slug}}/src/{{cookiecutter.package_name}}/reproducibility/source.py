@@ -17,6 +17,12 @@ COMMIT = re.compile(r"[0-9a-f]{40,64}")
 EMPTY = hashlib.sha256(b"").hexdigest()  # of no patch
 
 
+def has_patch(git: dict[str, Any] | None, patch: Path) -> bool:
+    """Whether a patch is the one that a record names. Where that is empty, there may be no file."""
+    recorded = git["patch_sha256"] if git else EMPTY
+    return file_digest(patch) == recorded if patch.is_file() else recorded == EMPTY
+
+
 def check_out(git: dict[str, Any], patch: Path, folder: Path) -> Path:
     """Write the code of a record into `folder` and return the project's own folder inside.
 
@@ -33,14 +39,11 @@ def check_out(git: dict[str, Any], patch: Path, folder: Path) -> Path:
     _git("clone", "--quiet", "--shared", "--no-checkout", "--", repository, str(folder))
     _git("-C", str(folder), "checkout", "--quiet", "--detach", commit, "--")
     check_out_submodules(Path(repository, git["folder"]), folder / git["folder"], commit)
-    if git["patch_sha256"] != EMPTY:
-        if not patch.is_file() or file_digest(patch) != git["patch_sha256"]:
-            raise RecordError(f"{patch} is missing or is not the patch that the record names")
-        if (
-            _git("-C", str(folder), "apply", "--binary", "--whitespace=nowarn", "--", str(patch.resolve()), check=False)
-            is None
-        ):
-            raise RecordError(f"{patch} does not apply to the commit {commit[:12]}")
+    if not has_patch(git, patch):
+        raise RecordError(f"{patch} is missing or is not the patch that the record names")
+    apply = ("apply", "--binary", "--whitespace=nowarn", "--", str(patch.resolve()))
+    if git["patch_sha256"] != EMPTY and _git("-C", str(folder), *apply, check=False) is None:
+        raise RecordError(f"{patch} does not apply to the commit {commit[:12]}")
     project = folder / git["folder"]
     if not project.is_dir() or not project.resolve().is_relative_to(folder.resolve()):
         raise RecordError(f"git.folder={git['folder']} is no folder of the commit {commit[:12]}")

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from ..check import check
 from ..config import Config
-from ..data.code import check_watched
+from ..data.code import check_watched, module_of
 from ..errors import ConfigError
 from ..processes import restarts
 from .determinism import pin_environment
@@ -36,9 +36,9 @@ def ready(cfg: DictConfig) -> Config:
     from ..signatures import check_signatures
     from .inexact import refuse_derived
 
+    refuse_derived(config)  # first: what is excluded needs no arguments
     check_signatures(config)
-    refuse_derived(config)
-    check_watched("model._target_", config.model["_target_"])
+    check_watched(f"model._target_={config.model['_target_']}", module_of(config.model["_target_"]))
     if not config.resume and not restarts():  # a run that goes on holds all that it took over
         built_on(config)
     if config.trainer["accelerator"] in GPU:

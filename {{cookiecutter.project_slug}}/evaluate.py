@@ -28,7 +28,7 @@ def main(cfg: DictConfig) -> None:
     pin_environment(config.reproducibility)
 
     from package_name.data.datamodule import DataModule
-    from package_name.data.prepare import refuse_other
+    from package_name.data.recorded import refuse_other
     from package_name.evaluation.results import test, write_results
     from package_name.models.saved import load_model
     from package_name.reproducibility.record import read_finished

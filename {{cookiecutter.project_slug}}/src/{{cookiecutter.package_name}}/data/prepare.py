@@ -107,26 +107,6 @@ def read_manifest(data: Data, folder: Path) -> dict[str, Any] | None:
     return manifest if whole else None
 
 
-def refuse_other(manifest: dict[str, Any], recorded: dict[str, str], folder: Path) -> None:
-    """Refuse prepared data that is not what a run was trained and tested with.
-
-    Args:
-        manifest: of the prepared data.
-        recorded: SHA-256 of the prepared files, as in the record of the run.
-        folder: of the prepared data.
-
-    Raises:
-        DataError: a file is missing, is another one, or was not there.
-    """
-    found = {name: file["sha256"] for name, file in manifest["files"].items()}
-    for name in sorted(recorded | found):
-        if recorded.get(name) != found.get(name):
-            raise DataError(
-                f"{folder / name} is not the file that the run was trained and tested with: check out the commit of "
-                "the run, whose code prepares that one, or fetch it (dvc checkout), or train again"
-            )
-
-
 def describes(manifest: dict[str, Any], data: Data) -> bool:
     """Whether a manifest is that of data prepared from the same settings by the same code."""
     same_settings = manifest["version"] == _VERSION and manifest["settings"] == _settings(data)

@@ -1,7 +1,6 @@
 """One process that works on a run: the first, or one that goes on after an interruption."""
 
 import logging
-import shutil
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,11 +14,12 @@ from lightning.pytorch.utilities import rank_zero_only
 from ..config import Config
 from ..errors import ConfigError, DataError, RecordError
 from ..files import file_digest, write_bytes, write_json
-from ..runs import RECORD, REPORTS, VERIFICATION, refuse_used, write_config
+from ..runs import RECORD, refuse_used, write_config
 from ..training import resume
 from ..training.checkpoint import refuse_foreign
 from ..training.cluster import first_goes_first
 from . import record, schema, source
+from .anew import start_anew
 from .code import edited_since_start
 from .describe import describe
 from .digest import weights_digest
@@ -27,10 +27,6 @@ from .earlier import built_on
 from .trail import TRAIL
 
 log = logging.getLogger(__name__)
-
-_FILES = (TRAIL, "metrics.csv", "model.safetensors")
-_FOLDERS = ("checkpoints", "test", "evaluation")
-_ABOUT = (VERIFICATION, *REPORTS)  # what other commands wrote about the earlier training
 
 
 @dataclass
@@ -123,7 +119,7 @@ def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) ->
         resume.clear(checkpoints, after=point)
         log.info("%s goes on from %s", folder, point.name)
     else:
-        _start_anew(folder, config)
+        start_anew(folder, config)
         write_bytes(folder / source.PATCH, patch)
     write_json(folder / RECORD, current)
     write_config(settings, folder)
@@ -205,28 +201,6 @@ def _changed(folder: Path, earlier: dict[str, Any], now: dict[str, Any], asked: 
     for change in found:
         log.warning("since %s began, %s: bits may differ", folder, change)
     return [str(change) for change in found]
-
-
-def _start_anew(folder: Path, config: Config) -> None:
-    """Remove what an earlier training left in the folder; take over what `restore=continue` builds on.
-
-    Raises:
-        ConfigError: there are such files, and no record says that a training left them.
-    """
-    left = [name for name in (*_FILES, *_FOLDERS) if (folder / name).exists()]
-    if left and not (folder / RECORD).exists():
-        raise ConfigError(f"{folder} holds {left[0]} of another origin, which would be replaced: choose another folder")
-    for name in (*_FILES, *_ABOUT):
-        (folder / name).unlink(missing_ok=True)
-    for name in _FOLDERS:
-        shutil.rmtree(folder / name, ignore_errors=True)
-    if config.restore.mode == "continue" and config.restore.run:
-        earlier = Path(config.restore.run)
-        (folder / "checkpoints").mkdir(parents=True)
-        for path in (earlier / "checkpoints").glob("best*.ckpt"):  # the record's reader has refused links
-            shutil.copy(path, folder / "checkpoints")
-        if (earlier / TRAIL).exists():
-            shutil.copy(earlier / TRAIL, folder)
 
 
 def _context(folder: Path, current: dict[str, Any]) -> str:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ..data.prepare import read_manifest, refuse_other
+from ..data.prepare import read_manifest
+from ..data.recorded import refuse_other
 from ..errors import DataError
 from .predictor import Predictor
 from .schemas import Example

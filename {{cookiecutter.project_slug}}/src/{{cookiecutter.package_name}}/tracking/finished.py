@@ -12,6 +12,7 @@ import numpy as np
 from ..check import check_run
 from ..config import Config
 from ..data.datamodule import DataModule
+from ..data.recorded import refuse_other
 from ..models.saved import load_weights
 from ..reproducibility.integrity import EVERYTHING, finished
 from ..reproducibility.trail import TRAIL, read_trail
@@ -114,8 +115,14 @@ class Finished:
         return {path.stem: path for path in self.results() if path.name in _FIGURES}
 
     def examples(self, count: int) -> np.ndarray:
-        """Return the first test examples as stored, shape (count, *input_shape)."""
-        data = DataModule(self.config or check_run(str(self.folder)))
+        """Return the first test examples as stored, shape (count, *input_shape).
+
+        Raises:
+            DataError: the prepared data is not what the run was tested with, so they would be others.
+        """
+        config = self.config or check_run(str(self.folder))
+        data = DataModule(config)
+        refuse_other(data.manifest, self.record["data"]["prepared"], Path(config.paths.processed))
         return np.array(data.dataset.inputs.rows(data.splits["test"][:count]))
 
     def predictions(self, count: int) -> list[dict[str, str]]:

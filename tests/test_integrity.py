@@ -327,16 +327,17 @@ def test_every_command_refuses_what_it_reads_and_the_record_does_not_name(shared
 @pytest.mark.slow
 def test_a_test_is_of_the_data_that_was_trained_with(shared_project: Path, runs: Path) -> None:
     """Prepared anew by code that was edited, it is refused if its arrays are others, and taken if they are not."""
-    shutil.rmtree(runs / "good" / "evaluation", ignore_errors=True)
+    command = "python evaluate.py run=outputs/good output=outputs/good/evaluation"
     readers = shared_project / "src" / "my_project" / "data" / "readers.py"
     good = readers.read_text()
     try:
         readers.write_text(good.replace("table[:, :64]", "table[:, 63::-1]"))
-        said = ask(shared_project, [("outputs/good", "evaluate")])["outputs/good evaluate"]
-        assert "data/processed/digits/inputs.npy is not the file that the run was trained and tested with" in said
+        refused = run(command, shared_project, check=False)
+        assert refused.returncode == 1
+        assert "digits/inputs.npy is not the file that the run was trained and tested with" in refused.stderr
         assert not (runs / "good" / "evaluation").exists()
         readers.write_text(f"{good}# a remark\n")
-        assert ask(shared_project, [("outputs/good", "evaluate")])["outputs/good evaluate"] == ""
+        run(command, shared_project)
     finally:
         readers.write_text(good)
     assert metrics(runs / "good" / "evaluation") == record(runs / "good")["metrics"]

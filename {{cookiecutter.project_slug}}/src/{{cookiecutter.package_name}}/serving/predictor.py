@@ -25,8 +25,8 @@ class Predictor:
 
     def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
-        self.config: Config = check_run(folder, needs=(MODEL,))  # which compares the files with the record
         self.record = read_finished(folder)
+        self.config: Config = check_run(folder, needs=(MODEL,))  # which compares the files with the record
         pin_environment(self.config.reproducibility)
 
         # torch is imported here, when what it reads from the environment is set

@@ -10,6 +10,7 @@ import shutil
 import sys
 import tempfile
 import warnings
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,7 @@ CASES = {
     "LearningRateMonitor": case("LearningRateMonitor"),
     "ModelCheckpoint": case("ModelCheckpoint", monitor="validation/loss", save_last=True),
     "ModelCheckpoint of steps": case("ModelCheckpoint", monitor="validation/loss", mode="max", every_n_train_steps=2),
+    "ModelCheckpoint of weights": case("ModelCheckpoint", monitor="validation/loss", save_weights_only=True),
     "ModelSummary": case("ModelSummary"),
     "RichModelSummary": case("RichModelSummary"),
     "RichProgressBar": case("RichProgressBar", "~callbacks.progress"),
@@ -166,7 +168,7 @@ def fit(case: tuple[list[str], dict[str, Any] | None], run: Path, **callbacks: C
     seed_everything(config.seed, "weights")
     network = build_network(config.model, data.input_shape, len(data.classes))
     model = Classifier(network, *data.statistics(), config.training)
-    trainer = build_trainer(config, {"callbacks": config.callbacks})
+    trainer = build_trainer(config, asdict(config))
     trainer.loggers = [DummyLogger()]  # some callbacks want one
     trainer.callbacks += callbacks.values()
     point = resume.newest_whole(run / "checkpoints")

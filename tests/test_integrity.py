@@ -1,5 +1,6 @@
 """Every command that reads a run refuses files that its record does not name."""
 
+import copy
 import hashlib
 import json
 import shutil
@@ -7,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import run
+from conftest import metrics, run
 from package_name.check import check_run
 from package_name.errors import RecordError
-from package_name.reproducibility import integrity
+from package_name.reproducibility import integrity, schema
+from package_name.reproducibility.record import identity, read
+from package_name.reproducibility.repeat import outer_environment
 from runs import record, train
 
 FILES = ("model.safetensors", "metrics.csv", "trail.jsonl", "config.yaml")
@@ -78,6 +81,10 @@ class Edit(Callback):
         with Path(__file__).open("a") as file:
             file.write("# edited\\n")
 """
+SETTINGS = (
+    "tracking=none model=mlp training.epochs=2 data.train_examples=200 training.scheduler=none callbacks=best "
+    "+callbacks.edit._target_=my_project.editing.Edit"
+)
 RECORD: dict[str, Any] = {  # as a training writes it, on a machine that does not exist
     "schema_version": 1,
     "status": "finished",
@@ -147,9 +154,15 @@ RECORD: dict[str, Any] = {  # as a training writes it, on a machine that does no
 }
 
 
+GIT = {"commit": "0" * 40, "branch": "main", "folder": "", "dirty": False, "left_out": []}
+
+
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """Return a finished run of a few files, as far as its files are compared with its record."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a finished run of a few files, as far as its files are compared with its record, in a project's folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "configs").mkdir()
+    (tmp_path / "configs" / "known.yaml").write_text("_target_: lightning.Trainer\nreader: few\n")
     content = {"model.safetensors": "weights", "metrics.csv": "epoch\n0\n", "trail.jsonl": "{}\n"}
     keys = ("model_sha256", "history_sha256", "trail_sha256")
     digests = {key: hashlib.sha256(text.encode()).hexdigest() for key, text in zip(keys, content.values(), strict=True)}
@@ -165,9 +178,9 @@ def test_a_changed_file_is_refused_where_it_is_read(folder: Path, name: str) -> 
     assert integrity.finished(folder, needs=FILES)["status"] == "finished"
     text = (folder / name).read_text()
     (folder / name).write_text(text.replace("0.15", "0.25") if name == "config.yaml" else f"{text} ")
-    for read in (integrity.finished, integrity.intact):
+    for reader in (integrity.finished, integrity.intact):
         with pytest.raises(RecordError, match=rf"{name} is not the file that the record names"):
-            read(folder, reads=[name])  # type: ignore[operator]
+            reader(folder, reads=[name])  # type: ignore[operator]
     with pytest.raises(RecordError, match=rf"{name} is not the file that the record names"):
         check_run(str(folder), needs=FILES)
     integrity.finished(folder, needs=[other for other in FILES if other != name])  # the others are not checked
@@ -189,6 +202,79 @@ def test_a_file_that_no_record_can_vouch_for_is_refused(folder: Path) -> None:
             integrity.finished(folder, reads=["config.yaml"])
 
 
+def test_the_patch_of_a_run_is_the_recorded_one(folder: Path) -> None:
+    """A run of a commit alone may have no patch, or an empty one; every other has the one that was recorded."""
+    patch = folder / "changes.patch"
+    for git in (None, {**GIT, "patch_sha256": hashlib.sha256(b"").hexdigest()}):
+        (folder / "run.json").write_text(json.dumps({**record(folder), "git": git}))
+        patch.unlink(missing_ok=True)
+        integrity.finished(folder, reads=integrity.EVERYTHING)
+        patch.write_bytes(b"")
+        integrity.finished(folder, needs=integrity.EVERYTHING)
+        patch.write_bytes(b"+ more")
+        with pytest.raises(RecordError, match=r"changes\.patch is not the file that the record names"):
+            integrity.finished(folder, reads=integrity.EVERYTHING)
+    dirty = {**GIT, "dirty": True, "patch_sha256": hashlib.sha256(b"+ more").hexdigest()}
+    (folder / "run.json").write_text(json.dumps({**record(folder), "git": dirty}))
+    integrity.finished(folder, reads=integrity.EVERYTHING)
+    patch.write_bytes(b"+ other")
+    with pytest.raises(RecordError, match=r"changes\.patch is not the file that the record names"):
+        integrity.intact(folder)
+    patch.unlink()
+    with pytest.raises(RecordError, match=r"changes\.patch does not exist"):
+        integrity.finished(folder, reads=integrity.EVERYTHING)
+
+
+def test_a_training_is_the_same_in_a_folder_that_was_moved() -> None:
+    moved = copy.deepcopy(RECORD)
+    moved["config"]["paths"]["run"] = "outputs/moved"
+    assert identity(moved) == identity(RECORD)
+    moved["config"]["training"]["lr"] = 0.2
+    assert identity(moved) != identity(RECORD)
+
+
+@pytest.mark.parametrize(
+    ("group", "key", "value", "readable"),
+    [
+        ("training", "epochs", 2_000_000, True),
+        ("trainer", "log_every_n_steps", 10**9, True),
+        ("data", "source", "", True),
+        ("", "seed", 2**64 - 1, True),
+        ("", "seed", 2**64, False),
+        ("training", "epochs", 0, False),
+        ("data", "source", "--option", False),
+    ],
+)
+def test_what_may_be_configured_can_be_read_again(
+    folder: Path, group: str, key: str, value: Any, readable: bool
+) -> None:
+    found = copy.deepcopy(record(folder))
+    (found["config"][group] if group else found["config"])[key] = value
+    (folder / "run.json").write_text(json.dumps(found))
+    assert (schema.problem(found) is None) is readable
+    if readable:
+        read(folder)
+    else:
+        with pytest.raises(RecordError, match=rf"{key} (is out of range|is too large|has a form)"):
+            read(folder)
+
+
+def test_a_command_in_a_stage_or_a_job_does_not_pass_it_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    of_this_process = (
+        "DVC_STAGE",
+        "DVC_ROOT",
+        "LOCAL_WORLD_SIZE",
+        "MASTER_ADDR",
+        "MASTER_PORT",
+        "RANK",
+        "SLURM_JOB_ID",
+    )
+    for name in (*of_this_process, "DATA_URL"):
+        monkeypatch.setenv(name, "1")
+    assert "DATA_URL" in outer_environment()
+    assert not {*of_this_process} & {*outer_environment()}
+
+
 @pytest.mark.parametrize(("name", "resume"), [("config", "python train.py resume="), ("pipeline", "dvc repro resumes")])
 def test_an_unfinished_run_says_how_to_resume_it(folder: Path, name: str, resume: str) -> None:
     command = {**RECORD["command"], "config": name}
@@ -203,10 +289,8 @@ def test_an_unfinished_run_says_how_to_resume_it(folder: Path, name: str, resume
 def runs(shared_project: Path) -> Path:
     """Return the folder of two runs that differ in their learning rate, and copies of one with a file of the other."""
     (shared_project / "src" / "my_project" / "editing.py").write_text(EDITING)
-    short = "tracking=none model=mlp training.epochs=2 data.train_examples=200 training.scheduler=none callbacks=best"
-    short += " +callbacks.edit._target_=my_project.editing.Edit"
-    good = train(shared_project, short, "good")
-    other = train(shared_project, f"{short} training.lr=0.01", "other")
+    good = train(shared_project, SETTINGS, "good")
+    other = train(shared_project, f"{SETTINGS} training.lr=0.01", "other")
     for name in FILES:
         shutil.copytree(good, good.with_name(f"with-{name}"))
         shutil.copy(other / name, good.with_name(f"with-{name}"))
@@ -238,6 +322,36 @@ def test_every_command_refuses_what_it_reads_and_the_record_does_not_name(shared
     assert not [path for path in runs.glob("with-*/*") if path.name in left]
     assert not (shared_project / "archives").exists()
     assert [command for command in taken if said[f"outputs/good {command}"]] == []
+
+
+@pytest.mark.slow
+def test_a_test_is_of_the_data_that_was_trained_with(shared_project: Path, runs: Path) -> None:
+    """Prepared anew by code that was edited, it is refused if its arrays are others, and taken if they are not."""
+    command = "python evaluate.py run=outputs/good output=outputs/good/evaluation"
+    readers = shared_project / "src" / "my_project" / "data" / "readers.py"
+    good = readers.read_text()
+    try:
+        readers.write_text(good.replace("table[:, :64]", "table[:, 63::-1]"))
+        refused = run(command, shared_project, check=False)
+        assert refused.returncode == 1
+        assert "digits/inputs.npy is not the file that the run was trained and tested with" in refused.stderr
+        assert not (runs / "good" / "evaluation").exists()
+        readers.write_text(f"{good}# a remark\n")
+        run(command, shared_project)
+    finally:
+        readers.write_text(good)
+    assert metrics(runs / "good" / "evaluation") == record(runs / "good")["metrics"]
+    shutil.rmtree(runs / "good" / "evaluation")
+
+
+@pytest.mark.slow
+def test_evaluate_needs_the_history(shared_project: Path, runs: Path) -> None:
+    """It draws it; so a run without one is refused before the test."""
+    shutil.copytree(runs / "good", runs / "unhistoric")
+    (runs / "unhistoric" / "metrics.csv").unlink()
+    said = ask(shared_project, [("outputs/unhistoric", "evaluate")])["outputs/unhistoric evaluate"]
+    assert "metrics.csv does not exist" in said
+    assert not (runs / "unhistoric" / "evaluation").exists()
 
 
 @pytest.mark.slow
@@ -276,21 +390,48 @@ def test_a_checkpoint_of_another_run_is_refused(shared_project: Path, runs: Path
     assert {path: path.read_bytes() for path in before} == before
     script = (
         "import sys; sys.path.insert(0, 'src'); from pathlib import Path; from types import SimpleNamespace as Object\n"
-        "from my_project.training.checkpoint import PlainContent, final_weights, load_checkpoint\n"
+        "import torch\n"
+        "from my_project.training.checkpoint import WholeFileIO, final_weights, load_checkpoint\n"
         "own, other = (next(Path('outputs', name, 'checkpoints').glob('best*.ckpt')) for name in ('good', 'other'))\n"
         "content = load_checkpoint(own)\n"
         "[(key, state)] = [item for item in content['callbacks'].items() if 'best_model_score' in item[1]]\n"
         "def end(path, score, mode):\n"
         "    config = {**content['config'], 'restore': {'mode': mode}}\n"
         "    callback = Object(best_model_path=str(path), best_model_score=score, state_key=key)\n"
-        "    trainer = Object(checkpoint_callbacks=[callback], callbacks=[PlainContent(config, None)])\n"
+        "    strategy = Object(checkpoint_io=WholeFileIO(config))\n"
+        "    trainer = Object(checkpoint_callbacks=[callback], strategy=strategy)\n"
         "    try: return len(final_weights(trainer, None)) > 0\n"
         "    except Exception as error: return str(error)\n"
         "score = state['best_model_score']\n"
+        "def without(name):\n"
+        "    torch.save({key: value for key, value in content.items() if key != name}, 'without.ckpt')\n"
+        "    return 'without.ckpt'\n"
         "print(end(own, score, 'fresh'), end(own, score, 'continue'))\n"
+        "print(end(without('config'), score, 'fresh'), end(without('config'), score, 'continue'), sep='\\n')\n"
+        "print(end(without('callbacks'), score, 'fresh'))\n"
         "print(end(other, score, 'fresh'), end(other, score, 'continue'), end(own, score + 1, 'fresh'), sep='\\n')\n"
     )
     taken, *lines = run(f'python -c "{script}"', shared_project).stdout.strip().splitlines()
     assert taken == "True True"
-    assert reason in lines[0]
-    assert all("is not the best epoch of this run" in line for line in lines[1:])
+    assert all("belongs to another run (it holds no configuration)" in line for line in lines[:2])
+    assert "is not the best epoch of this run (it holds no score" in lines[2]
+    assert reason in lines[3]
+    assert all("is not the best epoch of this run" in line for line in lines[4:])
+    assert len(lines) == 6
+    # resume=auto promises a run from its beginning where it cannot be resumed
+    run(f"python train.py {SETTINGS} resume=auto hydra.run.dir=outputs/interrupted", shared_project)
+    assert "belongs to another run" in (interrupted / "train.log").read_text().replace("\n", " ")
+    assert [session["from_batch"] for session in record(interrupted)["sessions"]] == [0, 0]
+    assert record(interrupted)["weights_sha256"] == record(runs / "good")["weights_sha256"]
+
+
+@pytest.mark.slow
+def test_a_training_whose_record_could_not_be_read_is_refused(shared_project: Path, runs: Path) -> None:
+    shutil.copytree(runs / "good", runs / "earlier")
+    (runs / "earlier" / "run.json").write_text(json.dumps({**record(runs / "good"), "status": "running"}))
+    command = f"python train.py {SETTINGS} 'data.source=--option' resume=auto hydra.run.dir=outputs/earlier"
+    before = {path: path.read_bytes() for path in (runs / "earlier").rglob("*.*t*") if path.suffix != ".log"}
+    refused = run(command, shared_project, check=False)
+    assert refused.returncode == 1
+    assert "config.data.source has a form that it never has" in refused.stderr
+    assert {path: path.read_bytes() for path in before} == before

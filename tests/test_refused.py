@@ -115,6 +115,8 @@ KEYS = {
     "qqq=1": "qqq is not a key of the configuration (there are: callbacks, data,",
     "callbacks.trail=null": "callbacks.trail=None names no class",
     "-m training.lr=0.01,-1": "training.lr=-1.0 is out of range",
+    "seed=18446744073709551616": "seed=18446744073709551616 is out of range: it must be 0 or greater and below 2**64",
+    "seed=18446744073709551615": None,
     "-m training.lr=0.01,0.02": None,
     "restore=finetune restore.run=outputs/nowhere": "restore.run=outputs/nowhere",
 }

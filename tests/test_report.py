@@ -243,6 +243,10 @@ def test_what_cannot_be_reported_or_archived_is_said(shared_project: Path, refer
         assert code == 2
         assert "is not the file that the record names" in said
         assert not (shared_project / "archives" / f"{changed.name}.crate.zip").exists()
+    (copy_of(reference, "no-patch") / "changes.patch").unlink()
+    code, said = command(shared_project, "archive outputs/no-patch", check=False)
+    dirty = record(reference)["git"]["dirty"]
+    assert (code, "changes.patch does not exist" in said) == ((2, True) if dirty else (0, False))
     changed = copy_of(reference, "changed-settings")
     settings = changed / "config.yaml"
     settings.write_text(settings.read_text().replace("seed: 42", "seed: 43"))

@@ -100,6 +100,13 @@ def test_dvc_is_not_given_code_that_it_does_not_watch(own_reader: Path) -> None:
     assert "data.reader=my_project.data.mine.read runs src/my_project/letters.py" in refused.stderr
     run(command, own_reader)
     run("python prepare.py", own_reader, DVC_STAGE="prepare")
+    stages = own_reader / "dvc.yaml"
+    good = stages.read_text()
+    stages.write_text(good.replace("      - src/my_project/files.py\n", "", 1))  # which the conversion itself imports
+    refused = run("python prepare.py", own_reader, check=False, DVC_STAGE="prepare")
+    stages.write_text(good)
+    assert refused.returncode == 1
+    assert "prepare.py runs src/my_project/files.py" in refused.stderr
     (own_reader / "src" / "my_network.py").write_text("from my_project.models.mlp import MLP\n")
     command = "python train.py tracking=none model=mlp model._target_=my_network.MLP hydra.run.dir=outputs/no"
     refused = run(command, own_reader, check=False, DVC_STAGE="train")

@@ -212,9 +212,12 @@ def test_mlflow_without_a_server(shared_project: Path, plain: Path, tmp_path: Pa
 
 
 def test_mlflow_with_a_server(shared_project: Path, plain: Path, server: str) -> None:
-    folder = train(shared_project, f"tracking=mlflow {SETTINGS}", "served", MLFLOW_TRACKING_URI=server)
+    """With a setting that would be refused in the folder of another's run: what a run has used itself, it may send."""
+    settings = f"tracking=mlflow {SETTINGS} 'data.source=${{oc.env:DATA_URL}}'"
+    folder = train(shared_project, settings, "served", MLFLOW_TRACKING_URI=server, DATA_URL="sklearn")
     there = in_mlflow(shared_project, server)["outputs/served"]
     is_whole(there, folder)
+    assert notes(folder) == {"mlflow": there["id"]}  # which has the model too
     assert digest(folder / "model.safetensors") == digest(plain / "model.safetensors")
     assert server.encode() not in (folder / "config.yaml").read_bytes()
 

@@ -140,7 +140,9 @@ def test_what_cannot_be_tried_is_said(project: Path) -> None:
     git = json.loads(good)["git"]
     tries = {
         "is not in this repository": with_record(git={**git, "commit": "0" * 40}),
-        "is not the patch that the record names": with_record(git={**git, "dirty": True, "patch_sha256": "0" * 64}),
+        "changes.patch is not the file that the record names": with_record(
+            git={**git, "dirty": True, "patch_sha256": "0" * 64}
+        ),
         "is not finished": with_record(status="running"),
         "git could not name the code": with_record(git=None),
         "promises no bits": with_record(promise={"mode": "fast", "text": ""}),

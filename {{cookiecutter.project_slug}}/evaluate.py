@@ -19,7 +19,7 @@ from package_name.training.determinism import pin_environment
 
 def checked(cfg: DictConfig) -> Config:
     """Return the configuration of the run, after checking that its files are the recorded ones."""
-    return check_run(cfg.run, needs=["model.safetensors"], reads=["metrics.csv"])
+    return check_run(cfg.run, needs=["model.safetensors", "metrics.csv"])
 
 
 def main(cfg: DictConfig) -> None:
@@ -28,15 +28,20 @@ def main(cfg: DictConfig) -> None:
     pin_environment(config.reproducibility)
 
     from package_name.data.datamodule import DataModule
+    from package_name.data.recorded import refuse_other
     from package_name.evaluation.results import test, write_results
     from package_name.models.saved import load_model
+    from package_name.reproducibility.record import read_finished
     from package_name.training.determinism import apply
     from package_name.training.trainer import build_tester
 
     apply(config.reproducibility)
     folder = Path(cfg.run)
+    data = DataModule(config)
+    # an edited reader has them prepared anew, and then the test is of other examples
+    refuse_other(data.manifest, read_finished(folder)["data"]["prepared"], Path(config.paths.processed))
     model, _ = load_model(folder / "model.safetensors")
-    results = test(build_tester(config), model, DataModule(config))
+    results = test(build_tester(config), model, data)
     write_results(results, folder / "metrics.csv", Path(cfg.output))
 
 

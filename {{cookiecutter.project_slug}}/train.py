@@ -50,7 +50,7 @@ def main(cfg: DictConfig) -> None:
     results = test(trainer, model, data)
     write_results(results, folder / "metrics.csv", folder / "test")
     session.finish(model.state_dict(), results.metrics())
-    send(folder, trainer.loggers)
+    send(config, trainer.loggers)
 
 
 if __name__ == "__main__":

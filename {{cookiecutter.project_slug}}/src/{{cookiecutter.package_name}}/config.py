@@ -17,6 +17,10 @@ def _at_least(low: float) -> dict[str, Any]:
     return {"test": lambda value: value >= low, "range": f"{low:g} or greater"}
 
 
+def _seed() -> dict[str, Any]:
+    return {"test": lambda value: 0 <= value < 2**64, "range": "0 or greater and below 2**64"}
+
+
 def _fraction() -> dict[str, Any]:
     return {"test": lambda value: 0 < value < 1, "range": "between 0 and 1"}
 
@@ -162,7 +166,7 @@ class Search:
 class Config:
     """The whole configuration."""
 
-    seed: int = field(metadata=_at_least(0))
+    seed: int = field(metadata=_seed())
     data: Data
     model: dict[str, Any]
     training: Training

@@ -3,9 +3,9 @@
 import platform
 from importlib.metadata import distributions
 
-from ..files import file_digest
 from ..programs import git
 from ..reproducibility.lock import normal, pins, python_version
+from ..reproducibility.source import PATCH, has_patch
 from ..runs import RECORD
 from .facts import Facts
 from .item import Check, Finding, failed, not_applicable, passed
@@ -72,8 +72,8 @@ def _code(facts: Facts) -> Finding:
     if code["left_out"]:
         evidence = f"{code['left_out'][0]['path']}, which {facts.run} may have used, is neither committed nor recorded"
         return failed(evidence, commit_and_train(facts))
-    patch = facts.project / (facts.run or "") / "changes.patch"
-    if code["dirty"] and not (patch.exists() and file_digest(patch) == code["patch_sha256"]):
+    patch = facts.project / (facts.run or "") / PATCH
+    if not has_patch(code, patch):
         return failed(f"{patch} is not the one that the record names", recover(facts, patch.name))
     if unlike := unlike_the_record(facts):
         return unlike

@@ -49,12 +49,12 @@ def module_of(function: str) -> str:
     return function.rpartition(".")[0]
 
 
-def check_watched(key: str, target: str) -> None:
-    """Check that the current DVC stage, if any, runs again after the code of a function or class has changed.
+def check_watched(what: str, module: str) -> None:
+    """Check that the current DVC stage, if any, runs again after the code of a module has changed.
 
     Args:
-        key: of the configuration.
-        target: what it names.
+        what: runs it: a setting, or a script.
+        module: with all that it imports from this project.
 
     Raises:
         ConfigError: some of the code is where the stage does not look.
@@ -63,11 +63,11 @@ def check_watched(key: str, target: str) -> None:
         return
     pipeline: Any = OmegaConf.to_container(OmegaConf.load("dvc.yaml"))
     watched = [Path(name).resolve() for name in pipeline["stages"].get(stage, {}).get("deps", ["."])]
-    for module in code_of(module_of(target)):
-        path = module_file(module)
+    for name in code_of(module):
+        path = module_file(name)
         if path is not None and not any(path.resolve().is_relative_to(place) for place in watched):
             raise ConfigError(
-                f"{key}={target} runs {os.path.relpath(path)}, and `dvc repro` would not see a change there: add it to "
+                f"{what} runs {os.path.relpath(path)}, and `dvc repro` would not see a change there: add it to "
                 f"the deps of the stage {stage} in dvc.yaml, or move it into a folder that they name"
             )
 

@@ -37,9 +37,11 @@ def prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
     folder wait.
 
     Raises:
+        ConfigError: some of the code lies where the stage of DVC that runs does not look.
         DataError: a raw file is missing, damaged or not the one named, or its content does not fit the configuration.
     """
-    check_watched("data.reader", data.reader)
+    check_watched(f"data.reader={data.reader}", module_of(data.reader))
+    check_watched("prepare.py", __name__)
     with _lock(folder):
         return _prepare(data, raw_folder, folder)
 

@@ -62,9 +62,6 @@ def write_archive(folder: Path) -> Path:
     found = finished(folder)
     if not (folder / "model.safetensors").exists():
         raise RecordError(f"{folder}/model.safetensors is missing: fetch it from where the run was made, or dvc pull")
-    patch = folder / "changes.patch"
-    if patch.exists() and file_digest(patch) != found["git"]["patch_sha256"]:
-        raise RecordError(f"{patch} is not the file that the record names: it was changed after the run")
     facts = collect(folder)
     name = folder.resolve().name
     if folder.resolve() == Path("models").resolve():

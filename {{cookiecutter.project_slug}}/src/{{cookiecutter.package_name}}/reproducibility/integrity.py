@@ -10,9 +10,10 @@ from ..errors import RecordError
 from ..files import file_digest
 from ..runs import CONFIG, HISTORY, MODEL
 from . import record
+from .source import PATCH, has_patch
 
 _DIGESTS = {MODEL: "model_sha256", HISTORY: "history_sha256", "trail.jsonl": "trail_sha256"}
-EVERYTHING = (CONFIG, *_DIGESTS)
+EVERYTHING = (CONFIG, PATCH, *_DIGESTS)
 
 
 def finished(folder: Path, needs: Collection[str] = (), reads: Collection[str] = ()) -> dict[str, Any]:
@@ -39,8 +40,13 @@ def intact(folder: Path, reads: Collection[str] = EVERYTHING) -> dict[str, Any]:
 
 
 def altered(folder: Path, name: str, found: dict[str, Any]) -> bool:
-    """Whether a file of a run exists, but is not the one that the record names."""
+    """Whether a file of a run exists, but is not the one that the record names.
+
+    A patch that is missing counts too, unless the record says that it is empty.
+    """
     path = folder / name
+    if name == PATCH:
+        return not has_patch(found["git"], path)
     if not path.exists():
         return False
     if name == CONFIG:
@@ -53,9 +59,10 @@ def altered(folder: Path, name: str, found: dict[str, Any]) -> bool:
 def _compared(found: dict[str, Any], folder: Path, needs: Collection[str], reads: Collection[str]) -> dict[str, Any]:
     for name in dict.fromkeys((*needs, *reads)):
         path = folder / name
-        if name in needs and not path.is_file():
+        other = altered(folder, name, found)
+        if not path.is_file() and (name in needs or other):
             raise RecordError(f"{path} does not exist: fetch it from where the run was made (dvc pull), or train again")
-        if altered(folder, name, found):
+        if other:
             raise RecordError(
                 f"{path} is not the file that the record names: it was changed after the run or belongs to another "
                 "one; fetch it again from where the run was made (dvc checkout), or train again"

@@ -68,9 +68,12 @@ def read_finished(folder: Path) -> dict[str, Any]:
 
 
 def identity(record: dict[str, Any]) -> str:
-    """Return what tells a training from any other, even with the same inputs, and stays the same when it is resumed."""
+    """Return what tells a training from any other, even with the same inputs.
+
+    It stays the same when the training is resumed, also in a folder that was moved.
+    """
     began = [session["started"] for session in record["sessions"] if not session["from_batch"]]
-    parts = [*began[-1:], *(record[key] for key in ("command", "config", "git", "code"))]
+    parts = [*began[-1:], deciding(record["config"]), *(record[key] for key in ("command", "git", "code"))]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:16]
 
 

@@ -28,6 +28,11 @@ from .record import what_changed
 
 _AGAIN = Path("outputs/verification")
 _PARTS = ("paths", "callbacks", "trainer")  # that write
+# A job's processes are not those of the command, and a DVC stage that starts the command is not its stage.
+_OF_THIS_PROCESS = re.compile(
+    r"HYDRA_FULL_ERROR|PYTHONPATH|DVC_.*|SLURM_.*|TORCHELASTIC_.*|(LOCAL_|GROUP_|NODE_)?RANK|(LOCAL_)?WORLD_SIZE"
+    r"|MASTER_(ADDR|PORT)"
+)
 _TRACKING = re.compile(r"[+~]*tracking\b")
 
 
@@ -194,9 +199,7 @@ def outer_environment() -> dict[str, str]:
     """Return the environment without what this process added, and without the way to this folder's own code."""
     own = {"src", str(Path("src").resolve())}
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path and path not in own]
-    # a job's processes are not those of the command
-    job = re.compile(r"HYDRA_FULL_ERROR|PYTHONPATH|SLURM_.*|TORCHELASTIC_.*|(LOCAL_|GROUP_|NODE_)?RANK|WORLD_SIZE")
-    outer = {name: value for name, value in os.environ.items() if not job.fullmatch(name)}
+    outer = {name: value for name, value in os.environ.items() if not _OF_THIS_PROCESS.fullmatch(name)}
     return {**outer, "PYTHONPATH": os.pathsep.join(paths)} if paths else outer
 
 

@@ -1,7 +1,6 @@
 """One process that works on a run: the first, or one that goes on after an interruption."""
 
 import logging
-import shutil
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,13 +12,14 @@ from filelock import FileLock, Timeout
 from lightning.pytorch.utilities import rank_zero_only
 
 from ..config import Config
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 from ..files import file_digest, write_bytes, write_json
-from ..runs import RECORD, REPORTS, VERIFICATION, refuse_used, write_config
+from ..runs import RECORD, refuse_used, write_config
 from ..training import resume
 from ..training.checkpoint import refuse_foreign
 from ..training.cluster import first_goes_first
-from . import record, source
+from . import record, schema, source
+from .anew import start_anew
 from .code import edited_since_start
 from .describe import describe
 from .digest import weights_digest
@@ -27,10 +27,6 @@ from .earlier import built_on
 from .trail import TRAIL
 
 log = logging.getLogger(__name__)
-
-_FILES = (TRAIL, "metrics.csv", "model.safetensors")
-_FOLDERS = ("checkpoints", "test", "evaluation")
-_ABOUT = (VERIFICATION, *REPORTS)  # what other commands wrote about the earlier training
 
 
 @dataclass
@@ -91,8 +87,9 @@ def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) ->
         manifest: of the prepared data.
 
     Raises:
-        ConfigError: another process works in the folder, or the run cannot go on with the same bits.
-        DataError: a resume point belongs to another run.
+        ConfigError: another process works in the folder, the run cannot be resumed with the same bits, or no command
+            could read the record that it would get.
+        DataError: resuming was asked for, and a resume point belongs to another run.
     """
     folder = Path(config.paths.run)
     checkpoints = folder / "checkpoints"
@@ -101,27 +98,29 @@ def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) ->
     lock = _claim(folder)
     if not config.resume:
         refuse_used(folder)
-    earlier = _interrupted(folder, asked=config.resume != "auto") if config.resume else None
-    point = resume.newest_whole(checkpoints) if earlier else None
-    if earlier and point:
-        refuse_foreign(point, earlier["config"])
+    asked = config.resume != "auto"
+    earlier = _interrupted(folder, asked) if config.resume else None
+    point = _own_point(checkpoints, earlier["config"], asked) if earlier else None
     # what a resume point goes on from holds all that was restored, so the restored run is no longer needed
     restored = earlier["restored"] if earlier and point else built_on(config)
     now, patch = describe(config, settings, manifest, restored)
-    changed = _changed(folder, earlier, now, asked=config.resume != "auto") if earlier else []
+    changed = _changed(folder, earlier, now, asked) if earlier else []
     if earlier and point and changed is not None:
         current, batches = {**earlier, "config": settings}, resume.batches_of(point)  # the folder may have been moved
-        resume.clear(checkpoints, after=point)
-        log.info("%s goes on from %s", folder, point.name)
     else:
         if point:  # which is of another training now
             now["restored"] = built_on(config)
         point, batches = None, 0
         current = {**now, "sessions": earlier["sessions"] if earlier else []}
-        _start_anew(folder, config)
-        write_bytes(folder / source.PATCH, patch)
     session = {"started": _now(), "from_batch": batches, "ended": None, "seconds": None, "changed": changed or []}
     current["sessions"].append({**session, "edited": edited_since_start()})
+    _refuse_unreadable(folder, current)
+    if point:
+        resume.clear(checkpoints, after=point)
+        log.info("%s goes on from %s", folder, point.name)
+    else:
+        start_anew(folder, config)
+        write_bytes(folder / source.PATCH, patch)
     write_json(folder / RECORD, current)
     write_config(settings, folder)
     log.info("%s", _context(folder, current))
@@ -150,6 +149,34 @@ def _interrupted(folder: Path, asked: bool) -> dict[str, Any] | None:
     return earlier if earlier["status"] == "running" else None
 
 
+def _own_point(checkpoints: Path, settings: dict[str, Any], asked: bool) -> Path | None:
+    """Return the newest resume point, or None where the training has to begin anew.
+
+    Raises:
+        DataError: to go on was asked for, and the point is of another run.
+    """
+    point = resume.newest_whole(checkpoints)
+    try:
+        if point:
+            refuse_foreign(point, settings)
+    except DataError as error:
+        if asked:
+            raise
+        log.info("%s: the training starts anew", error)
+        return None
+    return point
+
+
+def _refuse_unreadable(folder: Path, current: dict[str, Any]) -> None:
+    """Refuse a record that its own reader would refuse, before anything is removed for it.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    if reason := schema.problem(current):
+        raise ConfigError(f"no command could read the record of {folder} again, since {reason}: choose another value")
+
+
 def _changed(folder: Path, earlier: dict[str, Any], now: dict[str, Any], asked: bool) -> list[str] | None:
     """Return what has changed without deciding about the result, or None where the training has to begin anew.
 
@@ -171,28 +198,6 @@ def _changed(folder: Path, earlier: dict[str, Any], now: dict[str, Any], asked: 
     for change in found:
         log.warning("since %s began, %s: bits may differ", folder, change)
     return [str(change) for change in found]
-
-
-def _start_anew(folder: Path, config: Config) -> None:
-    """Remove what an earlier training left in the folder; take over what `restore=continue` builds on.
-
-    Raises:
-        ConfigError: there are such files, and no record says that a training left them.
-    """
-    left = [name for name in (*_FILES, *_FOLDERS) if (folder / name).exists()]
-    if left and not (folder / RECORD).exists():
-        raise ConfigError(f"{folder} holds {left[0]} of another origin, which would be replaced: choose another folder")
-    for name in (*_FILES, *_ABOUT):
-        (folder / name).unlink(missing_ok=True)
-    for name in _FOLDERS:
-        shutil.rmtree(folder / name, ignore_errors=True)
-    if config.restore.mode == "continue" and config.restore.run:
-        earlier = Path(config.restore.run)
-        (folder / "checkpoints").mkdir(parents=True)
-        for path in (earlier / "checkpoints").glob("best*.ckpt"):  # reading the record has refused links
-            shutil.copy(path, folder / "checkpoints")
-        if (earlier / TRAIL).exists():
-            shutil.copy(earlier / TRAIL, folder)
 
 
 def _context(folder: Path, current: dict[str, Any]) -> str:

@@ -17,6 +17,12 @@ COMMIT = re.compile(r"[0-9a-f]{40,64}")
 EMPTY = hashlib.sha256(b"").hexdigest()  # of an empty patch
 
 
+def has_patch(git: dict[str, Any] | None, patch: Path) -> bool:
+    """Whether a patch is the one that a record names. Where that is empty, there may be no file."""
+    recorded = git["patch_sha256"] if git else EMPTY
+    return file_digest(patch) == recorded if patch.is_file() else recorded == EMPTY
+
+
 def check_out(git: dict[str, Any], patch: Path, folder: Path) -> Path:
     """Write the code of a record into `folder` and return the project's own folder inside.
 
@@ -35,14 +41,11 @@ def check_out(git: dict[str, Any], patch: Path, folder: Path) -> Path:
     project = folder / git["folder"]
     if project.is_dir() and project.resolve().is_relative_to(folder.resolve()):  # else the patch may have to make it
         check_out_submodules(Path(repository, git["folder"]), project, commit)
-    if git["patch_sha256"] != EMPTY:
-        if not patch.is_file() or file_digest(patch) != git["patch_sha256"]:
-            raise RecordError(f"{patch} is missing or is not the patch that the record names")
-        if (
-            _git("-C", str(folder), "apply", "--binary", "--whitespace=nowarn", "--", str(patch.resolve()), check=False)
-            is None
-        ):
-            raise RecordError(f"{patch} does not apply to the commit {commit[:12]}")
+    if not has_patch(git, patch):
+        raise RecordError(f"{patch} is missing or is not the patch that the record names")
+    apply = ("apply", "--binary", "--whitespace=nowarn", "--", str(patch.resolve()))
+    if git["patch_sha256"] != EMPTY and _git("-C", str(folder), *apply, check=False) is None:
+        raise RecordError(f"{patch} does not apply to the commit {commit[:12]}")
     if not project.is_dir() or not project.resolve().is_relative_to(folder.resolve()):
         raise RecordError(f"git.folder={git['folder']} is not a folder of the commit {commit[:12]}")
     return project

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.prepare import read_manifest
+from ..data.recorded import refuse_other
 from ..errors import DataError
 from .predictor import Predictor
 from .schemas import Example
@@ -21,8 +22,7 @@ def one_of_each_class(predictor: Predictor) -> list[Example]:
     manifest = read_manifest(config.data, folder)
     if manifest is None:
         raise DataError(f"{folder} is not here, or is altered: python prepare.py data={config.data.name} makes it")
-    if {name: file["sha256"] for name, file in manifest["files"].items()} != predictor.record["data"]["prepared"]:
-        raise DataError(f"{folder} is not the data that the model was trained with: fetch that (dvc checkout)")
+    refuse_other(manifest, predictor.record["data"]["prepared"], folder)
 
     from ..data.datamodule import DataModule
 

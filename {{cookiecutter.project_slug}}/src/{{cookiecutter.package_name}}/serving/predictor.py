@@ -8,6 +8,7 @@ import numpy as np
 from ..check import check_run
 from ..config import Config
 from ..reproducibility.integrity import finished
+from ..reproducibility.record import read_finished
 from ..runs import CONFIG, MODEL
 from ..training.determinism import apply, pin_environment
 
@@ -24,8 +25,8 @@ class Predictor:
 
     def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
-        self.record = read_record(folder)
-        self.config: Config = check_run(folder)
+        self.record = read_finished(folder)
+        self.config: Config = check_run(folder, needs=(MODEL,))  # which compares the files with the record
         pin_environment(self.config.reproducibility)
 
         # torch is imported here, when what it reads from the environment is set

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 
 from ..check import check_run
+from ..config import Config
 from ..data.datamodule import DataModule
+from ..data.recorded import refuse_other
 from ..models.saved import load_weights
 from ..reproducibility.integrity import EVERYTHING, finished
 from ..reproducibility.trail import TRAIL, read_trail
@@ -24,19 +26,27 @@ _TABLES = ("metrics.json", "per_class.csv", "confusion_matrix.csv", "predictions
 
 @dataclass(frozen=True)
 class Finished:
-    """A finished run: its folder, and its record."""
+    """A finished run: its folder, its record, and the configuration of the process that has just trained it.
+
+    Without that configuration the one in the folder is read, which anybody may have written: check_run looks at it.
+    """
 
     folder: Path
     record: dict[str, Any]
+    config: Config | None = None
 
     @classmethod
-    def read(cls, folder: Path) -> "Finished":
+    def read(cls, folder: Path, config: Config | None = None) -> "Finished":
         """Return the run in a folder.
+
+        Args:
+            folder: of the run.
+            config: that this process has checked and trained with.
 
         Raises:
             RecordError: there is none, it is not finished, or a file is not the one that its record names.
         """
-        return cls(folder, finished(folder, reads=EVERYTHING))
+        return cls(folder, finished(folder, reads=EVERYTHING), config)
 
     def history(self) -> list[tuple[int, dict[str, float]]]:
         """Return the metrics of the epochs, and the loss of every so many steps, each after its step, in order.
@@ -105,8 +115,14 @@ class Finished:
         return {path.stem: path for path in self.results() if path.name in _FIGURES}
 
     def examples(self, count: int) -> np.ndarray:
-        """Return the first test examples as stored, shape (count, *input_shape)."""
-        data = DataModule(check_run(str(self.folder)))
+        """Return the first test examples as stored, shape (count, *input_shape).
+
+        Raises:
+            DataError: the prepared data is not what the run was tested with, so they would be others.
+        """
+        config = self.config or check_run(str(self.folder))
+        data = DataModule(config)
+        refuse_other(data.manifest, self.record["data"]["prepared"], Path(config.paths.processed))
         return np.array(data.dataset.inputs.rows(data.splits["test"][:count]))
 
     def predictions(self, count: int) -> list[dict[str, str]]:

@@ -8,6 +8,7 @@ from hydra.utils import instantiate
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from ..config import Config
 from ..secrets import masked
 from . import notes
 from .finished import Finished
@@ -42,10 +43,10 @@ def build_logger(name: str, settings: dict[str, Any], folder: Path) -> Any:
 
 
 @rank_zero_only
-def send(folder: Path, loggers: Sequence[Logger]) -> None:
-    """Give the finished run in `folder` to the trackers: its metrics, figures, files and model."""
+def send(config: Config, loggers: Sequence[Logger]) -> None:
+    """Give the run that this process has finished to the trackers: its metrics, figures, files and model."""
     guarded = [logger for logger in loggers if isinstance(logger, Guarded)]
     if guarded:
-        run = Finished.read(folder)
+        run = Finished.read(Path(config.paths.run), config)
         for logger in guarded:
             logger.finish(run)

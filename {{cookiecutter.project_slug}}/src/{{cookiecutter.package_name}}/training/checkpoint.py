@@ -51,14 +51,13 @@ class BestCheckpoint(ModelCheckpoint):
 
 
 class PlainContent(Checkpoint):
-    """Adds the batches so far, the losses of the last epoch and the configuration to every checkpoint."""
+    """Adds the batches so far and the losses of the last epoch to every checkpoint."""
 
-    def __init__(self, config: dict[str, Any], history: History) -> None:
-        self.config, self.history = config, history
+    def __init__(self, history: History) -> None:
+        self.history = history
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         checkpoint["batches"] = batches_done(trainer)
-        checkpoint["config"] = self.config
         last_epoch = self.history.rows[-1] if self.history.rows else {}
         checkpoint["loss"] = {name: value for name, value in last_epoch.items() if name.endswith("loss")}
 
@@ -67,11 +66,19 @@ class WholeFileIO(TorchCheckpointIO):
     """Writes a checkpoint in one step. Lightning's own way can leave half a file when the process is killed.
 
     `{sha256}` in a file's name is replaced by the first 16 digits of the content's checksum.
+
+    Args:
+        config: of the run, without secrets. It goes into every file, also into those of weights alone, for which
+            Lightning asks no callback: it tells which run wrote the file.
     """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__()
+        self.config = config
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         stream = io.BytesIO()  # into memory first: with a path, torch would put the file's name into the bytes
-        torch.save(checkpoint, stream)
+        torch.save({**checkpoint, "config": self.config}, stream)
         content = stream.getvalue()
         write_bytes(Path(str(path).replace(CHECKSUM, checksum(content))), content)
 
@@ -147,14 +154,17 @@ def final_weights(trainer: Trainer, model: LightningModule) -> dict[str, torch.T
 
 def _refuse_other_best(path: Path, checkpoint: dict[str, Any], callback: Callback, trainer: Trainer) -> None:
     """Refuse a file that replaced the best epoch, judging by its configuration and the callback's score."""
-    own = next((item.config for item in trainer.callbacks if isinstance(item, PlainContent)), None)  # type: ignore[attr-defined]
+    own, found = trainer.strategy.checkpoint_io.config, checkpoint.get("config")  # type: ignore[attr-defined]
     # with restore=continue, the best epoch may be one of the earlier run
-    if own is not None and "config" in checkpoint and own["restore"]["mode"] != "continue":
-        _compare(path, checkpoint["config"], own)
-    state = checkpoint.get("callbacks", {}).get(callback.state_key, {})
-    score, saved = getattr(callback, "best_model_score", None), state.get("best_model_score")
-    if score is not None and saved is not None and float(score) != float(saved):
+    if found is None or own["restore"]["mode"] != "continue":
+        _compare(path, found, own)
+    score = getattr(callback, "best_model_score", None)
+    if score is None or getattr(callback, "save_weights_only", False):  # such a file holds no score
+        return
+    saved = checkpoint.get("callbacks", {}).get(callback.state_key, {}).get("best_model_score")
+    if saved is None or float(score) != float(saved):
+        its = "it holds no score" if saved is None else f"its score is {float(saved):.6g}"
         raise DataError(
-            f"{path} is not the best epoch of this run (its score is {float(saved):.6g}, and that of the best epoch "
-            f"{float(score):.6g}): put the run's own file back, or train again"
+            f"{path} is not the best epoch of this run ({its}, and that of the best epoch is {float(score):.6g}): put "
+            "the run's own file back, or train again"
         )

@@ -38,11 +38,16 @@ def refuse_named(config: Config) -> None:
 def refuse_derived(config: Config) -> None:
     """Refuse classes that are derived from such callbacks. This loads them, and so torch.
 
+    What cannot be imported is left to signatures.py, which says so.
+
     Raises:
         ConfigError: naming the callback, unless the run promises no bits.
     """
     for key, callback in config.callbacks.items():
-        target = get_object(callback["_target_"])
+        try:
+            target = get_object(callback["_target_"])
+        except Exception:  # importing it can raise anything
+            target = None
         bases = target.__mro__ if isinstance(target, type) else ()  # a function may make a callback too
         names = [base.__name__ for base in bases if base.__module__.partition(".")[0] in _LIGHTNING]
         _refuse(config, key, next((_REASONS[name] for name in names if name in _REASONS), None))

@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 
 from ..check import check
 from ..config import Config
-from ..data.code import check_watched
+from ..data.code import check_watched, module_of
 from ..errors import ConfigError
 from ..processes import restarts
 from .determinism import pin_environment
@@ -33,9 +33,9 @@ def ready(cfg: DictConfig) -> Config:
     from ..signatures import check_signatures
     from .inexact import refuse_derived
 
+    refuse_derived(config)  # first: what is excluded needs no arguments
     check_signatures(config)
-    refuse_derived(config)
-    check_watched("model._target_", config.model["_target_"])
+    check_watched(f"model._target_={config.model['_target_']}", module_of(config.model["_target_"]))
     if config.trainer["accelerator"] in GPU:
         _check_gpu(config.trainer["accelerator"])
     return config

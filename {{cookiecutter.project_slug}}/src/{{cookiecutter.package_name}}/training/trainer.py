@@ -63,7 +63,7 @@ def build_trainer(config: Config, public_config: dict[str, Any]) -> Trainer:
     """
     run = Path(config.paths.run)
     history = History(run / "metrics.csv")
-    content = PlainContent(public_config, history)
+    content = PlainContent(history)
     named = {name: instantiate(callback) for name, callback in config.callbacks.items()}
     callbacks = list(named.values())
     if config.restore.mode == "continue":
@@ -80,7 +80,7 @@ def build_trainer(config: Config, public_config: dict[str, Any]) -> Trainer:
         use_distributed_sampler=False,  # data/sampler.py shares the batches itself
         callbacks=[Reentry(), StepSeed(config.seed), StepLoss(), history, content, *callbacks],
         logger=build_loggers(config.tracking, public_config, run),
-        plugins=[WholeFileIO(), environment()],
+        plugins=[WholeFileIO(public_config), environment()],
         profiler=config.trainer.get("profiler") or Unmeasured(),
         default_root_dir=run,
         num_sanity_val_steps=0,

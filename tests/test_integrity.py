@@ -88,7 +88,7 @@ RECORD: dict[str, Any] = {  # as a training writes it, of a machine that is none
         "paths": {"run": "outputs/run", "raw": "data/raw/few", "processed": "data/processed/few"},
         "data": {
             "name": "few",
-            "reader": "package_name.data.readers.read_digits",
+            "reader": "few",
             "source": "sklearn",
             "files": {},
             "classes": ["a", "b"],
@@ -148,8 +148,9 @@ RECORD: dict[str, Any] = {  # as a training writes it, of a machine that is none
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a finished run of a few files, as far as its files are compared with its record."""
+    monkeypatch.setenv("RUN_FOLDER_IS_TRUSTED", "1")  # as --trust does: there are no configs/ here
     content = {"model.safetensors": "weights", "metrics.csv": "epoch\n0\n", "trail.jsonl": "{}\n"}
     keys = ("model_sha256", "history_sha256", "trail_sha256")
     digests = {key: hashlib.sha256(text.encode()).hexdigest() for key, text in zip(keys, content.values(), strict=True)}

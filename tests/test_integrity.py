@@ -95,7 +95,7 @@ RECORD: dict[str, Any] = {  # as a training writes it, on a machine that does no
         "paths": {"run": "outputs/run", "raw": "data/raw/few", "processed": "data/processed/few"},
         "data": {
             "name": "few",
-            "reader": "package_name.data.readers.read_digits",
+            "reader": "few",
             "source": "sklearn",
             "files": {},
             "classes": ["a", "b"],

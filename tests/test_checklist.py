@@ -153,7 +153,7 @@ VIOLATIONS = (
     Violation(SAVED, "rm models/model.safetensors"),
     Violation(SAVED, WITHOUT_DESCRIPTION, (ARCHIVED, RESULTS)),
     Violation(TRACKED, "git rm --quiet models/metrics.csv"),
-    Violation(SYSTEM, lambda record: record["environment"].update(torch={})),
+    Violation(SYSTEM, lambda record: record["environment"].update(packages={}), (VERSIONS,)),
     Violation(COMMITTED, "echo '# edited while it trained' >> src/my_project/models/mlp.py", mended=False),
     Violation(REPRODUCED, "rm models/verification.json", (CLEAN,), mended=False),
     Violation(REPRODUCED, """sed -i 's/"code": 0/"code": 1/' models/verification.json""", (CLEAN,), mended=False),
@@ -203,7 +203,7 @@ def test_before_any_run_it_says_which_command_to_run(render: Render, environment
     assert mends.pop(DATA).startswith("dvc repro prepare && ")
     assert set(mends) == {CLEAN, LOGGED, SAVED, TRACKED, SYSTEM, REPRODUCED, RESULTS, ARCHIVED, REPORTED}
     assert all(mend == "make run" or mend.startswith("make run && python -m my_project ") for mend in mends.values())
-    assert [item["name"] for item in found["items"] if item["status"] == "not applicable"] == [HARDWARE]
+    assert [item["name"] for item in found["items"] if item["status"] == "not applicable"] == [HARDWARE, COMMITTED]
     assert check(project, "--section 'before sharing'")[0] == 0  # a clean environment is no required item
 
 

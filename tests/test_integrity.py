@@ -433,5 +433,5 @@ def test_a_training_whose_record_could_not_be_read_is_refused(shared_project: Pa
     before = {path: path.read_bytes() for path in (runs / "earlier").rglob("*.*t*") if path.suffix != ".log"}
     refused = run(command, shared_project, check=False)
     assert refused.returncode == 1
-    assert "config.data.source has a form that it never has" in refused.stderr
+    assert "config.data.source has a form that no training writes" in refused.stderr
     assert {path: path.read_bytes() for path in before} == before

@@ -282,7 +282,7 @@ def test_only_what_the_project_names_is_built(shared_project: Path, strange: Pat
         "a function of this package": "asks for trainer._target_=my_project.files.write_text",
         "a reader": "asks for data.reader=os.system",
         "a reader that is none": "asks for data.reader=my_project.files.file_digest",
-        "a raw file elsewhere": "config.data.files has a form that it never has: '../../made'",
+        "a raw file elsewhere": "config.data.files has a form that no training writes: '../../made'",
         "a resolver": "asks for data.source=https://example.com/${oc.env:HOME}",
         "raw data into a folder of mine": "config.yaml asks to write into paths.raw=",
         "raw data into a folder above": "config.yaml asks to write into paths.raw=../made, outside of data/",

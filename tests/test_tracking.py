@@ -289,7 +289,8 @@ print(json.dumps(said))
 """
 
 
-def test_a_tracker_is_blamed_for_its_own_failures_alone(shared_project: Path, tmp_path: Path) -> None:
+def test_a_tracker_is_blamed_for_its_own_failures_alone(shared_project: Path, plain: Path, tmp_path: Path) -> None:
+    shutil.copy(plain / "run.json", tmp_path)  # what a tracker missed is noted beside a record
     (shared_project / "failures.py").write_text(_FAILURES)
     environment = {"PYTHONPATH": "src", "A_TOKEN": "correct-horse-battery"}
     said = json.loads(run(f"python failures.py '{tmp_path}'", shared_project, **environment).stdout)

@@ -9,10 +9,12 @@ from lightning.fabric.plugins.environments.cluster_environment import ClusterEnv
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvironment
+from torch.distributed import PrefixStore
+from torch.distributed.rendezvous import rendezvous
 
 from ..cli import explain
 from ..errors import TrainingError
-from ..processes import launcher, rank
+from ..processes import launcher, rank, restarts
 
 
 def environment() -> ClusterEnvironment:
@@ -51,11 +53,17 @@ def first_goes_first() -> Iterator[None]:
 
 
 def _connect() -> None:
-    """Join the processes. Lightning goes on with this connection."""
+    """Join the processes. Lightning uses this connection too.
+
+    What torchrun stores for them outlives a restart: without names of their own, restarted processes could find the
+    addresses of those that were killed, and wait for them.
+    """
     found = environment()
     os.environ |= {"MASTER_ADDR": found.main_address, "MASTER_PORT": str(found.main_port)}
     if not dist.is_initialized():
-        dist.init_process_group(rank=found.global_rank(), world_size=found.world_size())
+        rank, size = found.global_rank(), found.world_size()
+        store, *_ = next(rendezvous("env://", rank, size))
+        dist.init_process_group(store=PrefixStore(f"restart-{restarts()}", store), rank=rank, world_size=size)
 
 
 def _tell(message: str | None) -> str | None:

@@ -1,11 +1,11 @@
 """The configuration: everything composes, and mistakes end in one sentence before any work."""
 
-import sys
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 
+from package_name import combinations
 from package_name.check import check
 from package_name.errors import ConfigError
 
@@ -114,13 +114,13 @@ def test_help_does_not_import_torch(project: Path, command: Command) -> None:
 
 
 def test_a_stream_without_its_package_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[check.__module__], "find_spec", lambda name: None)
+    monkeypatch.setattr(combinations, "find_spec", lambda name: None)
     with pytest.raises(ConfigError, match=r"data.storage=arrow needs .* datasets, .*pip install -e '.\[stream\]'"):
         check(composed("data.storage=arrow", "data.shard_bytes=10000", "data.window=2"))
 
 
 def test_shards_and_streams_are_chosen_by_one_word(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys.modules[check.__module__], "find_spec", lambda name: name)
+    monkeypatch.setattr(combinations, "find_spec", lambda name: name)
     one_file, shards, stream = (check(composed(f"storage={name}")).data for name in ("one_file", "shards", "stream"))
     assert one_file.shard_bytes is None
     assert shards.shard_bytes

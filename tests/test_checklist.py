@@ -153,7 +153,7 @@ VIOLATIONS = (
     Violation(SAVED, "rm models/model.safetensors"),
     Violation(SAVED, WITHOUT_DESCRIPTION, (ARCHIVED, RESULTS)),
     Violation(TRACKED, "git rm --quiet models/metrics.csv"),
-    Violation(SYSTEM, lambda record: record["environment"].update(packages={}), (VERSIONS,)),
+    Violation(SYSTEM, lambda record: record["environment"]["os"].update(release="")),
     Violation(COMMITTED, "echo '# edited while it trained' >> src/my_project/models/mlp.py", mended=False),
     Violation(REPRODUCED, "rm models/verification.json", (CLEAN,), mended=False),
     Violation(REPRODUCED, """sed -i 's/"code": 0/"code": 1/' models/verification.json""", (CLEAN,), mended=False),

@@ -12,7 +12,6 @@ from .item import Check, Finding, failed, passed
 from .mends import recover, train
 
 _NO_RUN = "no run is finished yet"
-_SYSTEM = ("python", "os", "cpu", "torch", "packages")
 
 
 def _hyperparameters(facts: Facts) -> Finding:
@@ -71,7 +70,8 @@ def _system(facts: Facts) -> Finding:
     if facts.record is None:
         return failed(_NO_RUN, train(facts))
     environment = facts.record["environment"]
-    if missing := [name for name in _SYSTEM if not environment.get(name)]:
+    parts = {"python": environment["python"], **{f"os.{key}": environment["os"][key] for key in ("system", "release")}}
+    if missing := [name for name, value in parts.items() if not value]:
         return failed(f"the record of {facts.run} does not tell {', '.join(missing)}", recover(facts, RECORD))
     system = environment["os"]
     return passed(

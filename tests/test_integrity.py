@@ -162,7 +162,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a finished run of a few files, as far as its files are compared with its record, in a project's folder."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "configs").mkdir()
-    (tmp_path / "configs" / "known.yaml").write_text("_target_: lightning.Trainer\nreader: few\n")
+    (tmp_path / "configs" / "known.yaml").write_text(
+        "trainer: {_target_: lightning.Trainer}\nmodel: {_target_: torch.nn.Identity}\nreader: few\n"
+    )
     content = {"model.safetensors": "weights", "metrics.csv": "epoch\n0\n", "trail.jsonl": "{}\n"}
     keys = ("model_sha256", "history_sha256", "trail_sha256")
     digests = {key: hashlib.sha256(text.encode()).hexdigest() for key, text in zip(keys, content.values(), strict=True)}

@@ -4,7 +4,7 @@ import shlex
 from pathlib import Path
 
 from ..errors import RecordError
-from ..reproducibility.code import deciding_digests, edited
+from ..reproducibility.code import deciding_code, deciding_digests, edited
 from ..reproducibility.held import first_unlike, unheld
 from ..reproducibility.source import PATCH
 from .facts import Facts
@@ -52,11 +52,12 @@ def committed(facts: Facts) -> Finding:
         return not_applicable("checked only for the pipeline's run, whose model is released with the commit")
     if facts.commit is None:
         return failed("nothing is committed yet", commit_and_train(facts))
-    name = first_unlike(facts.record["code"], facts.commit, project=facts.project)
+    code = deciding_code(facts.record["code"])
+    name = first_unlike(code, facts.commit, project=facts.project)
     if name is not None:
         evidence = f"{name} in commit {facts.commit[:12]} is not the one that made {facts.run}"
         return failed(evidence, train(facts))
-    return passed(f"commit {facts.commit[:12]} holds all {len(facts.record['code'])} files that made {facts.run}")
+    return passed(f"commit {facts.commit[:12]} holds all {len(code)} files that made {facts.run}")
 
 
 def _bring_in(facts: Facts, names: list[str]) -> str:

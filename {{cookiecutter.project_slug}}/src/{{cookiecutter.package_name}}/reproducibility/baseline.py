@@ -15,6 +15,7 @@ from ..programs import git
 from ..runs import quoted
 from . import record
 from .changes import Change, changes
+from .code import deciding_code
 from .repeat import last_line, outer_environment
 
 BASELINE = Path("reports/baseline.json")
@@ -125,5 +126,10 @@ def compare(baseline: dict[str, Any], run: dict[str, Any]) -> Comparison:
     return Comparison(
         same_bits=all(baseline[key] == run[key] for key in record.RESULTS),
         metrics={name: (before.get(name, math.inf), now.get(name, math.inf)) for name in {**before, **now}},
-        changed=changes(baseline["inputs"], record.inputs(run)),
+        changed=changes(_inputs(baseline), record.inputs(run)),
     )
+
+
+def _inputs(baseline: dict[str, Any]) -> dict[str, Any]:
+    """Return the inputs of a baseline; an older one also names code that decides nothing."""
+    return {**baseline["inputs"], "code": deciding_code(baseline["inputs"]["code"])}

@@ -1,9 +1,15 @@
-"""The code of a run: the files that it consists of, and those that were edited while it ran."""
+"""The code of a run: the files that it consists of, those that decide its bits, and those edited while it ran.
 
+`decides` is the one definition of the code of a run. Resume, comparison, drift, studies, the checklist and, through
+`code.yaml`, DVC all ask it.
+"""
+
+import hashlib
+import json
 import os
 from collections.abc import Iterator
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..files import file_digest
@@ -11,6 +17,51 @@ from ..files import file_digest
 # Besides the code: files that decide what a training does and how it is started.
 _SETTINGS = ["configs/**/*", "params.yaml", "dvc.yaml", "dvc.lock", "pyproject.toml", "Makefile", "*.mk"]
 _SETTINGS += ["requirements*.txt", "uv.lock", "poetry.lock", "environment.yml"]
+
+MACHINERY = Path(__file__).parents[1].name  # its folder in src/; whatever else is there is the user's
+_SCRIPTS = ("configure.py", "document.py", "evaluate.py")  # which run before or after a training
+_ABOUT_RUNS = "is about runs that have finished"
+_SAYS = "says what happens, and decides nothing"
+_NAMES_INPUTS = "writes into the record what a run stands on, and trains nothing"
+# Rooms and files of the machinery that leave a run's bits alone, and why. What is not here decides.
+DECIDES_NOTHING = {
+    **dict.fromkeys(("__main__.py", "commands", "cards", "checklist", "release", "report", "serving"), _ABOUT_RUNS),
+    "evaluation/figures.py": "draws what evaluation/results.py has computed",
+    "logs.py": _SAYS,
+    "markdown.py": _SAYS,
+    "params.py": "writes params.yaml, whose values the record has",
+    **{f"reproducibility/{name}.py": _ABOUT_RUNS for name in ("baseline", "divergence", "drift", "repeat")},
+    **{f"reproducibility/{name}.py": _ABOUT_RUNS for name in ("statistics", "tensors", "ulps", "verify")},
+    **{f"reproducibility/{name}.py": _NAMES_INPUTS for name in ("describe", "environment", "git", "held", "lock")},
+    **{f"reproducibility/{name}.py": _NAMES_INPUTS for name in ("snapshot", "source", "submodules")},
+    **{f"reproducibility/{name}": "describes the record" for name in ("schema.py", "run.schema.json")},
+    "tracking": "sends copies; the configuration of a tracker is not compared either",
+    "trust": "refuses runs of strangers, and changes none",
+    "tuning": "chooses the settings of many runs, each of which its record has",
+}
+
+
+def decides(name: str) -> bool:
+    """Whether a file of the code decides the bits of a run: all of the user's, and these rooms of the machinery.
+
+    Args:
+        name: its path in the project, as in `src/package/models/cnn.py`.
+    """
+    path = PurePosixPath(name)
+    if path.parts[:2] != ("src", MACHINERY):  # the user's
+        return name not in _SCRIPTS
+    inside = PurePosixPath(*path.parts[2:])
+    return not any(str(place) in DECIDES_NOTHING for place in (inside, *inside.parents))
+
+
+def deciding_code(digests: dict[str, str]) -> dict[str, str]:
+    """Return the digests of those files that decide the bits of a run."""
+    return {name: digest for name, digest in digests.items() if decides(name)}
+
+
+def summed_up(digests: dict[str, str]) -> str:
+    """Return one digest of several, by their names: SHA-256, in hexadecimal digits."""
+    return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
 
 
 def code_digests(project: Path = Path()) -> dict[str, str]:
@@ -27,7 +78,7 @@ def code_digests(project: Path = Path()) -> dict[str, str]:
 
 
 def deciding_digests(project: Path = Path()) -> dict[str, str]:
-    """Return the SHA-256 of the code, and of the files that decide what it does: settings, stages and locks."""
+    """Return the SHA-256 of the whole code, and of the files that decide what it does: settings, stages and locks."""
     found = {path.relative_to(project) for pattern in _SETTINGS for path in project.glob(pattern) if path.is_file()}
     settings = sorted(path for path in found if not _is_no_code(path))
     return code_digests(project) | {path.as_posix(): file_digest(project / path) for path in settings}
@@ -40,8 +91,8 @@ def at_start() -> dict[str, str]:
 
 
 def edited_since_start() -> list[str]:
-    """Return the code files that have changed since this process started."""
-    before, now = at_start(), code_digests()
+    """Return the files of the code of a run that have changed since this process started."""
+    before, now = deciding_code(at_start()), deciding_code(code_digests())
     return sorted(name for name in before | now if before.get(name) != now.get(name))
 
 

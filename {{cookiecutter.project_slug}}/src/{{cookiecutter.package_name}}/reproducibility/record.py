@@ -14,6 +14,7 @@ from ..errors import RecordError
 from ..runs import PIPELINE, RECORD
 from . import schema
 from .changes import Change, changes
+from .code import deciding_code
 
 VERSION = 1
 RESULTS = {  # what has to be equal, and what people call it
@@ -91,7 +92,7 @@ def what_changed(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
 def inputs(record: dict[str, Any]) -> dict[str, Any]:
     """Return what a run stands on, in the form that `changes` compares."""
     return {
-        "code": record["code"],
+        "code": deciding_code(record["code"]),
         "config": deciding(record["config"]),
         "data": record["data"],
         "locks": record["locks"],

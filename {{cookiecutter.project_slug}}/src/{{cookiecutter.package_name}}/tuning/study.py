@@ -5,8 +5,6 @@ holds the lock `trials/<number>.lock`. The system releases it however the proces
 journal without a lock was interrupted, and another process goes on with its run, from its newest resume point.
 """
 
-import hashlib
-import json
 from dataclasses import asdict
 from pathlib import Path
 
@@ -21,7 +19,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ..config import Search
 from ..errors import ConfigError
-from ..reproducibility.code import code_digests
+from ..reproducibility.code import code_digests, deciding_code, summed_up
 from ..training.randomness import derive
 from . import space
 
@@ -39,7 +37,8 @@ def open_study(folder: Path, search: Search, seed: int, overrides: list[str]) ->
     (folder / "trials").mkdir(parents=True, exist_ok=True)
     # what the results depend on; the number of trials may grow
     settings = {**asdict(search), "trials": None, "seed": seed, "overrides": sorted(overrides)}
-    settings |= {"configs": _digest(space.settings(overrides)), "code": _digest(code_digests())}
+    digests = {"configs": space.settings(overrides), "code": deciding_code(code_digests())}
+    settings |= {name: summed_up(parts)[:12] for name, parts in digests.items()}
     with FileLock(folder / ".lock"):
         study = optuna.create_study(
             storage=JournalStorage(JournalFileBackend(str(folder / "journal.log"))),
@@ -58,10 +57,6 @@ def open_study(folder: Path, search: Search, seed: int, overrides: list[str]) ->
                 "study with --study"
             )
     return study
-
-
-def _digest(value: object) -> str:
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def claim(study: optuna.Study, search: Search, seed: int, folder: Path) -> tuple[optuna.Trial, FileLock] | None:

@@ -1,0 +1,111 @@
+"""The code of a run: one definition, that resume, comparison, studies, the checklist and DVC's stages share."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import TEMPLATE, run
+from package_name.checklist.facts import Facts
+from package_name.checklist.provenance import committed
+from package_name.reproducibility import code
+from package_name.reproducibility.record import what_changed
+
+ROOM = f"src/{code.MACHINERY}"
+SAME = f"{ROOM}/report/templates/style.css.j2"
+OTHER = f"{ROOM}/models/cnn.py"
+
+# Trains in this process, and says which files of src/ were imported for it.
+IMPORTED = """
+import json, os, runpy, sys
+sys.argv = ["train.py", *sys.argv[1:]]
+os.environ["PYTHONHASHSEED"] = "0"  # as train.py itself would
+runpy.run_path("train.py", run_name="__main__")
+files = [module.__file__ for module in list(sys.modules.values()) if getattr(module, "__file__", None)]
+print(json.dumps([os.path.relpath(file) for file in files if os.path.relpath(file).startswith("src/")]))
+"""
+# What a training imports although its bits do not depend on it; code.py says why.
+HARMLESS = ("evaluation/figures.py", "logs.py", "reproducibility/", "tracking/", "trust/")
+
+
+@pytest.mark.parametrize(
+    ("name", "decides"),
+    [
+        ("train.py", True),
+        ("prepare.py", True),
+        ("my_layers.py", True),  # a user's, beside the scripts
+        ("evaluate.py", False),
+        ("document.py", False),
+        (f"{ROOM}/models/mine.py", True),
+        (f"{ROOM}/data/readers.py", True),
+        (f"{ROOM}/training/trainer.py", True),
+        (f"{ROOM}/evaluation/results.py", True),
+        (f"{ROOM}/evaluation/figures.py", False),
+        (f"{ROOM}/config.py", True),
+        (f"{ROOM}/new_room/new.py", True),
+        (f"{ROOM}/reproducibility/session.py", True),
+        (f"{ROOM}/reproducibility/verify.py", False),
+        (f"{ROOM}/cards/model_card.md.j2", False),
+        (f"{ROOM}/checklist/after.py", False),
+        (f"{ROOM}/serving/server.py", False),
+        (SAME, False),
+        ("src/others/report/render.py", True),  # named like a room of the machinery
+        ("src/others.py", True),
+        (f"{ROOM}/tracking.py", True),  # a file, and no room
+    ],
+)
+def test_what_decides(name: str, decides: bool) -> None:
+    assert code.decides(name) is decides
+
+
+def test_every_room_that_is_left_out_is_there_and_has_a_reason() -> None:
+    for place, reason in code.DECIDES_NOTHING.items():
+        assert (TEMPLATE / ROOM / place).exists(), place
+        assert reason
+
+
+def _record(**digests: str) -> dict[str, Any]:
+    """Return the parts of a record that are compared."""
+    config = {"data": {"source": "sklearn"}, "paths": {"run": "models"}}
+    return {
+        "code": {"train.py": "0", OTHER: "0", SAME: "0"} | digests,
+        "config": config,
+        **{"data": {}, "locks": {}, "environment": {}, "restored": None},
+    }
+
+
+def test_only_what_decides_is_compared() -> None:
+    assert what_changed(_record(), _record(**{SAME: "1"})) == []
+    assert [str(change) for change in what_changed(_record(), _record(**{OTHER: "1"}))] == [f"code: {OTHER} changed"]
+    added = what_changed(_record(), _record(**{f"{ROOM}/models/new.py": "1"}))
+    assert [str(change) for change in added] == [f"code: {ROOM}/models/new.py was added"]
+
+
+def test_a_release_needs_a_new_training_only_after_an_edit_that_decides(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in (SAME, OTHER):
+        Path(name).parent.mkdir(parents=True)
+        Path(name).write_text("first\n")
+    run("git init --quiet && git add . && git commit --quiet --message First", tmp_path)
+    found = {"code": code.code_digests(), "git": {"dirty": False}, "command": {"config": "pipeline"}}
+    facts = Facts(tmp_path, Path("models"), found)
+    for name, status in ((SAME, "pass"), (OTHER, "fail")):
+        Path(name).write_text("second\n")
+        run("git commit --quiet --all --message Second", tmp_path)
+        assert committed(Facts(tmp_path, facts.run, facts.record)).status == status
+
+
+@pytest.mark.slow
+def test_what_a_training_imports_is_the_code_of_the_run_or_listed(shared_project: Path) -> None:
+    (shared_project / "imported.py").write_text(IMPORTED)
+    short = "tracking=none model=mlp training.epochs=1 data.train_examples=64 hydra.run.dir=outputs/imported"
+    imported = json.loads(run(f"python imported.py {short}", shared_project).stdout.splitlines()[-1])
+    names = [re.sub("^src/my_project/", f"{ROOM}/", name) for name in imported]
+    assert {f"{ROOM}/models/mlp.py", f"{ROOM}/training/trainer.py"} <= set(names)
+    inside = [name.removeprefix(f"{ROOM}/") for name in names if not code.decides(name)]
+    assert [name for name in inside if not name.startswith(HARMLESS)] == []
+    recorded = json.loads((shared_project / "outputs/imported/run.json").read_text())["code"]
+    assert set(imported) <= set(recorded)

@@ -49,7 +49,8 @@ from my_project.models.classifier import Classifier, build_network  # noqa: E402
 from my_project.models.saved import load_model, save_model  # noqa: E402
 from my_project.reproducibility.digest import tensor_digest  # noqa: E402
 from my_project.training import resume  # noqa: E402
-from my_project.training.checkpoint import final_weights, load_checkpoint  # noqa: E402
+from my_project.training.checkpoint import load_checkpoint  # noqa: E402
+from my_project.training.final import final_weights  # noqa: E402
 from my_project.training.randomness import seed_everything  # noqa: E402
 from my_project.training.restore import restore  # noqa: E402
 from my_project.training.trainer import build_tester, build_trainer  # noqa: E402
@@ -181,8 +182,10 @@ def outcome(trainer: Trainer, model: Classifier, run: Path) -> dict[str, Any]:
     last = load_checkpoint(run / "checkpoints" / "last.ckpt")
     # Lightning's own ModelCheckpoint restarts the numbers of its files after a resume; the weights in them are compared
     states = {key: state for key, state in last["callbacks"].items() if not key.startswith("ModelCheckpoint")}
+    kept = [getattr(callback, "best_model_path", "") for callback in trainer.checkpoint_callbacks]
     return {
-        "weights": final_weights(trainer, model),
+        "weights": final_weights(trainer, model, "last"),
+        "kept weights": [load_checkpoint(Path(path))["state_dict"] for path in kept if path],
         "last weights": last["state_dict"],
         "optimizer": last["optimizer_states"],
         "schedule": last["lr_schedulers"],

@@ -29,7 +29,7 @@ def main(cfg: DictConfig) -> None:
     from package_name.models.saved import save_model
     from package_name.reproducibility.session import begin
     from package_name.tracking.loggers import send
-    from package_name.training.checkpoint import final_weights
+    from package_name.training.final import final_weights
     from package_name.training.randomness import seed_everything
     from package_name.training.restore import restore
     from package_name.training.trainer import build_trainer
@@ -45,7 +45,7 @@ def main(cfg: DictConfig) -> None:
     session = begin(config, settings, data.manifest)
     trainer = build_trainer(config, settings)
     trainer.fit(model, data, ckpt_path=restore(session.checkpoint, config.restore, model, trainer))
-    model.load_state_dict(final_weights(trainer, model))
+    model.load_state_dict(final_weights(trainer, model, config.training.final_weights))
     save_model(model, {"model": settings["model"], **data.interface()}, folder / "model.safetensors")
     results = test(trainer, model, data)
     write_results(results, folder / "metrics.csv", folder / "test")

@@ -81,6 +81,7 @@ class Training:
     momentum: float = field(metadata=_at_least(0))  # sgd only
     scheduler: str = field(metadata=_one_of("none", "cosine", "onecycle", "exponential", "plateau"))
     gradient_clip: float | None = field(metadata=_above(0))  # largest gradient norm; null: no clipping
+    final_weights: str = field(default="last", metadata=_one_of("last", "best"))  # older records lack it
 
 
 @dataclass

@@ -7,7 +7,7 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 import torch
-from lightning import Callback, LightningModule, Trainer
+from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
@@ -110,10 +110,15 @@ def refuse_foreign(path: Path, config: dict[str, Any]) -> None:
         DataError: the file belongs to another run, or is damaged.
     """
     _refuse_damaged(path)
-    _compare(path, torch.load(path, map_location="cpu", weights_only=True, mmap=True).get("config"), config)
+    refuse_other_run(path, torch.load(path, map_location="cpu", weights_only=True, mmap=True).get("config"), config)
 
 
-def _compare(path: Path, found: Any, config: dict[str, Any]) -> None:
+def refuse_other_run(path: Path, found: Any, config: dict[str, Any]) -> None:
+    """Refuse a checkpoint with another configuration than that of this run.
+
+    Raises:
+        DataError: naming the first key that differs.
+    """
     try:
         differences = changes({"config": deciding(config)}, {"config": deciding(found)})
         reason = str(differences[0]) if differences else ""
@@ -136,35 +141,3 @@ def _refuse_damaged(path: Path) -> None:
 def checksum(content: bytes) -> str:
     """Return the 16 digits that stand in the names of resume points."""
     return hashlib.sha256(content).hexdigest()[:16]
-
-
-def final_weights(trainer: Trainer, model: LightningModule) -> dict[str, torch.Tensor]:
-    """Return the weights that the run ends with: of the best epoch if a callback keeps it, else of the last one.
-
-    Raises:
-        DataError: the file of the best epoch is damaged, or is not the one that this training wrote.
-    """
-    for callback in trainer.checkpoint_callbacks:
-        if best := getattr(callback, "best_model_path", ""):
-            checkpoint = load_checkpoint(Path(best))
-            _refuse_other_best(Path(best), checkpoint, callback, trainer)
-            return checkpoint["state_dict"]
-    return model.state_dict()
-
-
-def _refuse_other_best(path: Path, checkpoint: dict[str, Any], callback: Callback, trainer: Trainer) -> None:
-    """Refuse a file that replaced the best epoch, judging by its configuration and the callback's score."""
-    own, found = trainer.strategy.checkpoint_io.config, checkpoint.get("config")  # type: ignore[attr-defined]
-    # with restore=continue, the best epoch may be one of the earlier run
-    if found is None or own["restore"]["mode"] != "continue":
-        _compare(path, found, own)
-    score = getattr(callback, "best_model_score", None)
-    if score is None or getattr(callback, "save_weights_only", False):  # such a file holds no score
-        return
-    saved = checkpoint.get("callbacks", {}).get(callback.state_key, {}).get("best_model_score")
-    if saved is None or float(score) != float(saved):
-        its = "it holds no score" if saved is None else f"its score is {float(saved):.6g}"
-        raise DataError(
-            f"{path} is not the best epoch of this run ({its}, and that of the best epoch is {float(score):.6g}): put "
-            "the run's own file back, or train again"
-        )

@@ -12,6 +12,7 @@ from ..config import Config
 from ..data.code import check_watched, module_of
 from ..errors import ConfigError
 from ..processes import restarts
+from ..trust.names import leaves
 from .determinism import pin_environment
 from .job import start_job
 
@@ -31,11 +32,15 @@ def ready(cfg: DictConfig) -> Config:
     pin_environment(config.reproducibility)
     logging.getLogger().addHandler(logging.NullHandler())  # or Lightning, imported below, would log past our files
     from ..signatures import check_signatures
+    from .final import check_final_weights
     from .inexact import refuse_derived
 
     refuse_derived(config)  # first: what is excluded needs no arguments
     check_signatures(config)
-    check_watched(f"model._target_={config.model['_target_']}", module_of(config.model["_target_"]))
+    check_final_weights(config)
+    for key, target in leaves({group: getattr(config, group) for group in ("model", "trainer", "callbacks")}):
+        if key.endswith("_target_"):
+            check_watched(f"{key}={target}", module_of(target))
     if config.trainer["accelerator"] in GPU:
         _check_gpu(config.trainer["accelerator"])
     return config

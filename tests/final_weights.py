@@ -1,0 +1,119 @@
+"""Which weights a run ends with: `training.final_weights` decides, whatever other callbacks keep.
+
+test_final_weights.py runs this with the Python of a project, which has torch.
+"""
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
+from sources import load_package
+from torch.utils.data import DataLoader
+
+load_package()
+from package_name.errors import ConfigError, DataError  # noqa: E402
+from package_name.training.checkpoint import BestCheckpoint, WholeFileIO  # noqa: E402
+from package_name.training.final import check_final_weights, final_weights  # noqa: E402
+
+BEST = "package_name.training.checkpoint.BestCheckpoint"
+LIGHTNINGS = "lightning.pytorch.callbacks.ModelCheckpoint"
+LOSSES = (3.0, 1.0, 2.0)  # of the epochs: the second is the best
+
+
+class Counting(LightningModule):
+    """Has the number of epochs that it has trained as its only weight."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.epochs = torch.nn.Parameter(torch.zeros(1))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=1.0)
+
+    def training_step(self, batch: torch.Tensor) -> torch.Tensor:
+        return -self.epochs.sum()  # its gradient is -1, so each step adds 1
+
+    def validation_step(self, batch: torch.Tensor) -> None:
+        loss = LOSSES[self.current_epoch]
+        self.log_dict({"validation/loss": loss, "validation/other": -loss})
+
+
+def trained(folder: Path, *callbacks: Callback) -> tuple[Trainer, Counting]:
+    model = Counting()
+    config = {"data": {}, "paths": {"run": str(folder)}, "restore": {"mode": "fresh"}}
+    trainer = Trainer(
+        max_epochs=len(LOSSES),
+        accelerator="cpu",
+        plugins=[WholeFileIO(config)],
+        callbacks=list(callbacks),
+        default_root_dir=folder,
+        logger=False,
+        num_sanity_val_steps=0,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+    )
+    data = DataLoader(torch.zeros(1))
+    trainer.fit(model, data, data)
+    return trainer, model
+
+
+def best(folder: Path, **arguments: Any) -> BestCheckpoint:
+    return BestCheckpoint(dirpath=folder / "checkpoints", filename="best", monitor="validation/loss", **arguments)
+
+
+def ends_with(trainer: Trainer, model: Counting, which: str) -> float:
+    return float(final_weights(trainer, model, which)["epochs"])
+
+
+def test_the_setting_decides_and_no_other_callback(tmp_path: Path) -> None:
+    users = ModelCheckpoint(dirpath=tmp_path / "mine", monitor="validation/other")  # the first epoch is its best
+    trainer, model = trained(tmp_path, users, best(tmp_path))
+    assert users.best_model_path.endswith("epoch=0-step=1.ckpt")
+    assert ends_with(trainer, model, "last") == 3
+    assert ends_with(trainer, model, "best") == 2
+
+
+def test_a_callback_of_the_users_alone_changes_nothing(tmp_path: Path) -> None:
+    trainer, model = trained(tmp_path, ModelCheckpoint(dirpath=tmp_path / "mine", monitor="validation/other"))
+    assert ends_with(trainer, model, "last") == 3
+    with pytest.raises(DataError, match=r"training\.final_weights=best .* the training kept none"):
+        final_weights(trainer, model, "best")
+
+
+def configured(which: str, callbacks: dict[str, dict[str, Any]], **trainer: Any) -> Any:
+    return SimpleNamespace(
+        training=SimpleNamespace(final_weights=which, epochs=3), callbacks=callbacks, trainer={**trainer}
+    )
+
+
+KEEPS = {"_target_": BEST, "monitor": "validation/loss"}
+
+
+@pytest.mark.parametrize(
+    ("callbacks", "trainer", "said"),
+    [
+        ({}, {}, "no callback keeps it: choose callbacks=best, or training.final_weights=last"),
+        ({"mine": {"_target_": LIGHTNINGS, "monitor": "validation/loss"}}, {}, "no callback keeps it"),
+        ({"mine": {"_target_": BEST}}, {}, "no callback keeps it"),  # without a monitor, the newest is its best
+        ({"a": KEEPS, "b": KEEPS}, {}, "callbacks.a and callbacks.b each keep one: leave one of them"),
+        ({"a": KEEPS}, {"check_val_every_n_epoch": 4}, "none of 3 is validated"),
+        ({"a": KEEPS}, {"limit_val_batches": 0}, "none of 3 is validated"),
+    ],
+)
+def test_what_contradicts_is_refused_in_one_sentence(
+    callbacks: dict[str, dict[str, Any]], trainer: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=r"^training\.final_weights=best asks for the best epoch, and ") as refused:
+        check_final_weights(configured("best", callbacks, **trainer))
+    assert said in str(refused.value)
+    check_final_weights(configured("last", callbacks, **trainer))  # which asks for nothing
+
+
+def test_what_fits_together_is_taken() -> None:
+    mine = {"_target_": LIGHTNINGS, "monitor": "validation/loss"}
+    check_final_weights(configured("best", {"mine": mine, "best_checkpoint": KEEPS}, check_val_every_n_epoch=3))
+    check_final_weights(configured("last", {"mine": mine, "best_checkpoint": KEEPS}))

@@ -1,7 +1,7 @@
-"""Write params.yaml from configs/, so that DVC sees every edit: the first stage of `dvc repro`.
+"""Write what the stages of DVC depend on: params.yaml from configs/, and code.yaml from the code.
 
-The stage passes the name of the data as DVC read it from params.yaml: `python configure.py digits`. Run by hand,
-`python configure.py` also replaces what an experiment left there, and says so.
+These are the first two stages of `dvc repro`, so that it sees every edit of either. Run by hand, `python configure.py`
+also replaces what an experiment left in params.yaml, and says so.
 """
 
 import os
@@ -14,13 +14,12 @@ from package_name.check import check
 from package_name.cli import one_sentence
 from package_name.errors import ConfigError
 from package_name.files import write_text
-from package_name.params import PARAMS
+from package_name.params import CODE, PARAMS
 
 
-def main(read_by_dvc: list[str]) -> None:
+def main(project: Path) -> None:
     """Compose the configuration, check it and write it, unless that would discard an experiment."""
     secrets.load()
-    project = Path(__file__).parent.resolve()
     cfg = params.composed(project)
     if found := secrets.values_from_environment(cfg):
         raise ConfigError(
@@ -30,7 +29,7 @@ def main(read_by_dvc: list[str]) -> None:
     check(cfg)
     baseline = os.environ.get("DVC_EXP_BASELINE_REV")  # of `dvc exp run`, which has written params.yaml itself
     lost = params.unkept(project, cfg, baseline)
-    if lost and read_by_dvc:
+    if lost and "DVC_STAGE" in os.environ:
         before = f"git checkout {PARAMS}, then " if baseline else ""
         raise ConfigError(
             f"{PARAMS}{' in the commit' if baseline else ''} holds {lost}, which does not come from configs/ but "
@@ -42,12 +41,12 @@ def main(read_by_dvc: list[str]) -> None:
     if lost:
         print(f"{PARAMS} held {lost}; now it holds what configs/ compose")
     write_text(project / PARAMS, params.text(cfg))
-    if read_by_dvc and read_by_dvc != [cfg.data.name]:  # the folders of the stages have that name in them
-        raise ConfigError(
-            f"data={cfg.data.name} is written into {PARAMS}, and DVC had read data={read_by_dvc[0]}: run it again"
-        )
 
 
 if __name__ == "__main__":
     with one_sentence():
-        main(sys.argv[1:])
+        folder = Path(__file__).parent.resolve()
+        if sys.argv[1:] == ["code"]:
+            write_text(folder / CODE, params.code_text(folder))
+        else:
+            main(folder)

@@ -1,4 +1,6 @@
-"""params.yaml: what configs/ compose for the pipeline, as DVC tracks it, or what an experiment has left there.
+"""What DVC's stages depend on besides files: params.yaml, and code.yaml.
+
+params.yaml is what configs/ compose for the pipeline, as DVC tracks it, or what an experiment has left there.
 
 `configure.py` begins the file with a digest of what follows. `dvc exp run -S` writes it without one, and an edit by
 hand leaves a wrong one. So the digest tells whether configs/ may replace what is there.
@@ -12,9 +14,12 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
+from .data.code import code_now, module_of
 from .programs import git
+from .reproducibility.code import code_digests, deciding_code, summed_up
 
 PARAMS = "params.yaml"
+CODE = "code.yaml"
 _SHOWN = 3
 _MARK = "# Written by configure.py from configs/, where changes belong; SHA-256 of what follows: "
 
@@ -36,6 +41,21 @@ def text(config: DictConfig) -> str:
     """Return a configuration as the content of params.yaml."""
     body = OmegaConf.to_yaml(config, resolve=True)
     return f"{_MARK}{_digest(body)}\n{body}"
+
+
+def code_text(project: Path) -> str:
+    """Return the content of code.yaml: one digest of the code that prepares the data, one of the code of a run.
+
+    Args:
+        project: folder of the project, whose params.yaml names the reader.
+    """
+    reader = values((project / PARAMS).read_text(encoding="utf-8"))["data"]["reader"]
+    prepare = code_now(module_of(reader), f"{__package__}.data.prepare")
+    digests = {"prepare": prepare, "run": deciding_code(code_digests(project))}
+    lines = [f"{name}: '{summed_up(files)}'\n" for name, files in digests.items()]
+    return "".join(
+        ["# Written by `dvc repro` from the code, so that its stages see every edit that concerns them\n", *lines]
+    )
 
 
 def of_configs(content: str) -> bool:

@@ -52,6 +52,8 @@ def module_of(function: str) -> str:
 def check_watched(what: str, module: str) -> None:
     """Check that the current DVC stage, if any, runs again after the code of a module has changed.
 
+    A stage looks at its own dependencies, and through code.yaml at those of the stage `code`.
+
     Args:
         what: runs it: a setting, or a script.
         module: with all that it imports from this project.
@@ -62,13 +64,14 @@ def check_watched(what: str, module: str) -> None:
     if (stage := os.environ.get("DVC_STAGE", "").rpartition(":")[2]) == "":
         return
     pipeline: Any = OmegaConf.to_container(OmegaConf.load("dvc.yaml"))
-    watched = [Path(name).resolve() for name in pipeline["stages"].get(stage, {}).get("deps", ["."])]
+    stages = [pipeline["stages"].get(name, {"deps": ["."]}) for name in (stage, "code")]
+    watched = [Path(name).resolve() for each in stages for name in each.get("deps", [])]
     for name in code_of(module):
         path = module_file(name)
         if path is not None and not any(path.resolve().is_relative_to(place) for place in watched):
             raise ConfigError(
-                f"{what} runs {os.path.relpath(path)}, and `dvc repro` would not see a change there: add it to "
-                f"the deps of the stage {stage} in dvc.yaml, or move it into a folder that they name"
+                f"{what} runs {os.path.relpath(path)}, and `dvc repro` would not see a change there: move it into "
+                f"src/, or add it to the deps of the stage {stage} in dvc.yaml"
             )
 
 

@@ -18,7 +18,7 @@ SHORTEN = (
     "sed -i 's/model: cnn/model: mlp/' configs/config.yaml && "
     "sed -i 's/tracking: .mlflow./tracking: [none]/' configs/config.yaml configs/pipeline.yaml"
 )
-STAGES = {"configure", "prepare", "document_data", "train", "evaluate", "document_model"}
+STAGES = {"configure", "code", "prepare", "document_data", "train", "evaluate", "document_model"}
 
 
 def stages_run(output: str) -> set[str]:

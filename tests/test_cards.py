@@ -260,8 +260,8 @@ splits = {row["splits/name"]: row["splits/examples"] for row in read.records("sp
 shapes = {part.id: part.fields[0].array_shape_tuple for part in read.metadata.record_sets if part.fields[0].is_array}
 print(json.dumps([classes, splits, shapes]))
 """
-    for project, name in ((documented, "digits"), (tabular, "breast_cancer")):
-        manifest = json.loads((project / f"data/processed/{name}/manifest.json").read_text())
+    for project in (documented, tabular):
+        manifest = json.loads((project / "data/processed/pipeline/manifest.json").read_text())
         classes, splits, shapes = python(project, code)
         assert classes == list(manifest["class_counts"])
         assert splits == manifest["splits"]

@@ -38,12 +38,15 @@ def test_nothing_runs_the_second_time(pipeline: Path) -> None:
     [
         ("sed -i 's/^lr: .*/lr: 0.002/' configs/training/default.yaml", {"configure", *TRAINED}),
         ("sed -i 's/seed: 42/seed: 43/' configs/config.yaml", {"configure", *TRAINED}),
-        ("sed -i 's/^test_fraction: .*/test_fraction: 0.2/' configs/data/digits.yaml", STAGES),
+        ("sed -i 's/^test_fraction: .*/test_fraction: 0.2/' configs/data/digits.yaml", STAGES - {"code"}),
         ("echo '# more' >> configs/training/default.yaml", {"configure"}),
-        ("echo '# more' >> src/my_project/evaluation/figures.py", {"evaluate"}),
-        ("echo '# more' >> src/my_project/models/mlp.py", TRAINED),
+        ("echo '# more' >> src/my_project/evaluation/figures.py", {"code", "evaluate"}),
+        ("echo '# more' >> src/my_project/evaluation/results.py", {"code", *TRAINED}),  # the record has its metrics
+        ("echo '# more' >> src/my_project/models/mlp.py", {"code", *TRAINED}),
+        ("echo '# mine' > src/my_project/callbacks.py", {"code", *TRAINED}),  # a new file
+        ("echo '/* more */' >> src/my_project/report/templates/style.css.j2", {"code"}),
         ("echo '# more' >> src/my_project/data/readers.py", STAGES - {"configure"}),
-        ("echo '# more' >> src/my_project/data/sampler.py", {"prepare", *TRAINED}),
+        ("echo '# more' >> src/my_project/data/sampler.py", {"code", "prepare", *TRAINED}),
         ("sed -i 's/num_workers: 0/num_workers: 1/' configs/data/digits.yaml", {"configure"}),
         ("echo '# more' >> data/sources.yaml", {"document_data", "document_model"}),
         ("echo '# more' >> README.md", set()),
@@ -53,7 +56,7 @@ def test_nothing_runs_the_second_time(pipeline: Path) -> None:
 def test_only_the_stages_concerned_run_again(pipeline: Path, edit: str, expected: set[str]) -> None:
     run(edit, pipeline)
     ran = stages_run(run("dvc repro", pipeline).stdout)
-    run("git checkout --quiet . && dvc checkout --quiet", pipeline)
+    run("git checkout --quiet . && git clean --quiet --force src && dvc checkout --quiet", pipeline)
     assert ran == expected
 
 
@@ -145,8 +148,8 @@ def test_a_project_runs_the_pipeline_again_to_the_same_bits(pipeline: Path) -> N
 
 
 def test_a_failing_stage_keeps_what_was_there(pipeline: Path) -> None:
-    raw = pipeline / "data" / "raw" / "digits" / "digits.csv.gz"
-    good, before = raw.read_bytes(), digest(pipeline / "data" / "processed" / "digits" / "inputs.npy")
+    raw = pipeline / "data" / "raw" / "pipeline" / "digits.csv.gz"
+    good, before = raw.read_bytes(), digest(pipeline / "data" / "processed" / "pipeline" / "inputs.npy")
     raw.unlink()
     raw.write_bytes(good[:1000])
     result = run("dvc repro", pipeline, check=False)
@@ -154,7 +157,7 @@ def test_a_failing_stage_keeps_what_was_there(pipeline: Path) -> None:
     raw.write_bytes(good)
     assert result.returncode != 0
     assert "digits.csv.gz is truncated or damaged" in result.stdout + result.stderr
-    assert digest(pipeline / "data" / "processed" / "digits" / "inputs.npy") == before
+    assert digest(pipeline / "data" / "processed" / "pipeline" / "inputs.npy") == before
 
 
 def test_run_works_before_git(render: Render, environment: Path) -> None:
@@ -192,13 +195,17 @@ def test_s3_as_the_docs_say(pipeline: Path, tmp_path: Path, full_environment: Pa
     run("git checkout --quiet .", pipeline)
 
 
-def test_other_data_takes_a_second_call_which_the_first_says(pipeline: Path) -> None:
-    """DVC has read the names of the folders before the first stage could write them."""
-    run("sed -i 's/- data: digits/- data: breast_cancer/' configs/config.yaml", pipeline)
-    first = run("dvc repro", pipeline, check=False)
-    assert first.returncode != 0
-    assert "data=breast_cancer is written into params.yaml" in first.stdout + first.stderr
-    assert stages_run(run("dvc repro", pipeline).stdout) == STAGES
-    assert "data/raw/breast_cancer" in (pipeline / "dvc.lock").read_text()
-    run("git checkout --quiet . && dvc checkout --quiet", pipeline)
-    assert stages_run(run("dvc repro", pipeline).stdout) == set()
+def test_other_data_is_taken_at_once(pipeline: Path) -> None:
+    """By an edit of configs/, and by an experiment. What was there before comes back from DVC's cache."""
+    raw = pipeline / "data" / "raw" / "pipeline"
+    for command, done in (
+        ("sed -i 's/- data: digits/- data: breast_cancer/' configs/config.yaml && dvc repro", STAGES),
+        ("dvc exp run -S data=breast_cancer", STAGES),
+    ):
+        assert stages_run(run(command, pipeline).stdout) | {"configure"} == done
+        assert [path.name for path in raw.iterdir()] == ["breast_cancer.csv"]
+        assert "data.name: breast_cancer" in (pipeline / "dvc.lock").read_text()
+        assert json.loads((pipeline / "models" / "run.json").read_text())["data"]["name"] == "breast_cancer"
+        run("git checkout --quiet . && dvc checkout --quiet", pipeline)
+        assert [path.name for path in raw.iterdir()] == ["digits.csv.gz"]
+        assert stages_run(run("dvc repro", pipeline).stdout) == set()

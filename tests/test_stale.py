@@ -94,25 +94,28 @@ def test_an_edit_is_seen_where_it_decides(own_reader: Path, file: str, before: s
 
 def test_dvc_is_not_given_code_that_it_does_not_watch(own_reader: Path) -> None:
     """DVC's variable stands in for a stage of DVC; without it, nothing has to be watched."""
-    command = "python prepare.py data.reader=my_project.data.mine.read"
+    run("python prepare.py data.reader=my_project.data.mine.read", own_reader, DVC_STAGE="prepare")
+    (own_reader / "mine.py").write_text("from my_project.data.mine import read\n")
+    command = "python prepare.py data.reader=mine.read"
     refused = run(command, own_reader, check=False, DVC_STAGE="prepare")
     assert refused.returncode == 1
-    assert "data.reader=my_project.data.mine.read runs src/my_project/letters.py" in refused.stderr
+    assert "data.reader=mine.read runs mine.py, and `dvc repro` would not see a change there" in refused.stderr
     run(command, own_reader)
-    run("python prepare.py", own_reader, DVC_STAGE="prepare")
     stages = own_reader / "dvc.yaml"
     good = stages.read_text()
-    stages.write_text(good.replace("      - src/my_project/files.py\n", "", 1))  # which the conversion itself imports
-    refused = run("python prepare.py", own_reader, check=False, DVC_STAGE="prepare")
+    stages.write_text(
+        good.replace("      - prepare.py\n      - train.py\n", "      - mine.py\n")
+    )  # of the stage `code`
+    run(command, own_reader, DVC_STAGE="prepare")
     stages.write_text(good)
-    assert refused.returncode == 1
-    assert "prepare.py runs src/my_project/files.py" in refused.stderr
-    (own_reader / "src" / "my_network.py").write_text("from my_project.models.mlp import MLP\n")
-    command = "python train.py tracking=none model=mlp model._target_=my_network.MLP hydra.run.dir=outputs/no"
-    refused = run(command, own_reader, check=False, DVC_STAGE="train")
-    assert refused.returncode == 1
-    assert "model._target_=my_network.MLP runs src/my_network.py" in refused.stderr
-    assert not (own_reader / "outputs" / "no" / "run.json").exists()
+    (own_reader / "my_network.py").write_text("from my_project.models.mlp import MLP\n")
+    (own_reader / "my_callback.py").write_text("from lightning import Callback\n")
+    train = "python train.py tracking=none model=mlp hydra.run.dir=outputs/no"
+    for key, target in (("model._target_", "my_network.MLP"), ("+callbacks.mine._target_", "my_callback.Callback")):
+        refused = run(f"{train} {key}={target}", own_reader, check=False, DVC_STAGE="train")
+        assert refused.returncode == 1
+        assert f"{key.removeprefix('+')}={target} runs {target.partition('.')[0]}.py" in refused.stderr
+        assert not (own_reader / "outputs" / "no" / "run.json").exists()
 
 
 def test_a_worker_that_starts_after_an_edit_is_ended(own_reader: Path) -> None:

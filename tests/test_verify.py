@@ -244,9 +244,9 @@ def test_missing_data_comes_from_dvc(project: Path, tmp_path: Path) -> None:
     run(f"dvc remote modify local url '{store}'", project)
     run("dvc repro --quiet && dvc push --quiet", project)
     commit(project)
-    shutil.rmtree(tmp_path / "original", ignore_errors=True)
     folder = train(project, SHORT, "with-data")
-    for path in (raw, project / "data" / "processed" / "digits", project / ".dvc" / "cache"):
+    shutil.rmtree(tmp_path / "original", ignore_errors=True)
+    for path in (*project.glob("data/raw/*/"), *project.glob("data/processed/*/"), project / ".dvc" / "cache"):
         subprocess.run(["chmod", "-R", "u+w", path], check=True)
         shutil.rmtree(path)
     code, said = verify(project, "outputs/with-data")

@@ -82,15 +82,14 @@ def _code(facts: Facts) -> Finding:
 
 
 def _data(facts: Facts) -> Finding:
-    paths = facts.record["config"]["paths"] if facts.record else vars(facts.config.paths)
     name = facts.record["data"]["name"] if facts.record else facts.config.data.name
-    raw = str(paths["raw"])
-    if raw not in facts.outputs:
+    raw = facts.kept_data
+    if raw is None or name != facts.config.data.name:
         choose = ""
         if name != facts.config.data.name:
             line = f"  - data: {facts.config.data.name}"
             choose = f"{substitute('configs/config.yaml', line, f'  - data: {name}')} && "
-        return failed(f"DVC does not keep {raw}, the data of {name}", f"{choose}dvc repro prepare && {COMMIT}")
+        return failed(f"DVC does not keep the raw data of {name}", f"{choose}dvc repro prepare && {COMMIT}")
     if loose := facts.unknown_to_git("dvc.lock"):
         return failed("git does not follow dvc.lock, which names the data", add(loose))
     if facts.record and name == facts.config.data.name and facts.record["data"]["raw"] != facts.config.data.files:

@@ -90,13 +90,30 @@ class Facts:
     @cached_property
     def outputs(self) -> dict[str, str]:
         """MD5 of what DVC keeps, by path relative to the project, as dvc.lock says."""
+        return {out["path"]: out["md5"] for stage in self._stages.values() for out in stage["outs"]}
+
+    @cached_property
+    def _stages(self) -> dict[str, Any]:
+        """The outputs and settings of the stages that have run, as dvc.lock says."""
         path = self.project / "dvc.lock"
         try:
             lock: Any = OmegaConf.to_container(OmegaConf.load(path)) if path.exists() else {"stages": {}}
-            outs = [out for stage in lock["stages"].values() for out in stage.get("outs", [])]
-            return {out["path"]: out["md5"] for out in outs}
+            return {
+                name: {
+                    "outs": [{"path": out["path"], "md5": out["md5"]} for out in stage.get("outs", [])],
+                    "settings": dict(stage.get("params", {}).get(params.PARAMS, {})),
+                }
+                for name, stage in lock["stages"].items()
+            }
         except Exception as error:
             raise UnreadableError("dvc.lock", "is damaged") from error
+
+    @property
+    def kept_data(self) -> str | None:
+        """The folder of raw data that DVC keeps, if it is that of the configured data."""
+        raw, prepared = self.config.paths.raw, self._stages.get("prepare", {"settings": {}})
+        kept = raw in self.outputs and prepared["settings"].get("data.name") == self.config.data.name
+        return raw if kept else None
 
     @property
     def verification(self) -> dict[str, Any] | None:

@@ -112,7 +112,7 @@ def _data_access(facts: Facts) -> Finding:
     if loose := [name for name, digest in data.files.items() if not _SHA256.fullmatch(str(digest))]:
         return failed(f"configs/ name no SHA-256 of {loose[0]}", restore(facts, "configs"))
     public = "://" in data.source or data.source == "sklearn"
-    if not public and facts.config.paths.raw not in facts.outputs:
+    if not public and facts.kept_data is None:
         evidence = f"the source of {data.name} is the folder {data.source}, which others lack, and DVC does not keep it"
         return failed(evidence, f"dvc repro prepare && dvc push && {COMMIT}")
     return passed(f"prepare.py fetches {', '.join(data.files)} from {data.source} and checks each by SHA-256")

@@ -33,6 +33,7 @@ _VERSION = 1
 def prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
     """Fetch and check the raw files, convert them, and return the manifest.
 
+    In a stage of DVC, raw files of the data that was there before are removed: its folder is the same for all data.
     `folder` is replaced only by a complete result: an error leaves it as it was. Other processes that prepare the same
     folder wait.
 
@@ -42,8 +43,13 @@ def prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
     """
     check_watched(f"data.reader={data.reader}", module_of(data.reader))
     check_watched("prepare.py", __name__)
+    before = _raw_files_of(folder)
     with _lock(folder):
-        return _prepare(data, raw_folder, folder)
+        manifest = _prepare(data, raw_folder, folder)
+    if "DVC_STAGE" in os.environ:  # its folder holds one set of data, and other data is in DVC's cache
+        for name in sorted(before - set(data.files)):
+            (raw_folder / name).unlink(missing_ok=True)
+    return manifest
 
 
 def prepare_once(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
@@ -56,6 +62,14 @@ def prepare_once(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
         return manifest
     with _lock(folder):
         return read_manifest(data, folder) or _prepare(data, raw_folder, folder)
+
+
+def _raw_files_of(folder: Path) -> set[str]:
+    """Return the names of the raw files that a prepared folder was made from; of a damaged one, none."""
+    try:
+        return set(json.loads((folder / MANIFEST).read_text())["settings"]["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
 
 
 def _lock(folder: Path) -> FileLock:

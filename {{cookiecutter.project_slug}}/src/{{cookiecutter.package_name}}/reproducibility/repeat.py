@@ -16,10 +16,11 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from .. import trust
+from .. import params, trust
 from ..data.raw import content_digest
 from ..errors import DataError, RecordError
 from ..files import file_digest
+from ..params import PARAMS
 from ..programs import ProgramError, dvc
 from ..runs import PIPELINE, RECORD, command_arguments, quoted
 from . import record, source
@@ -150,10 +151,14 @@ def _places(before: dict[str, Any], project: Path) -> list[str]:
         print(f"{', '.join(wrong)} in {raw} is missing or not the recorded one: fetching it", file=sys.stderr)
         if Path(raw).is_absolute() or ".." in Path(raw).parts:
             raw = f"data/raw/{before['data']['name']}"
-        _refuse_outside({"paths.raw": raw, ".dvc/config.local": ".dvc/config.local"}, project)
-        arguments.append(f"paths.raw={quoted(raw)}")
+        kept = _kept_by_dvc(project, raw)
+        _refuse_outside(
+            {"paths.raw": raw, f"{PARAMS}: paths.raw": kept, ".dvc/config.local": ".dvc/config.local"}, project
+        )
         with suppress(ProgramError):  # what DVC does not have either, the training fetches from its source
-            _pull(raw, project)
+            _pull(kept, project)
+        pulled = all(_is_there(project / kept / name, digest) for name, digest in before["data"]["raw"].items())
+        arguments.append(f"paths.raw={quoted(kept if pulled else raw)}")
     if not Path(data_source).is_absolute() and any(
         _is_there(Path(data_source) / name, digest) for name, digest in before["data"]["raw"].items()
     ):
@@ -166,6 +171,14 @@ def _places(before: dict[str, Any], project: Path) -> list[str]:
                 return [*arguments, f"restore.run={quoted(earlier.resolve())}"]
         raise RecordError(f"{file}, which the run was built on, is missing or not the one that the record names")
     return arguments
+
+
+def _kept_by_dvc(project: Path, raw: str) -> str:
+    """Return the folder in which the pipeline of a checkout keeps its raw data, or `raw` where it does not say."""
+    path = project / PARAMS
+    found = params.values(path.read_text(encoding="utf-8")) if path.exists() else {}
+    paths = found.get("paths")
+    return str(paths["raw"]) if isinstance(paths, dict) and "raw" in paths else raw
 
 
 def _is_there(path: Path, digest: str) -> bool:

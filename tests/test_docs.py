@@ -20,7 +20,9 @@ NAV = [name for name in re.findall(r"[\w/]+\.md", (ROOT / "mkdocs.yml").read_tex
 LECTURE = [name for name in NAV if name.startswith("lecture/") and name != "lecture/index.md"]
 PAGES = [DOCS / name for name in ("index.md", *LECTURE, "promises.md", "faq.md")]  # their commands are run
 # What only a run makes
-MADE = re.compile(r"(outputs|models|reports|data/processed)/|(dvc\.lock|run\.json|metrics\.csv|mlflow\.db)$")
+MADE = re.compile(
+    r"(outputs|models|reports|data/raw|data/processed)/|(dvc\.lock|code\.yaml|run\.json|metrics\.csv|mlflow\.db)$"
+)
 
 
 def named_paths(text: str) -> list[str]:

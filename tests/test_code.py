@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from conftest import TEMPLATE, run
 from package_name.checklist.facts import Facts
 from package_name.checklist.provenance import committed
+from package_name.params import code_text
 from package_name.reproducibility import code
 from package_name.reproducibility.record import what_changed
 
@@ -96,6 +98,27 @@ def test_a_release_needs_a_new_training_only_after_an_edit_that_decides(
         Path(name).write_text("second\n")
         run("git commit --quiet --all --message Second", tmp_path)
         assert committed(Facts(tmp_path, facts.run, facts.record)).status == status
+
+
+def test_dvc_is_told_of_every_edit_that_concerns_a_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Through code.yaml: all of the code of a run, and of the rest only what prepares the data."""
+    monkeypatch.syspath_prepend(tmp_path)
+    files = {"params.yaml": "data: {reader: my_reader.read}", "my_reader.py": "import my_steps", "my_steps.py": ""}
+    for name, text in (files | {SAME: "", OTHER: ""}).items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+
+    def concerned(name: str) -> set[str]:
+        before = yaml.safe_load(code_text(tmp_path))
+        (tmp_path / name).write_text("# edited\n")
+        after = yaml.safe_load(code_text(tmp_path))
+        return {key for key in before if before[key] != after[key]}
+
+    assert concerned(SAME) == set()
+    assert concerned(OTHER) == {"run"}
+    assert concerned(f"{ROOM}/models/new.py") == {"run"}
+    assert concerned("evaluate.py") == set()
+    assert concerned("my_steps.py") == {"prepare", "run"}  # which the reader imports
 
 
 @pytest.mark.slow

@@ -38,8 +38,8 @@ def main(cfg: DictConfig) -> None:
     apply(config.reproducibility)
     folder = Path(cfg.run)
     data = DataModule(config)
-    # an edited reader has them prepared anew, and then the test is of other examples
-    refuse_other(data.manifest, read_finished(folder)["data"]["prepared"], Path(config.paths.processed))
+    # after an edit of the reader or the splits, the test would be of other examples
+    refuse_other(data.recorded(), read_finished(folder)["data"], Path(config.paths.processed))
     model, _ = load_model(folder / "model.safetensors")
     results = test(build_tester(config), model, data)
     write_results(results, folder / "metrics.csv", Path(cfg.output))

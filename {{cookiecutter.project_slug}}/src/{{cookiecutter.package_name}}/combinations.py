@@ -85,6 +85,11 @@ def check_together(config: Config) -> None:
             f"data.folds={data.folds} and data.fold={data.fold} do not fit together: give both, "
             "and count the folds from 0, as in data.folds=5 data.fold=4"
         )
+    if data.split == "given" and data.folds is not None:
+        raise ConfigError(
+            f"data.folds={data.folds} draws a validation of its own, and data.split=given leaves that to the reader: "
+            "set data.folds=null data.fold=null, or choose another data.split"
+        )
     if (config.restore.mode == "fresh") != (config.restore.run is None):
         raise ConfigError(
             f"restore={config.restore.mode} and restore.run={config.restore.run} do not fit together: "

@@ -93,7 +93,7 @@ def inputs(record: dict[str, Any]) -> dict[str, Any]:
     return {
         "code": record["code"],
         "config": deciding(record["config"]),
-        "data": record["data"],
+        "data": {key: value for key, value in record["data"].items() if key != "splits"},  # which follow from the rest
         "locks": record["locks"],
         "environment": record["environment"],
         "restored": record["restored"] and {key: record["restored"][key] for key in ("mode", "skip", "sha256")},

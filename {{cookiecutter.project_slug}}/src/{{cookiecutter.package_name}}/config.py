@@ -179,4 +179,5 @@ class Config:
     callbacks: dict[str, Any]
     paths: Paths
     restore: Restore
+    inputs: dict[str, str] = field(default_factory=dict)  # name -> file or folder, see reproducibility/inputs.py
     resume: str | None = None  # a run that goes on; `auto`: the run in this folder, if it was interrupted

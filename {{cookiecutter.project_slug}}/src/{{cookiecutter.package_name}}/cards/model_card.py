@@ -15,6 +15,7 @@ from ..data.prepare import MANIFEST
 from ..data.splits import split
 from ..data.told import read_told
 from ..reproducibility.integrity import finished
+from ..reproducibility.record import deciding
 from ..training.randomness import derive
 from . import sections
 from . import splits as splits_of
@@ -54,6 +55,7 @@ def write_model_card(run: Path, test: Path) -> None:
         source=source,
         record=record,
         config=config,
+        network=deciding(config)["model"],  # which shows no path of this machine
         manifest=manifest,
         splits=_split_counts(config, processed, manifest["official_test_examples"]),
         splits_told=_splits_told(config, manifest),

@@ -59,17 +59,27 @@ def check_watched(what: str, module: str) -> None:
     Raises:
         ConfigError: some of the code is where the stage does not look.
     """
-    if (stage := os.environ.get("DVC_STAGE", "").rpartition(":")[2]) == "":
+    if (watched := watched_places()) is None:
         return
-    pipeline: Any = OmegaConf.to_container(OmegaConf.load("dvc.yaml"))
-    watched = [Path(name).resolve() for name in pipeline["stages"].get(stage, {}).get("deps", ["."])]
     for name in code_of(module):
         path = module_file(name)
         if path is not None and not any(path.resolve().is_relative_to(place) for place in watched):
             raise ConfigError(
                 f"{what} runs {os.path.relpath(path)}, and `dvc repro` would not see a change there: add it to "
-                f"the deps of the stage {stage} in dvc.yaml, or move it into a folder that they name"
+                f"the deps of the stage {_stage()} in dvc.yaml, or move it into a folder that they name"
             )
+
+
+def watched_places() -> list[Path] | None:
+    """Return the files and folders on which the current DVC stage depends; None: no stage is running."""
+    if not _stage():
+        return None
+    pipeline: Any = OmegaConf.to_container(OmegaConf.load("dvc.yaml"), resolve=False)
+    return [Path(name).resolve() for name in pipeline["stages"].get(_stage(), {}).get("deps", ["."])]
+
+
+def _stage() -> str:
+    return os.environ.get("DVC_STAGE", "").rpartition(":")[2]
 
 
 def module_file(name: str) -> Path | None:

@@ -12,6 +12,7 @@ from ..training.randomness import derive
 from . import snapshot
 from .code import at_start
 from .environment import environment
+from .inputs import digests
 from .record import VERSION
 
 _LOCKS = ("requirements.txt", "requirements-dev.txt", "uv.lock", "poetry.lock", "environment.yml")
@@ -51,6 +52,7 @@ def describe(
         "git": git,
         "code": at_start(),
         "data": data,
+        "inputs": digests(config.inputs),
         "locks": {name: file_digest(Path(name)) for name in _LOCKS if Path(name).exists()},
         "environment": environment(),
         "restored": restored,

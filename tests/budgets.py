@@ -19,6 +19,7 @@ SECONDS = {
     "test_environments": 420,
     "test_first_day": 420,
     "test_folds": 90,
+    "test_inputs": 90,
     "test_large_data": 120,
     "test_paths": 90,
     "test_pipeline": 300,

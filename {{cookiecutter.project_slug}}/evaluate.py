@@ -31,6 +31,7 @@ def main(cfg: DictConfig) -> None:
     from package_name.data.recorded import refuse_other
     from package_name.evaluation.results import test, write_results
     from package_name.models.saved import load_model
+    from package_name.reproducibility.inputs import refuse_changed
     from package_name.reproducibility.record import read_finished
     from package_name.training.determinism import apply
     from package_name.training.trainer import build_tester
@@ -38,8 +39,10 @@ def main(cfg: DictConfig) -> None:
     apply(config.reproducibility)
     folder = Path(cfg.run)
     data = DataModule(config)
-    # an edited reader has them prepared anew, and then the test is of other examples
-    refuse_other(data.manifest, read_finished(folder)["data"]["prepared"], Path(config.paths.processed))
+    record = read_finished(folder)
+    refuse_changed(record.get("inputs", {}), config.inputs)
+    # after an edit of the reader or the splits, the test would be of other examples
+    refuse_other(data.recorded(), record["data"], Path(config.paths.processed))
     model, _ = load_model(folder / "model.safetensors")
     results = test(build_tester(config), model, data)
     write_results(results, folder / "metrics.csv", Path(cfg.output))

@@ -42,7 +42,7 @@ def main(cfg: DictConfig) -> None:
     model = Classifier(network, *data.statistics(), config.training)
     settings = public(cfg)  # what may be written: without secrets
     settings.pop("resume")  # a run that goes on has the settings of the one that was interrupted
-    session = begin(config, settings, data.manifest)
+    session = begin(config, settings, data.recorded())
     trainer = build_trainer(config, settings)
     trainer.fit(model, data, ckpt_path=restore(session.checkpoint, config.restore, model, trainer))
     model.load_state_dict(final_weights(trainer, model, config.training.final_weights))

@@ -54,6 +54,7 @@ def check(cfg: DictConfig, recorded: bool = False) -> Config:
     check_model_file(cfg)
     if config.resume not in (None, "auto"):
         trust.check_places(config, Path(config.resume) / RECORD)
+        trust.check_inputs(config.inputs, Path(config.resume) / RECORD)
     if config.reproducibility.mode != "fast":
         check_repeatable(config)
         check_recorded(cfg)
@@ -80,6 +81,7 @@ def check_run(folder: str | Path | None, needs: Collection[str] = (), reads: Col
     finished(path, needs=(CONFIG, *needs), reads=reads)
     config = check(_moved(saved, path), recorded=True)
     trust.check_places(config, path / CONFIG)
+    trust.check_inputs(config.inputs, path / CONFIG)
     return config
 
 

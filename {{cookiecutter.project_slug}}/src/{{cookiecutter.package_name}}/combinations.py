@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from .config import Config, Data
 from .errors import ConfigError
-from .secrets import values_from_environment
+from .secrets import is_private, values_from_environment
 from .training.inexact import refuse_named
 
 # Arguments of Lightning's Trainer that this project sets from keys of its own.
@@ -52,6 +52,14 @@ def check_together(config: Config) -> None:
     if len(set(data.classes)) < max(2, len(data.classes)):
         raise ConfigError(f"data.classes={data.classes} must name at least two classes, each once")
     _check_storage(data)
+    for name, place in config.inputs.items():
+        if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
+            raise ConfigError(f"inputs.{name}={place}: use letters, digits, hyphens and underscores only in the name")
+        if not place or is_private(Path(place)) or is_private(Path(place).resolve()):
+            raise ConfigError(
+                f"inputs.{name}={place} is named like a file that keeps secrets, and the record would tell its digest: "
+                "name a file or folder that anybody may know"
+            )
     for argument, key in _SET_ELSEWHERE.items():
         if argument in config.trainer:
             raise ConfigError(f"trainer.{argument} is set by this project: use {key}")
@@ -84,6 +92,11 @@ def check_together(config: Config) -> None:
         raise ConfigError(
             f"data.folds={data.folds} and data.fold={data.fold} do not fit together: give both, "
             "and count the folds from 0, as in data.folds=5 data.fold=4"
+        )
+    if data.split == "given" and data.folds is not None:
+        raise ConfigError(
+            f"data.folds={data.folds} draws a validation of its own, and data.split=given leaves that to the reader: "
+            "set data.folds=null data.fold=null, or choose another data.split"
         )
     if (config.restore.mode == "fresh") != (config.restore.run is None):
         raise ConfigError(

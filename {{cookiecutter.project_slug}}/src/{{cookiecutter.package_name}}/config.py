@@ -58,6 +58,9 @@ class Data:
     num_workers: int = field(metadata=_at_least(0))
     persistent_workers: bool  # keep them from one epoch to the next
     start_method: str | None = field(metadata=_one_of("fork", "spawn", "forkserver"))  # of workers; null: Python's own
+    split: str = field(
+        default="stratified", metadata=_one_of("stratified", "random", "contiguous", "group", "given")
+    )  # who is in which split, see docs/data.md
     # k-fold cross-validation; see docs/data.md
     folds: int | None = field(default=None, metadata=_at_least(2))
     fold: int | None = field(default=None, metadata=_at_least(0))  # which of them is the validation
@@ -177,4 +180,5 @@ class Config:
     callbacks: dict[str, Any]
     paths: Paths
     restore: Restore
+    inputs: dict[str, str] = field(default_factory=dict)  # name -> file or folder, see reproducibility/inputs.py
     resume: str | None = None  # a run that goes on; `auto`: the run in this folder, if it was interrupted

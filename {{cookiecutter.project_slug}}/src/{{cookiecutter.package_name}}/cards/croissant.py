@@ -121,10 +121,12 @@ def _record_sets(context: mlc.Context, data: Data, manifest: dict[str, Any]) -> 
     inputs = _array(context, "inputs", getattr(mlc.DataType, manifest["input_dtype"].upper()), [count, *shape])
     targets = _array(context, "targets", mlc.DataType.INT64, [count])
     classes = [{"classes/number": number, "classes/name": name} for number, name in enumerate(data.classes)]
-    splits = [{"splits/name": name, "splits/examples": examples} for name, examples in manifest["splits"].items()]
+    counts = manifest["splits"] or {}  # none where they depend on the seed
+    splits = [{"splits/name": name, "splits/examples": examples} for name, examples in counts.items()]
+    drawn = "; the seed draws which" if data.split not in ("contiguous", "given") else ""
     return [
         _table(context, "classes", "The class that each target stands for.", "number", classes),
-        _table(context, "splits", "How many examples are for what; the seed draws which.", "name", splits),
+        *([_table(context, "splits", f"How many examples are for what{drawn}.", "name", splits)] if splits else []),
         *([inputs] if "inputs.npy" in manifest["files"] else []),  # shards are files alone
         targets,
     ]

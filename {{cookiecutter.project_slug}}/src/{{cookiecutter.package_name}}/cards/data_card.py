@@ -12,7 +12,7 @@ from huggingface_hub import DatasetCard, DatasetCardData
 from ..config import Data
 from ..data.prepare import MANIFEST
 from ..files import write_json
-from . import sections
+from . import sections, splits
 from .croissant import describe
 from .hub import data_license, size, task
 from .sources import Source, read_project, read_source
@@ -44,6 +44,7 @@ def write_data_card(data: Data, raw: Path, processed: Path) -> None:
         data=data,
         manifest=manifest,
         processed=processed.as_posix(),
+        splits_told=splits.told(data.split, manifest, "the one seed"),
         croissant=CROISSANT.as_posix(),
     )
     DatasetCard(card)  # checks the head, which the Hub reads

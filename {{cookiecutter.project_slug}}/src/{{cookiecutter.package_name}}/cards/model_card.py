@@ -13,9 +13,12 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from ..data.prepare import MANIFEST
 from ..data.splits import split
+from ..data.told import read_told
 from ..reproducibility.integrity import finished
+from ..reproducibility.record import deciding
 from ..training.randomness import derive
 from . import sections
+from . import splits as splits_of
 from .hub import model_license, task
 from .intervals import RESAMPLES
 from .results import Results, read_results
@@ -52,8 +55,10 @@ def write_model_card(run: Path, test: Path) -> None:
         source=source,
         record=record,
         config=config,
+        network=deciding(config)["model"],  # which shows no path of this machine
         manifest=manifest,
-        splits=_split_counts(config, np.load(processed / "targets.npy"), manifest["official_test_examples"]),
+        splits=_split_counts(config, processed, manifest["official_test_examples"]),
+        splits_told=_splits_told(config, manifest),
         results=results,
         weakest=_weakest(results),
         mistakes=results.mistakes[:_SHOWN_MISTAKES],
@@ -102,11 +107,28 @@ def _metadata(
     )
 
 
-def _split_counts(config: dict[str, Any], targets: np.ndarray, official_test: int) -> dict[str, int]:
-    """Return how many examples each split of the run has, before `data.train_examples`; a fold has its own counts."""
+def _splits_told(config: dict[str, Any], manifest: dict[str, Any]) -> str:
     data = config["data"]
-    fractions = data["validation_fraction"], data["test_fraction"]
-    splits = split(targets, official_test, *fractions, config["seed"], data.get("folds"), data.get("fold"))
+    folds = (data["folds"], data["fold"]) if data.get("folds") else None
+    return splits_of.told(data.get("split", "stratified"), manifest, f"the seed {config['seed']}", folds)
+
+
+def _split_counts(config: dict[str, Any], processed: Path, official_test: int) -> dict[str, int]:
+    """Return how many examples each split of the run has, before `data.train_examples`; a fold has its own counts."""
+    data, targets = config["data"], np.load(processed / "targets.npy")
+    groups, given = read_told(processed)
+    splits = split(
+        targets,
+        official_test,
+        data["validation_fraction"],
+        data["test_fraction"],
+        config["seed"],
+        data.get("folds"),
+        data.get("fold"),
+        strategy=data.get("split", "stratified"),
+        groups=groups,
+        given=given,
+    )
     return {name: len(positions) for name, positions in splits.items()}
 
 

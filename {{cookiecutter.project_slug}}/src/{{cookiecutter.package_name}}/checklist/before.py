@@ -1,7 +1,9 @@
 """Before experiments: what the run stood on. Without a run, what the next one would stand on."""
 
 import platform
+import shlex
 from importlib.metadata import distributions
+from pathlib import Path
 
 from ..programs import git
 from ..reproducibility.lock import normal, pins, python_version
@@ -94,7 +96,23 @@ def _data(facts: Facts) -> Finding:
         return failed("git does not follow dvc.lock, which names the data", add(loose))
     if facts.record and name == facts.config.data.name and facts.record["data"]["raw"] != facts.config.data.files:
         return failed(f"configs/ name other files of {name} than {facts.run} was trained on", train(facts))
+    if loose := _loose_input(facts):
+        return loose
     return passed(f"dvc.lock names {raw} by MD5 {facts.outputs[raw]}, and the record each raw file by SHA-256")
+
+
+def _loose_input(facts: Facts) -> Finding | None:
+    """Return the failure where nobody else could get an input that is not among the data."""
+    for name, path in (facts.record["config"].get("inputs", {}) if facts.record else facts.config.inputs).items():
+        place = f"data/external/{name}"
+        if not (facts.project / path).absolute().is_relative_to(facts.project.absolute()) or ".." in Path(path).parts:
+            evidence = f"the input {name} is outside of the project: put it there and set inputs.{name}={place}"
+            return failed(evidence, f"cp -RL {shlex.quote(path)} {place} && dvc add {place} && {COMMIT}")
+        files = [f"{part.as_posix()}.dvc" for part in (Path(path), *Path(path).parents)]
+        if path not in facts.outputs and not git(facts.project, "ls-files", "--", path, *files):
+            evidence = f"neither git nor DVC keeps {path}, the input {name}"
+            return failed(evidence, f"dvc add {shlex.quote(path)} && {COMMIT}")
+    return None
 
 
 def _hardware(facts: Facts) -> Finding:

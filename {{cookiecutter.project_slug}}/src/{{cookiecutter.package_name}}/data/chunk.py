@@ -28,13 +28,15 @@ def check_announced(examples: Examples, data: Data) -> None:
         )
 
 
-def as_stored(chunk: Chunk, examples: Examples, data: Data) -> Chunk:
+def as_stored(
+    chunk: Chunk | tuple[np.ndarray, np.ndarray], examples: Examples, data: Data
+) -> tuple[np.ndarray, np.ndarray]:
     """Return inputs (n, *shape) of the announced type, and targets (n,), int64.
 
     Raises:
         DataError: they do not have the announced shape, or hold values that these types cannot.
     """
-    inputs, targets = (np.asarray(part) for part in chunk)
+    inputs, targets = (np.asarray(part) for part in chunk[:2])
     if targets.ndim != 1:
         raise DataError(
             f"{data.reader} yields targets of shape {targets.shape} for {len(inputs)} examples: a target is the number "

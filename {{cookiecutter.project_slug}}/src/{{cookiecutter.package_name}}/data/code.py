@@ -52,8 +52,6 @@ def module_of(function: str) -> str:
 def check_watched(what: str, module: str) -> None:
     """Check that the current DVC stage, if any, runs again after the code of a module has changed.
 
-    A stage looks at its own dependencies, and through code.yaml at those of the stage `code`.
-
     Args:
         what: runs it: a setting, or a script.
         module: with all that it imports from this project.
@@ -61,18 +59,31 @@ def check_watched(what: str, module: str) -> None:
     Raises:
         ConfigError: some of the code is where the stage does not look.
     """
-    if (stage := os.environ.get("DVC_STAGE", "").rpartition(":")[2]) == "":
+    if (watched := watched_places()) is None:
         return
-    pipeline: Any = OmegaConf.to_container(OmegaConf.load("dvc.yaml"))
-    stages = [pipeline["stages"].get(name, {"deps": ["."]}) for name in (stage, "code")]
-    watched = [Path(name).resolve() for each in stages for name in each.get("deps", [])]
     for name in code_of(module):
         path = module_file(name)
         if path is not None and not any(path.resolve().is_relative_to(place) for place in watched):
             raise ConfigError(
                 f"{what} runs {os.path.relpath(path)}, and `dvc repro` would not see a change there: move it into "
-                f"src/, or add it to the deps of the stage {stage} in dvc.yaml"
+                f"src/, or add it to the deps of the stage {_stage()} in dvc.yaml"
             )
+
+
+def watched_places() -> list[Path] | None:
+    """Return the files and folders on which the current DVC stage depends; None: no stage is running.
+
+    A stage looks at its own dependencies, and through code.yaml at those of the stage `code`.
+    """
+    if not _stage():
+        return None
+    pipeline: Any = OmegaConf.to_container(OmegaConf.load("dvc.yaml"), resolve=False)
+    stages = [pipeline["stages"].get(_stage(), {"deps": ["."]}), pipeline["stages"].get("code", {})]
+    return [Path(name).resolve() for stage in stages for name in stage.get("deps", [])]
+
+
+def _stage() -> str:
+    return os.environ.get("DVC_STAGE", "").rpartition(":")[2]
 
 
 def module_file(name: str) -> Path | None:

@@ -15,8 +15,9 @@ from ..training.cluster import first_goes_first
 from .augment import Augmentation
 from .code import code_now, code_of
 from .opened import Inputs, Targets, open_prepared
+from .recorded import recorded
 from .sampler import BatchSampler, Keys
-from .splits import split, subset
+from .splits import split, split_digests, subset
 from .statistics import mean_and_deviation
 from .windows import Window
 
@@ -62,8 +63,8 @@ class DataModule(LightningDataModule):
         super().__init__()
         data, folder = config.data, Path(config.paths.processed)
         with first_goes_first():
-            self.manifest, inputs, targets = open_prepared(data, Path(config.paths.raw), folder)
-        self.dataset = ArrayDataset(inputs, targets)
+            opened = open_prepared(data, Path(config.paths.raw), folder)
+        self.manifest, self.dataset = opened.manifest, ArrayDataset(opened.inputs, opened.targets)
         self.splits = split(
             np.asarray(self.dataset.targets.open()),
             self.manifest["official_test_examples"],
@@ -72,13 +73,12 @@ class DataModule(LightningDataModule):
             config.seed,
             data.folds,
             data.fold,
+            strategy=data.split,
+            groups=opened.groups,
+            given=opened.splits,
         )
         if data.train_examples is not None:
             self.splits["train"] = subset(self.splits["train"], data.train_examples, config.seed)
-        for name, positions in self.splits.items():
-            if not len(positions):
-                keys = "data.validation_fraction and data.test_fraction" if name == "train" else f"data.{name}_fraction"
-                raise ConfigError(f"no example of data={data.name} is left for {name}: choose another {keys}")
         self.input_shape: tuple[int, ...] = tuple(self.manifest["input_shape"])
         self.classes = data.classes
         self.seed, self.batch_size, self.config = config.seed, config.training.batch_size, data
@@ -99,6 +99,10 @@ class DataModule(LightningDataModule):
         """Return shape and number type of one stored input, and the names of the classes, in plain types."""
         shape, dtype = self.manifest["input_shape"], self.manifest["input_dtype"]
         return {"input_shape": shape, "input_dtype": dtype, "classes": self.classes}
+
+    def recorded(self) -> dict[str, Any]:
+        """Return what the record of a run says of this data."""
+        return recorded(self.config, self.manifest, split_digests(self.splits))
 
     def statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return mean and standard deviation of the training inputs: per channel (images) or per feature (tables).

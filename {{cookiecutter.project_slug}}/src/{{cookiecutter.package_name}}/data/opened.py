@@ -3,10 +3,13 @@
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from ..config import Data
 from .arrays import HeldArray, MappedArray, MappedShards, Shards
 from .prepare import prepare_once
-from .stream import StreamedShards, fetch_manifest
+from .stream import StreamedShards, fetch_array, fetch_manifest
+from .told import TOLD, read_told
 
 Inputs = MappedArray | Shards
 Targets = MappedArray | HeldArray
@@ -18,6 +21,8 @@ class Opened(NamedTuple):
     manifest: dict[str, Any]
     inputs: Inputs
     targets: Targets
+    groups: np.ndarray | None  # the group of each example (n,), as the reader says it
+    splits: np.ndarray | None  # the split of each example (n,), likewise
 
 
 def open_prepared(data: Data, raw: Path, folder: Path) -> Opened:
@@ -27,10 +32,12 @@ def open_prepared(data: Data, raw: Path, folder: Path) -> Opened:
         DataError: it cannot be prepared or read.
     """
     if data.remote is not None:
-        manifest, targets = fetch_manifest(data)
-        return Opened(manifest, StreamedShards(data.remote, manifest, data.window or 1), targets)
+        manifest = fetch_manifest(data)
+        targets = fetch_array(data.remote, "targets.npy", manifest)
+        told = [fetch_array(data.remote, name, manifest).open() if name in manifest["files"] else None for name in TOLD]
+        return Opened(manifest, StreamedShards(data.remote, manifest, data.window or 1), targets, *told)
     manifest = prepare_once(data, raw, folder)
-    return Opened(manifest, _inputs(data, folder, manifest), MappedArray(folder / "targets.npy"))
+    return Opened(manifest, _inputs(data, folder, manifest), MappedArray(folder / "targets.npy"), *read_told(folder))
 
 
 def _inputs(data: Data, folder: Path, manifest: dict[str, Any]) -> Inputs:

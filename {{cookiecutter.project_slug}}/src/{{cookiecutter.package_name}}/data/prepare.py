@@ -20,9 +20,10 @@ from . import raw
 from .arrays import write_header
 from .chunk import as_stored, check_announced
 from .code import check_watched, code_of, module_of
-from .readers import Examples
+from .readers import Chunk, Examples
 from .shards import ShardWriter
-from .splits import split_counts
+from .splits import check_told, split_counts
+from .told import ToldWriter
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,8 @@ def prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
     folder wait.
 
     Raises:
-        ConfigError: some of the code lies where the stage of DVC that runs does not look.
+        ConfigError: some of the code lies where the stage of DVC that runs does not look, or the reader does not say
+            what `data.split` needs.
         DataError: a raw file is missing, damaged or not the one named, or its content does not fit the configuration.
     """
     check_watched(f"data.reader={data.reader}", module_of(data.reader))
@@ -89,8 +91,9 @@ def _prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
         part.chmod(0o755)
         examples = _reader(data)(raw_folder)
         check_announced(examples, data)
-        class_counts, shards = _write_arrays(examples, data, part)
-        manifest = _describe(data, examples, class_counts, part)
+        class_counts, shards, told = _write_arrays(examples, data, part)
+        check_told(data.split, told.groups > 0, told.counts is not None)
+        manifest = _describe(data, examples, class_counts, told, part)
         if data.shard_bytes is not None:
             manifest["shards"] = shards
         write_json(part / MANIFEST, manifest)
@@ -138,19 +141,24 @@ def _settings(data: Data) -> dict[str, Any]:
     return {name: getattr(data, name) for name in names}
 
 
-def _write_arrays(examples: Examples, data: Data, folder: Path) -> tuple[np.ndarray, dict[str, Any]]:
+def _write_arrays(examples: Examples, data: Data, folder: Path) -> tuple[np.ndarray, dict[str, Any], ToldWriter]:
     """Write the arrays chunk by chunk, so that memory does not grow with the data.
 
-    Returns the examples per class, shape (2, classes): row 0 those to be split, row 1 the official test set; and a
-    description of the shards.
+    Returns the examples per class, shape (2, classes): row 0 those to be split, row 1 the official test set; a
+    description of the shards; and what the reader says for the splits.
     """
     class_counts, start = np.zeros((2, len(data.classes)), np.int64), 0
-    with ShardWriter(folder, examples, data) as inputs, (folder / "targets.npy").open("wb") as targets:
+    with (
+        ShardWriter(folder, examples, data) as inputs,
+        (folder / "targets.npy").open("wb") as targets,
+        ToldWriter(folder, examples.count, data.reader) as told,
+    ):
         write_header(targets, np.dtype(np.int64), (examples.count,))
         for chunk in examples.chunks:
             chunk_inputs, chunk_targets = as_stored(chunk, examples, data)
             inputs.write(chunk_inputs, chunk_targets)
             targets.write(chunk_targets.tobytes())
+            told.write(Chunk(*chunk))
             boundary = np.clip(examples.count - examples.test_count - start, 0, len(chunk_targets))
             for row, part in enumerate((chunk_targets[:boundary], chunk_targets[boundary:])):
                 class_counts[row] += np.bincount(part, minlength=len(data.classes))
@@ -159,10 +167,12 @@ def _write_arrays(examples: Examples, data: Data, folder: Path) -> tuple[np.ndar
         raise DataError(
             f"the raw files of data={data.name} announce {examples.count} examples but hold {start}; fetch them anew"
         )
-    return class_counts, inputs.description()
+    return class_counts, inputs.description(), told
 
 
-def _describe(data: Data, examples: Examples, class_counts: np.ndarray, folder: Path) -> dict[str, Any]:
+def _describe(
+    data: Data, examples: Examples, class_counts: np.ndarray, told: ToldWriter, folder: Path
+) -> dict[str, Any]:
     files = {
         path.name: {"bytes": path.stat().st_size, "sha256": file_digest(path)} for path in sorted(folder.iterdir())
     }
@@ -175,7 +185,15 @@ def _describe(data: Data, examples: Examples, class_counts: np.ndarray, folder: 
         "input_dtype": examples.dtype,
         "official_test_examples": examples.test_count,
         "class_counts": dict(zip(data.classes, class_counts.sum(0).tolist(), strict=True)),
-        "splits": split_counts(class_counts[0], class_counts[1], data.validation_fraction, data.test_fraction),
+        "splits": split_counts(
+            class_counts[0],
+            class_counts[1],
+            data.validation_fraction,
+            data.test_fraction,
+            data.split,
+            told.counts,
+        ),
+        **({"groups": told.groups} if told.groups else {}),
         "files": files,
     }
 

@@ -7,15 +7,26 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, NamedTuple
 
 import numpy as np
 
 from ..errors import DataError
 from .raw import open_raw
 
-Chunk = tuple[np.ndarray, np.ndarray]  # inputs (n, *shape), targets (n,)
 _CHUNK = 4096  # examples in memory at a time
+
+
+class Chunk(NamedTuple):
+    """Some examples, in their order. A plain pair of inputs and targets will do as well."""
+
+    inputs: np.ndarray  # (n, *shape)
+    targets: np.ndarray  # (n,), the number of a class
+    groups: np.ndarray | None = None  # (n,), whole numbers or text: what belongs together, for data.split=group
+    splits: np.ndarray | None = None  # (n,), `train`, `validation` or `test`, for data.split=given
+
+
+Chunks = Iterator[Chunk] | Iterator[tuple[np.ndarray, np.ndarray]]
 
 
 @dataclass(frozen=True)
@@ -26,7 +37,7 @@ class Examples:
     shape: tuple[int, ...]  # of one input: (channels, height, width) for images, (features,) for tables
     dtype: str
     test_count: int
-    chunks: Iterator[Chunk]
+    chunks: Chunks
 
 
 def read_digits(folder: Path) -> Examples:
@@ -77,7 +88,7 @@ def _header(stream: IO[bytes], dimensions: int) -> tuple[int, ...]:
     return tuple(sizes)
 
 
-def _idx_chunks(folder: Path) -> Iterator[Chunk]:
+def _idx_chunks(folder: Path) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for part in ("train", "t10k"):
         with _idx(folder, f"{part}-images-idx3-ubyte") as images, _idx(folder, f"{part}-labels-idx1-ubyte") as labels:
             count, height, width = _header(images, 3)

@@ -1,12 +1,18 @@
-"""Which examples are for training, validation and test: a function of the seed, with every class in its share."""
+"""Which examples are for training, validation and test: a function of the seed and of what the reader says of each.
+
+All of it is NumPy and keyed by the seed, so no other version of a library draws other splits.
+"""
+
+import hashlib
 
 import numpy as np
 
 from ..errors import ConfigError
 from ..training.randomness import derive
+from .strategies import NAMES, as_given, by_group, counts, drawn, in_order
 
 Splits = dict[str, np.ndarray]  # name -> positions of its examples, ascending (n,), int32 where they fit, else int64
-_NAMES = ("train", "validation", "test")
+_HASHED = 1 << 16  # positions at a time
 
 
 def split(
@@ -17,43 +23,51 @@ def split(
     seed: int,
     folds: int | None = None,
     fold: int | None = None,
+    *,
+    strategy: str = "stratified",
+    groups: np.ndarray | None = None,
+    given: np.ndarray | None = None,
 ) -> Splits:
     """Assign every example to one split.
 
     Args:
         targets: the class of each example, shape (n,).
         official_test: how many of the last examples are the data set's own test set; 0 where it has none.
-        validation_fraction: share of the remaining examples, of each class, for validation.
+        validation_fraction: share of the remaining examples for the validation.
         test_fraction: likewise for the test; not used where there is an official test set.
-        seed: another seed draws other examples; the counts stay.
-        folds: into so many parts, of each class, training and validation together are shared out; None: by the
-            fraction. The test is the same in all.
+        seed: another seed draws other examples, unless they are contiguous or given.
+        folds: into so many parts training and validation together are shared out; None: by the fraction. The test is
+            the same in all.
         fold: which part is the validation, from 0.
+        strategy: `stratified`: every class in its share; `random`: whatever class they have; `contiguous`: in the order
+            of the reader, training first and test last; `group`: no group in two splits; `given`: as the reader says.
+        groups: the group of each example, shape (n,), integers.
+        given: the split of each example, shape (n,), its place in `NAMES`.
 
     Raises:
-        ConfigError: a class has fewer examples than there are folds.
+        ConfigError: the strategy lacks what it needs, a split would be empty or share a group with the official test
+            set, a class would have no example to train on, or there are more folds than there is to share out.
     """
+    check_told(strategy, groups is not None, given is not None)
     own = len(targets) - official_test
+    fractions = validation_fraction, 0 if official_test else test_fraction
     # All of this is done in the smallest types that will do: with millions of examples it is what memory goes to.
-    order = np.arange(own, dtype=_position_type(len(targets)))
-    np.random.Generator(np.random.Philox(key=derive(seed, "split"))).shuffle(order)
-    labels = targets[:own].astype(np.min_scalar_type(targets.max(initial=0)))[order]
-    assigned = np.zeros(own, np.uint8)  # of each example: where its split stands in _NAMES
-    for number, label in enumerate(np.unique(labels)):
-        members = order[labels == label]
-        validation, test = _counts(len(members), validation_fraction, 0 if official_test else test_fraction)
-        rest = np.concatenate([members[:validation], members[validation + test :]])
-        if folds is not None and len(rest) < folds:
-            raise ConfigError(
-                f"data.folds={folds} is more than the {len(rest)} examples outside the test that class number {label} "
-                "has, and each fold needs one: choose fewer folds"
-            )
-        start, stop = (0, validation) if folds is None or fold is None else _bounds(len(rest), folds, fold, number)
-        assigned[rest[start:stop]] = _NAMES.index("validation")
-        assigned[members[validation : validation + test]] = _NAMES.index("test")
-    splits = {name: np.flatnonzero(assigned == number).astype(order.dtype) for number, name in enumerate(_NAMES)}
+    kind = _position_type(len(targets))
+    labels = targets.astype(np.min_scalar_type(targets.max(initial=0)))
+    if strategy == "group":
+        assert groups is not None
+        assigned = by_group(groups, own, fractions, seed, folds, fold)
+    elif strategy == "given":
+        assert given is not None
+        assigned = as_given(given, own)
+    elif strategy == "contiguous":
+        assigned = in_order(own, fractions, folds, fold)
+    else:
+        assigned = drawn(labels[:own] if strategy == "stratified" else None, own, kind, fractions, seed, folds, fold)
+    splits = {name: np.flatnonzero(assigned == number).astype(kind) for number, name in enumerate(NAMES)}
     if official_test:
-        splits["test"] = np.arange(own, len(targets), dtype=order.dtype)
+        splits["test"] = np.arange(own, len(targets), dtype=kind)
+    _check_usable(splits, labels, strategy)
     return splits
 
 
@@ -64,31 +78,72 @@ def subset(positions: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 
 def split_counts(
-    class_counts: np.ndarray, official_test_counts: np.ndarray, validation_fraction: float, test_fraction: float
-) -> dict[str, int]:
-    """Return how many examples each split has, which does not depend on the seed.
+    class_counts: np.ndarray,
+    official_test_counts: np.ndarray,
+    validation_fraction: float,
+    test_fraction: float,
+    strategy: str = "stratified",
+    given_counts: np.ndarray | None = None,
+) -> dict[str, int] | None:
+    """Return how many examples each split has, without folds; None where that depends on the seed: with groups.
 
     Args:
         class_counts: examples per class outside the official test set, shape (classes,).
         official_test_counts: examples per class in the official test set, shape (classes,), all 0 where there is none.
         validation_fraction: as in `split`.
         test_fraction: as in `split`.
+        strategy: as in `split`.
+        given_counts: examples per split as the reader gives them, shape (3,).
     """
+    if strategy == "group":
+        return None
+    if strategy == "given" and given_counts is not None:
+        return dict(zip(NAMES, given_counts.tolist(), strict=True))
     official = int(official_test_counts.sum())
-    pairs = [_counts(int(count), validation_fraction, 0 if official else test_fraction) for count in class_counts]
+    parts = class_counts if strategy == "stratified" else class_counts.sum(keepdims=True)
+    pairs = [counts(int(count), validation_fraction, 0 if official else test_fraction) for count in parts]
     validation, test = (sum(column) for column in zip(*pairs, strict=True))
     return {"train": int(class_counts.sum()) - validation - test, "validation": validation, "test": official or test}
 
 
+def split_digests(splits: Splits) -> dict[str, str]:
+    """Return the SHA-256 of the positions of each split, as 64-bit integers in little-endian order."""
+    found = {}
+    for name, positions in splits.items():
+        digest = hashlib.sha256()
+        for start in range(0, len(positions), _HASHED):
+            digest.update(positions[start : start + _HASHED].astype("<i8").tobytes())
+        found[name] = digest.hexdigest()
+    return found
+
+
+def check_told(strategy: str, groups: bool, given: bool) -> None:
+    """Check that the reader says of each example what a strategy needs.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    for name, told, what in (("group", groups, "group"), ("given", given, "split")):
+        if strategy == name and not told:
+            raise ConfigError(
+                f"data.split={name} needs the {what} of each example, and the reader of this data yields none: have it "
+                f"yield Chunk(inputs, targets, {what}s=...), or choose data.split=stratified"
+            )
+
+
+def _check_usable(splits: Splits, labels: np.ndarray, strategy: str) -> None:
+    for name, positions in splits.items():
+        if not len(positions):
+            keys = "data.validation_fraction and data.test_fraction" if name == "train" else f"data.{name}_fraction"
+            fix = "have the reader assign some to it" if strategy == "given" else f"choose another {keys}"
+            raise ConfigError(f"no example is left for {name} by data.split={strategy}: {fix}")
+    missing = np.setdiff1d(labels, labels[splits["train"]])
+    if len(missing):
+        raise ConfigError(
+            f"data.split={strategy} leaves class number {missing[0]} without an example to train on: choose another "
+            "data.split or other fractions, or leave the class out in the reader"
+        )
+
+
 def _position_type(examples: int) -> type[np.signedinteger]:
     return np.int32 if examples <= np.iinfo(np.int32).max else np.int64
-
-
-def _counts(members: int, validation_fraction: float, test_fraction: float) -> tuple[int, int]:
-    return round(members * validation_fraction), round(members * test_fraction)
-
-
-def _bounds(members: int, folds: int, fold: int, number: int) -> tuple[int, int]:
-    """Return first and last position (exclusive) of a fold among the members of class `number`."""
-    part = (fold + number) % folds  # so that the larger parts of the classes are not all in the first folds
-    return members * part // folds, members * (part + 1) // folds

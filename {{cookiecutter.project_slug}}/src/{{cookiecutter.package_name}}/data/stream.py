@@ -80,11 +80,11 @@ class StreamedShards(Shards):
         return {**self.__dict__, "_stream": None, "_held": OrderedDict()}
 
 
-def fetch_manifest(data: Data) -> tuple[dict[str, Any], HeldArray]:
-    """Return the manifest at the address `data.remote`, and the targets, which are small.
+def fetch_manifest(data: Data) -> dict[str, Any]:
+    """Return the manifest at the address `data.remote`.
 
     Raises:
-        DataError: they are not there, are damaged, or were made from other settings.
+        DataError: it is not there, is damaged, or was made from other settings.
     """
     place = str(data.remote)
     with _explained(place, MANIFEST):
@@ -94,11 +94,20 @@ def fetch_manifest(data: Data) -> tuple[dict[str, Any], HeldArray]:
                 f"data.remote={place} holds data that was prepared with other settings or another reader: prepare it "
                 "with those of this run and copy the folder there"
             )
-    with _explained(place, "targets.npy"):
-        content = _content(place, "targets.npy")
-        if hashlib.sha256(content).hexdigest() != manifest["files"]["targets.npy"]["sha256"]:
-            raise DataError(f"{_join(place, 'targets.npy')} is not the file that {MANIFEST} names: copy it again")
-        return manifest, HeldArray(np.load(io.BytesIO(content)))
+    return manifest
+
+
+def fetch_array(place: str, name: str, manifest: dict[str, Any]) -> HeldArray:
+    """Return an array beside the inputs, such as the targets, which are small.
+
+    Raises:
+        DataError: it is not there, or is not the one that the manifest names.
+    """
+    with _explained(place, name):
+        content = _content(place, name)
+        if hashlib.sha256(content).hexdigest() != manifest["files"][name]["sha256"]:
+            raise DataError(f"{_join(place, name)} is not the file that {MANIFEST} names: copy it again")
+        return HeldArray(np.load(io.BytesIO(content)))
 
 
 def _content(place: str, name: str) -> bytes:

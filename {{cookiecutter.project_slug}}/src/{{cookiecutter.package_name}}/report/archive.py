@@ -6,6 +6,7 @@ made the model with a script at a commit, from data with a digest.
 
 import io
 import re
+import shlex
 import tomllib
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,11 +58,13 @@ def write_archive(folder: Path) -> Path:
     the first digits of the weights' digest are added. Equal files and facts give an archive of equal bytes.
 
     Raises:
-        RecordError: there is no finished run, its model is missing, or a file is not the one that its record names.
+        RecordError: there is no finished run, its model is missing, a file is not the one that its record names, or
+            the record would tell where the home folder is.
     """
     found = finished(folder)
     if not (folder / "model.safetensors").exists():
         raise RecordError(f"{folder}/model.safetensors is missing: fetch it from where the run was made, or dvc pull")
+    _refuse_home(found["config"].get("inputs", {}))
     facts = collect(folder)
     name = folder.resolve().name
     if folder.resolve() == Path("models").resolve():
@@ -72,6 +75,17 @@ def write_archive(folder: Path) -> Path:
         crate.write(Path(temporary) / "crate")
         write_bytes(output, _zipped(Path(temporary) / "crate"))
     return output
+
+
+def _refuse_home(inputs: dict[str, str]) -> None:
+    """Refuse to publish where an input lies in somebody's home folder: record and model file name the path."""
+    for name, path in inputs.items():
+        if Path(path).is_absolute() and Path(path).is_relative_to(Path.home()):
+            raise RecordError(
+                f"inputs.{name}={path} would show your home folder to everybody: put a link to it into the project, "
+                f"ln -s {shlex.quote(path)} data/external/{name}, give inputs.{name}=data/external/{name}, and train "
+                "again"
+            )
 
 
 def _crate(facts: Facts, reports: Path) -> ROCrate:

@@ -10,6 +10,7 @@ _KINDS = (
     ("config.seed", "seed"),
     ("data.raw.", "data"),
     ("data.", "data"),
+    ("inputs.", "input"),
     ("config.", "configuration"),
     ("restored", "restored weights"),
     ("environment.torch.threads", "threads"),
@@ -26,8 +27,8 @@ _KINDS = (
     ("environment.os.", "operating system"),
     ("locks.", "lock file"),
 )
-_GROUP = re.compile(r"^(environment\.(variables\.|packages\.)?|code\.|config\.|data\.|locks\.)")
-_PROJECT = ("code", "seed", "data", "configuration", "restored weights")
+_GROUP = re.compile(r"^(environment\.(variables\.|packages\.)?|code\.|config\.|data\.|inputs\.|locks\.)")
+_PROJECT = ("code", "seed", "data", "input", "configuration", "restored weights")
 _MACHINE = ("processor", "GPU", "operating system", "lock file")
 _MISSING = "not there"
 
@@ -62,9 +63,10 @@ class Change:
 
     def __str__(self) -> str:
         name = _GROUP.sub("", self.key)
-        if self.kind in ("code", "data", "lock file"):
+        if self.kind in ("code", "data", "input", "lock file"):
             state = {self.before: "was added", self.after: "was removed"}.get(_MISSING, "changed")
-            return f"{self.kind}: {name} {state}"
+            digests = f", digest {self.before[:12]} -> {self.after[:12]}"
+            return f"{self.kind}: {name} {state}{digests if (self.kind, state) == ('input', 'changed') else ''}"
         return f"{self.kind}: {name} {_difference(self.before, self.after)}"
 
 

@@ -12,6 +12,7 @@ from ..training.randomness import derive
 from . import snapshot
 from .code import at_start
 from .environment import environment
+from .inputs import digests
 from .record import VERSION
 
 _LOCKS = ("requirements.txt", "requirements-dev.txt", "uv.lock", "poetry.lock", "environment.yml")
@@ -23,14 +24,14 @@ _PROMISES = {
 
 
 def describe(
-    config: Config, settings: dict[str, Any], manifest: dict[str, Any], restored: dict[str, Any] | None
+    config: Config, settings: dict[str, Any], data: dict[str, Any], restored: dict[str, Any] | None
 ) -> tuple[dict[str, Any], bytes]:
     """Return the record of a run that begins, and the patch that belongs to it.
 
     Args:
         config: the checked configuration.
         settings: the same in plain types, to be written.
-        manifest: of the prepared data.
+        data: what the record says of the data, see data/recorded.py.
         restored: the earlier run that it is built on, if any.
     """
     git, patch = snapshot.describe()
@@ -50,11 +51,8 @@ def describe(
         "seeds": {"seed": config.seed, **{key: derive(config.seed, key) for key in ("weights", "split", "subset")}},
         "git": git,
         "code": at_start(),
-        "data": {
-            "name": config.data.name,
-            "raw": config.data.files,
-            "prepared": {name: file["sha256"] for name, file in manifest["files"].items()},
-        },
+        "data": data,
+        "inputs": digests(config.inputs),
         "locks": {name: file_digest(Path(name)) for name in _LOCKS if Path(name).exists()},
         "environment": environment(),
         "restored": restored,

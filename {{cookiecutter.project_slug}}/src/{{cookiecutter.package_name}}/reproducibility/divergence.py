@@ -17,9 +17,11 @@ _SHOWN_LINES = 6  # of changed code
 
 # Which inputs most likely explain a difference, by what differed first.
 _SUSPECTS = {
-    "weights at the start": ("seed", "restored weights", "data", "configuration", "code", "package"),
+    "weights at the start": ("seed", "restored weights", "input", "data", "configuration", "code", "package"),
     "order": ("seed", "data", "configuration", "code", "package"),
-    "loss": ("data", "configuration", "threads", "setting of PyTorch", "environment variable", "code", "package"),
+    "loss": (
+        *("data", "input", "configuration", "threads", "setting of PyTorch", "environment variable", "code", "package"),
+    ),
     "weights": ("threads", "setting of PyTorch", "environment variable", "configuration", "code", "package"),
 }
 

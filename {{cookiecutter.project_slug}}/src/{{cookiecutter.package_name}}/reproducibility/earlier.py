@@ -15,7 +15,14 @@ from .integrity import finished, intact
 # With the whole state of a run its optimizer, schedule and place in the epoch are taken over: other settings would be
 # ignored, or mean something else.
 _FIXED = ("batch_size", "accumulate", "lr", "optimizer", "weight_decay", "momentum", "scheduler")
-_SPLIT_BY = ("validation_fraction", "test_fraction", "folds", "fold")
+# The keys of `data` that splits depend on, with what earlier versions did that did not have them.
+_SPLIT_BY = {
+    "split": "stratified",
+    "validation_fraction": None,
+    "test_fraction": None,
+    "folds": None,
+    "fold": None,
+}  # key -> before it existed
 _BOUND_TO_EPOCHS = ("onecycle", "cosine", "exponential")
 
 
@@ -56,7 +63,7 @@ def _check_splits(config: Config, earlier: dict[str, Any]) -> None:
     """Refuse what would test on examples that the earlier run was trained on."""
     before = earlier["config"]
     now = {"seed": config.seed, **{f"data.{key}": getattr(config.data, key) for key in _SPLIT_BY}}
-    then = {"seed": before["seed"], **{f"data.{key}": before["data"].get(key) for key in _SPLIT_BY}}
+    then = {"seed": before["seed"], **{f"data.{key}": before["data"].get(key, old) for key, old in _SPLIT_BY.items()}}
     if before["data"]["files"] != config.data.files:
         return
     for key, value in now.items():

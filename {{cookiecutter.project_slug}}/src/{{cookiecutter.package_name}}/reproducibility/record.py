@@ -94,7 +94,8 @@ def inputs(record: dict[str, Any]) -> dict[str, Any]:
     return {
         "code": deciding_code(record["code"]),
         "config": deciding(record["config"]),
-        "data": record["data"],
+        "data": {key: value for key, value in record["data"].items() if key != "splits"},  # which follow from the rest
+        "inputs": record.get("inputs", {}),  # earlier versions knew none
         "locks": record["locks"],
         "environment": record["environment"],
         "restored": record["restored"] and {key: record["restored"][key] for key in ("mode", "skip", "sha256")},
@@ -107,11 +108,13 @@ def deciding(config: dict[str, Any]) -> dict[str, Any]:
     # digests of what was restored and of the raw data elsewhere.
     kept = {key: value for key, value in config.items() if key not in ("paths", "tracking", "restore")}
     kept["data"] = {key: value for key, value in kept["data"].items() if key != "source"}
-    return _without(config["paths"]["run"], kept)
+    for name, place in config.get("inputs", {}).items():  # the record has their digests
+        kept = _without(place, f"<input {name}>", kept)
+    return _without(config["paths"]["run"], "<run>", kept)
 
 
-def _without(folder: str, value: Any) -> Any:
+def _without(folder: str, called: str, value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: _without(folder, item) for key, item in value.items()}
+        return {key: _without(folder, called, item) for key, item in value.items()}
     inside = isinstance(value, str) and (value == folder or value.startswith(f"{folder}/"))
-    return f"<run>{value.removeprefix(folder)}" if inside else value
+    return f"{called}{value.removeprefix(folder)}" if inside else value

@@ -25,10 +25,11 @@ from ..programs import ProgramError, dvc
 from ..runs import PIPELINE, RECORD, command_arguments, quoted
 from . import record, source
 from .code import edited
+from .inputs import locate
 from .record import what_changed
 
 _AGAIN = Path("outputs/verification")
-_PARTS = ("paths", "callbacks", "trainer")  # that write
+_PARTS = ("paths", "callbacks", "trainer", "inputs")  # that write, and what is read
 # A job's processes are not those of the command, and a DVC stage that starts the command is not its stage.
 _OF_THIS_PROCESS = re.compile(
     r"HYDRA_FULL_ERROR|PYTHONPATH|DVC_.*|SLURM_.*|TORCHELASTIC_.*|(LOCAL_|GROUP_|NODE_)?RANK|(LOCAL_)?WORLD_SIZE"
@@ -69,15 +70,19 @@ def train_again(before: dict[str, Any], project: Path, python: str, *more: str) 
     """Train in the checked-out project as recorded, untracked, and return the folder of the new run.
 
     Raises:
-        ConfigError: the recorded command asks for a class that this project does not know.
-        RecordError: the run would write outside of the project, or the training fails.
+        ConfigError: the recorded command asks for a class that this project does not know, or an input is not there.
+        RecordError: an input changed, the run would write outside of the project, or the training fails.
     """
     fixed = before["command"]["config"] == PIPELINE  # its run folder is in params.yaml
     again = Path(before["config"]["paths"]["run"]) if fixed else _AGAIN
     _refuse_outside({"paths.run": str(again)}, project)  # before anything is fetched into it
     arguments = [item for item in command_arguments(before, again) if not _TRACKING.match(item)]
+    inputs = locate(before, project)
+    arguments += [f"++inputs.{name}={quoted(path)}" for name, path in inputs.items()]
     arguments += [*_places(before, project), *_processes(before), "tracking=[none]", "resume=null", *more]
     config = _composed(arguments, project)
+    if other := sorted(set(config.pop("inputs", {}).items()) ^ set(inputs.items())):
+        raise RecordError(f"the recorded command reads another input {other[0][0]} than the record names")
     places = {key: place for key, place in trust.written(config).items() if key != "paths.raw"}  # which is only read
     _refuse_outside({**places, "hydra.run.dir": "logs"}, project)
     again = Path(config["paths"]["run"])
@@ -94,7 +99,7 @@ def train_again(before: dict[str, Any], project: Path, python: str, *more: str) 
 
 
 def _composed(arguments: list[str], project: Path) -> dict[str, Any]:
-    """Return what writes, as a command configures it in a checkout, after checking the classes that it names.
+    """Return what writes and the inputs, as a command configures them in a checkout, after checking its classes.
 
     Raises:
         ConfigError: it names a class that the project does not know.
@@ -106,7 +111,7 @@ def _composed(arguments: list[str], project: Path) -> dict[str, Any]:
         with chdir(project), initialize_config_dir(str((project / "configs").resolve()), version_base="1.3"):
             config = compose(name, overrides)
         trust.check_names(OmegaConf.to_container(config), Path(RECORD), project)
-        composed: Any = {key: OmegaConf.to_container(config[key], resolve=True) for key in _PARTS}
+        composed: Any = {key: OmegaConf.to_container(config[key], resolve=True) for key in _PARTS if key in config}
     except (HydraException, OmegaConfBaseException) as error:
         raise RecordError(f"the recorded command does not fit configs/: {str(error).splitlines()[0]}") from error
     return composed

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from ..data.prepare import read_manifest
-from ..data.recorded import refuse_other
+from ..data.recorded import recorded, refuse_other
 from ..errors import DataError
 from .predictor import Predictor
 from .schemas import Example
@@ -22,11 +22,12 @@ def one_of_each_class(predictor: Predictor) -> list[Example]:
     manifest = read_manifest(config.data, folder)
     if manifest is None:
         raise DataError(f"{folder} is not here, or is altered: python prepare.py data={config.data.name} makes it")
-    refuse_other(manifest, predictor.record["data"]["prepared"], folder)
+    refuse_other(recorded(config.data, manifest), predictor.record["data"], folder)
 
     from ..data.datamodule import DataModule
 
     data = DataModule(config)
+    refuse_other(data.recorded(), predictor.record["data"], folder)  # its splits, too
     positions = data.splits["test"]
     classes, first = np.unique(data.dataset.targets.rows(positions), return_index=True)
     inputs = data.dataset.inputs.rows(positions[first])

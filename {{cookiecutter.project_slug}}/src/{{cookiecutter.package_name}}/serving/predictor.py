@@ -7,6 +7,7 @@ import numpy as np
 
 from ..check import check_run
 from ..config import Config
+from ..reproducibility.inputs import refuse_changed
 from ..reproducibility.integrity import finished
 from ..reproducibility.record import read_finished
 from ..runs import CONFIG, MODEL
@@ -27,6 +28,7 @@ class Predictor:
         folder = Path(folder)
         self.record = read_finished(folder)
         self.config: Config = check_run(folder, needs=(MODEL,))  # which compares the files with the record
+        refuse_changed(self.record.get("inputs", {}), self.config.inputs)
         pin_environment(self.config.reproducibility)
 
         # torch is imported here, when what it reads from the environment is set

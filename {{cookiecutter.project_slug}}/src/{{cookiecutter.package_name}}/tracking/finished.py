@@ -122,7 +122,7 @@ class Finished:
         """
         config = self.config or check_run(str(self.folder))
         data = DataModule(config)
-        refuse_other(data.manifest, self.record["data"]["prepared"], Path(config.paths.processed))
+        refuse_other(data.recorded(), self.record["data"], Path(config.paths.processed))
         return np.array(data.dataset.inputs.rows(data.splits["test"][:count]))
 
     def predictions(self, count: int) -> list[dict[str, str]]:

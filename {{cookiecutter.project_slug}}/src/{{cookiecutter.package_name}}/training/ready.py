@@ -12,6 +12,7 @@ from ..config import Config
 from ..data.code import check_watched, module_of
 from ..errors import ConfigError
 from ..processes import restarts
+from ..reproducibility.inputs import check_inputs
 from ..trust.names import leaves
 from .determinism import pin_environment
 from .job import start_job
@@ -23,9 +24,11 @@ def ready(cfg: DictConfig) -> Config:
     """Return the checked configuration, in a process in which torch can be imported.
 
     Raises:
-        ConfigError: as in `check`; a class does not take its settings; or this machine lacks what is asked for.
+        ConfigError: as in `check`; an input cannot be read; a class does not take its settings; or this machine lacks
+            what is asked for.
     """
     config = check(cfg)
+    check_inputs(config.inputs)
     if config.trainer["accelerator"] in GPU:
         _check_build(config.trainer["accelerator"])
     start_job(config)  # before torch is imported, which takes seconds: a signal could come

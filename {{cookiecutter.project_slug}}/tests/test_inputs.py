@@ -1,0 +1,230 @@
+"""Inputs outside of the data: their digests, what is refused, and where a run that is made again finds them."""
+
+import copy
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from package_name import trust
+from package_name.check import check
+from package_name.config import Config
+from package_name.errors import ConfigError, RecordError
+from package_name.reproducibility import inputs as module
+from package_name.reproducibility import record, schema
+from package_name.reproducibility.inputs import check_inputs, digests, locate, refuse_changed
+from package_name.training import ready
+
+from .conftest import PLAIN, composed
+
+FILES = {"vocab.txt": b"one\ntwo\n", "weights/first.bin": b"\0" * 5000, "weights/.hidden": b""}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return written(tmp_path / "bert", FILES)
+
+
+def written(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def digest(path: Path) -> str:
+    return digests({"it": str(path)})["it"]
+
+
+def test_the_digest_of_a_file_is_that_of_its_content(folder: Path) -> None:
+    assert digest(folder / "vocab.txt") == hashlib.sha256(FILES["vocab.txt"]).hexdigest()
+
+
+def test_the_digest_of_a_folder_depends_on_names_and_contents_alone(folder: Path, tmp_path: Path) -> None:
+    first = digest(folder)
+    assert digest(written(tmp_path / "copy", dict(reversed(FILES.items())))) == first  # elsewhere, in another order
+    (tmp_path / "link").symlink_to(folder)
+    assert digest(tmp_path / "link") == first
+    blob = tmp_path / "blob"  # as in a cache of the Hugging Face Hub
+    (folder / "vocab.txt").rename(blob)
+    (folder / "vocab.txt").symlink_to(blob)
+    os.utime(blob, (0, 0))
+    (folder / "empty").mkdir()
+    assert digest(folder) == first
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {**FILES, "vocab.txt": b"one\ntwo\r\n"},
+        {**FILES, "more.txt": b""},
+        {name: content for name, content in FILES.items() if name != "weights/.hidden"},
+        {**{name: content for name, content in FILES.items() if name != "vocab.txt"}, "words.txt": FILES["vocab.txt"]},
+        {**{name: content for name, content in FILES.items() if "first" not in name}, "first.bin": b"\0" * 5000},
+    ],
+)
+def test_another_folder_has_another_digest(folder: Path, tmp_path: Path, other: dict[str, bytes]) -> None:
+    assert digest(written(tmp_path / "other", other)) != digest(folder)
+
+
+def test_every_file_is_read_once_and_by_the_record_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    read: list[Path] = []
+    real = module.file_digest
+    monkeypatch.setattr(module, "file_digest", lambda path: read.append(path) or real(path))
+    check_inputs({"bert": str(folder)})
+    assert read == []
+    digests({"bert": str(folder)})
+    assert sorted(path.relative_to(folder).as_posix() for path in read) == sorted(FILES)
+
+
+def test_what_cannot_be_read_is_refused_in_one_sentence(folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    (folder.parent / "dangling").mkdir()
+    (folder.parent / "dangling" / "weights").symlink_to("nowhere")
+    (folder.parent / "round").mkdir()
+    (folder.parent / "round" / "again").symlink_to(folder.parent / "round")
+    (folder.parent / "nothing" / "in it").mkdir(parents=True)
+    for name, sentence in {
+        "absent": "inputs.it=.*absent is not there: fetch it",
+        "dangling": "is not there because .*weights leads nowhere",
+        "round": "again, a link to a folder: put the folder itself there",
+        "nothing": "inputs.it=.*nothing holds no file",
+        "bert": "holds .*pipe, which is no file",
+        "bert/pipe": "inputs.it=.*pipe",
+    }.items():
+        for act in (digests, check_inputs):
+            with pytest.raises(ConfigError, match=sentence) as caught:
+                act({"it": str(folder.parent / name)})
+            assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can read everything")
+def test_a_file_without_the_right_to_read_it_is_named(folder: Path) -> None:
+    (folder / "vocab.txt").chmod(0)
+    with pytest.raises(ConfigError, match=r"cannot be read: give yourself the right to read .*vocab.txt"):
+        check_inputs({"bert": str(folder)})
+
+
+def configured(*arguments: str) -> Config:
+    return check(composed(*PLAIN, "data=digits", *arguments))
+
+
+def test_a_class_gets_the_path_from_the_configuration() -> None:
+    config = configured("+inputs.words=data/external/words.txt", "+callbacks.trail.words=${inputs.words}")
+    assert config.callbacks["trail"]["words"] == config.inputs["words"] == "data/external/words.txt"
+
+
+@pytest.mark.parametrize(
+    ("argument", "sentence"),
+    [
+        ("++inputs={a.b: c}", r"inputs.a.b=c: use letters"),
+        ("+inputs.words=.env", r"inputs.words=.env is named like a file that keeps secrets"),
+        ("+inputs.words=/home/somebody/.ssh/id_rsa", r"is named like a file that keeps secrets"),
+    ],
+)
+def test_names_and_secrets_are_refused(argument: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        configured(argument)
+
+
+def test_an_absent_input_is_refused_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"inputs.words=.*words.txt is not there"):
+        ready.ready(composed(*PLAIN, "data=digits", f"+inputs.words={tmp_path}/words.txt"))
+
+
+def test_a_stage_of_dvc_has_to_watch_an_input(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    written(tmp_path, {"data/external/words.txt": b"one", "other.txt": b"two"})
+    (tmp_path / "dvc.yaml").write_text("stages: {train: {deps: [data/external, 'data/processed/${data.name}']}}")
+    check_inputs({"other": "other.txt"})
+    monkeypatch.setenv("DVC_STAGE", "train")
+    check_inputs({"words": "data/external/words.txt"})
+    with pytest.raises(ConfigError, match=r"inputs.other=other.txt: .* add it to the deps of the stage train"):
+        check_inputs({"words": "data/external/words.txt", "other": "other.txt"})
+
+
+def test_what_is_read_for_a_stranger_lies_in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    project = written(
+        tmp_path / "project", {"words.txt": b"one", "configs/config.yaml": b"inputs: {known: /etc/hosts}"}
+    )
+    monkeypatch.chdir(project)
+    monkeypatch.delenv("RUN_FOLDER_IS_TRUSTED", raising=False)
+    source = Path("outputs/theirs/run.json")
+    trust.check_inputs({"words": "words.txt", "known": "/etc/hosts"}, source)
+    (project / "link").symlink_to("/etc/hosts")
+    for path in ("/etc/hosts", "../other", "link"):
+        with pytest.raises(ConfigError, match=r"run.json asks to read inputs.theirs=.*, which is outside"):
+            trust.check_inputs({"theirs": path}, source)
+    monkeypatch.setenv("RUN_FOLDER_IS_TRUSTED", "1")
+    trust.check_inputs({"theirs": "/etc/hosts"}, source)
+
+
+def described(place: str, sha256: str) -> dict[str, Any]:
+    """Return the parts of a record that say what a run stands on."""
+    config = {"data": {}, "paths": {"run": "outputs/one"}, "inputs": {"words": place}, "model": {"file": f"{place}/a"}}
+    empty: dict[str, Any] = {"code": {}, "data": {}, "locks": {}, "environment": {}, "restored": None}
+    return {**empty, "config": config, "inputs": {"words": sha256}}
+
+
+def test_a_difference_names_the_input_and_not_its_place() -> None:
+    first, moved, other = (
+        described(*parts) for parts in (("here", "a" * 64), ("/there", "a" * 64), ("here", "b" * 64))
+    )
+    assert record.what_changed(first, moved) == []
+    [change] = record.what_changed(first, other)
+    assert str(change) == f"input: words changed, digest {'a' * 12} -> {'b' * 12}"
+    assert change.of_the_project  # so a resume is refused
+    [removed] = record.what_changed(first, {**first, "inputs": {}})
+    assert str(removed) == "input: words was removed"
+    older = copy.deepcopy(first)
+    del older["inputs"], older["config"]["inputs"]
+    assert [str(change) for change in record.what_changed(older, {**older, "inputs": {}})] == []
+
+
+def test_a_run_that_is_made_again_finds_its_inputs_or_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = written(tmp_path / "here", {"words.txt": b"one", "committed.txt": b"now"})
+    checkout = written(tmp_path / "checkout", {"committed.txt": b"then"})
+    monkeypatch.chdir(here)
+    paths = {"words": "words.txt", "committed": "committed.txt"}
+    contents = {"words": b"one", "committed": b"then"}
+    recorded = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+    before: dict[str, Any] = {"config": {"inputs": paths}, "inputs": recorded}
+    assert locate(before, checkout) == {"words": str(here / "words.txt"), "committed": "committed.txt"}
+    assert locate({"config": {}}, checkout) == {}  # of an earlier version
+    for broken, sentence in (
+        ({**before, "inputs": {**recorded, "words": recorded["committed"]}}, "the input words changed: "),
+        ({**before, "inputs": {}}, "does not hold a digest for each of its inputs"),
+    ):
+        with pytest.raises(RecordError, match=sentence):
+            locate(broken, checkout)
+    with pytest.raises(ConfigError, match=r"asks to read inputs.words=/etc/hosts"):
+        locate({**before, "config": {"inputs": {**paths, "words": "/etc/hosts"}}}, checkout)
+    (here / "words.txt").unlink()
+    with pytest.raises(ConfigError, match=r"inputs.words=words.txt is not there"):
+        locate(before, checkout)
+
+
+def test_a_changed_input_is_refused(folder: Path) -> None:
+    paths = {"bert": str(folder)}
+    recorded = digests(paths)
+    refuse_changed(recorded, paths)
+    (folder / "vocab.txt").write_bytes(b"three\n")
+    with pytest.raises(RecordError, match=rf"the input bert changed: .* made with {recorded['bert'][:12]}"):
+        refuse_changed(recorded, paths)
+
+
+def test_the_record_holds_inputs_by_their_names(short_run: Path) -> None:
+    found = json.loads((short_run / "run.json").read_text())
+    assert found["inputs"] == {}
+    for inputs, complaint in (
+        ({"words": "a" * 64}, None),
+        ({"words": "a"}, "inputs.words has a form"),
+        ({"../words": "a" * 64}, "a key in inputs"),
+    ):
+        problem = schema.problem({**found, "inputs": inputs})
+        assert problem is None if complaint is None else complaint in str(problem)

@@ -86,7 +86,7 @@ SETTINGS = (
     "+callbacks.edit._target_=my_project.editing.Edit"
 )
 RECORD: dict[str, Any] = {  # as a training writes it, on a machine that does not exist
-    "schema_version": 1,
+    "schema_version": 2,
     "status": "finished",
     "promise": {"mode": "strict", "text": "the same bits"},
     "command": {"script": "train.py", "config": "config", "overrides": []},

@@ -15,7 +15,7 @@ from ..runs import PIPELINE, RECORD
 from . import schema
 from .changes import Change, changes
 
-VERSION = 1
+VERSION = 2
 RESULTS = {  # what has to be equal, and what people call it
     "weights_sha256": "weights",
     "metrics": "test metrics",

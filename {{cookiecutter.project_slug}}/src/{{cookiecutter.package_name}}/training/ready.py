@@ -35,7 +35,10 @@ def ready(cfg: DictConfig) -> Config:
 
     refuse_derived(config)  # first: what is excluded needs no arguments
     check_signatures(config)
-    check_watched(f"model._target_={config.model['_target_']}", module_of(config.model["_target_"]))
+    training = config.training
+    for group in (config.model, training.optimizer, training.scheduler, training.loss):
+        if group:
+            check_watched(f"_target_={group['_target_']}", module_of(group["_target_"]))
     if config.trainer["accelerator"] in GPU:
         _check_gpu(config.trainer["accelerator"])
     return config

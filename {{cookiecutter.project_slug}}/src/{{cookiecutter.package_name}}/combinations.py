@@ -143,11 +143,11 @@ def check_repeatable(config: Config) -> None:
             f"trainer.accelerator={accelerator} trainer.devices={devices} leaves the choice to the machine, which "
             f"reproducibility={mode} excludes: name cpu or gpu, and a number of devices"
         )
-    if training.scheduler.get("monitor"):
-        # Lightning skips one of its updates after a resume, so an interrupted run would not end with the same bits.
+    if training.scheduler.get("monitor") and training.scheduler.get("interval") == "step":
+        # it would be asked after the batches of a resume point, which hold no metric yet
         raise ConfigError(
-            f"training.scheduler.monitor={training.scheduler['monitor']} is a schedule that follows a metric, which "
-            f"cannot be resumed exactly, as reproducibility={mode} promises: choose training/scheduler=cosine, or "
+            f"training.scheduler.interval=step cannot be resumed exactly where training.scheduler.monitor="
+            f"{training.scheduler['monitor']} decides, as reproducibility={mode} promises: choose interval=epoch, or "
             "reproducibility=fast"
         )
 

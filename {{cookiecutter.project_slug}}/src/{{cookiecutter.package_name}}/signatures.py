@@ -131,7 +131,7 @@ def _check_type(key: str, value: Any, parameter: inspect.Parameter, target: str)
 
 
 def _problem(value: Any, declared: Any) -> ErrorDetails | None:
-    """Return what is wrong with a value of a declared type, or None. YAML holds no objects, so none is a Tensor, say."""
+    """Return what is wrong with a value of a declared type, or None. What YAML holds is never a Tensor, say."""
     try:
         try:
             adapter = TypeAdapter(declared)

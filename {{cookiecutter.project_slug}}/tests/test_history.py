@@ -54,6 +54,8 @@ class Two(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         self.log("of_the_epoch", float(self.current_epoch))
+        if self.current_epoch == 1:
+            self.log("once", 1.0)
 
     def validation_step(self, batch: torch.Tensor, batch_idx: int, dataloader_idx: int = 0) -> None:
         self.log("val_loss", self.first(batch).square().mean())
@@ -98,11 +100,12 @@ def test_it_holds_whatever_is_logged(tmp_path: Path) -> None:
     fit(tmp_path, every=2, groups=True)
     found = rows(tmp_path)
     rates = ["lr", "lr/optimizer1", "lr/optimizer1/group1"]
-    logged = ["loss0", "loss1", "of_the_epoch", "seldom", "val_loss/dataloader_idx_0", "val_loss/dataloader_idx_1"]
+    logged = ["loss0", "loss1", "of_the_epoch", "once", "seldom"]
+    logged += [f"val_loss/dataloader_idx_{number}" for number in range(2)]
     assert sorted(found[0]) == sorted(["epoch", "step", *rates, *logged])
     assert [row["of_the_epoch"] for row in found] == ["0.0", "1.0", "2.0"]
-    assert [bool(row["seldom"]) for row in found] == [False, True, False]  # not what an earlier epoch has logged
-    assert [bool(row["val_loss/dataloader_idx_1"]) for row in found] == [False, True, False]
+    for name in ("once", "seldom", "val_loss/dataloader_idx_1"):  # not what an earlier epoch has logged
+        assert [bool(row[name]) for row in found] == [False, True, False]
     assert [[row[name] for name in rates] for row in found] == [["0.2", "0.1", "0.1"]] * EPOCHS
 
 

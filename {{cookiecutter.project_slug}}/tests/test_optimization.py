@@ -1,4 +1,4 @@
-"""The optimizer, the schedule and the loss that the configuration names, with this project's defaults and with others."""
+"""The optimizer, the schedule and the loss that the configuration names: this project's, and others."""
 
 from collections.abc import Iterable
 from typing import Any

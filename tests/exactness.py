@@ -22,7 +22,7 @@ from my_project.config import Config
 from my_project.training.determinism import apply, pin_environment
 
 PRECISIONS = {kind: [f"trainer.precision={kind}"] for kind in ("64-true", "bf16-mixed", "bf16-true", "16-mixed")}
-PRECISIONS["16-true"] = ["trainer.precision=16-true", "training.optimizer=sgd"]  # AdamW's smallest number is 0 there
+PRECISIONS["16-true"] = ["trainer.precision=16-true", "training/optimizer=sgd"]  # AdamW's smallest number is 0 there
 # Continued by restore=continue too: what may do something at the end of a training, or at the start of one.
 CONTINUED = ["nothing more", "BaseFinetuning", "frozen by hand", "GradientAccumulationScheduler", "EMAWeightAveraging"]
 # Three epochs of three batches, on real images.
@@ -109,7 +109,10 @@ def case(name: str, *overrides: str, **arguments: object) -> tuple[list[str], di
     return list(overrides), {"_target_": f"{place}.{name}", **arguments}
 
 
-RATE = "training.scheduler=none"  # or the schedule would hide what a callback does to the learning rate
+RATE = "training/scheduler=none"  # or the schedule would hide what a callback does to the learning rate
+# The validation never improves so much, so the learning rate falls after the second epoch.
+PLATEAU = ["training/scheduler=plateau", "training.scheduler.patience=0", "+training.scheduler.threshold=0.9"]
+WEIGHTS = "[1.0,2.0,1.0,1.0,1.0,1.0,1.0,1.0,1.0,1.0]"
 CASES = {
     "nothing more": ([], None),
     "callbacks=best": (["callbacks=best"], None),
@@ -141,6 +144,14 @@ CASES = {
     "WeightAveraging of epochs": case("EpochAveraging"),
     "EMAWeightAveraging": case("EMAWeightAveraging", decay=0.9, update_starting_at_epoch=1),
     **{kind: (overrides, None) for kind, overrides in PRECISIONS.items()},
+    "plateau": (PLATEAU, None),
+    "plateau of the training": ([*PLATEAU, "training.scheduler.monitor=train/loss"], None),
+    "plateau with a pause": ([*PLATEAU, "+training.scheduler.cooldown=1"], None),
+    "warm-up": (["training/scheduler=warmup_cosine", "training.scheduler.warmup=0.4"], None),
+    "momentum and weights of classes": (
+        ["training/optimizer=sgd", f"+training.loss.weight={{_target_: torch.tensor, data: {WEIGHTS}}}"],
+        None,
+    ),
 }
 # Refused for a reason: it shows that the comparison sees a difference.
 CONTROL = {"StochasticWeightAveraging": case("StochasticWeightAveraging", swa_lrs=0.01, swa_epoch_start=1)}

@@ -57,8 +57,8 @@ def test_the_same_code_gives_the_same_bits(baseline: Path) -> None:
 
 
 def test_a_change_of_the_code_that_moves_the_metrics_has_drifted(baseline: Path) -> None:
-    schedule = "OneCycleLR(optimizer, training.lr"
-    replace(baseline / "src" / "my_project" / "models" / "optimization.py", schedule, f"{schedule} / 100")
+    steps = "arguments.setdefault(name, steps"
+    replace(baseline / "src" / "my_project" / "models" / "optimization.py", steps, f"{steps} * 100")
     code, said = drift(baseline)
     assert code == 1
     assert "differs: code: src/my_project/models/optimization.py changed" in said

@@ -93,7 +93,7 @@ def test_a_callback_that_is_not_exact_is_refused(shared_project: Path, callback:
 
 def test_continue_uses_the_settings_of_the_new_run(shared_project: Path) -> None:
     """The earlier run waited ten epochs for an improvement, this one waits for one; and no epoch improves enough."""
-    base = "tracking=none model=mlp training.scheduler=none data.train_examples=200 callbacks=early_stopping"
+    base = "tracking=none model=mlp training/scheduler=none data.train_examples=200 callbacks=early_stopping"
     train(shared_project, f"{base} training.epochs=3 callbacks.early_stopping.patience=10", "patient")
     more = f"{base} training.epochs=9 callbacks.early_stopping.min_delta=9 restore=continue restore.run=outputs/patient"
     impatient = train(shared_project, f"{more} callbacks.early_stopping.patience=1", "impatient")

@@ -123,6 +123,8 @@ def test_an_experiment_has_its_own_settings(project: Path) -> None:
         ("data=breast_cancer model=mlp", [{"override /data": "breast_cancer"}, {"override /model": "mlp"}]),
         ("reproducibility=portable", [{"override /reproducibility": "portable"}]),
         ("+trainer.limit_train_batches=2", None),
+        ("training/optimizer=sgd training.lr=0.05", [{"override /training/optimizer": "sgd"}]),
+        ("training/scheduler=none training.optimizer.weight_decay=0.1", [{"override /training/scheduler": "none"}]),
     ],
 )
 def test_keep_makes_configs_compose_the_experiment(
@@ -133,6 +135,7 @@ def test_keep_makes_configs_compose_the_experiment(
     run("python -m my_project keep", project, PYTHONPATH="src")
     kept = yaml.safe_load((project / "configs" / "experiment" / "kept.yaml").read_text())
     assert kept.get("defaults") == defaults
+    assert "lr" not in kept.get("training", {}).get("optimizer", {})  # it follows training.lr
     run("echo '# more' >> configs/training/default.yaml", project)
     assert configure(project) == (0, "")
     assert params(project) == held
@@ -141,9 +144,9 @@ def test_keep_makes_configs_compose_the_experiment(
     assert shown["model"] == held["model"]
     refused = run("python -m my_project keep", project, check=False, PYTHONPATH="src")
     assert "there is nothing to keep" in refused.stderr
-    run("python as_dvc.py training.momentum=0.5", project)  # another one, on top
+    run("python as_dvc.py training.gradient_clip=0.5", project)  # another one, on top
     run("python -m my_project keep next_one", project, PYTHONPATH="src")
-    held["training"]["momentum"] = 0.5
+    held["training"]["gradient_clip"] = 0.5
     assert configure(project) == (0, "")
     assert json.dumps(params(project)) == json.dumps(held)
 

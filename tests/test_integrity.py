@@ -82,11 +82,11 @@ class Edit(Callback):
             file.write("# edited\\n")
 """
 SETTINGS = (
-    "tracking=none model=mlp training.epochs=2 data.train_examples=200 training.scheduler=none callbacks=best "
+    "tracking=none model=mlp training.epochs=2 data.train_examples=200 training/scheduler=none callbacks=best "
     "+callbacks.edit._target_=my_project.editing.Edit"
 )
 RECORD: dict[str, Any] = {  # as a training writes it, on a machine that does not exist
-    "schema_version": 1,
+    "schema_version": 2,
     "status": "finished",
     "promise": {"mode": "strict", "text": "the same bits"},
     "command": {"script": "train.py", "config": "config", "overrides": []},
@@ -115,8 +115,9 @@ RECORD: dict[str, Any] = {  # as a training writes it, on a machine that does no
             "batch_size": 8,
             "accumulate": 1,
             "lr": 0.1,
-            "optimizer": "sgd",
-            "scheduler": "none",
+            "optimizer": {"_target_": "torch.optim.SGD", "_partial_": True, "lr": 0.1},
+            "scheduler": {},
+            "loss": {"_target_": "torch.nn.CrossEntropyLoss"},
         },
         "callbacks": {},
         "tracking": {},

@@ -52,7 +52,7 @@ EDITS = {
         "batch_size: 64": "batch_size: 48",
         "lr: 0.003": "lr: 0.001",
         "weight_decay: 0.01": "weight_decay: 0.1",
-        "scheduler: onecycle": "scheduler: none",
+        "  - scheduler: onecycle": "  - scheduler: none",
     },
     "configs/data/digits.yaml": {
         "shift: 0": "shift: 1",

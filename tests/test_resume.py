@@ -26,14 +26,14 @@ SERIES = {
         6,
     ),
     "accumulation-and-schedule-per-epoch": (
-        "training.epochs=75 training.accumulate=3 training.scheduler=exponential",
+        "training.epochs=75 training.accumulate=3 training/scheduler=exponential",
         6,
     ),
     "short-epochs": ("training.epochs=150 training.batch_size=256", 6),
     "accumulation-that-never-fits": ("training.epochs=100 training.accumulate=4 callbacks=best", 4),
     "double-precision-portable": ("training.epochs=80 trainer.precision=64-true reproducibility=portable", 4),
     "several-validations-per-epoch": (
-        "training.epochs=80 +trainer.val_check_interval=0.3 callbacks=best training.scheduler=cosine",
+        "training.epochs=80 +trainer.val_check_interval=0.3 callbacks=best training/scheduler=cosine",
         6,
     ),
     "workers-and-augmentation": (
@@ -311,7 +311,7 @@ def test_finetune_names_what_does_not_fit(shared_project: Path, reference: Path)
 
 
 def test_continue_adds_epochs(shared_project: Path) -> None:
-    constant = "tracking=none model=mlp training.scheduler=none"
+    constant = "tracking=none model=mlp training/scheduler=none"
     train(shared_project, f"{constant} training.epochs=2", "two-epochs")
     more = f"{constant} training.epochs=4 restore=continue restore.run=outputs/two-epochs"
     longer = train(shared_project, more, "two-more")
@@ -323,10 +323,10 @@ def test_what_does_not_fit_an_earlier_run_is_refused(shared_project: Path, refer
     earlier = f"{BASE} training.epochs=20 restore.run=outputs/reference"
     for more, sentence in {
         "restore=continue training.lr=0.1": "training.lr=0.1 cannot be changed with restore=continue",
-        "restore=continue training.epochs=40": "only a run with training.scheduler=none can be made longer",
+        "restore=continue training.epochs=40": "as with training/scheduler=none, can be made longer",
         "restore=finetune seed=7": "seed=7 splits the data in another way",
         "restore=hotstart data.test_fraction=0.3": "data.test_fraction=0.3 splits the data",
-        "restore=hotstart training.optimizer=sgd": "training.optimizer=sgd cannot take over the state of adamw",
+        "restore=hotstart training/optimizer=sgd": "_target_=torch.optim.SGD cannot take over the state of ",
         "restore=hotstart model.hidden=[64] 'restore.skip=[network]'": "has the optimizer's state of ",
         "restore=continue": "training.epochs=20 leaves nothing to train, since outputs/reference has trained 20",
         "restore=hotstart resume=auto hydra.run.dir=outputs/reference": "is the folder of this run",

@@ -102,7 +102,7 @@ def test_portable_and_fast(shared_project: Path) -> None:
     [("adam", "none"), ("sgd training.lr=0.05", "cosine"), ("adam", "exponential"), ("sgd training.lr=0.05", "none")],
 )
 def test_optimizers_and_schedules(shared_project: Path, optimizer: str, scheduler: str) -> None:
-    arguments = f"{SHORT} training.optimizer={optimizer} training.scheduler={scheduler}"
+    arguments = f"{SHORT} training/optimizer={optimizer} training/scheduler={scheduler}"
     folder = train(shared_project, arguments, re.sub(r"\W", "-", f"{optimizer}-{scheduler}"))
     rates = [float(row.split(",")[2]) for row in (folder / "metrics.csv").read_text().splitlines()[1:]]
     assert (rates[0] == rates[1]) is (scheduler == "none")

@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 from package_name import combinations
 from package_name.check import check
 from package_name.errors import ConfigError
+from package_name.signatures import check_signatures
 
 from .conftest import PLAIN, ROOT, Command, composed
 
@@ -16,6 +17,9 @@ GROUPS = (
     "folds",
     "model",
     "training",
+    "training/optimizer",
+    "training/scheduler",
+    "training/loss",
     "trainer",
     "reproducibility",
     "callbacks",
@@ -34,7 +38,9 @@ CHOICES = [
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_choice_composes_and_passes_the_check(choice: str) -> None:
     cfg = composed(choice)
-    assert check(cfg).training.lr == cfg.training.lr
+    config = check(cfg)
+    check_signatures(config)
+    assert config.training.lr == cfg.training.lr
 
 
 @pytest.mark.parametrize(
@@ -44,18 +50,35 @@ def test_every_choice_composes_and_passes_the_check(choice: str) -> None:
         ("training.lr=nan", "training.lr=nan"),
         ("training.epochs=0", "training.epochs=0 is out of range: it must be 1 or greater"),
         ("training.epochs=abc", "training.epochs=abc"),
-        ("training.optimizer=addam", "it must be one of adamw, adam, sgd"),
+        ("training.optimizer=sgd", "as in training/optimizer=sgd"),
+        ("training.scheduler=none", "as in training/scheduler=none"),
+        ("training/optimizer=sgd +training.momentum=0.5", "the nearest is training.optimizer.momentum"),
+        ("training/optimizer=sgd +training.optimizer.nestrov=true", "the nearest is training.optimizer.nesterov"),
+        ("training/optimizer=adamw +training.optimizer.params=[1]", "training.optimizer.params is not an argument of"),
+        ("training/optimizer=adamw training.optimizer.weight_decay=abc", "AdamW takes float there"),
+        ("training/optimizer=adamw +training.optimizer.betas=[0.9]", "training.optimizer.betas=[0.9] is not valid"),
+        ("training/optimizer=adamw training.optimizer._target_=torch.optim.Addam", "cannot be imported"),
+        ("training/optimizer=adamw training.optimizer.lr=77", "set training.lr, and lr: ${training.lr}"),
+        ("training/optimizer=adamw ~training.optimizer.lr", "training.lr would change nothing"),
+        ("training/scheduler=cosine +training.scheduler.intervall=step", "the nearest is training.scheduler.interval"),
+        ("training/scheduler=cosine training.scheduler.interval=batch", "it must be one of step, epoch"),
+        ("training/scheduler=cosine training.scheduler.steps_as=T_min", "does not take T_min, which it will be given"),
+        ("training/scheduler=cosine training.scheduler.steps_as=null", "training.scheduler.T_max has no value"),
+        ("training/scheduler=warmup_cosine training.scheduler.warmup=1.5", "it must be less than 1"),
+        ("training/scheduler=plateau training.scheduler.interval=step", "reproducibility=fast"),
+        ("training.loss.label_smoothing=abc", "training.loss.label_smoothing=abc is not valid"),
+        ("training/loss=cross_entropy +training.loss.weight=[1.0,2.0]", "CrossEntropyLoss takes"),
         ("+training.learning_rate=0.1", "the nearest is training.lr"),
         ("data.validation_fraction=1.5", "it must be between 0 and 1"),
         ("data.folds=5", "data.folds=5 and data.fold=None do not fit together"),
         ("data.fold=0", "data.folds=None and data.fold=0 do not fit together"),
         ("data.folds=5 data.fold=5", "data.folds=5 and data.fold=5 do not fit together"),
         ("sweep=search", "tune sweep="),
-        ("training.scheduler=plateau", "reproducibility=fast"),
         ("seed=-1", "seed=-1 is out of range"),
         ("model.channels=abc", "model.channels=abc"),
-        ("model.channels=[0]", "a list of numbers of 1 or greater"),
-        ("model.dropout=1.5", "model.dropout=1.5 is out of range"),
+        ("model.channels=[8,0]", "model.channels.1=0 is out of range: it must be greater than 0"),
+        ("model.dropout=1.5", "model.dropout=1.5 is out of range: it must be less than 1"),
+        ("model=mlp model.hidden=[-1]", "model.hidden.0=-1 is out of range"),
         ("trainer.num_nodes=0", "trainer.num_nodes=0 is out of range"),
         ("+trainer.max_epochs=3", "use training.epochs"),
         ("data.name=../x", "data.name=../x"),
@@ -70,7 +93,7 @@ def test_every_choice_composes_and_passes_the_check(choice: str) -> None:
 )
 def test_a_bad_value_is_named(override: str, message: str) -> None:
     with pytest.raises(ConfigError) as error:
-        check(composed(*PLAIN, "data=digits", "model=cnn", *override.split()))
+        check_signatures(check(composed(*PLAIN, "data=digits", "model=cnn", *override.split())))
     assert message in str(error.value)
     assert len(str(error.value).splitlines()) == 1
 

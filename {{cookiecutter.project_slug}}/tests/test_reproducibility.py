@@ -45,7 +45,7 @@ def test_the_checkpoint_holds_plain_types(short_run: Path) -> None:
     checkpoint = torch.load(short_run / "checkpoints/last.ckpt", weights_only=True)
     assert checkpoint["epoch"] == 2  # epochs done
     assert checkpoint["optimizer_states"]
-    assert bool(checkpoint["lr_schedulers"]) == (checkpoint["config"]["training"]["scheduler"] != "none")
+    assert bool(checkpoint["lr_schedulers"]) == bool(checkpoint["config"]["training"]["scheduler"])
     assert checkpoint["config"]["training"]["epochs"] == 2
     assert set(checkpoint["loss"]) == {"train/loss", "validation/loss"}
 

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Collection, Iterator
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from . import trust
 from .combinations import check_model_file, check_recorded, check_repeatable, check_together
-from .config import CNN, MLP, Config, Search, Trainer
+from .config import Config, Schedule, Search, Trainer, Training
 from .errors import ConfigError, unknown_key
 from .reproducibility.integrity import finished
 from .runs import CONFIG, RECORD, read_config
 from .secrets import mask, refuse_in_configuration
 
-# The project's own networks, whose values also have ranges. signatures.py checks keys and types of every class.
-_NETWORKS = {f"{__package__}.models.cnn.CNN": CNN, f"{__package__}.models.mlp.MLP": MLP}
+_CLASSES = tuple(f"training.{item.name}" for item in fields(Training) if item.type == dict[str, Any])
 
 
 def check(cfg: DictConfig, recorded: bool = False) -> Config:
@@ -39,6 +38,7 @@ def check(cfg: DictConfig, recorded: bool = False) -> Config:
         refuse_in_configuration(cfg)
     if "search" in cfg:
         raise ConfigError(f"this sweep is a search, not a training: python -m {__package__} tune sweep=<the same>")
+    _refuse_names(cfg)
     try:
         merged = OmegaConf.merge(OmegaConf.structured(Config), cfg)
         config = OmegaConf.to_object(merged)
@@ -46,10 +46,8 @@ def check(cfg: DictConfig, recorded: bool = False) -> Config:
         raise _explain(error, cfg) from error
     assert isinstance(config, Config)
     _check_ranges(config)
-    network = _NETWORKS.get(str(config.model.get("_target_")))
-    for group, schema in (("model", network), ("trainer", Trainer)):
-        if schema is not None:
-            _check_group(cfg, group, schema)
+    _check_group(cfg, "trainer", Trainer)
+    _check_group(cfg, "training.scheduler", Schedule)
     check_together(config)
     check_model_file(cfg)
     if config.resume not in (None, "auto"):
@@ -131,10 +129,11 @@ def _moved(saved: DictConfig, folder: Path) -> DictConfig:
 
 def _check_group(cfg: DictConfig, group: str, schema: type) -> Any:
     """Check the keys of an open group that its schema knows, and return them as an object of it."""
+    given = OmegaConf.select(cfg, group)
     for item in fields(schema):
-        if item.name not in cfg[group]:
+        if item.name not in given and item.default is MISSING and item.default_factory is MISSING:
             raise ConfigError(f"{group}.{item.name} has no value; give it one in configs/{group}")
-    known = {item.name: cfg[group][item.name] for item in fields(schema)}
+    known = {item.name: given[item.name] for item in fields(schema) if item.name in given}
     try:
         checked = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), known))
     except OmegaConfBaseException as error:
@@ -144,11 +143,26 @@ def _check_group(cfg: DictConfig, group: str, schema: type) -> Any:
     return checked
 
 
+def _refuse_names(cfg: DictConfig) -> None:
+    """Refuse a name where a class belongs, as `training.optimizer=sgd` was written in earlier versions."""
+    for key in _CLASSES:
+        if isinstance(value := OmegaConf.select(cfg, key, throw_on_resolution_failure=False), str):
+            file = key.replace(".", "/")
+            raise ConfigError(
+                f"{key}={value} is a name, where a class and its arguments belong: choose a file of configs/{file}, "
+                f"as in {file}={value}"
+            )
+
+
 def _explain(error: OmegaConfBaseException, cfg: DictConfig) -> ConfigError:
     key = str(error.full_key or error.key)
     if "not in" in str(error):
         groups = {item.name: item.type for item in fields(Config)}
-        known = [each for each in keys(cfg) if not is_dataclass(groups.get(each.partition(".")[0]))]
+        known = [
+            each
+            for each in keys(cfg)
+            if each.startswith(_CLASSES) or not is_dataclass(groups.get(each.partition(".")[0]))
+        ]
         known += [f"{name}.{item.name}" for name, kind in groups.items() if is_dataclass(kind) for item in fields(kind)]
         return unknown_key(key, [*groups, *known])
     if "missing" in str(error).lower():

@@ -72,6 +72,12 @@ def check_together(config: Config) -> None:
             f"training.batch_size={training.batch_size} cannot be shared equally by "
             f"{processes * config.trainer['num_nodes']} processes: choose a multiple"
         )
+    if training.optimizer.get("lr") not in (None, training.lr):
+        raise ConfigError(
+            f"training.optimizer.lr={training.optimizer['lr']} is not training.lr={training.lr}, by which cards, "
+            "trackers and searches know the learning rate: set training.lr, and lr: ${training.lr} in "
+            "configs/training/optimizer"
+        )
     for group in ("callbacks", "tracking"):
         for name, settings in getattr(config, group).items():
             if not isinstance(settings, dict) or "_target_" not in settings:
@@ -150,11 +156,12 @@ def check_repeatable(config: Config) -> None:
             f"trainer.accelerator={accelerator} trainer.devices={devices} leaves the choice to the machine, which "
             f"reproducibility={mode} excludes: name cpu or gpu, and a number of devices"
         )
-    if training.scheduler == "plateau":
-        # Lightning skips one of its updates after a resume, so an interrupted run would not end with the same bits.
+    if training.scheduler.get("monitor") and training.scheduler.get("interval") == "step":
+        # it would be asked after the batches of a resume point, which hold no metric yet
         raise ConfigError(
-            f"training.scheduler=plateau cannot be resumed exactly, which reproducibility={mode} promises: "
-            "choose training.scheduler=cosine, or reproducibility=fast"
+            f"training.scheduler.interval=step cannot be resumed exactly where training.scheduler.monitor="
+            f"{training.scheduler['monitor']} decides, as reproducibility={mode} promises: choose interval=epoch, or "
+            "reproducibility=fast"
         )
 
 

@@ -1,8 +1,8 @@
 """The configuration's keys, types and ranges. check.py applies them before any work.
 
 The values live in `configs/`. The classes below say which keys our own groups have and what each may hold.
-The groups `model`, `trainer`, `tracking` and `callbacks` name the class that they configure with `_target_`;
-signatures.py takes their keys from its signature. Ranges of this project's own networks and of the trainer are here.
+The groups `model`, `trainer`, `tracking` and `callbacks`, and the optimizer, schedule and loss in `training`, name the
+class that they configure with `_target_`; signatures.py takes keys, types and ranges from its signature.
 """
 
 from dataclasses import dataclass, field
@@ -23,17 +23,6 @@ def _seed() -> dict[str, Any]:
 
 def _fraction() -> dict[str, Any]:
     return {"test": lambda value: 0 < value < 1, "range": "between 0 and 1"}
-
-
-def _probability() -> dict[str, Any]:
-    return {"test": lambda value: 0 <= value < 1, "range": "0 or greater and below 1"}
-
-
-def _each_at_least(low: int) -> dict[str, Any]:
-    return {
-        "test": lambda values: all(value >= low for value in values),
-        "range": f"a list of numbers of {low} or greater",
-    }
 
 
 def _one_of(*values: str) -> dict[str, Any]:
@@ -79,12 +68,22 @@ class Training:
     batch_size: int = field(metadata=_at_least(1))  # examples per step over all processes together
     accumulate: int = field(metadata=_at_least(1))  # batches per optimizer step
     lr: float = field(metadata=_above(0))
-    optimizer: str = field(metadata=_one_of("adamw", "adam", "sgd"))
     weight_decay: float = field(metadata=_at_least(0))
-    momentum: float = field(metadata=_at_least(0))  # sgd only
-    scheduler: str = field(metadata=_one_of("none", "cosine", "onecycle", "exponential", "plateau"))
+    optimizer: dict[str, Any]  # its class and arguments, see configs/training/optimizer
+    scheduler: dict[str, Any]  # the same, and the keys of Schedule; empty: none
+    loss: dict[str, Any]
     gradient_clip: float | None = field(metadata=_above(0))  # largest gradient norm; null: no clipping
     final_weights: str = field(default="last", metadata=_one_of("last", "best"))  # older records lack it
+
+
+@dataclass
+class Schedule:
+    """The keys of training.scheduler that are no arguments of its class, see configs/training/scheduler."""
+
+    interval: str = field(default="epoch", metadata=_one_of("step", "epoch"))  # when it moves
+    frequency: int = field(default=1, metadata=_at_least(1))  # after so many of them
+    monitor: str | None = None  # the metric that it follows, if it follows one
+    steps_as: str | None = None  # the argument that gets the number of steps of the whole training
 
 
 @dataclass
@@ -114,23 +113,6 @@ class Paths:
     raw: str
     processed: str
     run: str
-
-
-@dataclass
-class CNN:
-    """The keys of models/cnn.py."""
-
-    channels: list[int] = field(metadata=_each_at_least(1))
-    hidden: int = field(metadata=_at_least(1))
-    dropout: float = field(metadata=_probability())
-
-
-@dataclass
-class MLP:
-    """The keys of models/mlp.py."""
-
-    hidden: list[int] = field(metadata=_each_at_least(1))
-    dropout: float = field(metadata=_probability())
 
 
 @dataclass

@@ -96,9 +96,21 @@ def lacking(held: dict[str, Any], other: dict[str, Any], prefix: str = "") -> li
     return found
 
 
-def told(held: dict[str, Any], other: dict[str, Any]) -> str:
+def leading(values: dict[str, Any], config: Any) -> dict[str, Any]:
+    """Return the values without those that follow others in a configuration, as `lr: ${training.lr}` does."""
+    found = {}
+    for key, value in values.items():
+        if not isinstance(config, DictConfig) or not OmegaConf.is_interpolation(config, key):
+            inside = config.get(key) if isinstance(config, DictConfig) else None
+            found[key] = leading(value, inside) if isinstance(value, dict) else value
+    return {key: value for key, value in found.items() if value or not isinstance(value, dict) or not values[key]}
+
+
+def told(held: dict[str, Any], config: DictConfig) -> str:
     """Return, for people, the first settings in which params.yaml differs from what configs/ compose."""
-    said = [f"{key}={value}" for key, value in flat(beyond(held, other)).items()]
+    other = plain(config)
+    different = beyond(held, other)
+    said = [f"{key}={value}" for key, value in flat(leading(different, config) or different).items()]
     said += [f"no {key}" for key in lacking(held, other)]
     more = f" and {len(said) - _SHOWN} more" if len(said) > _SHOWN else ""
     return ", ".join(said[:_SHOWN]) + more
@@ -123,7 +135,7 @@ def unkept(project: Path, config: DictConfig, commit: str | None = None) -> str:
     content, lock = (_content(project, name, commit) for name in (PARAMS, "dvc.lock"))
     if content is None or lock is None or of_configs(content):  # or the pipeline has never run: nothing can be lost
         return ""
-    return told(values(content), plain(config))
+    return told(values(content), config)
 
 
 def _content(project: Path, name: str, commit: str | None) -> str | None:

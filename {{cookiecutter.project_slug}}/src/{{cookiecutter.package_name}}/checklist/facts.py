@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from .. import params
 from ..check import check
@@ -69,10 +69,10 @@ class Facts:
             raise UnreadableError("pyproject.toml", f"is not valid TOML: {error}") from error
 
     @cached_property
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> DictConfig:
         """The composed configuration of the pipeline: what params.yaml should hold."""
         self.config  # noqa: B018 (refuses what is not valid)
-        return params.plain(self._composed)
+        return self._composed
 
     @cached_property
     def config(self) -> Config:

@@ -9,11 +9,10 @@ from hydra.utils import instantiate
 from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
-from torch.nn import functional as F
 
 from ..config import Training
 from ..errors import TrainingError
-from .optimization import build_optimizer, build_scheduler
+from .optimization import build_loss, build_optimizer, build_scheduler
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 BLOCK = 16  # rows; more cost a single example time, fewer cost a whole test
@@ -49,14 +48,14 @@ class Tally:
 
 
 class Classifier(LightningModule):
-    """Normalizes the inputs, applies the network, and trains it with cross-entropy.
+    """Normalizes the inputs, applies the network, and trains it with the loss that the configuration names.
 
     Args:
         network: maps normalized inputs (n, *input_shape) to logits (n, classes). One with the class attribute
             `standardize = False` gets them as they are stored, as where they are codes of letters and not quantities.
         mean: of the training inputs, broadcastable to one input. It is saved with the weights.
         std: likewise.
-        training: optimizer and schedule; None for a model that only predicts.
+        training: optimizer, schedule and loss; None for a model that only predicts.
     """
 
     def __init__(
@@ -64,6 +63,7 @@ class Classifier(LightningModule):
     ) -> None:
         super().__init__()
         self.network, self.training_config = network, training
+        self.loss = build_loss(training) if training else None
         self._standardize = getattr(network, "standardize", True)
         self.register_buffer("mean", mean)
         self.register_buffer("std", std)
@@ -94,7 +94,8 @@ class Classifier(LightningModule):
     def _step(self, batch: Batch) -> torch.Tensor:
         inputs, targets = batch
         logits = self(inputs)
-        loss = F.cross_entropy(logits, targets)
+        assert self.loss is not None, "this model was built to predict"
+        loss = self.loss(logits, targets)
         self._tally.add(loss, logits, targets)
         return loss
 

@@ -1,8 +1,10 @@
 """A small convolutional network."""
 
 from collections.abc import Sequence
+from typing import Annotated
 
 import torch
+from pydantic import Field, PositiveInt
 from torch import nn
 
 from ..errors import ConfigError
@@ -23,7 +25,12 @@ class CNN(nn.Sequential):
     """
 
     def __init__(
-        self, input_shape: Sequence[int], classes: int, channels: Sequence[int], hidden: int, dropout: float
+        self,
+        input_shape: Sequence[int],
+        classes: int,
+        channels: Sequence[PositiveInt],
+        hidden: PositiveInt,
+        dropout: Annotated[float, Field(ge=0, lt=1)],
     ) -> None:
         if len(input_shape) != 3:
             raise ConfigError(

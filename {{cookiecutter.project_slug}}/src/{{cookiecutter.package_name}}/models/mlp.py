@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from math import prod
+from typing import Annotated
 
 import torch
+from pydantic import Field, PositiveInt
 from torch import nn
 
 
@@ -17,7 +19,13 @@ class MLP(nn.Sequential):
         dropout: probability of dropping an activation.
     """
 
-    def __init__(self, input_shape: Sequence[int], classes: int, hidden: Sequence[int], dropout: float) -> None:
+    def __init__(
+        self,
+        input_shape: Sequence[int],
+        classes: int,
+        hidden: Sequence[PositiveInt],
+        dropout: Annotated[float, Field(ge=0, lt=1)],
+    ) -> None:
         layers: list[nn.Module] = [nn.Flatten()]
         width = prod(input_shape)
         for next_width in hidden:

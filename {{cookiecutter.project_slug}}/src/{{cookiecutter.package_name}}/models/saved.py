@@ -50,7 +50,8 @@ def load_model(path: str | Path, trusted: bool = False) -> tuple[Classifier, dic
         model = Classifier(network, torch.zeros_like(weights["mean"]), torch.ones_like(weights["std"]))
         if weights["mean"].dtype != torch.get_default_dtype():
             model.to(weights["mean"].dtype)  # as after trainer.precision=64-true: loading must not round
-        model.load_state_dict(weights)
+        # class weights, say, or parameters of the loss itself: only training needs them
+        model.load_state_dict({name: tensor for name, tensor in weights.items() if not name.startswith("loss.")})
     except (KeyError, RuntimeError) as error:
         raise DataError(f"{path} does not hold the weights of the network that it names; train it again") from error
     return model, description

@@ -75,7 +75,8 @@ def changes(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
     first, second = _flat(before), _flat(after)
     keys = [key for key in {**first, **second} if first.get(key, _MISSING) != second.get(key, _MISSING)]
     found = [Change(key, first.get(key, _MISSING), second.get(key, _MISSING)) for key in keys]
-    return sorted(found, key=lambda change: (change.position, change.key))
+    # a setting stands before those that follow it, as training.lr before training.optimizer.lr
+    return sorted(found, key=lambda change: (change.position, change.key.count("."), change.key))
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:

@@ -7,6 +7,7 @@ from typing import Any
 from ..config import Config
 from ..errors import ConfigError
 from ..files import file_digest
+from ..params import flat
 from ..runs import MODEL
 from ..training.checkpoint import load_checkpoint, refuse_foreign
 from ..training.restore import starting_file
@@ -14,7 +15,7 @@ from .integrity import finished, intact
 
 # With the whole state of a run its optimizer, schedule and place in the epoch are taken over: other settings would be
 # ignored, or mean something else.
-_FIXED = ("batch_size", "accumulate", "lr", "optimizer", "weight_decay", "momentum", "scheduler")
+_FIXED = ("batch_size", "accumulate", "lr", "weight_decay", "optimizer", "scheduler", "loss")
 # The keys of `data` that splits depend on, with what earlier versions did that did not have them.
 _SPLIT_BY = {
     "split": "stratified",
@@ -23,7 +24,6 @@ _SPLIT_BY = {
     "folds": None,
     "fold": None,
 }  # key -> before it existed
-_BOUND_TO_EPOCHS = ("onecycle", "cosine", "exponential")
 
 
 def built_on(config: Config) -> dict[str, Any] | None:
@@ -76,32 +76,33 @@ def _check_splits(config: Config, earlier: dict[str, Any]) -> None:
 
 def _check_optimizer(config: Config, earlier: dict[str, Any]) -> None:
     """Refuse an optimizer that could not read what the earlier one remembers."""
-    now, then = config.training.optimizer, earlier["config"]["training"]["optimizer"]
+    now, then = config.training.optimizer["_target_"], earlier["config"]["training"]["optimizer"]["_target_"]
     if now != then:
         raise ConfigError(
-            f"training.optimizer={now} cannot take over the state of {then}, which trained restore.run="
-            f"{config.restore.run}: training.optimizer={then}, or restore=finetune"
+            f"training.optimizer._target_={now} cannot take over the state of {then}, which trained restore.run="
+            f"{config.restore.run}: choose that class in configs/training/optimizer, or restore=finetune"
         )
 
 
 def _check_whole_state(config: Config, earlier: dict[str, Any], path: Path) -> None:
     before, run = earlier["config"], config.restore.run
-    now = {f"training.{key}": value for key, value in asdict(config.training).items() if key in _FIXED}
-    then = {f"training.{key}": before["training"][key] for key in _FIXED}
+    now = flat({key: value for key, value in asdict(config.training).items() if key in _FIXED}, "training.")
+    then = flat({key: before["training"][key] for key in _FIXED}, "training.")
     for key in ("devices", "num_nodes"):
         now[f"trainer.{key}"], then[f"trainer.{key}"] = config.trainer[key], before["trainer"][key]
-    for key, value in now.items():
-        if value != then[key]:
+    for key in {**now, **then}:
+        value, other = now.get(key), then.get(key)
+        if value != other:
             raise ConfigError(
                 f"{key}={value} cannot be changed with restore=continue, which takes over the whole state of {run}: "
-                f"{key}={then[key]}, or restore=hotstart"
+                f"{key}={other}, or restore=hotstart"
             )
-    scheduler, epochs = config.training.scheduler, config.training.epochs
-    if scheduler in _BOUND_TO_EPOCHS and epochs != before["training"]["epochs"]:
+    schedule, epochs = config.training.scheduler, config.training.epochs
+    if schedule.get("steps_as") and epochs != before["training"]["epochs"]:
         raise ConfigError(
-            f"training.epochs={epochs} does not fit training.scheduler={scheduler}, which {run} began for "
-            f"{before['training']['epochs']} epochs: only a run with training.scheduler=none can be made longer; "
-            "restore=hotstart begins a new schedule"
+            f"training.epochs={epochs} does not fit training.scheduler._target_={schedule['_target_']}, which {run} "
+            f"began for {before['training']['epochs']} epochs: only a run whose schedule does not know its end, as "
+            "with training/scheduler=none, can be made longer; restore=hotstart begins a new schedule"
         )
     if epochs <= (done := load_checkpoint(path)["epoch"]):
         raise ConfigError(

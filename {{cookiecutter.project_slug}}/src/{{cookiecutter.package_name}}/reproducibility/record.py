@@ -16,7 +16,7 @@ from . import schema
 from .changes import Change, changes
 from .code import deciding_code
 
-VERSION = 1
+VERSION = 2
 RESULTS = {  # what has to be equal, and what people call it
     "weights_sha256": "weights",
     "metrics": "test metrics",

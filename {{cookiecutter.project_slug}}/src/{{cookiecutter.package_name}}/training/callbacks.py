@@ -7,7 +7,7 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 
 from .checkpoint import LastCheckpoint
-from .loop import batches_done, begin_epoch_afresh, metrics, set_metrics
+from .loop import batches_done, begin_epoch_afresh, forget_resume, metrics, set_metrics
 from .randomness import seed_everything
 from .resume import ResumePoint
 from .switches import set_switches, switches
@@ -65,6 +65,7 @@ class Reentry(Callback):
         if self._left is not None:
             set_switches(trainer, pl_module, self._left)
             set_metrics(trainer, self._left["metrics"])
+            forget_resume(trainer)
             self._left = None
 
 

@@ -16,39 +16,57 @@ log = logging.getLogger(__name__)
 
 
 class History(Checkpoint):  # a checkpoint callback runs after the model has its metrics of the epoch
-    """Keeps one row of metrics per epoch and writes them all to `metrics.csv`.
+    """Keeps one row of metrics per epoch and writes them all to `metrics.csv`: whatever the epoch logged, by any name.
 
-    The rows travel in the checkpoint. They hold no times, so equal runs write equal files. An epoch without validation
-    has no validation metrics in its row; one with several has those of the last.
+    Of a metric that is logged at single steps only, the row has the last value. An epoch without validation has no
+    validation metrics in its row; one with several has those of the last. The rows travel in the checkpoint, with what
+    an unfinished epoch has logged so far. They hold no times, so equal runs write equal files.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.rows: list[dict[str, float]] = []
-        self._validation: dict[str, float] = {}  # of this epoch
+        self._training: dict[str, float] = {}  # of this epoch
+        self._validation: dict[str, float] = {}
+        self._seen: dict[str, Any] = {}
         self._started = time.perf_counter()
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._started = time.perf_counter()
+        self._new(trainer)  # what is there now, an earlier epoch has logged
+        self._training = {}
+
+    def on_validation_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        self._training |= self._new(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        self._validation = _metrics(trainer, "validation/")
+        self._validation = self._new(trainer)
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        metrics = _metrics(trainer, "train/") | self._validation
-        self._validation = {}
-        rate = float(trainer.optimizers[0].param_groups[0]["lr"])
-        self.rows.append({"epoch": trainer.current_epoch, "step": trainer.global_step, "lr": rate, **metrics})
+        logged = self._training | self._new(trainer)
+        metrics = {name: logged[name] for name in sorted(logged)} | self._validation
+        self._training, self._validation = {}, {}
+        self.rows.append({"epoch": trainer.current_epoch, "step": trainer.global_step, **_rates(trainer), **metrics})
         if trainer.is_global_zero:
             write_text(self.path, self._as_csv())
             shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
             log.info("epoch %d: %s (%.2f s)", trainer.current_epoch, shown, time.perf_counter() - self._started)
 
-    def state_dict(self) -> dict[str, Any]:
-        return {"rows": self.rows, "validation": self._validation}
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        self._training |= self._new(trainer)
+        checkpoint["history"] = {"rows": self.rows, "training": self._training, "validation": self._validation}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self.rows, self._validation = state_dict["rows"], state_dict["validation"]
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        held = checkpoint["history"]
+        self.rows, self._training, self._validation = held["rows"], held["training"], held["validation"]
+
+    def _new(self, trainer: Trainer) -> dict[str, float]:
+        """Return what was logged since this was called last.
+
+        Lightning keeps what earlier epochs have logged. Where a metric is logged again, it puts a new tensor.
+        """
+        before, self._seen = self._seen, dict(trainer.logged_metrics)
+        return {name: float(value) for name, value in sorted(self._seen.items()) if value is not before.get(name)}
 
     def _as_csv(self) -> str:
         names = dict.fromkeys(name for row in self.rows for name in row)  # in order of first appearance
@@ -59,5 +77,11 @@ class History(Checkpoint):  # a checkpoint callback runs after the model has its
         return text.getvalue()
 
 
-def _metrics(trainer: Trainer, prefix: str) -> dict[str, float]:
-    return {name: float(value) for name, value in sorted(trainer.callback_metrics.items()) if name.startswith(prefix)}
+def _rates(trainer: Trainer) -> dict[str, float]:
+    """Return the learning rates: `lr`, and where there are more, those of each optimizer and group by their numbers."""
+    found = {}
+    for number, optimizer in enumerate(trainer.optimizers):
+        for position, group in enumerate(optimizer.param_groups):
+            places = [f"optimizer{number}"] * bool(number) + [f"group{position}"] * bool(position)
+            found["/".join(["lr", *places])] = float(group["lr"])
+    return found

@@ -33,6 +33,14 @@ def can_be_entered_here(trainer: Trainer) -> bool:
     )
 
 
+def forget_resume(trainer: Trainer) -> None:
+    """Have Lightning take the epoch from here on for one that was never interrupted.
+
+    It would leave out the update of plateau schedulers at the end of that epoch.
+    """
+    trainer.fit_loop._restarting = False
+
+
 def forget_finished_epoch(trainer: Trainer) -> None:
     """Set the counters of the epoch to 0, as Lightning does itself when the next one begins.
 

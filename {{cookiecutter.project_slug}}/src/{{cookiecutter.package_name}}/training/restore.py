@@ -60,33 +60,22 @@ def restore(point: Path | None, settings: Restore, model: LightningModule, train
     else:
         checkpoint = load_checkpoint(path)
         _take_over(checkpoint["state_dict"], model, settings)
-        _check_same_number(checkpoint["optimizer_states"][0], model, settings)
-        kept = [name for name, _ in model.named_parameters() if not name.startswith(tuple(settings.skip))]
-        trainer.callbacks.append(_OptimizerState(checkpoint["optimizer_states"][0]["state"], kept))  # type: ignore[attr-defined]
+        trainer.callbacks.append(_OptimizerStates(checkpoint["optimizer_states"], settings))  # type: ignore[attr-defined]
     return None
 
 
 def _take_over(weights: dict[str, torch.Tensor], model: LightningModule, settings: Restore) -> None:
     own = model.state_dict()
-    wanted = {name: tensor for name, tensor in weights.items() if not name.startswith(tuple(settings.skip))}
+    left = (*settings.skip, "loss.")  # class weights, say: the new run has its own in its configuration
+    wanted = {name: tensor for name, tensor in weights.items() if not name.startswith(left)}
     unfit = [name for name, tensor in wanted.items() if name not in own or own[name].shape != tensor.shape]
-    unfit += [name for name in own if name not in weights and not name.startswith(tuple(settings.skip))]
+    unfit += [name for name in own if name not in weights and not name.startswith(left)]
     if unfit:
         raise ConfigError(
             f"restore.run={settings.run} has another {', '.join(unfit[:3])}: choose the model that it was made with, "
             f"or leave such tensors as they are: restore.skip=[{','.join(unfit[:3])}]"
         )
     model.load_state_dict(own | wanted)
-
-
-def _check_same_number(state: dict[str, Any], model: LightningModule, settings: Restore) -> None:
-    """An optimizer knows its parameters by their numbers, which a layer more or less would shift."""
-    before, now = sum(len(group["params"]) for group in state["param_groups"]), len(list(model.parameters()))
-    if before != now:
-        raise ConfigError(
-            f"restore.run={settings.run} has the optimizer's state of {before} tensors, and this model has {now}: "
-            "restore=finetune takes over the weights alone"
-        )
 
 
 class OwnSettings(Callback):
@@ -116,19 +105,39 @@ class OwnSettings(Callback):
             setattr(callback, attribute, value)
 
 
-class _OptimizerState(Callback):
-    """Gives the optimizer the moments of an earlier one; its learning rate stays that of the new schedule.
+class _OptimizerStates(Callback):
+    """Gives each optimizer the moments of the earlier one; its learning rate stays that of the new schedule.
 
     Args:
-        state: of the earlier optimizer, by the number of the parameter.
-        names: of the parameters whose moments are taken over.
+        states: of the earlier optimizers.
+        settings: whose `skip` names parameters that keep no moments.
     """
 
-    def __init__(self, state: dict[int, dict[str, torch.Tensor]], names: list[str]) -> None:
-        self.state, self.names = state, names
+    def __init__(self, states: list[dict[str, Any]], settings: Restore) -> None:
+        self.states, self.settings = states, settings
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        optimizer = trainer.optimizers[0]
-        numbered = enumerate(name for name, _ in pl_module.named_parameters())
-        state = {number: self.state[number] for number, name in numbered if name in self.names and number in self.state}
-        optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
+        """Load them.
+
+        Raises:
+            ConfigError: the optimizers have other numbers of parameters. An optimizer knows its parameters by their
+                numbers, which a layer more or less would shift.
+        """
+        sizes = [[len(group["params"]) for group in state["param_groups"]] for state in self.states]
+        now = [[len(group["params"]) for group in optimizer.param_groups] for optimizer in trainer.optimizers]
+        if sizes != now:
+            before, after = (" and ".join(str(sum(groups)) for groups in each) for each in (sizes, now))
+            raise ConfigError(
+                f"restore.run={self.settings.run} has the optimizer's state of {before} tensors, and this model has "
+                f"{after}: restore=finetune takes over the weights alone"
+            )
+        names = {parameter: name for name, parameter in pl_module.named_parameters()}
+        skip = tuple(self.settings.skip)
+        for optimizer, earlier in zip(trainer.optimizers, self.states, strict=True):
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            kept = {
+                number: earlier["state"][number]
+                for number, parameter in enumerate(parameters)
+                if number in earlier["state"] and not names.get(parameter, "").startswith(skip)
+            }
+            optimizer.load_state_dict({"state": kept, "param_groups": optimizer.state_dict()["param_groups"]})

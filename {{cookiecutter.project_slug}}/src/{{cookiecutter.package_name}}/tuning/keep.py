@@ -44,10 +44,10 @@ def keep(name: str | None) -> Path:
     if not name.isidentifier() or not _is_free(name):
         raise ConfigError(f"{name} is not the name of a new experiment: use letters, digits and underscores")
     groups = _groups(held)
-    values = params.beyond(held, _composed(groups))
+    values = _values(held, groups)
     defaults: list[Any] = [chosen[2]] if chosen[2] not in ("null", "~") else []
     defaults += [{f"override /{group}": option} for group, _, option in (choice.partition("=") for choice in groups)]
-    written = write_experiment(name, defaults, OmegaConf.create(values), f"What an experiment left in {path}")
+    written = write_experiment(name, defaults, values, f"What an experiment left in {path}")
     write_text(_CONFIG, _CHOSEN.sub(rf"\g<1>{name}", before, count=1))
     if other := _difference(held):
         written.unlink()
@@ -60,6 +60,7 @@ def _groups(held: dict[str, Any]) -> list[str]:
     """Return the groups to choose differently, because their files come closer to params.yaml than single keys."""
     entries = OmegaConf.select(OmegaConf.load(_CONFIG), "defaults") or []
     groups = [str(group) for entry in entries if isinstance(entry, DictConfig) for group in entry]
+    groups = [each for group in groups for each in (group, *_inside(group))]
     chosen: list[str] = []
     for group in groups:
         if group in _APART or not (Path("configs") / group).is_dir():
@@ -75,6 +76,21 @@ def _groups(held: dict[str, Any]) -> list[str]:
     return chosen
 
 
+def _inside(group: str) -> list[str]:
+    """Return the groups inside a group, such as training/optimizer."""
+    return [f"{group}/{path.name}" for path in sorted((Path("configs") / group).glob("*/"))]
+
+
+def _values(held: dict[str, Any], groups: list[str]) -> DictConfig:
+    """Return the keys to set beside the chosen groups: not those that follow others, as `lr: ${training.lr}` does."""
+    composed = params.composed(Path(), groups)
+    OmegaConf.set_struct(composed, False)
+    values = OmegaConf.create(params.leading(params.beyond(held, params.plain(composed)), composed))
+    assert isinstance(values, DictConfig)
+    rest = params.beyond(held, params.plain(OmegaConf.merge(composed, values)))  # type: ignore[arg-type]
+    return OmegaConf.merge(values, rest)  # type: ignore[return-value]
+
+
 def _distance(held: dict[str, Any], overrides: list[str]) -> tuple[float, float]:
     """Return how many keys params.yaml lacks, which only another group can remove, and how many differ."""
     try:
@@ -86,7 +102,7 @@ def _distance(held: dict[str, Any], overrides: list[str]) -> tuple[float, float]
 
 def _difference(held: dict[str, Any]) -> str:
     try:
-        return params.told(held, _composed([]))
+        return params.told(held, params.composed(Path()))
     except (HydraException, OmegaConfBaseException) as error:
         return " ".join(str(error).split())
 

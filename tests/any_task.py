@@ -29,7 +29,7 @@ from package_name.training.randomness import seed_everything  # noqa: E402
 from package_name.training.restore import restore  # noqa: E402
 from package_name.training.trainer import build_trainer  # noqa: E402
 
-EPOCHS = 3
+EPOCHS = 2
 
 
 @dataclass
@@ -184,6 +184,7 @@ def main(names: list[str]) -> dict[str, Any]:
     for name in names or TASKS:
         with tempfile.TemporaryDirectory() as folder:
             found[name] = tried(TASKS[name], Path(folder))
+            print(name, found[name], file=sys.stderr)
     return found
 
 

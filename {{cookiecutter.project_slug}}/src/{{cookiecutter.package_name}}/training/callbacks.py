@@ -9,7 +9,7 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 
 from .attributes import Attributes
 from .checkpoint import LastCheckpoint
-from .loop import batches_done, begin_epoch_afresh, metrics, of_each_process, set_metrics
+from .loop import batches_done, begin_epoch_afresh, forget_resume, metrics, of_each_process, set_metrics
 from .randomness import seed_everything
 from .resume import ResumePoint
 from .sums import set_sums, sums
@@ -100,6 +100,7 @@ class Reentry(Callback):
             _set_gradients(pl_module, own["gradients"])
             if self._attributes is not None:
                 self._attributes.set(own["attributes"], pl_module.device)
+        forget_resume(trainer)
         self._left = None
 
 

@@ -55,11 +55,15 @@ def epoch_results(trainer: Trainer) -> dict[str, Any]:
     return trainer.fit_loop.epoch_loop._results
 
 
-def enter_inside_epoch(trainer: Trainer) -> None:
-    """Tell Lightning, where a batch has begun, that it is not the first of its epoch: that one resets all sums."""
-    connector = trainer._logger_connector
-    if connector._first_loop_iter:
-        connector._first_loop_iter = False
+def forget_resume(trainer: Trainer) -> None:
+    """Have Lightning take the epoch from here on for one that was never interrupted.
+
+    It would reset all sums of the epoch at the first batch after a resume, and leave out the update of plateau
+    schedulers at the end of that epoch.
+    """
+    trainer.fit_loop._restarting = False
+    if trainer._logger_connector._first_loop_iter:  # inside an epoch: a batch has begun
+        trainer._logger_connector._first_loop_iter = False
 
 
 def forget_finished_epoch(trainer: Trainer) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from itertools import count, islice
 from typing import Any, NamedTuple
 
+from lightning.fabric.utilities.data import sized_len
 from torch.utils.data import Sampler
 
 from .randomness import seed_processor
@@ -68,8 +69,8 @@ class KeyedOrder(Sampler[Keys]):
 
     def __iter__(self) -> Iterator[Keys]:
         skipped = self.start[1] if self.epoch == self.start[0] and not self._times else 0
-        if self.cycles and skipped >= len(self):
-            self._times, skipped = divmod(skipped, len(self))
+        if skipped and self.cycles and (length := sized_len(self)):
+            self._times, skipped = divmod(skipped, length)
         self.digests.clear()
         epoch, times, position = self.epoch, self._times, 0
         for batch, (wanted, size) in enumerate(self._shared(epoch, times)):

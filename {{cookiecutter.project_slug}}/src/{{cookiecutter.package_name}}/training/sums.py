@@ -11,7 +11,7 @@ from lightning.pytorch.trainer.connectors.logger_connector.result import _Metada
 from torch import Tensor
 from torchmetrics import Metric, MetricCollection
 
-from .loop import enter_inside_epoch, epoch_results
+from .loop import epoch_results
 
 _PLAIN = ("fx", "name", "prog_bar", "logger", "on_step", "on_epoch", "enable_graph", "add_dataloader_idx",
           "dataloader_idx", "metric_attribute")  # fmt: skip
@@ -34,7 +34,7 @@ def sums(trainer: Trainer, model: LightningModule) -> dict[str, Any]:
 
 
 def set_sums(trainer: Trainer, model: LightningModule, saved: dict[str, Any]) -> None:
-    """Go on from these sums. It is called when the first batch of a resumed training has begun, or before an epoch."""
+    """Go on from these sums."""
     for name, metric in _metrics(model).items():
         if name in saved["metrics"]:
             _set_state(metric, saved["metrics"][name], model.device)
@@ -46,7 +46,6 @@ def set_sums(trainer: Trainer, model: LightningModule, saved: dict[str, Any]) ->
     results = epoch_results(trainer)
     for key, entry in saved["logged"].items():
         results[key] = _result(entry, trainer, model)
-    enter_inside_epoch(trainer)
 
 
 def _metrics(model: LightningModule) -> dict[str, Metric]:

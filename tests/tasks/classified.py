@@ -150,9 +150,7 @@ class Both(Module):
 
     def training_step(self, batch: Any, batch_idx: int) -> Any:
         first, second = batch["a"], batch["b"]
-        return super().training_step(
-            (torch.cat([first[0], second[0]]), torch.cat([first[1], second[1]])), batch_idx
-        )
+        return super().training_step((torch.cat([first[0], second[0]]), torch.cat([first[1], second[1]])), batch_idx)
 
 
 class Combined(Data):

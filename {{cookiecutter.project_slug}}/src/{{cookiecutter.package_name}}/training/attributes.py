@@ -34,7 +34,9 @@ class Attributes:
     def lost(self) -> list[str]:
         """Return the names of those that were plain once, and now hold what a checkpoint cannot."""
         now = self._plain()
-        return [f"{type(self._owners[owner]).__name__}.{name}" for owner, name in self._first if (owner, name) not in now]
+        return [
+            f"{type(self._owners[owner]).__name__}.{name}" for owner, name in self._first if (owner, name) not in now
+        ]
 
     def set(self, saved: dict[tuple[str, str], Any], device: torch.device) -> None:
         """Set attributes as `changed` returned them."""

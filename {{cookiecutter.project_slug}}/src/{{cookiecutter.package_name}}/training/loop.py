@@ -50,6 +50,16 @@ def train_loaders(trainer: Trainer) -> list[Any]:
     return [] if combined is None else combined.flattened
 
 
+def order_digests(trainer: Trainer) -> dict[int, str]:
+    """Return the digests of the orders of the batches so far, by their number; empty where several loaders have each their own.
+
+    Whoever uses one takes it out.
+    """
+    loader = trainer.train_dataloader
+    samplers = (getattr(loader, "batch_sampler", None), getattr(loader, "sampler", None))
+    return next((sampler.digests for sampler in samplers if hasattr(sampler, "digests")), {})
+
+
 def epoch_results(trainer: Trainer) -> dict[str, Any]:
     """Return what Lightning sums up of `self.log` in this epoch of the training, by hook and name."""
     return trainer.fit_loop.epoch_loop._results

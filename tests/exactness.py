@@ -116,6 +116,7 @@ WEIGHTS = "[1.0,2.0,1.0,1.0,1.0,1.0,1.0,1.0,1.0,1.0]"
 CASES = {
     "nothing more": ([], None),
     "callbacks=best": (["callbacks=best"], None),
+    "plateau": (["training.scheduler=plateau"], None),
     "BackboneFinetuning": case(
         "BackboneFinetuning",
         RATE,

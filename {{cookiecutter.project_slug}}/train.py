@@ -30,6 +30,7 @@ def main(cfg: DictConfig) -> None:
     from package_name.reproducibility.session import begin
     from package_name.tracking.loggers import send
     from package_name.training.final import final_weights
+    from package_name.training.keyed import keyed
     from package_name.training.randomness import seed_everything
     from package_name.training.restore import restore
     from package_name.training.trainer import build_trainer
@@ -44,6 +45,8 @@ def main(cfg: DictConfig) -> None:
     settings.pop("resume")  # a run that goes on has the settings of the one that was interrupted
     session = begin(config, settings, data.recorded())
     trainer = build_trainer(config, settings)
+    for each in (model, data):
+        keyed(each, config.seed)
     trainer.fit(model, data, ckpt_path=restore(session.checkpoint, config.restore, model, trainer))
     model.load_state_dict(final_weights(trainer, model, config.training.final_weights))
     save_model(model, {"model": settings["model"], **data.interface()}, folder / "model.safetensors")

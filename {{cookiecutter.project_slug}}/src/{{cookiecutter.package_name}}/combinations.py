@@ -140,7 +140,7 @@ def check_repeatable(config: Config) -> None:
     Raises:
         ConfigError: naming the key and what to choose instead.
     """
-    mode, training = config.reproducibility.mode, config.training
+    mode = config.reproducibility.mode
     refuse_named(config)
     for key, reason in _NOT_REPEATABLE.items():
         if config.trainer.get(key) and (

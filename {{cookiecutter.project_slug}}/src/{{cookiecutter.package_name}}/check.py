@@ -12,8 +12,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from . import trust
 from .combinations import check_model_file, check_recorded, check_repeatable, check_together
-from .config import CNN, MLP, Config, Search, Trainer
+from .config import CNN, MLP, Config, OwnConfig, Search, Trainer
 from .errors import ConfigError, unknown_key
+from .own import check_own, is_own
 from .reproducibility.integrity import finished
 from .runs import CONFIG, RECORD, read_config
 from .secrets import mask, refuse_in_configuration
@@ -39,17 +40,19 @@ def check(cfg: DictConfig, recorded: bool = False) -> Config:
         refuse_in_configuration(cfg)
     if "search" in cfg:
         raise ConfigError(f"this sweep is a search, not a training: python -m {__package__} tune sweep=<the same>")
+    check_own(cfg, recorded)
+    schema = OwnConfig if is_own(cfg) else Config
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(Config), cfg)
+        merged = OmegaConf.merge(OmegaConf.structured(schema), cfg)
         config = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
-        raise _explain(error, cfg) from error
+        raise _explain(error, cfg, schema) from error
     assert isinstance(config, Config)
     _check_ranges(config)
     network = _NETWORKS.get(str(config.model.get("_target_")))
-    for group, schema in (("model", network), ("trainer", Trainer)):
-        if schema is not None:
-            _check_group(cfg, group, schema)
+    for group, known in (("model", network), ("trainer", Trainer)):
+        if known is not None:
+            _check_group(cfg, group, known)
     check_together(config)
     check_model_file(cfg)
     if config.resume not in (None, "auto"):
@@ -142,10 +145,10 @@ def _check_group(cfg: DictConfig, group: str, schema: type) -> Any:
     return checked
 
 
-def _explain(error: OmegaConfBaseException, cfg: DictConfig) -> ConfigError:
+def _explain(error: OmegaConfBaseException, cfg: DictConfig, schema: type[Config]) -> ConfigError:
     key = str(error.full_key or error.key)
     if "not in" in str(error):
-        groups = {item.name: item.type for item in fields(Config)}
+        groups = {item.name: item.type for item in fields(schema)}
         known = [each for each in keys(cfg) if not is_dataclass(groups.get(each.partition(".")[0]))]
         known += [f"{name}.{item.name}" for name, kind in groups.items() if is_dataclass(kind) for item in fields(kind)]
         return unknown_key(key, [*groups, *known])

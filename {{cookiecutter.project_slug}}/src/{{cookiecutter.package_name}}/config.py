@@ -1,8 +1,8 @@
 """The configuration's keys, types and ranges. check.py applies them before any work.
 
 The values live in `configs/`. The classes below say which keys our own groups have and what each may hold.
-The groups `model`, `trainer`, `tracking` and `callbacks` name the class that they configure with `_target_`;
-signatures.py takes their keys from its signature. Ranges of this project's own networks and of the trainer are here.
+The groups `model`, `trainer`, `tracking` and `callbacks` name the class that they configure with `_target_`, and so do
+`data` and `task` of a user's own; signatures.py takes their keys from its signature. Ranges of this project's own networks and of the trainer are here.
 """
 
 from dataclasses import dataclass, field
@@ -177,3 +177,15 @@ class Config:
     paths: Paths
     restore: Restore
     resume: str | None = None  # a run that goes on; `auto`: the run in this folder, if it was interrupted
+
+
+@dataclass(kw_only=True)
+class OwnConfig(Config):
+    """The configuration of a run whose data and task are any LightningDataModule and any LightningModule.
+
+    Both groups name their class with `_target_`, and all else in them are its arguments.
+    """
+
+    data: dict[str, Any]  # type: ignore[assignment]
+    model: dict[str, Any] = field(default_factory=dict)  # where the task asks for ${model}
+    task: dict[str, Any] = field(default_factory=dict)

@@ -11,7 +11,7 @@ from typing import Any
 from hydra.utils import get_object
 from pydantic import PydanticUserError, TypeAdapter, ValidationError
 
-from .config import Config
+from .config import Config, OwnConfig
 from .errors import ConfigError, unknown_key
 
 _OF_HYDRA = ("_target_", "_args_", "_partial_", "_recursive_", "_convert_")
@@ -25,12 +25,31 @@ def check_signatures(config: Config) -> None:
     Raises:
         ConfigError: a class cannot be imported, does not take a given key or value, or needs one that is missing.
     """
-    _check("model", config.model, given=_OF_THE_DATA)
+    if isinstance(config, OwnConfig):
+        _check_own(config)
+    else:
+        _check("model", config.model, given=_OF_THE_DATA)
     _check("trainer", config.trainer)
     for name, callback in config.callbacks.items():
         _check(f"callbacks.{name}", callback)
     for name, tracker in config.tracking.items():
         _check(f"tracking.{name}", {key: value for key, value in tracker.items() if key not in _OF_EACH_TRACKER})
+
+
+def _check_own(config: OwnConfig) -> None:
+    from lightning import LightningDataModule, LightningModule
+
+    for group, settings, base in (
+        ("data", config.data, LightningDataModule),
+        ("task", config.task, LightningModule),
+    ):
+        _check(group, settings)
+        named = get_object(settings["_target_"])
+        if isinstance(named, type) and not issubclass(named, base):  # what a function returns, training/build.py checks
+            raise ConfigError(
+                f"{group}._target_={settings['_target_']} is no {base.__name__}: derive it from "
+                f"lightning.{base.__name__}"
+            )
 
 
 def _check(group: str, settings: Any, given: Iterable[str] = ()) -> None:

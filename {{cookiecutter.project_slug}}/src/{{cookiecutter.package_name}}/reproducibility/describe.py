@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from lightning import LightningDataModule
 from omegaconf import OmegaConf
 
 from ..config import Config
+from ..data.recorded import data_of
 from ..files import file_digest
 from ..training.randomness import derive
 from . import snapshot
@@ -23,14 +25,14 @@ _PROMISES = {
 
 
 def describe(
-    config: Config, settings: dict[str, Any], manifest: dict[str, Any], restored: dict[str, Any] | None
+    config: Config, settings: dict[str, Any], data: LightningDataModule, restored: dict[str, Any] | None
 ) -> tuple[dict[str, Any], bytes]:
     """Return the record of a run that begins, and the patch that belongs to it.
 
     Args:
         config: the checked configuration.
         settings: the same in plain types, to be written.
-        manifest: of the prepared data.
+        data: that the run reads.
         restored: the earlier run that it is built on, if any.
     """
     git, patch = snapshot.describe()
@@ -50,11 +52,7 @@ def describe(
         "seeds": {"seed": config.seed, **{key: derive(config.seed, key) for key in ("weights", "split", "subset")}},
         "git": git,
         "code": at_start(),
-        "data": {
-            "name": config.data.name,
-            "raw": config.data.files,
-            "prepared": {name: file["sha256"] for name, file in manifest["files"].items()},
-        },
+        "data": data_of(config, settings, data),
         "locks": {name: file_digest(Path(name)) for name in _LOCKS if Path(name).exists()},
         "environment": environment(),
         "restored": restored,

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
+from lightning import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_only
 
 from ..config import Config
@@ -78,13 +79,13 @@ class Session:
 
 
 @first_goes_first()
-def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) -> Session:
+def begin(config: Config, settings: dict[str, Any], data: LightningDataModule) -> Session:
     """Claim the run folder, find out whether its training begins or goes on, and write the record.
 
     Args:
         config: the checked configuration.
         settings: the same, resolved and without secrets.
-        manifest: of the prepared data.
+        data: that the training reads.
 
     Raises:
         ConfigError: another process works in the folder, the run cannot be resumed with the same bits, or no command
@@ -103,7 +104,7 @@ def begin(config: Config, settings: dict[str, Any], manifest: dict[str, Any]) ->
     point = _own_point(checkpoints, earlier["config"], asked) if earlier else None
     # what a resume point goes on from holds all that was restored, so the restored run is no longer needed
     restored = earlier["restored"] if earlier and point else built_on(config)
-    now, patch = describe(config, settings, manifest, restored)
+    now, patch = describe(config, settings, data, restored)
     changed = _changed(folder, earlier, now, asked) if earlier else []
     if earlier and point and changed is not None:
         current, batches = {**earlier, "config": settings}, resume.batches_of(point)  # the folder may have been moved
@@ -206,7 +207,7 @@ def _context(folder: Path, current: dict[str, Any]) -> str:
     state = f"commit {git['commit'][:10]}{' with changes' if git['dirty'] else ''}" if git else "no commit"
     return (
         f"run {folder}: {state}, seed {config['seed']}, {current['promise']['mode']}, "
-        f"data {config['data']['name']}, {config['trainer']['accelerator']}"
+        f"data {current['data']['name']}, {config['trainer']['accelerator']}"
     )
 
 

@@ -19,7 +19,7 @@ from lightning import Callback, LightningModule, Trainer
 
 from ..errors import ConfigError, DataError
 from ..files import write_text
-from ..training.loop import batches_done
+from ..training.loop import batches_done, loss_of
 from .digest import tensor_digest
 
 TRAIL = "trail.jsonl"
@@ -61,7 +61,7 @@ class Trail(Callback):
         step = batches_done(trainer)
         sampler = getattr(trainer.train_dataloader, "sampler", None)
         digests = getattr(sampler, "digests", {})  # a sampler of another kind leaves the column empty
-        self._waiting.append((step, trainer.current_epoch, digests.pop(batch_idx, None), _loss(outputs)))
+        self._waiting.append((step, trainer.current_epoch, digests.pop(batch_idx, None), loss_of(outputs)))
         if step <= _FIRST_STEPS or step % self.every_n_steps == 0:
             self._note_steps()
             self._note_weights(step, pl_module)
@@ -142,11 +142,6 @@ def _lines_until(path: Path, last: int) -> list[str]:
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     steps = (entry["step"] if isinstance(entry, dict) else entry[0] for entry in _entries(text))
     return [line for line, step in zip(text.splitlines(keepends=True), steps, strict=False) if step <= last]
-
-
-def _loss(outputs: Any) -> torch.Tensor | None:
-    """Return the loss among what `training_step` returned, where there is one."""
-    return outputs.get("loss") if isinstance(outputs, Mapping) else outputs
 
 
 def sample(tensor: torch.Tensor) -> np.ndarray:

@@ -92,7 +92,7 @@ class Finished:
             "git_dirty": str(git.get("dirty", "")).lower(),
             "promise": self.record["promise"]["mode"],
             "seed": str(self.record["config"]["seed"]),
-            "data": self.record["config"]["data"]["name"],
+            "data": self.record["data"]["name"],
             "weights_sha256": self.record["weights_sha256"],
             "model_sha256": self.record["model_sha256"],
         }

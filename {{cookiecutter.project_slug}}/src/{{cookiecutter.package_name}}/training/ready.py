@@ -8,7 +8,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ..check import check
-from ..config import Config
+from ..config import Config, OwnConfig
 from ..data.code import check_watched, module_of
 from ..errors import ConfigError
 from ..processes import restarts
@@ -35,7 +35,9 @@ def ready(cfg: DictConfig) -> Config:
 
     refuse_derived(config)  # first: what is excluded needs no arguments
     check_signatures(config)
-    check_watched(f"model._target_={config.model['_target_']}", module_of(config.model["_target_"]))
+    groups = {"data": config.data, "task": config.task} if isinstance(config, OwnConfig) else {"model": config.model}
+    for group, settings in groups.items():
+        check_watched(f"{group}._target_={settings['_target_']}", module_of(settings["_target_"]))
     if config.trainer["accelerator"] in GPU:
         _check_gpu(config.trainer["accelerator"])
     return config

@@ -27,9 +27,9 @@ def main(cfg: DictConfig) -> None:
     config = checked(cfg)
     pin_environment(config.reproducibility)
 
-    from package_name.data.recorded import refuse_changed
     from package_name.evaluation.results import test, write_results
     from package_name.models.saved import load_into
+    from package_name.reproducibility.data import refuse_changed
     from package_name.reproducibility.record import read_finished
     from package_name.training.build import build
     from package_name.training.determinism import apply

@@ -2,7 +2,8 @@
 
 The values live in `configs/`. The classes below say which keys our own groups have and what each may hold.
 The groups `model`, `trainer`, `tracking` and `callbacks` name the class that they configure with `_target_`, and so do
-`data` and `task` of a user's own; signatures.py takes their keys from its signature. Ranges of this project's own networks and of the trainer are here.
+`data` and `task` of a user's own; signatures.py takes their keys from its signature. Ranges of this project's own
+networks and of the trainer are here.
 """
 
 from dataclasses import dataclass, field

@@ -3,13 +3,17 @@
 Without `_target_` the data are prepared arrays, and the task is their classification: configs/task/classification.yaml.
 """
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
 from .config import Config, OwnConfig
 from .errors import ConfigError
+
+# Of the group `training`, what only models/classifier.py and data/datamodule.py read.
+_OF_ARRAYS = ("batch_size", "lr", "optimizer", "weight_decay", "momentum", "scheduler")
 
 
 def is_own(config: Mapping[str, Any]) -> bool:
@@ -40,7 +44,7 @@ def check_own(cfg: DictConfig, recorded: bool = False) -> None:
             f"task._target_={task} is a task of your own, and data={_name(cfg)} are prepared arrays, for "
             "task=classification: choose data of your own, too, data=NAME for configs/data/NAME.yaml with a _target_"
         )
-    if data is not None and "model" in cfg and not recorded and not _refers_to(cfg, "model"):
+    if data is not None and "model" in cfg and not recorded and not _refers_to(cfg, "model", ""):
         raise ConfigError(
             f"model._target_={_target(cfg, 'model')} would not be used: let an argument in configs/task take it, "
             "as in network: ${model}"
@@ -50,6 +54,25 @@ def check_own(cfg: DictConfig, recorded: bool = False) -> None:
 def name_of(config: OwnConfig) -> str:
     """Return what the record calls the data: the name of its class."""
     return str(config.data["_target_"]).rpartition(".")[2]
+
+
+def refuse_unused(cfg: DictConfig, keys: Iterable[str]) -> None:
+    """Refuse to set what only the classification of prepared arrays takes from the group `training`.
+
+    Args:
+        cfg: as it is composed, with its interpolations.
+        keys: that are set, as in `training.lr`.
+
+    Raises:
+        ConfigError: neither data nor task take such a key.
+    """
+    for key in keys if is_own(cfg) else ():
+        group, _, name = key.partition(".")
+        if group == "training" and name.partition(".")[0] in _OF_ARRAYS and not _refers_to(cfg, group, name):
+            raise ConfigError(
+                f"{key} would not reach {cfg.task._target_}: set its own argument in the group task, or let that take "
+                "it, as in lr: ${training.lr}"
+            )
 
 
 def refuse_own(config: Config | Mapping[str, Any], what: str) -> None:
@@ -80,7 +103,9 @@ def _name(cfg: DictConfig) -> Any:
     return data.get("name") if isinstance(data, DictConfig) else data
 
 
-def _refers_to(cfg: DictConfig, group: str) -> bool:
-    """Whether data or task take a value of another group, as in `${model}` or `${model.hidden}`."""
-    texts = [OmegaConf.to_yaml(cfg[name], resolve=False) for name in ("data", "task")]
-    return any("${" + group + end in text for text in texts for end in "}.")
+def _refers_to(cfg: DictConfig, group: str, name: str) -> bool:
+    """Whether data or task take a key of another group, or all of it. Without a name, any key will do."""
+    text = OmegaConf.to_yaml(OmegaConf.create([cfg.data, cfg.task]), resolve=False)
+    whole = re.escape(group)
+    part = re.escape(f".{name}") if name else r"[.\w]*"
+    return re.search(r"\$\{" + f"{whole}({part})?" + r"\}", text) is not None

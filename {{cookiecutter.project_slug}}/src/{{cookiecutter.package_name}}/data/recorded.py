@@ -1,53 +1,13 @@
-"""What the record of a run says of its data, and whether the data of now are those."""
+"""Whether prepared data is what the record of a run names. An edited reader can have made other arrays since."""
 
 from pathlib import Path
 from typing import Any
 
-from lightning import LightningDataModule
-
-from ..config import Config, OwnConfig
 from ..errors import DataError
-from ..own import name_of
-from ..reproducibility.named import changed, named_files
-from .datamodule import DataModule
-
-
-def data_of(config: Config, settings: dict[str, Any], data: LightningDataModule) -> dict[str, Any]:
-    """Return the part `data` of a record.
-
-    Args:
-        config: the checked configuration.
-        settings: the same in plain types, to be written.
-        data: that the run reads.
-    """
-    if isinstance(config, OwnConfig):
-        named = {"data": settings["data"], "task": settings["task"]}
-        files = named_files(named, but=Path(config.paths.run))
-        return {"name": name_of(config), "raw": {}, "prepared": {}, "files": files}
-    assert isinstance(data, DataModule)
-    prepared = {name: file["sha256"] for name, file in data.manifest["files"].items()}
-    return {"name": config.data.name, "raw": config.data.files, "prepared": prepared}
-
-
-def refuse_changed(data: LightningDataModule, recorded: dict[str, Any], config: Config) -> None:
-    """Refuse data that are not those of a run.
-
-    Args:
-        data: that would be read.
-        recorded: the part `data` of the record of the run.
-        config: of the run.
-
-    Raises:
-        DataError: a file is missing, is another one, or was not there.
-    """
-    if isinstance(data, DataModule):
-        refuse_other(data.manifest, recorded["prepared"], Path(config.paths.processed))
-    elif name := changed(recorded.get("files", {})):
-        raise DataError(f"{name} is missing or not what the run was trained with: put that back, or train again")
 
 
 def refuse_other(manifest: dict[str, Any], recorded: dict[str, str], folder: Path) -> None:
-    """Refuse prepared data that is not what a run was trained and tested with: an edited reader can have made others.
+    """Refuse prepared data that is not what a run was trained and tested with.
 
     Args:
         manifest: of the prepared data.

@@ -8,11 +8,11 @@ from lightning import LightningDataModule
 from omegaconf import OmegaConf
 
 from ..config import Config
-from ..data.recorded import data_of
 from ..files import file_digest
 from ..training.randomness import derive
 from . import snapshot
 from .code import at_start
+from .data import data_of
 from .environment import environment
 from .record import VERSION
 

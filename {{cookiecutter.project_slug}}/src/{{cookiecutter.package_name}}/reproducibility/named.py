@@ -36,9 +36,9 @@ def digest_of(path: Path) -> str:
     return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
-def changed(recorded: Mapping[str, str]) -> str | None:
+def changed(recorded: Mapping[str, str], project: Path = Path()) -> str | None:
     """Return the first recorded file or folder that is missing or not the recorded one, or None."""
-    return next((name for name, digest in recorded.items() if not _is(Path(name), digest)), None)
+    return next((name for name, digest in recorded.items() if not _is(project / name, digest)), None)
 
 
 def bring(recorded: Mapping[str, str], project: Path) -> None:

@@ -3,7 +3,6 @@
 Without `_target_` the data are prepared arrays, and the task is their classification: configs/task/classification.yaml.
 """
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -44,7 +43,7 @@ def check_own(cfg: DictConfig, recorded: bool = False) -> None:
             f"task._target_={task} is a task of your own, and data={_name(cfg)} are prepared arrays, for "
             "task=classification: choose data of your own, too, data=NAME for configs/data/NAME.yaml with a _target_"
         )
-    if data is not None and "model" in cfg and not recorded and not _refers_to(cfg, "model", ""):
+    if data is not None and "model" in cfg and not recorded and not _refers_to(cfg, "model"):
         raise ConfigError(
             f"model._target_={_target(cfg, 'model')} would not be used: let an argument in configs/task take it, "
             "as in network: ${model}"
@@ -88,8 +87,8 @@ def refuse_own(config: Config | Mapping[str, Any], what: str) -> None:
     if isinstance(config, OwnConfig) or (isinstance(config, Mapping) and is_own(config)):
         task = config.task if isinstance(config, OwnConfig) else config["task"]
         raise ConfigError(
-            f"{what} needs the classification of prepared arrays, task=classification, and this is a run of the task "
-            f"{task['_target_']}: evaluate.py, report, compare and verify take it"
+            f"{what} is for task=classification, which learns from prepared arrays, and {task['_target_']} is a task of "
+            "your own"
         )
 
 
@@ -103,9 +102,10 @@ def _name(cfg: DictConfig) -> Any:
     return data.get("name") if isinstance(data, DictConfig) else data
 
 
-def _refers_to(cfg: DictConfig, group: str, name: str) -> bool:
-    """Whether data or task take a key of another group, or all of it. Without a name, any key will do."""
+def _refers_to(cfg: DictConfig, group: str, name: str = "") -> bool:
+    """Whether data or task take a key of another group, or what holds it. Without a name, any key of it will do."""
     text = OmegaConf.to_yaml(OmegaConf.create([cfg.data, cfg.task]), resolve=False)
-    whole = re.escape(group)
-    part = re.escape(f".{name}") if name else r"[.\w]*"
-    return re.search(r"\$\{" + f"{whole}({part})?" + r"\}", text) is not None
+    if not name:
+        return any("${" + group + end in text for end in "}.")
+    parts = [group, *name.split(".")]
+    return any("${" + ".".join(parts[:end]) + "}" in text for end in range(1, len(parts) + 1))

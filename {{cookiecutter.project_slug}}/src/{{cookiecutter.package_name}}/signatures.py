@@ -43,13 +43,14 @@ def _check_own(config: OwnConfig) -> None:
         ("data", config.data, LightningDataModule),
         ("task", config.task, LightningModule),
     ):
-        _check(group, settings)
-        named = get_object(settings["_target_"])
+        target = settings["_target_"]
+        _parameters(group, target)  # which says so where it cannot be imported
+        named = get_object(target)
         if isinstance(named, type) and not issubclass(named, base):  # what a function returns, training/build.py checks
             raise ConfigError(
-                f"{group}._target_={settings['_target_']} is no {base.__name__}: derive it from "
-                f"lightning.{base.__name__}"
+                f"{group}._target_={target} is no {base.__name__}: derive it from lightning.{base.__name__}"
             )
+        _check(group, settings)
 
 
 def _check(group: str, settings: Any, given: Iterable[str] = ()) -> None:

@@ -65,9 +65,7 @@ def load_model(path: str | Path, trusted: bool = False) -> tuple[Classifier, dic
     """
     weights, description = load_weights(path)
     if "task" in description:
-        raise DataError(
-            f"{path} holds a task of the user's own, which its run builds: python evaluate.py run=<its folder>"
-        )
+        raise DataError(f"{path} holds a task of the user's own, which only its run builds: python evaluate.py run=...")
     if not trusted:
         trust.check_names({"model": description["model"]}, Path(path))
     network = build_network(description["model"], description["input_shape"], len(description["classes"]))

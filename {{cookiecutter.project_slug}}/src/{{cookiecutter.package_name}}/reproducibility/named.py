@@ -21,9 +21,8 @@ def named_files(settings: Mapping[str, Any], but: Path) -> dict[str, str]:
     """
     found = {}
     for _, value in leaves(dict(settings)):
-        if isinstance(value, str) and value and "\n" not in value and _is_there(value):
-            if not Path(value).resolve().is_relative_to(but.resolve()):
-                found[value] = digest_of(Path(value))
+        if isinstance(value, str) and _is_there(value) and not Path(value).resolve().is_relative_to(but.resolve()):
+            found[value] = digest_of(Path(value))
     return found
 
 

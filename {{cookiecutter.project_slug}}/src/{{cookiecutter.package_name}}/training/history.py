@@ -21,8 +21,9 @@ log = logging.getLogger(__name__)
 class History(Checkpoint):  # a checkpoint callback runs after the model has its metrics of the epoch
     """Keeps one row of metrics per epoch and writes them all to `metrics.csv`.
 
-    It keeps whatever the task logs, by the names that it logs it with. The rows travel in the checkpoint. They hold no times, so equal runs write equal files. An epoch without validation
-    has no validation metrics in its row; one with several has those of the last.
+    It keeps whatever the task logs, by the names that it logs it with. The rows travel in the checkpoint. They hold no
+    times, so equal runs write equal files. An epoch without validation has no validation metrics in its row; one with
+    several has those of the last.
     """
 
     def __init__(self, path: Path) -> None:

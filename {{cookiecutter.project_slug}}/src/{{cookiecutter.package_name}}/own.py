@@ -87,8 +87,8 @@ def refuse_own(config: Config | Mapping[str, Any], what: str) -> None:
     if isinstance(config, OwnConfig) or (isinstance(config, Mapping) and is_own(config)):
         task = config.task if isinstance(config, OwnConfig) else config["task"]
         raise ConfigError(
-            f"{what} is for task=classification, which learns from prepared arrays, and {task['_target_']} is a task of "
-            "your own"
+            f"{what} is for task=classification, which learns from prepared arrays, and {task['_target_']} is a task "
+            "of your own"
         )
 
 

@@ -112,6 +112,7 @@ RATE = "training.scheduler=none"  # or the schedule would hide what a callback d
 CASES = {
     "nothing more": ([], None),
     "callbacks=best": (["callbacks=best"], None),
+    "plateau": (["training.scheduler=plateau"], None),
     "BackboneFinetuning": case(
         "BackboneFinetuning",
         RATE,

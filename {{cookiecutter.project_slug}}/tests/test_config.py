@@ -51,7 +51,7 @@ def test_every_choice_composes_and_passes_the_check(choice: str) -> None:
         ("data.fold=0", "data.folds=None and data.fold=0 do not fit together"),
         ("data.folds=5 data.fold=5", "data.folds=5 and data.fold=5 do not fit together"),
         ("sweep=search", "tune sweep="),
-        ("training.scheduler=plateau", "reproducibility=fast"),
+        ("+trainer.max_time=00:01:00", "reproducibility=fast"),
         ("seed=-1", "seed=-1 is out of range"),
         ("model.channels=abc", "model.channels=abc"),
         ("model.channels=[0]", "a list of numbers of 1 or greater"),

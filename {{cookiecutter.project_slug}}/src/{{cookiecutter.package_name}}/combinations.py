@@ -128,7 +128,7 @@ def check_repeatable(config: Config) -> None:
     Raises:
         ConfigError: naming the key and what to choose instead.
     """
-    mode, training = config.reproducibility.mode, config.training
+    mode = config.reproducibility.mode
     refuse_named(config)
     for key, reason in _NOT_REPEATABLE.items():
         if config.trainer.get(key) and (
@@ -143,12 +143,6 @@ def check_repeatable(config: Config) -> None:
         raise ConfigError(
             f"trainer.accelerator={accelerator} trainer.devices={devices} leaves the choice to the machine, which "
             f"reproducibility={mode} excludes: name cpu or gpu, and a number of devices"
-        )
-    if training.scheduler == "plateau" and not isinstance(config, OwnConfig):
-        # Lightning skips one of its updates after a resume, so an interrupted run would not end with the same bits.
-        raise ConfigError(
-            f"training.scheduler=plateau cannot be resumed exactly, which reproducibility={mode} promises: "
-            "choose training.scheduler=cosine, or reproducibility=fast"
         )
 
 

@@ -26,6 +26,8 @@ class BatchSampler(Sampler[Keys]):
         window: shuffles shards, and the examples of so many of them together; None shuffles all examples.
     """
 
+    keyed = True  # training/keyed.py leaves such a loader as it is
+
     def __init__(
         self,
         positions: np.ndarray,

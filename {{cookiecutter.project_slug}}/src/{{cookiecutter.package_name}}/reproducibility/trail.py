@@ -19,7 +19,7 @@ from lightning import Callback, LightningModule, Trainer
 
 from ..errors import ConfigError, DataError
 from ..files import write_text
-from ..training.loop import batches_done, loss_of
+from ..training.loop import batches_done, loss_of, order_digests
 from .digest import tensor_digest
 
 TRAIL = "trail.jsonl"
@@ -59,8 +59,7 @@ class Trail(Callback):
         if self._file is None:
             return
         step = batches_done(trainer)
-        sampler = getattr(trainer.train_dataloader, "sampler", None)
-        digests = getattr(sampler, "digests", {})  # a sampler of another kind leaves the column empty
+        digests = order_digests(trainer)
         self._waiting.append((step, trainer.current_epoch, digests.pop(batch_idx, None), loss_of(outputs)))
         if step <= _FIRST_STEPS or step % self.every_n_steps == 0:
             self._note_steps()

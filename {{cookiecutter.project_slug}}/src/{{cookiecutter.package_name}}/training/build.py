@@ -11,11 +11,12 @@ from ..errors import ConfigError
 from ..models.classifier import Classifier, build_network
 from ..processes import rank
 from .cluster import first_goes_first
+from .keyed import keyed
 from .randomness import seed_everything
 
 
 def build(config: Config) -> tuple[LightningDataModule, LightningModule]:
-    """Return the data, prepared, and the task with its first weights.
+    """Return the data, prepared, and the task with its first weights; what both draw later is keyed by the seed.
 
     Raises:
         ConfigError: a class returns something else, or the training's settings do not fit the task.
@@ -28,11 +29,13 @@ def build(config: Config) -> tuple[LightningDataModule, LightningModule]:
         return arrays, Classifier(network, *arrays.statistics(), config.training)
     seed_everything(config.seed, "data")
     data = _built("data", config.data, LightningDataModule)
+    keyed(data, config.seed)
     with first_goes_first():
         if not rank():  # Lightning calls it too, but the record names the files, so they have to be there before it
             data.prepare_data()
     seed_everything(config.seed, "weights")
     task = _built("task", config.task, LightningModule)
+    keyed(task, config.seed)
     if not task.automatic_optimization:
         _refuse_automatic(config)
     return data, task

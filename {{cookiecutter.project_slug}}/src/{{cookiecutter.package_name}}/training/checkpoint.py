@@ -2,6 +2,8 @@
 
 import hashlib
 import io
+import pickle
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -11,13 +13,14 @@ from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from ..files import write_bytes
 from ..reproducibility.changes import changes
 from ..reproducibility.record import deciding
 from .history import History
 from .loop import batches_done, forget_finished_epoch
 
+_HYPERPARAMETERS = ("hyper_parameters", "datamodule_hyper_parameters")
 CHECKSUM = "{sha256}"  # in a file's name: stands for the checksum of its content
 
 
@@ -65,6 +68,10 @@ class PlainContent(Checkpoint):
 class WholeFileIO(TorchCheckpointIO):
     """Writes a checkpoint in one step. Lightning's own way can leave half a file when the process is killed.
 
+    The first one is read back at once, so that what cannot be loaded is found before a run depends on it. Of
+    hyperparameters that are no plain data (`save_hyperparameters()` notes networks and partial functions too) it holds
+    the text: a resumed run makes them anew from its configuration.
+
     `{sha256}` in a file's name is replaced by the first 16 digits of the content's checksum.
 
     Args:
@@ -75,11 +82,18 @@ class WholeFileIO(TorchCheckpointIO):
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
         self.config = config
+        self._read_back = False
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         stream = io.BytesIO()  # into memory first: with a path, torch would put the file's name into the bytes
-        torch.save({**checkpoint, "config": self.config}, stream)
+        plain = {key: _as_plain(checkpoint[key]) for key in _HYPERPARAMETERS if key in checkpoint}
+        checkpoint = {**checkpoint, **plain, "config": self.config}
+        checkpoint.pop("hparams_type", None)  # a class
+        torch.save(checkpoint, stream)
         content = stream.getvalue()
+        if not self._read_back:
+            _check_loads(checkpoint, content)
+            self._read_back = True
         write_bytes(Path(str(path).replace(CHECKSUM, checksum(content))), content)
 
     def load_checkpoint(
@@ -87,6 +101,39 @@ class WholeFileIO(TorchCheckpointIO):
     ) -> dict[str, Any]:
         """Return the content of a checkpoint. It holds plain types only, so nothing in it can run."""
         return load_checkpoint(Path(path))
+
+
+def _as_plain(value: Any) -> Any:
+    """Return hyperparameters with the text of whatever is no plain data in them."""
+    if isinstance(value, Mapping):
+        return {str(key): _as_plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_plain(each) for each in value]
+    return value if value is None or type(value) in (bool, int, float, str) else repr(value)
+
+
+def _check_loads(checkpoint: dict[str, Any], content: bytes) -> None:
+    """Raise ConfigError if the content of a checkpoint cannot be read back."""
+    try:
+        torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        culprits = [f"{key}[{name!r}]" for key, part in checkpoint.items() for name in _unloadable(part)]
+        raise ConfigError(
+            f"a checkpoint of this run could not be loaded again, because of {', '.join(culprits) or error}: save "
+            "numbers, text, tensors, and lists or dictionaries of them only, in on_save_checkpoint and state_dict"
+        ) from error
+
+
+def _unloadable(part: Any) -> list[str]:
+    found = []
+    for name, value in part.items() if isinstance(part, Mapping) else [("", part)]:
+        stream = io.BytesIO()
+        torch.save(value, stream)
+        try:
+            torch.load(io.BytesIO(stream.getvalue()), map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError:
+            found.append(str(name))
+    return found
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

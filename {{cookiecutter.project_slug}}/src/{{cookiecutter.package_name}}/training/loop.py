@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from lightning import Trainer
 
 
@@ -21,17 +22,59 @@ def batches_done(trainer: Trainer) -> int:
 def can_be_entered_here(trainer: Trainer) -> bool:
     """Whether a checkpoint saved at the end of this batch leads back without repeating or leaving out anything.
 
-    Not on the last batch of an epoch, nor before a validation that is due, nor between batches whose gradients are
-    added up, nor while metrics are averaged over the epoch (`self.log(..., on_epoch=True)`): Lightning saves neither.
+    Not on the last batch of an epoch or of the training, nor before a validation that is due, nor between batches whose
+    gradients are added up, nor before a plateau scheduler that counts steps: Lightning saves nothing of these.
     """
     loop: Any = trainer.fit_loop.epoch_loop
     return not (
         loop.batch_progress.is_last_batch
-        or loop._num_ready_batches_reached()
+        or loop._is_training_done
+        or trainer.should_stop
         or loop._should_accumulate()
         or loop._should_check_val_fx(trainer.fit_loop._data_fetcher)
-        or any(metric.meta.on_epoch and not metric.has_reset for metric in loop._results.values())
+        or (trainer.lightning_module.automatic_optimization and any(map(_watches_steps, trainer.lr_scheduler_configs)))
     )
+
+
+def _watches_steps(scheduler: Any) -> bool:
+    return scheduler.reduce_on_plateau and scheduler.interval == "step"
+
+
+def place_in_epoch(trainer: Trainer) -> tuple[int, int]:
+    """Return the epoch, and how many of its batches were processed."""
+    return trainer.current_epoch, trainer.fit_loop.epoch_loop.batch_progress.current.processed  # type: ignore[attr-defined]
+
+
+def train_loaders(trainer: Trainer) -> list[Any]:
+    """Return the training loaders, one after the other."""
+    combined = trainer.fit_loop._combined_loader
+    return [] if combined is None else combined.flattened
+
+
+def order_digests(trainer: Trainer) -> dict[int, str]:
+    """Return the digests of the orders of the batches so far, by their number; empty where several loaders have each their own.
+
+    Whoever uses one takes it out.
+    """
+    loader = trainer.train_dataloader
+    samplers = (getattr(loader, "batch_sampler", None), getattr(loader, "sampler", None))
+    return next((sampler.digests for sampler in samplers if hasattr(sampler, "digests")), {})
+
+
+def epoch_results(trainer: Trainer) -> dict[str, Any]:
+    """Return what Lightning sums up of `self.log` in this epoch of the training, by hook and name."""
+    return trainer.fit_loop.epoch_loop._results
+
+
+def forget_resume(trainer: Trainer) -> None:
+    """Have Lightning take the epoch from here on for one that was never interrupted.
+
+    It would reset all sums of the epoch at the first batch after a resume, and leave out the update of plateau
+    schedulers at the end of that epoch.
+    """
+    trainer.fit_loop._restarting = False
+    if trainer._logger_connector._first_loop_iter:  # inside an epoch: a batch has begun
+        trainer._logger_connector._first_loop_iter = False
 
 
 def forget_finished_epoch(trainer: Trainer) -> None:
@@ -74,3 +117,11 @@ def set_metrics(trainer: Trainer, values: dict[str, torch.Tensor]) -> None:
     """Make callbacks see these metrics until others are logged."""
     connector = trainer._logger_connector
     connector._callback_metrics.update({name: value.to(trainer.strategy.root_device) for name, value in values.items()})
+
+
+def of_each_process(value: Any, trainer: Trainer) -> list[Any]:
+    """Return the values of all processes, by rank. All of them call it."""
+    values = [value] * trainer.world_size
+    if trainer.world_size > 1:
+        dist.all_gather_object(values, value)
+    return values

@@ -18,13 +18,24 @@ def derive(*key: int | str) -> int:
     return int.from_bytes(hashlib.blake2b(repr(key).encode(), digest_size=8).digest(), "little") >> 1
 
 
-def seed_everything(*key: int | str) -> None:
-    """Seed Python's, NumPy's and PyTorch's generators (CPU and GPU) from a key."""
+def seed_processor(*key: int | str) -> int:
+    """Seed Python's, NumPy's and PyTorch's generators on the CPU from a key, and return the number that it gives.
+
+    This is all that a worker of a loader may do: it must not touch a GPU.
+    """
     import torch  # here, so that deriving a key does not load it
 
     number = derive(*key)
     random.seed(number)
     np.random.seed(number & 0xFFFFFFFF)
     torch.default_generator.manual_seed(number)
+    return number
+
+
+def seed_everything(*key: int | str) -> None:
+    """Seed Python's, NumPy's and PyTorch's generators (CPU and GPU) from a key."""
+    import torch
+
+    number = seed_processor(*key)
     if torch.cuda.is_available():
         torch.cuda.manual_seed_all(number)

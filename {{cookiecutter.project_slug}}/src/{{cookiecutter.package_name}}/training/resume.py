@@ -2,18 +2,22 @@
 
 import logging
 import time
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
+from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from ..errors import ConfigError
 from . import job
 from .checkpoint import CHECKSUM, checksum
 from .job import Due
 from .loop import batches_done, can_be_entered_here, forget_finished_epoch
+from .sums import can_be_saved
 
 log = logging.getLogger(__name__)
 
@@ -41,14 +45,32 @@ class ResumePoint(Checkpoint):
         self.folder, self.every_seconds, self.max_restarts = Path(folder), every_seconds, max_restarts
         self._saved = time.monotonic()
         self._due = Due.NOTHING  # the same in all processes
+        self._follows = False  # a hook of the model's
+        self.lost: Callable[[], list[str]] = list  # names of attributes that a checkpoint cannot hold at the moment
+        self._waits = False  # for the next epoch, since there are some
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         job.check_restarts(self.max_restarts)
         job.listen_to_sigterm(trainer.world_size)
         self._saved = time.monotonic()
+        self._follow(trainer, pl_module)
+
+    def _follow(self, trainer: Trainer, model: LightningModule) -> None:
+        """Come after the model's own hook at the end of a batch, which Lightning runs after those of all callbacks."""
+        if not self._follows and is_overridden("on_train_batch_end", model):
+            hook = model.on_train_batch_end
+
+            @wraps(hook)
+            def call(*arguments: Any, **named: Any) -> None:
+                hook(*arguments, **named)
+                self._after_batch(trainer)
+
+            model.on_train_batch_end = call  # type: ignore[method-assign]
+            self._follows = True
 
     def save_between_epochs(self, trainer: Trainer) -> None:
         """Save, if it is time, before any hook of the next epoch has run: after a resume all of them run again."""
+        self._waits = False
         self._agree(trainer)
         if self._due and batches_done(trainer):
             forget_finished_epoch(trainer)
@@ -57,12 +79,27 @@ class ResumePoint(Checkpoint):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
+        if not self._follows:
+            self._after_batch(trainer)
+
+    def _after_batch(self, trainer: Trainer) -> None:
         alone = trainer.world_size == 1
         if (alone and job.told()) or batches_done(trainer) % _LOOK_EVERY == 0:
             self._agree(trainer)
         stopping = alone and trainer.received_sigterm  # Lightning itself ends the run after this batch
-        if (stopping or self._due) and can_be_entered_here(trainer):
-            self._save(trainer)
+        if (stopping or self._due) and not self._waits and can_be_entered_here(trainer) and can_be_saved(trainer):
+            if lost := self.lost():
+                self._wait(lost)
+            else:
+                self._save(trainer)
+
+    def _wait(self, lost: list[str]) -> None:
+        self._waits = True
+        log.warning(
+            "no resume point is saved before the next epoch: a checkpoint cannot hold what is now in %s; keep numbers, "
+            "text, tensors, arrays, and lists or dictionaries of them there",
+            ", ".join(lost),
+        )
 
     def _agree(self, trainer: Trainer) -> None:
         late = time.monotonic() - self._saved >= self.every_seconds

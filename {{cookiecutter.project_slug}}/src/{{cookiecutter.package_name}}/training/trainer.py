@@ -19,6 +19,7 @@ from .callbacks import Reentry, StepSeed
 from .checkpoint import PlainContent, WholeFileIO
 from .cluster import environment
 from .history import History
+from .keyed import LoaderPlace
 from .ready import GPU
 from .restore import OwnSettings
 from .resume import ResumePoint
@@ -64,6 +65,7 @@ def build_trainer(config: Config, public_config: dict[str, Any]) -> Trainer:
     run = Path(config.paths.run)
     history = History(run / "metrics.csv")
     content = PlainContent(history)
+    strict = config.reproducibility.mode != "fast"
     named = {name: instantiate(callback) for name, callback in config.callbacks.items()}
     callbacks = list(named.values())
     if config.restore.mode == "continue":
@@ -77,8 +79,8 @@ def build_trainer(config: Config, public_config: dict[str, Any]) -> Trainer:
         accumulate_grad_batches=config.training.accumulate,
         deterministic=_deterministic(config.reproducibility),
         benchmark=not config.reproducibility.deterministic,
-        use_distributed_sampler=False,  # data/sampler.py shares the batches itself
-        callbacks=[Reentry(), StepSeed(config.seed), StepLoss(), history, content, *callbacks],
+        use_distributed_sampler=False,  # training/keyed.py shares the batches itself
+        callbacks=[Reentry(), StepSeed(config.seed), LoaderPlace(strict), StepLoss(), history, content, *callbacks],
         logger=build_loggers(config.tracking, public_config, run),
         plugins=[WholeFileIO(public_config), environment()],
         profiler=config.trainer.get("profiler") or Unmeasured(),

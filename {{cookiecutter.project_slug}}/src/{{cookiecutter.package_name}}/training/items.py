@@ -1,0 +1,52 @@
+"""The examples of any map-style dataset, each with randomness of its own: a function of where it stands in the epoch."""
+
+from typing import Any
+
+from torch.utils.data import Dataset
+
+from .order import Keys
+from .randomness import seed_processor
+
+
+class KeyedDataset(Dataset[Any]):
+    """Seeds all generators before each example that it takes from a user's dataset.
+
+    So it does not matter which worker reads an example, nor which ones it has read before. A dataset that reads whole
+    batches (`__getitems__`) is seeded once a batch, which keeps its speed.
+
+    Args:
+        dataset: the user's own.
+        key: begins every key of this loader.
+    """
+
+    def __init__(self, dataset: Any, key: tuple[int | str, ...]) -> None:
+        self.dataset, self.key = dataset, key
+
+    def __getitems__(self, keys: Keys) -> Any:
+        """Return the examples of one batch."""
+        if callable(getattr(self.dataset, "__getitems__", None)):
+            self._seed(keys, 0)
+            return self.dataset.__getitems__(keys.wanted)
+        examples = []
+        for place, index in enumerate(keys.wanted):
+            self._seed(keys, place)
+            examples.append(self.dataset[index])
+        return examples
+
+    def __getitem__(self, keys: Any) -> Any:
+        if not isinstance(keys, Keys):  # somebody looks at an example
+            return self.dataset[keys]
+        self._seed(keys, 0)
+        return self.dataset[keys.wanted]
+
+    def __len__(self) -> int:
+        return len(self.dataset)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the user's dataset has: classes, transforms, and the like."""
+        if name == "dataset" or name.startswith("__"):  # not there yet in a worker that is just being made
+            raise AttributeError(name)
+        return getattr(self.dataset, name)
+
+    def _seed(self, keys: Keys, place: int) -> None:
+        seed_processor(*self.key, "item", keys.epoch, keys.times, keys.position + place)

@@ -1,0 +1,195 @@
+"""Makes any LightningModule and LightningDataModule repeatable: their loaders are taken apart and built again, keyed."""
+
+import copy
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from lightning import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.utilities.combined_loader import CombinedLoader
+from lightning.pytorch.utilities.model_helpers import is_overridden
+from lightning_utilities.core.apply_func import apply_to_collection
+from torch.utils.data import DataLoader, DistributedSampler, IterableDataset
+
+from ..errors import ConfigError
+from .items import KeyedDataset
+from .loop import place_in_epoch, train_loaders
+from .order import KeyedOrder
+from .randomness import seed_everything
+from .streams import KeyedStream
+
+_STAGES = {
+    "train_dataloader": "train",
+    "val_dataloader": "validation",
+    "test_dataloader": "test",
+    "predict_dataloader": "predict",
+}
+_SEEDED = ("prepare_data", "setup", "configure_model")  # a random_split in `setup` is the same for training and test
+
+
+def keyed(source: LightningModule | LightningDataModule, seed: int) -> None:
+    """Make what its hooks draw, the order of its loaders and the randomness of their items functions of the seed.
+
+    Call it before `trainer.fit`. Hooks are replaced on this one object and only where it has its own, so whatever
+    Lightning asks about them has the same answer as before. A loader whose sampler has `keyed = True` stays as it is.
+
+    Example:
+        >>> keyed(datamodule, config.seed)
+        >>> trainer.fit(model, datamodule)
+    """
+    for name in _SEEDED:
+        _replace(source, name, lambda hook: _seeded(hook, (seed, "setup")))
+    for name, stage in _STAGES.items():
+        _replace(source, name, lambda hook, stage=stage: _rebuilding(hook, source, seed, stage))
+
+
+class LoaderPlace(Callback):
+    """Keeps in every checkpoint where the training loaders are, and tells keyed loaders where to begin.
+
+    Args:
+        strict: refuse loaders that cannot be resumed.
+    """
+
+    def __init__(self, strict: bool) -> None:
+        self.strict = strict
+        self.start = (0, 0)  # epoch and batch
+        self.states: dict[int, dict[str, Any]] = {}  # of streams, by the number of the loader
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        epoch, batch = place_in_epoch(trainer)
+        loaders = enumerate(train_loaders(trainer))
+        states = {number: each.state_after(batch) for number, each in loaders if isinstance(each, KeyedStream)}
+        checkpoint["loaders"] = {"epoch": epoch, "batch": batch, "states": states}
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        if (found := checkpoint.get("loaders")) is not None:  # an earlier version saved none
+            self.start, self.states = (found["epoch"], found["batch"]), found["states"]
+
+
+def _replace(source: Any, name: str, replacement: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    hook = getattr(source, name, None)
+    if hook is not None and is_overridden(name, source) and not getattr(hook, "keyed", False):
+        new = wraps(hook)(replacement(hook))  # Lightning looks through `wraps`
+        new.keyed = True  # type: ignore[attr-defined]
+        setattr(source, name, new)
+
+
+def _seeded(hook: Callable[..., Any], key: tuple[int | str, ...]) -> Callable[..., Any]:
+    def call(*arguments: Any, **named: Any) -> Any:
+        seed_everything(*key)
+        return hook(*arguments, **named)
+
+    return call
+
+
+def _rebuilding(hook: Callable[..., Any], source: Any, seed: int, stage: str) -> Callable[..., Any]:
+    def call(*arguments: Any, **named: Any) -> Any:
+        seed_everything(seed, "loader", stage)
+        loaders = hook(*arguments, **named)
+        return _Rebuilt(source.trainer, seed, stage, f"{type(source).__name__}.{hook.__name__}").all(loaders)
+
+    return call
+
+
+class _Rebuilt:
+    """Builds the loaders of one hook again, one after the other."""
+
+    def __init__(self, trainer: Trainer | None, seed: int, stage: str, where: str) -> None:
+        self.trainer, self.seed, self.stage, self.where = trainer, seed, stage, where
+        places = [each for each in trainer.callbacks if isinstance(each, LoaderPlace)] if trainer else []  # type: ignore[attr-defined]
+        self.place = places[0] if places and stage == "train" else LoaderPlace(strict=False)
+        self.number = -1  # of the loader
+        self.cycles = True  # Lightning's default for several training loaders
+
+    def all(self, loaders: Any) -> Any:
+        """Return a loader, a CombinedLoader, or a collection of either, in the shape that it had."""
+        if isinstance(loaders, CombinedLoader):
+            self.cycles = loaders._mode == "max_size_cycle"
+            loaders.flattened = [self.one(loader) for loader in loaders.flattened]
+            return loaders
+        if isinstance(loaders, list | tuple | dict):
+            return apply_to_collection(loaders, object, self.one, wrong_dtype=(list, tuple, dict))
+        return self.one(loaders)
+
+    def one(self, loader: Any) -> Any:
+        """Return one loader, keyed."""
+        self.number += 1
+        if getattr(loader, "keyed", False) or getattr(getattr(loader, "sampler", None), "keyed", False):
+            return loader
+        key = (self.seed, self.stage, self.number)
+        dataset = getattr(loader, "dataset", None)
+        if not isinstance(loader, DataLoader) or isinstance(dataset, IterableDataset) or _stateful(loader):
+            return self._not_indexed(loader, key)
+        batched = loader.batch_sampler is not None
+        order = KeyedOrder(
+            loader.batch_sampler if batched else loader.sampler,  # type: ignore[arg-type]
+            batched,
+            key,
+            *self._share(loader),
+            start=self.place.start,
+            cycles=self.cycles,
+            evaluates=self.stage != "train",
+        )
+        if order.processes > 1 and len(order) == 0:
+            raise ConfigError(
+                f"{self.where} has fewer batches than the {order.processes} processes that share them: choose a "
+                "smaller batch size, or fewer devices"
+            )
+        # a copy has the user's class, and all that it may have added; a DataLoader refuses to be changed
+        built = copy.copy(loader)
+        built.__dict__.update({"dataset": KeyedDataset(dataset, key), "batch_sampler" if batched else "sampler": order})
+        return built if self.stage != "predict" else _Kept(built)
+
+    def _share(self, loader: "DataLoader[Any]") -> tuple[int, int]:
+        """Return rank and number of the processes that share the batches: in training, where nothing else does it."""
+        samplers = (loader.sampler, getattr(loader.batch_sampler, "sampler", None))
+        if self.trainer is None or self.stage != "train" or any(isinstance(s, DistributedSampler) for s in samplers):
+            return 0, 1
+        return self.trainer.global_rank, self.trainer.world_size
+
+    def _not_indexed(self, loader: Any, key: tuple[int | str, ...]) -> Any:
+        """Return a loader whose order cannot be drawn ahead. It can be resumed where it or its dataset has a state."""
+        if self.stage != "train":
+            return loader  # each pass begins at its beginning
+        dataset, workers = getattr(loader, "dataset", None), getattr(loader, "num_workers", 0)
+        indexed = isinstance(loader, DataLoader) and not isinstance(dataset, IterableDataset)
+        source = loader if _stateful(loader) else dataset
+        if _stateful(source) and not indexed and (source is loader or not workers):
+            return KeyedStream(loader, source, key, self.place.start, self.place.states.get(self.number))
+        if not self.place.strict:
+            return loader
+        if indexed:
+            fix = "return a torch.utils.data.DataLoader, whose place this project keeps"
+        elif _stateful(source):
+            fix = f"set num_workers=0, since its {workers} workers keep the state to themselves"
+        else:
+            fix = "give it state_dict() and load_state_dict(state)"
+        name = type(loader if dataset is None or indexed else dataset).__name__
+        raise ConfigError(
+            f"{self.where} reads from {name}, which cannot be resumed exactly inside an epoch: {fix}, "
+            "or choose reproducibility=fast"
+        )
+
+
+class _Kept:
+    """A loader that Lightning does not build again: it would, for predictions, with a sampler of its own."""
+
+    keyed = True
+
+    def __init__(self, loader: "DataLoader[Any]") -> None:
+        self.loader = loader
+
+    def __iter__(self) -> Any:
+        return iter(self.loader)
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "loader" or name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.loader, name)
+
+
+def _stateful(source: Any) -> bool:
+    return callable(getattr(source, "state_dict", None)) and callable(getattr(source, "load_state_dict", None))

@@ -1,0 +1,86 @@
+"""Iterable datasets that can save their state: resumed at the batch that a training had come to."""
+
+from collections.abc import Iterator
+from copy import deepcopy
+from itertools import count
+from typing import Any
+
+from torch.utils.data import DataLoader
+
+from .randomness import seed_processor
+
+_KEPT = 4  # states: Lightning fetches a batch ahead of the one that it trains on
+
+
+class KeyedStream:
+    """The batches of a loader that only goes forward. It notes the state of its source after each.
+
+    Every epoch begins with the state that the source had first, after `set_epoch(epoch)` where there is one.
+
+    Args:
+        loader: the user's own.
+        source: the loader or its dataset, whichever has `state_dict` and `load_state_dict`.
+        key: begins every key of this loader.
+        start: epoch and batch at which the training begins.
+        state: of the source at that batch.
+    """
+
+    keyed = True  # keyed.py leaves such a loader as it is
+
+    def __init__(
+        self,
+        loader: "DataLoader[Any]",
+        source: Any,
+        key: tuple[int | str, ...],
+        start: tuple[int, int] = (0, 0),
+        state: dict[str, Any] | None = None,
+    ) -> None:
+        self.loader, self.source, self.key = loader, source, key
+        self.start, self.epoch = start, start[0]
+        self._first, self._state = deepcopy(source.state_dict()), state
+        self._states: dict[int, dict[str, Any]] = {}  # batches of the epoch so far -> state after them
+        self._ended_at = 0  # batches, where it begins again in the same epoch, beside a longer loader
+
+    @property
+    def sampler(self) -> "KeyedStream":
+        """Itself: Lightning calls `set_epoch` on the sampler of a loader."""
+        return self
+
+    def set_epoch(self, epoch: int) -> None:
+        """Choose the epoch that comes next. Lightning calls this before each epoch."""
+        if epoch != self.epoch:
+            self.epoch, self._ended_at = epoch, 0
+
+    def state_after(self, batches: int) -> dict[str, Any] | None:
+        """Return the state of the source after so many batches of the epoch; None at its start."""
+        return self._states[batches] if batches else None
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what the user's loader has."""
+        if name == "loader" or name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.loader, name)
+
+    def __iter__(self) -> Iterator[Any]:
+        epoch, done, state = self.epoch, self._ended_at, self._first
+        if epoch == self.start[0] and not done and self._state is not None:
+            done, state = self.start[1], self._state
+        seed_processor(*self.key, "order", epoch, done)
+        for each in (self.loader, getattr(self.loader, "dataset", None)):
+            if hasattr(each, "set_epoch"):
+                each.set_epoch(epoch)
+        self.source.load_state_dict(deepcopy(state))
+        batches = iter(self.loader)
+        for number in count(done + 1):
+            seed_processor(*self.key, "item", epoch, number)
+            try:
+                batch = next(batches)
+            except StopIteration:
+                self._ended_at = number - 1
+                return
+            self._states[number] = deepcopy(self.source.state_dict())
+            self._states.pop(number - _KEPT, None)
+            yield batch

@@ -158,7 +158,7 @@ def outcome(folder: Path) -> dict[str, str]:
 
 
 def test_the_two_groups_compose_without_what_belongs_to_arrays_and_are_checked_together(render: Render) -> None:
-    project = render()
+    project = render(tracker="none")
     write(project, page(project) | LANGUAGE)
     own, letters = "data=patients task=progression", "data=letters task=next_letter"
     said = refused(
@@ -173,7 +173,7 @@ def test_the_two_groups_compose_without_what_belongs_to_arrays_and_are_checked_t
         f"{letters} +model=mlp +task.network=${{model}}",
         f"{own} ~task._target_",
         f"{own} training.epochs=0",
-        f"{own} data.batch_size=${{oc.env:HOME}}",
+        f"{own} data.batch_size=${{oc.env:PATH}}",
     )
     assert said[:3] == ["", "", ""]
     assert "choose a task of your own, too, task=NAME" in said[3]
@@ -182,7 +182,7 @@ def test_the_two_groups_compose_without_what_belongs_to_arrays_and_are_checked_t
     assert said[6] == ""
     assert "task names no class" in said[7]
     assert "training.epochs=0 is out of range" in said[8]
-    assert "data.batch_size=${oc.env:HOME} would decide about the result without being recorded" in said[9]
+    assert "data.batch_size=${oc.env:PATH} would decide about the result without being recorded" in said[9]
 
 
 def test_a_record_of_either_kind_is_accepted_and_a_mixture_is_not() -> None:

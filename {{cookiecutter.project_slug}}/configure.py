@@ -42,9 +42,8 @@ def main(read_by_dvc: list[str]) -> None:
     if lost:
         print(f"{PARAMS} held {lost}; now it holds what configs/ compose")
     write_text(project / PARAMS, params.text(cfg))
-    if (
-        read_by_dvc and "name" in cfg.data and read_by_dvc != [cfg.data.name]
-    ):  # the folders of the stages have that name in them
+    # the folders of the stages have that name in them; data of the user's own have none
+    if read_by_dvc and "name" in cfg.data and read_by_dvc != [cfg.data.name]:
         raise ConfigError(
             f"data={cfg.data.name} is written into {PARAMS}, and DVC had read data={read_by_dvc[0]}: run it again"
         )

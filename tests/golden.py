@@ -15,7 +15,7 @@ from filelock import FileLock
 # A small network, two epochs, no tracker: the pipeline in seconds
 SHORTEN = (
     "sed -i 's/^epochs: 30/epochs: 2/' configs/training/default.yaml && "
-    "sed -i 's/model: cnn/model: mlp/' configs/config.yaml && "
+    "sed -i 's/model: cnn/model: mlp/' configs/task/classification.yaml && "
     "sed -i 's/tracking: .mlflow./tracking: [none]/' configs/config.yaml configs/pipeline.yaml"
 )
 STAGES = {"configure", "code", "prepare", "document_data", "train", "evaluate", "document_model"}

@@ -44,9 +44,9 @@ def test_types_of_the_sources_as_they_stand(tmp_path: Path, request: pytest.Fixt
 EDITS = {
     "configs/config.yaml": {
         "data: digits ": "data: breast_cancer ",
-        "model: cnn ": "model: mlp ",
         "seed: 42": "seed: 7",
     },
+    "configs/task/classification.yaml": {"model: cnn ": "model: mlp "},
     "configs/training/default.yaml": {
         "epochs: 30": "epochs: 3",
         "batch_size: 64": "batch_size: 48",

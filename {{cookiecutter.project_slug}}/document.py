@@ -9,6 +9,7 @@ sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code
 from package_name.check import check
 from package_name.cli import one_sentence
 from package_name.errors import CardError
+from package_name.own import refuse_own
 
 
 def main(arguments: list[str]) -> None:
@@ -19,6 +20,7 @@ def main(arguments: list[str]) -> None:
         params = OmegaConf.load("params.yaml")
         assert isinstance(params, DictConfig)
         config = check(params)
+        refuse_own(config, "a data card")
         write_data_card(config.data, Path(config.paths.raw), Path(config.paths.processed))
     elif arguments == ["model"]:
         from package_name.cards.model_card import write_model_card

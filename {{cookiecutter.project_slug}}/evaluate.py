@@ -27,24 +27,25 @@ def main(cfg: DictConfig) -> None:
     config = checked(cfg)
     pin_environment(config.reproducibility)
 
-    from package_name.data.datamodule import DataModule
-    from package_name.data.recorded import refuse_other
     from package_name.evaluation.results import test, write_results
-    from package_name.models.saved import load_model
+    from package_name.models.saved import load_into
+    from package_name.reproducibility.data import refuse_other_data
     from package_name.reproducibility.inputs import refuse_changed
     from package_name.reproducibility.record import read_finished
+    from package_name.training.build import build
     from package_name.training.determinism import apply
     from package_name.training.trainer import build_tester
 
     apply(config.reproducibility)
     folder = Path(cfg.run)
-    data = DataModule(config)
+    data, model = build(config)
     record = read_finished(folder)
     refuse_changed(record.get("inputs", {}), config.inputs)
     # after an edit of the reader or the splits, the test would be of other examples
-    refuse_other(data.recorded(), record["data"], Path(config.paths.processed))
-    model, _ = load_model(folder / "model.safetensors")
-    results = test(build_tester(config), model, data)
+    refuse_other_data(data, record["data"], config)
+    tester = build_tester(config)
+    load_into(model, folder / "model.safetensors", tester)
+    results = test(tester, model, data)
     write_results(results, folder / "metrics.csv", Path(cfg.output))
 
 

@@ -8,11 +8,13 @@ from omegaconf import DictConfig
 sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
 from package_name.check import check
 from package_name.cli import run
+from package_name.own import refuse_own
 
 
 def main(cfg: DictConfig) -> None:
     """Fetch the raw files unless they are there, check them, and convert them."""
     config = check(cfg)
+    refuse_own(config, "prepare.py")
 
     from package_name.data.prepare import prepare
 

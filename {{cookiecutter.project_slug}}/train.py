@@ -23,33 +23,25 @@ def main(cfg: DictConfig) -> None:
     config = ready(cfg)
 
     # torch is imported here, after the configuration is known to be right
-    from package_name.data.datamodule import DataModule
     from package_name.evaluation.results import test, write_results
-    from package_name.models.classifier import Classifier, build_network
     from package_name.models.saved import save_model
     from package_name.reproducibility.session import begin
     from package_name.tracking.loggers import send
+    from package_name.training.build import build, description
     from package_name.training.final import final_weights
-    from package_name.training.keyed import keyed
-    from package_name.training.randomness import seed_everything
     from package_name.training.restore import restore
     from package_name.training.trainer import build_trainer
 
     apply(config.reproducibility)
     folder = Path(config.paths.run)
-    data = DataModule(config)
-    seed_everything(config.seed, "weights")
-    network = build_network(config.model, data.input_shape, len(data.classes))
-    model = Classifier(network, *data.statistics(), config.training)
+    data, model = build(config)  # what configs/data and configs/task name
     settings = public(cfg)  # what may be written: without secrets
     settings.pop("resume")  # a run that goes on has the settings of the one that was interrupted
-    session = begin(config, settings, data.recorded())
+    session = begin(config, settings, data)
     trainer = build_trainer(config, settings)
-    for each in (model, data):
-        keyed(each, config.seed)
     trainer.fit(model, data, ckpt_path=restore(session.checkpoint, config.restore, model, trainer))
     model.load_state_dict(final_weights(trainer, model, config.training.final_weights))
-    save_model(model, {"model": settings["model"], **data.interface()}, folder / "model.safetensors")
+    save_model(model, description(settings, data), folder / "model.safetensors")
     results = test(trainer, model, data)
     write_results(results, folder / "metrics.csv", folder / "test")
     session.finish(model.state_dict(), results.metrics())

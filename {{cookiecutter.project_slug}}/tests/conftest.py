@@ -15,15 +15,22 @@ ROOT = Path(__file__).resolve().parent.parent
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
 # Whatever configs/config.yaml chooses: the promises of strict are tested, on one fold, in one file, without a tracker.
-PLAIN = ["tracking=[none]", "reproducibility=strict", "folds=none", "storage=one_file", "trainer=cpu"]
+PLAIN = [
+    "task=classification",
+    "tracking=[none]",
+    "reproducibility=strict",
+    "folds=none",
+    "storage=one_file",
+    "trainer=cpu",
+]
 # Small enough for every commit: two epochs of a small network on real data, with the other values as configs/ has them.
 SHORT = [*PLAIN, "data=digits", "model=mlp", "training.epochs=2"]
 
 
 def composed(*overrides: str, name: str = "snapshot") -> DictConfig:
-    """Return the configuration that a command gets with these arguments."""
+    """Return the configuration that a command gets with these arguments, for the classification of arrays."""
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
-        return compose(name, list(overrides))
+        return compose(name, ["task=classification", *overrides])
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ INPUTS = np.random.default_rng(0).integers(0, 256, (1000, 1, 4, 4)).astype(np.ui
 def written(folder: Path, *overrides: str) -> ShardWriter:
     """Write INPUTS as shards, in chunks that do not fit to them."""
     examples = Examples(len(INPUTS), INPUTS.shape[1:], "uint8", 0, iter([]))
-    with ShardWriter(folder, examples, check(composed(*PLAIN, *overrides)).data) as writer:
+    with ShardWriter(folder, examples, check(composed(*PLAIN, "data=digits", *overrides)).data) as writer:
         for start in range(0, len(INPUTS), 70):
             chunk = INPUTS[start : start + 70]
             writer.write(chunk, np.arange(start, start + len(chunk)))
@@ -70,7 +70,7 @@ def test_a_stream_gives_the_rows_and_refuses_others(tmp_path: Path) -> None:
 
 
 def test_an_address_of_other_data_is_refused(tmp_path: Path) -> None:
-    data = check(composed(*PLAIN)).data
+    data = check(composed(*PLAIN, "data=digits")).data
     data.remote, settings = str(tmp_path), {"name": data.name, "shard_bytes": 1600}
     (tmp_path / "manifest.json").write_text(json.dumps({"version": 1, "settings": settings}))
     with pytest.raises(DataError, match=r"data.remote=.* holds data that was prepared with other settings"):

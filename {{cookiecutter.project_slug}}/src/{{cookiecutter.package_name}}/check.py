@@ -12,8 +12,9 @@ from omegaconf.errors import OmegaConfBaseException
 
 from . import trust
 from .combinations import check_model_file, check_recorded, check_repeatable, check_together
-from .config import Config, Schedule, Search, Trainer, Training
+from .config import Config, OwnConfig, Schedule, Search, Trainer, Training
 from .errors import ConfigError, unknown_key
+from .own import check_own, is_own
 from .reproducibility.integrity import finished
 from .runs import CONFIG, RECORD, read_config
 from .secrets import mask, refuse_in_configuration
@@ -39,11 +40,13 @@ def check(cfg: DictConfig, recorded: bool = False) -> Config:
     if "search" in cfg:
         raise ConfigError(f"this sweep is a search, not a training: python -m {__package__} tune sweep=<the same>")
     _refuse_names(cfg)
+    check_own(cfg, recorded)
+    schema = OwnConfig if is_own(cfg) else Config
     try:
-        merged = OmegaConf.merge(OmegaConf.structured(Config), cfg)
+        merged = OmegaConf.merge(OmegaConf.structured(schema), cfg)
         config = OmegaConf.to_object(merged)
     except OmegaConfBaseException as error:
-        raise _explain(error, cfg) from error
+        raise _explain(error, cfg, schema) from error
     assert isinstance(config, Config)
     _check_ranges(config)
     _check_group(cfg, "trainer", Trainer)
@@ -154,10 +157,10 @@ def _refuse_names(cfg: DictConfig) -> None:
             )
 
 
-def _explain(error: OmegaConfBaseException, cfg: DictConfig) -> ConfigError:
+def _explain(error: OmegaConfBaseException, cfg: DictConfig, schema: type[Config]) -> ConfigError:
     key = str(error.full_key or error.key)
     if "not in" in str(error):
-        groups = {item.name: item.type for item in fields(Config)}
+        groups = {item.name: item.type for item in fields(schema)}
         known = [
             each
             for each in keys(cfg)

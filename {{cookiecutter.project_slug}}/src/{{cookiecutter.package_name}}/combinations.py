@@ -6,8 +6,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from .config import Config, Data
+from .config import Config, Data, OwnConfig
 from .errors import ConfigError
+from .own import is_own
 from .secrets import is_private, values_from_environment
 from .training.inexact import refuse_named
 
@@ -43,15 +44,6 @@ def check_together(config: Config) -> None:
     Raises:
         ConfigError: naming the keys, their values and the fix.
     """
-    data, training = config.data, config.training
-    if not re.fullmatch(r"[\w-]+", data.name):
-        raise ConfigError(f"data.name={data.name} names a folder: use letters, digits, hyphens and underscores only")
-    for name in data.files:
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise ConfigError(f"data.files names {name}, which leads out of paths.raw: name files inside that folder")
-    if len(set(data.classes)) < max(2, len(data.classes)):
-        raise ConfigError(f"data.classes={data.classes} must name at least two classes, each once")
-    _check_storage(data)
     for name, place in config.inputs.items():
         if not re.fullmatch(r"[A-Za-z0-9_-]+", name):
             raise ConfigError(f"inputs.{name}={place}: use letters, digits, hyphens and underscores only in the name")
@@ -66,18 +58,8 @@ def check_together(config: Config) -> None:
     for key in ("devices", "num_nodes"):
         if key not in config.trainer:
             raise ConfigError(f"trainer.{key} has no value; give it one in configs/trainer")
-    processes = config.trainer["devices"]
-    if isinstance(processes, int) and processes > 0 and training.batch_size % (processes * config.trainer["num_nodes"]):
-        raise ConfigError(
-            f"training.batch_size={training.batch_size} cannot be shared equally by "
-            f"{processes * config.trainer['num_nodes']} processes: choose a multiple"
-        )
-    if training.optimizer.get("lr") not in (None, training.lr):
-        raise ConfigError(
-            f"training.optimizer.lr={training.optimizer['lr']} is not training.lr={training.lr}, by which cards, "
-            "trackers and searches know the learning rate: set training.lr, and lr: ${training.lr} in "
-            "configs/training/optimizer"
-        )
+    if not isinstance(config, OwnConfig):
+        _check_arrays(config)
     for group in ("callbacks", "tracking"):
         for name, settings in getattr(config, group).items():
             if not isinstance(settings, dict) or "_target_" not in settings:
@@ -89,6 +71,30 @@ def check_together(config: Config) -> None:
             raise ConfigError(
                 f"tracking={package} needs the package {package}, which is not installed: pip install -e '.[{package}]'"
             )
+    if (config.restore.mode == "fresh") != (config.restore.run is None):
+        raise ConfigError(
+            f"restore={config.restore.mode} and restore.run={config.restore.run} do not fit together: "
+            "name the folder of the earlier run, or choose restore=fresh"
+        )
+
+
+def _check_arrays(config: Config) -> None:
+    """Check the keys of prepared arrays, and how processes share their batches."""
+    data, training = config.data, config.training
+    devices, nodes = config.trainer["devices"], config.trainer["num_nodes"]
+    if not re.fullmatch(r"[\w-]+", data.name):
+        raise ConfigError(f"data.name={data.name} names a folder: use letters, digits, hyphens and underscores only")
+    for name in data.files:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ConfigError(f"data.files names {name}, which leads out of paths.raw: name files inside that folder")
+    if len(set(data.classes)) < max(2, len(data.classes)):
+        raise ConfigError(f"data.classes={data.classes} must name at least two classes, each once")
+    _check_storage(data)
+    if isinstance(devices, int) and devices > 0 and training.batch_size % (devices * nodes):
+        raise ConfigError(
+            f"training.batch_size={training.batch_size} cannot be shared equally by "
+            f"{devices * nodes} processes: choose a multiple"
+        )
     if data.validation_fraction + data.test_fraction >= 1:
         raise ConfigError(
             f"data.validation_fraction={data.validation_fraction} and data.test_fraction={data.test_fraction} "
@@ -104,10 +110,11 @@ def check_together(config: Config) -> None:
             f"data.folds={data.folds} draws a validation of its own, and data.split=given leaves that to the reader: "
             "set data.folds=null data.fold=null, or choose another data.split"
         )
-    if (config.restore.mode == "fresh") != (config.restore.run is None):
+    if training.optimizer.get("lr") not in (None, training.lr):
         raise ConfigError(
-            f"restore={config.restore.mode} and restore.run={config.restore.run} do not fit together: "
-            "name the folder of the earlier run, or choose restore=fresh"
+            f"training.optimizer.lr={training.optimizer['lr']} is not training.lr={training.lr}, by which cards, "
+            "trackers and searches know the learning rate: set training.lr, and lr: ${training.lr} in "
+            "configs/training/optimizer"
         )
 
 
@@ -156,11 +163,11 @@ def check_repeatable(config: Config) -> None:
             f"trainer.accelerator={accelerator} trainer.devices={devices} leaves the choice to the machine, which "
             f"reproducibility={mode} excludes: name cpu or gpu, and a number of devices"
         )
-    if training.scheduler.get("monitor") and training.scheduler.get("interval") == "step":
+    if config.training.scheduler.get("monitor") and config.training.scheduler.get("interval") == "step":
         # it would be asked after the batches of a resume point, which hold no metric yet
         raise ConfigError(
             f"training.scheduler.interval=step cannot be resumed exactly where training.scheduler.monitor="
-            f"{training.scheduler['monitor']} decides, as reproducibility={mode} promises: choose interval=epoch, or "
+            f"{config.training.scheduler['monitor']} decides, as reproducibility={mode} promises: choose interval=epoch, or "
             "reproducibility=fast"
         )
 
@@ -171,9 +178,10 @@ def check_recorded(cfg: DictConfig) -> None:
     Raises:
         ConfigError: naming the key and the text that reads the environment.
     """
+    places = () if is_own(cfg) else ("data.source", "data.remote")
     for key, text in values_from_environment(cfg).items():
         in_place = "oc.env" not in text and "paths." in text  # ${paths.run}/... says where, not what
-        allowed = key.partition(".")[0] in ("tracking", "paths") or key in ("data.source", "data.remote") or in_place
+        allowed = key.partition(".")[0] in ("tracking", "paths") or key in places or in_place
         if not allowed:
             raise ConfigError(
                 f"{key}={text} would decide about the result without being recorded: write the value itself, "
@@ -182,13 +190,14 @@ def check_recorded(cfg: DictConfig) -> None:
 
 
 def check_model_file(cfg: DictConfig) -> None:
-    """Refuse what a model file cannot hold, since it has the group `model` alone.
+    """Refuse what a model file cannot hold, since it has the group `model` alone, or `task`.
 
     Raises:
         ConfigError: naming the key and the text that reads the environment.
     """
-    for key, text in values_from_environment(cfg["model"]).items():
+    group = "task" if is_own(cfg) else "model"
+    for key, text in values_from_environment(cfg[group]).items():
         if "oc.env" not in text:
             raise ConfigError(
-                f"model.{key}={text} reads the environment through another key: write $" + "{oc.env:NAME} there"
+                f"{group}.{key}={text} reads the environment through another key: write $" + "{oc.env:NAME} there"
             )

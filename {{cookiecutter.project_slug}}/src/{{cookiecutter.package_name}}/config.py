@@ -2,7 +2,8 @@
 
 The values live in `configs/`. The classes below say which keys our own groups have and what each may hold.
 The groups `model`, `trainer`, `tracking` and `callbacks`, and the optimizer, schedule and loss in `training`, name the
-class that they configure with `_target_`; signatures.py takes keys, types and ranges from its signature.
+class that they configure with `_target_`, and so do `data` and `task` of a user's own; signatures.py takes keys, types
+and ranges from its signature.
 """
 
 from dataclasses import dataclass, field
@@ -164,3 +165,15 @@ class Config:
     restore: Restore
     inputs: dict[str, str] = field(default_factory=dict)  # name -> file or folder, see reproducibility/inputs.py
     resume: str | None = None  # a run that goes on; `auto`: the run in this folder, if it was interrupted
+
+
+@dataclass(kw_only=True)
+class OwnConfig(Config):
+    """The configuration of a run whose data and task are any LightningDataModule and any LightningModule.
+
+    Both groups name their class with `_target_`, and all else in them are its arguments.
+    """
+
+    data: dict[str, Any]  # type: ignore[assignment]
+    model: dict[str, Any] = field(default_factory=dict)  # where the task asks for ${model}
+    task: dict[str, Any] = field(default_factory=dict)

@@ -14,6 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from .errors import ConfigError
+from .own import refuse_unused
 
 Check = Callable[[DictConfig], object]
 
@@ -54,6 +55,7 @@ def preflight(arguments: Sequence[str], config: str, script: str, check: Check, 
     with initialize_config_dir(str(Path("configs").resolve()), job_name=script, version_base="1.3"):
         for cfg in _runs(options.config_name or config, options.overrides, options.multirun):
             elsewhere = cfg.hydra.launcher._target_ != _LAUNCHER
+            refuse_unused(cfg, [item.lstrip("+~").partition("=")[0] for item in cfg.hydra.overrides.task])
             with read_write(cfg), open_dict(cfg):
                 del cfg["hydra"]
             (check if elsewhere else here or check)(cfg)

@@ -16,7 +16,7 @@ from hydra.utils import get_object
 from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails
 
-from .config import Config, Schedule
+from .config import Config, OwnConfig, Schedule
 from .errors import ConfigError, unknown_key
 
 _OF_HYDRA = ("_target_", "_args_", "_partial_", "_recursive_", "_convert_")
@@ -31,7 +31,10 @@ def check_signatures(config: Config) -> None:
     Raises:
         ConfigError: a class cannot be imported, does not take a given key or value, or needs one that is missing.
     """
-    _check("model", config.model, given=_OF_THE_DATA)
+    if isinstance(config, OwnConfig):
+        _check_own(config)
+    else:
+        _check("model", config.model, given=_OF_THE_DATA)
     _check("trainer", config.trainer)
     _check("training.optimizer", config.training.optimizer, first="the parameters")
     if schedule := config.training.scheduler:
@@ -48,6 +51,23 @@ def check_signatures(config: Config) -> None:
         _check(f"callbacks.{name}", callback)
     for name, tracker in config.tracking.items():
         _check(f"tracking.{name}", tracker, ours=_OF_EACH_TRACKER)
+
+
+def _check_own(config: OwnConfig) -> None:
+    from lightning import LightningDataModule, LightningModule
+
+    for group, settings, base in (
+        ("data", config.data, LightningDataModule),
+        ("task", config.task, LightningModule),
+    ):
+        target = settings["_target_"]
+        _parameters(group, target)  # which says so where it cannot be imported
+        named = get_object(target)
+        if isinstance(named, type) and not issubclass(named, base):  # what a function returns, training/build.py checks
+            raise ConfigError(
+                f"{group}._target_={target} is no {base.__name__}: derive it from lightning.{base.__name__}"
+            )
+        _check(group, settings)
 
 
 def _check(group: str, settings: Any, given: Iterable[str] = (), first: str = "", ours: Iterable[str] = ()) -> None:

@@ -14,6 +14,7 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from ..data.prepare import MANIFEST
 from ..data.splits import split
 from ..data.told import read_told
+from ..own import refuse_own
 from ..reproducibility.integrity import finished
 from ..reproducibility.record import deciding
 from ..training.randomness import derive
@@ -40,10 +41,12 @@ def write_model_card(run: Path, test: Path) -> None:
 
     Raises:
         CardError: a section that people wrote is damaged.
+        ConfigError: data and task are of the user's own.
         RecordError: there is no record, it cannot be read, or the run is not finished.
     """
     record = finished(run)
     config = record["config"]
+    refuse_own(config, "a model card")
     processed = Path(config["paths"]["processed"])
     manifest = json.loads((processed / MANIFEST).read_text(encoding="utf-8"))
     results = read_results(test, config["data"]["classes"], derive(config["seed"], "bootstrap"))

@@ -5,8 +5,11 @@ import shlex
 from importlib.metadata import distributions
 from pathlib import Path
 
+from ..config import OwnConfig
+from ..own import is_own
 from ..programs import git
 from ..reproducibility.lock import normal, pins, python_version
+from ..reproducibility.named import changed
 from ..reproducibility.source import PATCH, has_patch
 from ..runs import RECORD
 from .facts import Facts
@@ -84,17 +87,20 @@ def _code(facts: Facts) -> Finding:
 
 
 def _data(facts: Facts) -> Finding:
-    name = facts.record["data"]["name"] if facts.record else facts.config.data.name
+    if is_own(facts.record["config"] if facts.record else vars(facts.config)):
+        return _loose_input(facts) or _own_data(facts)
+    chosen = None if isinstance(facts.config, OwnConfig) else facts.config.data.name
+    name = facts.record["data"]["name"] if facts.record else chosen
     raw = facts.kept_data
-    if raw is None or name != facts.config.data.name:
+    if raw is None or name != chosen:
         choose = ""
-        if name != facts.config.data.name:
-            line = f"  - data: {facts.config.data.name}"
+        if name != chosen:
+            line = f"  - data: {chosen}"
             choose = f"{substitute('configs/config.yaml', line, f'  - data: {name}')} && "
         return failed(f"DVC does not keep the raw data of {name}", f"{choose}dvc repro prepare && {COMMIT}")
     if loose := facts.unknown_to_git("dvc.lock"):
         return failed("git does not follow dvc.lock, which names the data", add(loose))
-    if facts.record and name == facts.config.data.name and facts.record["data"]["raw"] != facts.config.data.files:
+    if facts.record and name == chosen and facts.record["data"]["raw"] != facts.config.data.files:
         return failed(f"configs/ name other files of {name} than {facts.run} was trained on", train(facts))
     if loose := _loose_input(facts):
         return loose
@@ -113,6 +119,16 @@ def _loose_input(facts: Facts) -> Finding | None:
             evidence = f"neither git nor DVC keeps {path}, the input {name}"
             return failed(evidence, f"dvc add {shlex.quote(path)} && {COMMIT}")
     return None
+
+
+def _own_data(facts: Facts) -> Finding:
+    """Return what is known of data that a class of the user's own reads."""
+    files = facts.record["data"].get("files", {}) if facts.record else {}
+    if facts.record is None or not files:
+        return not_applicable("a class of the project reads the data, and its arguments name no file")
+    if name := changed(files, facts.project):
+        return failed(f"{name} is missing or not what {facts.run} was trained on", train(facts))
+    return passed(f"the record has the SHA-256 of {', '.join(files)}, and they are unchanged")
 
 
 def _hardware(facts: Facts) -> Finding:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from ..models.description import read_description
+from ..own import is_own
 from ..reproducibility.integrity import altered
 from ..runs import CONFIG, RECORD
 from .facts import Facts
@@ -23,6 +24,8 @@ def _hyperparameters(facts: Facts) -> Finding:
     if altered(facts.project / facts.run, CONFIG, facts.record):
         return failed(f"{path} is not the configuration that the record names", recover(facts, CONFIG))
     training = facts.record["config"]["training"]
+    if is_own(facts.record["config"]):
+        return passed(f"{path} and the record: epochs={training['epochs']}, the arguments of the task, and all others")
     return passed(f"{path} and the record: lr={training['lr']}, epochs={training['epochs']}, and every other setting")
 
 
@@ -35,6 +38,8 @@ def _checkpoint(facts: Facts) -> Finding:
     description = read_description(facts.project / path)
     if description is None:
         return failed(f"{path} does not describe its network", train(facts))
+    if "task" in description:
+        return passed(f"{path} holds the weights of {description['task']['_target_'].rpartition('.')[2]}")
     shape = " x ".join(map(str, description["input_shape"]))
     network = description["model"]["_target_"].rpartition(".")[2]
     return passed(f"{path} holds the weights of {network}, input {shape}, {len(description['classes'])} classes")

@@ -5,10 +5,12 @@ import re
 from importlib.metadata import PackageNotFoundError, version
 
 from .. import params
+from ..config import OwnConfig
+from ..own import name_of
 from ..programs import git
 from ..reproducibility.lock import disagreements, pins, python_version, requirements
 from .facts import Facts, section
-from .item import Check, Finding, failed, passed
+from .item import Check, Finding, failed, not_applicable, passed
 from .mends import COMMIT, add, of_run, restore, substitute
 from .provenance import passed_over
 
@@ -93,18 +95,21 @@ def _loose_images(dockerfile: str) -> list[str]:
 
 
 def _data_source(facts: Facts) -> Finding:
-    name = facts.config.data.name
-
     def told(text: str) -> bool:
         return len(_PLACEHOLDER.sub("", section(text, "Source")).split()) >= 5
 
     if not told(facts.text("DATA_CARD.md")):
         mend = restore(facts, "DATA_CARD.md", told)
         return failed("the part Source of DATA_CARD.md is missing or still to be written", mend)
-    return passed(f"DATA_CARD.md, Source; configs/ name the source of {name}: {facts.config.data.source}")
+    if isinstance(facts.config, OwnConfig):
+        return passed("DATA_CARD.md, Source")
+    data = facts.config.data
+    return passed(f"DATA_CARD.md, Source; configs/ name the source of {data.name}: {data.source}")
 
 
 def _data_access(facts: Facts) -> Finding:
+    if isinstance(facts.config, OwnConfig):
+        return not_applicable(f"{name_of(facts.config)} reads its data by itself: README.md is the place to say how")
     data = facts.config.data
     facts.text("prepare.py")
     if unknown := facts.unknown_to_git("prepare.py"):

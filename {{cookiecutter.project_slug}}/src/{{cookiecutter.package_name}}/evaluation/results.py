@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import Trainer
+from lightning import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 from sklearn.metrics import accuracy_score, confusion_matrix, f1_score, precision_recall_fscore_support
 from torch.nn import functional as F
@@ -18,6 +18,7 @@ from ..data.datamodule import DataModule
 from ..files import write_json, write_text
 from ..models.classifier import Classifier, probabilities
 from .figures import plot_confusion_matrix, plot_learning_curves
+from .logged import Logged, test_own
 
 log = logging.getLogger(__name__)
 
@@ -78,23 +79,33 @@ class Results:
         ]
 
 
-def test(trainer: Trainer, model: Classifier, data: DataModule) -> Results:
+def test(trainer: Trainer, model: LightningModule, data: LightningDataModule) -> Results | Logged:
     """Apply the model to the test examples."""
+    if not isinstance(model, Classifier) or not isinstance(data, DataModule):
+        return test_own(trainer, model, data)
     trainer.test(model, data, verbose=False)
     return Results(torch.cat(model.logits), torch.cat(model.targets), data.classes)
 
 
 @rank_zero_only
-def write_results(results: Results, history: Path, folder: Path) -> None:
-    """Write metrics, tables and pictures.
+def write_results(results: Results | Logged, history: Path, folder: Path) -> None:
+    """Write metrics; of a classification tables and pictures, too.
 
     Args:
         results: of the test.
         history: the `metrics.csv` of the training, for the learning curves.
         folder: where `metrics.json`, `per_class.csv`, `confusion_matrix.csv`, `predictions.csv` and `*.png` go.
     """
-    names = results.classes
     write_json(folder / "metrics.json", results.metrics())
+    if isinstance(results, Results):
+        _write_tables(results, history, folder)
+    shown = ", ".join(f"{name} {value:.4f}" for name, value in results.metrics().items() if name != "examples")
+    tested = f"test of {len(results.targets)} examples" if isinstance(results, Results) else "test"
+    log.info("%s: %s; written to %s", tested, shown or "nothing logged", folder)
+
+
+def _write_tables(results: Results, history: Path, folder: Path) -> None:
+    names = results.classes
     write_text(folder / "per_class.csv", _as_csv(results.per_class()))
     matrix = [
         {"actual": name, **dict(zip(names, row, strict=True))}
@@ -104,8 +115,6 @@ def write_results(results: Results, history: Path, folder: Path) -> None:
     write_text(folder / "predictions.csv", _as_csv(results.per_example()))
     plot_confusion_matrix(results.confusion(), names, folder / "confusion_matrix.png")
     plot_learning_curves(history, folder / "learning_curves.png")
-    shown = ", ".join(f"{name} {value:.4f}" for name, value in results.metrics().items() if name != "examples")
-    log.info("test of %d examples: %s; written to %s", len(results.targets), shown, folder)
 
 
 def _as_csv(rows: list[dict[str, Any]]) -> str:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning import LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -17,18 +18,38 @@ from .description import parse
 
 
 @rank_zero_only
-def save_model(model: Classifier, description: dict[str, Any], path: Path) -> None:
+def save_model(model: LightningModule, description: dict[str, Any], path: Path) -> None:
     """Write the weights and their description. Equal models give equal bytes.
 
     Args:
         model: the trained model.
         description: plain types: `model` (its configuration), `input_shape` and `input_dtype` (of the stored inputs),
-            and `classes` (their names).
+            and `classes` (their names); or `task`, the configuration of one of the user's own.
         path: the file to write.
     """
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in model.state_dict().items()}
+    # copies: layers that share a tensor write it twice, which safetensors would refuse
+    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
     # one key only: safetensors writes several keys in random order
     write_bytes(path, save(weights, metadata={"description": json.dumps(description, sort_keys=True)}))
+
+
+def load_into(model: LightningModule, path: Path, trainer: Trainer) -> None:
+    """Set the weights of a model that was built as it was for the training.
+
+    Args:
+        model: whose weights are set.
+        path: of the file.
+        trainer: that will apply the model, in its precision.
+
+    Raises:
+        DataError: there is no such file, it is damaged, or it holds the weights of another model.
+    """
+    weights, _ = load_weights(path)
+    trainer.strategy.precision_plugin.convert_module(model)  # first, because restored weights must not be rounded
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise DataError(f"{path} does not hold the weights of the model that the run names; train it again") from error
 
 
 def load_model(path: str | Path, trusted: bool = False) -> tuple[Classifier, dict[str, Any]]:
@@ -43,6 +64,8 @@ def load_model(path: str | Path, trusted: bool = False) -> tuple[Classifier, dic
         DataError: there is no such file, or it is damaged.
     """
     weights, description = load_weights(path)
+    if "task" in description:
+        raise DataError(f"{path} holds a task of the user's own, which only its run builds: python evaluate.py run=...")
     if not trusted:
         trust.check_names({"model": description["model"]}, Path(path))
     network = build_network(description["model"], description["input_shape"], len(description["classes"]))

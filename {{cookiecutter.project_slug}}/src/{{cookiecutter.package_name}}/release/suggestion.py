@@ -18,6 +18,7 @@ _NAMES = {
     "input_dtype": "type of the input",
     "classes": "classes",
     "model": "network",
+    "task": "task",
 }
 
 
@@ -69,7 +70,7 @@ def compare(
         new_interface: the same of the later model.
         after: the later record.
     """
-    broken = [name for name in _NAMES if interface.get(name) != new_interface.get(name)]
+    broken = [name for name in _NAMES if _part(interface, name) != _part(new_interface, name)]
     if broken:
         return MAJOR, [f"the {_NAMES[name]} changed" for name in broken]
     changed = record.what_changed(before, after)
@@ -79,6 +80,11 @@ def compare(
     if retrained:
         return MINOR, retrained
     return PATCH, [*map(str, changed)] or ["the same inputs gave other weights"]
+
+
+def _part(interface: dict[str, Any], name: str) -> Any:
+    """Return what breaks users of a model where it changes. Of a task that is its class: its arguments only train."""
+    return interface.get(name, {}).get("_target_") if name == "task" else interface.get(name)
 
 
 def _kept(project: Path, run: Path, version: Version) -> tuple[dict[str, Any], dict[str, Any]]:

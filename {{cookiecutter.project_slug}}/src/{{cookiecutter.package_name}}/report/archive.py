@@ -152,7 +152,7 @@ def _add_training(crate: ROCrate, facts: Facts, files: dict[str, Any], author: A
     )
     data = [
         crate.add(_entity(crate, f"#sha256:{digest}", "CreativeWork", name=name, sha256=digest))
-        for name, digest in record["data"]["raw"].items()
+        for name, digest in (record["data"]["raw"] | record["data"].get("files", {})).items()
     ]
     results = ("model.safetensors", "run.json", "metrics.csv", "trail.jsonl")
     action = crate.add_action(

@@ -9,6 +9,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from ..checklist import ARCHIVED, REPORTED, Item, examine
+from ..own import is_own
 from ..reproducibility.integrity import finished
 from ..reproducibility.verify import noted
 from ..runs import CONFIG, HISTORY, read_config, results_of
@@ -47,6 +48,24 @@ class Facts:
     confusion_picture: bytes | None
     verification: dict[str, Any] | None
     checklist: list[Item]
+
+    @property
+    def trained(self) -> str:
+        """The name of the class that was trained: the network, or the task of the user's own."""
+        config = self.record["config"]
+        target: str = config["task" if is_own(config) else "model"]["_target_"]
+        return target.rpartition(".")[2]
+
+    @property
+    def data(self) -> str:
+        """The name of the data, and how many classes they have where they have some."""
+        name, config = self.record["data"]["name"], self.record["config"]
+        return name if is_own(config) else f"{name}: {len(config['data']['classes'])} classes"
+
+    @property
+    def lacks_tables(self) -> bool:
+        """Whether the test made tables that are not here."""
+        return not self.per_class and not is_own(self.record["config"])
 
     @property
     def seconds(self) -> float:

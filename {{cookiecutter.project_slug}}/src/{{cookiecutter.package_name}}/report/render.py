@@ -14,9 +14,9 @@ from ..reproducibility.integrity import EVERYTHING, finished
 from ..runs import REPORTS
 from ..secrets import mask
 from .collect import Facts, collect
-from .curves import Curve, picture, points
+from .curves import Curve, measures, picture, points
 
-_SPLITS = ("train", "validation")
+_SECOND = "validation"  # the curve with the second colour
 _LARGEST_TABLE = 20  # classes; the confusion matrix of more is a picture
 
 
@@ -43,9 +43,9 @@ def report(facts: Facts, name: str = REPORTS[0]) -> str:
     pictures = [
         picture(
             measure,
-            [Curve(split, points(facts.history, f"{split}/{measure}"), number) for number, split in enumerate(_SPLITS)],
+            [Curve(name, points(facts.history, column), int(name == _SECOND)) for name, column in curves.items()],
         )
-        for measure in _measures(facts)
+        for measure, curves in measures(_columns(facts)).items()
     ]
     return (
         _environment(name)
@@ -79,12 +79,12 @@ def write_comparison(folder: Path, other: Path, output: Path) -> str:
         picture(
             measure,
             [
-                Curve(f"{name}, {split}", points(facts.history, f"{split}/{measure}"), number, split == "train")
+                Curve(f"{name}, {split}", points(facts.history, column), number, split == "train")
                 for number, (name, facts) in enumerate(zip(("first", "second"), runs, strict=True))
-                for split in _SPLITS
+                for split, column in curves.items()
             ],
         )
-        for measure in _measures(*runs)
+        for measure, curves in measures(_columns(*runs)).items()
     ]
     page = (
         _environment("compare.html")
@@ -102,10 +102,8 @@ def write_comparison(folder: Path, other: Path, output: Path) -> str:
     return divergence.summary()
 
 
-def _measures(*runs: Facts) -> list[str]:
-    """Return what the columns `train/…` and `validation/…` of the histories measure."""
-    columns = [column for facts in runs for row in facts.history[:1] for column in row]
-    return list(dict.fromkeys(column.partition("/")[2] for column in columns if column.partition("/")[0] in _SPLITS))
+def _columns(*runs: Facts) -> list[str]:
+    return [column for facts in runs for row in facts.history[:1] for column in row]
 
 
 def _environment(page: str) -> Environment:

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..errors import RecordError
+from ..own import refuse_own
 from ..programs import git
 from ..runs import quoted
 from . import record
@@ -57,6 +58,7 @@ def train() -> dict[str, Any]:
     """Train `experiment=canonical` in a temporary folder, untracked, and return the record.
 
     Raises:
+        ConfigError: it is a run of a task of the user's own.
         RecordError: the training fails.
     """
     with TemporaryDirectory(prefix="drift-") as temporary:
@@ -66,7 +68,9 @@ def train() -> dict[str, Any]:
         result = subprocess.run(command, capture_output=True, text=True, env=outer_environment())
         if result.returncode:
             raise RecordError(f"the canonical training failed: {last_line(result.stderr)}")
-        return record.read(folder)
+        run = record.read(folder)
+        refuse_own(run["config"], "the baseline of experiment=canonical")
+        return run
 
 
 def made_from(run: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from lightning import LightningDataModule
 from omegaconf import OmegaConf
 
 from ..config import Config
@@ -11,6 +12,7 @@ from ..files import file_digest
 from ..training.randomness import derive
 from . import snapshot
 from .code import at_start
+from .data import data_of
 from .environment import environment
 from .inputs import digests
 from .record import VERSION
@@ -24,14 +26,14 @@ _PROMISES = {
 
 
 def describe(
-    config: Config, settings: dict[str, Any], data: dict[str, Any], restored: dict[str, Any] | None
+    config: Config, settings: dict[str, Any], data: LightningDataModule, restored: dict[str, Any] | None
 ) -> tuple[dict[str, Any], bytes]:
     """Return the record of a run that begins, and the patch that belongs to it.
 
     Args:
         config: the checked configuration.
         settings: the same in plain types, to be written.
-        data: what the record says of the data, see data/recorded.py.
+        data: that the run reads.
         restored: the earlier run that it is built on, if any.
     """
     git, patch = snapshot.describe()
@@ -51,7 +53,7 @@ def describe(
         "seeds": {"seed": config.seed, **{key: derive(config.seed, key) for key in ("weights", "split", "subset")}},
         "git": git,
         "code": at_start(),
-        "data": data,
+        "data": data_of(config, settings, data),
         "inputs": digests(config.inputs),
         "locks": {name: file_digest(Path(name)) for name in _LOCKS if Path(name).exists()},
         "environment": environment(),

@@ -4,9 +4,10 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from ..config import Config
+from ..config import Config, OwnConfig
 from ..errors import ConfigError
 from ..files import file_digest
+from ..own import is_own
 from ..params import flat
 from ..runs import MODEL
 from ..training.checkpoint import load_checkpoint, refuse_foreign
@@ -62,16 +63,27 @@ def built_on(config: Config) -> dict[str, Any] | None:
 def _check_splits(config: Config, earlier: dict[str, Any]) -> None:
     """Refuse what would test on examples that the earlier run was trained on."""
     before = earlier["config"]
-    now = {"seed": config.seed, **{f"data.{key}": getattr(config.data, key) for key in _SPLIT_BY}}
-    then = {"seed": before["seed"], **{f"data.{key}": before["data"].get(key, old) for key, old in _SPLIT_BY.items()}}
-    if before["data"]["files"] != config.data.files:
+    if isinstance(config, OwnConfig) or is_own(before):
+        now, then = _of_own(config, before)
+    elif before["data"]["files"] != config.data.files:
         return
+    else:
+        now = {"seed": config.seed, **{f"data.{key}": getattr(config.data, key) for key in _SPLIT_BY}}
+        then = {"seed": before["seed"]}
+        then |= {f"data.{key}": before["data"].get(key, old) for key, old in _SPLIT_BY.items()}
     for key, value in now.items():
         if value != then[key]:
             raise ConfigError(
                 f"{key}={value} splits the data in another way than restore.run={config.restore.run} did, so examples "
                 f"that it was trained on would be in the validation or the test: {key}={then[key]}"
             )
+
+
+def _of_own(config: Config, before: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what may split the same data of a user's own, now and then: the seed. Their arguments mean anything."""
+    data = config.data if isinstance(config, OwnConfig) else {}
+    same = data.get("_target_") == before["data"].get("_target_")
+    return ({"seed": config.seed}, {"seed": before["seed"]}) if same else ({}, {})
 
 
 def _check_optimizer(config: Config, earlier: dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from .. import trust
 from ..errors import RecordError
+from ..own import is_own
 from ..runs import PIPELINE, RECORD
 from . import schema
 from .changes import Change, changes
@@ -107,7 +108,8 @@ def deciding(config: dict[str, Any]) -> dict[str, Any]:
     # The run folder has another name each time, and trackers change no result. The record has
     # digests of what was restored and of the raw data elsewhere.
     kept = {key: value for key, value in config.items() if key not in ("paths", "tracking", "restore")}
-    kept["data"] = {key: value for key, value in kept["data"].items() if key != "source"}
+    if not is_own(config):
+        kept["data"] = {key: value for key, value in kept["data"].items() if key != "source"}
     for name, place in config.get("inputs", {}).items():  # the record has their digests
         kept = _without(place, f"<input {name}>", kept)
     return _without(config["paths"]["run"], "<run>", kept)

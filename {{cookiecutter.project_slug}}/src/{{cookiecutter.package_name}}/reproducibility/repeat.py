@@ -20,12 +20,14 @@ from .. import params, trust
 from ..data.raw import content_digest
 from ..errors import DataError, RecordError
 from ..files import file_digest
+from ..own import is_own
 from ..params import PARAMS
 from ..programs import ProgramError, dvc
 from ..runs import PIPELINE, RECORD, command_arguments, quoted
 from . import record, source
 from .code import edited
 from .inputs import locate
+from .named import bring
 from .record import what_changed
 
 _AGAIN = Path("outputs/verification")
@@ -146,7 +148,15 @@ def _processes(before: dict[str, Any]) -> list[str]:
 
 
 def _places(before: dict[str, Any], project: Path) -> list[str]:
-    """Return the arguments that say where the recorded raw data and the run that was built on are."""
+    """Return the arguments that say where the recorded data and the run that was built on are."""
+    if is_own(before["config"]):
+        bring(before["data"].get("files", {}), project)
+        return _restored(before)
+    return [*_raw(before, project), *_restored(before)]
+
+
+def _raw(before: dict[str, Any], project: Path) -> list[str]:
+    """Return the arguments that say where the raw files of prepared arrays are."""
     raw, data_source = before["config"]["paths"]["raw"], before["config"]["data"]["source"]
     arguments = [f"paths.processed={quoted(project / 'data' / 'processed' / before['data']['name'])}"]
     wrong = [name for name, digest in before["data"]["raw"].items() if not _is_there(Path(raw) / name, digest)]
@@ -168,13 +178,6 @@ def _places(before: dict[str, Any], project: Path) -> list[str]:
         _is_there(Path(data_source) / name, digest) for name, digest in before["data"]["raw"].items()
     ):
         arguments.append(f"data.source={quoted(Path(data_source).resolve())}")
-    if restored := before["restored"]:
-        earlier = Path(restored["run"])
-        file = earlier / restored["file"]
-        with suppress(OSError):
-            if file_digest(file) == restored["sha256"]:
-                return [*arguments, f"restore.run={quoted(earlier.resolve())}"]
-        raise RecordError(f"{file}, which the run was built on, is missing or not the one that the record names")
     return arguments
 
 
@@ -184,6 +187,18 @@ def _kept_by_dvc(project: Path, raw: str) -> str:
     found = params.values(path.read_text(encoding="utf-8")) if path.exists() else {}
     paths = found.get("paths")
     return str(paths["raw"]) if isinstance(paths, dict) and "raw" in paths else raw
+
+
+def _restored(before: dict[str, Any]) -> list[str]:
+    """Return the argument that says where the run is that was built on."""
+    if (restored := before["restored"]) is None:
+        return []
+    earlier = Path(restored["run"])
+    file = earlier / restored["file"]
+    with suppress(OSError):
+        if file_digest(file) == restored["sha256"]:
+            return [f"restore.run={quoted(earlier.resolve())}"]
+    raise RecordError(f"{file}, which the run was built on, is missing or not the one that the record names")
 
 
 def _is_there(path: Path, digest: str) -> bool:

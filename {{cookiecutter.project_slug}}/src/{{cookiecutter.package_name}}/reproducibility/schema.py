@@ -54,7 +54,8 @@ def _against(value: Any, schema: dict[str, Any], key: str) -> Iterator[tuple[str
         yield from _against(value, _schema()["$defs"][schema["$ref"].rpartition("/")[2]], key)
     if "anyOf" in schema:
         found = [list(_against(value, choice, key)) for choice in schema["anyOf"]]
-        yield from found[0] if all(found) else []
+        # of the choice that fits best: first of all, one of the same type
+        yield from min(found, key=lambda unfit: (any(place == key for place, _ in unfit), len(unfit)))
     if "type" in schema and not _is(value, schema["type"]):
         yield key, f"is not of the type {schema['type']}"
     elif (choices := _choices(schema)) and not any(type(value) is type(one) and value == one for one in choices):

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
+from lightning import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_only
 
 from ..config import Config
@@ -78,13 +79,13 @@ class Session:
 
 
 @first_goes_first()
-def begin(config: Config, settings: dict[str, Any], data: dict[str, Any]) -> Session:
+def begin(config: Config, settings: dict[str, Any], data: LightningDataModule) -> Session:
     """Claim the run folder, find out whether its training begins or goes on, and write the record.
 
     Args:
         config: the checked configuration.
         settings: the same, resolved and without secrets.
-        data: what the record says of the data, see data/recorded.py.
+        data: that the training reads.
 
     Raises:
         ConfigError: another process works in the folder, the run cannot be resumed with the same bits, or no command
@@ -206,7 +207,7 @@ def _context(folder: Path, current: dict[str, Any]) -> str:
     state = f"commit {git['commit'][:10]}{' with changes' if git['dirty'] else ''}" if git else "no commit"
     return (
         f"run {folder}: {state}, seed {config['seed']}, {current['promise']['mode']}, "
-        f"data {config['data']['name']}, {config['trainer']['accelerator']}"
+        f"data {current['data']['name']}, {config['trainer']['accelerator']}"
     )
 
 

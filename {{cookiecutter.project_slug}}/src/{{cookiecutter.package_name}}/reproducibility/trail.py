@@ -8,7 +8,7 @@ hexadecimal digits of float32.
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -19,7 +19,7 @@ from lightning import Callback, LightningModule, Trainer
 
 from ..errors import ConfigError, DataError
 from ..files import write_text
-from ..training.loop import batches_done, order_digests
+from ..training.loop import batches_done, loss_of, order_digests
 from .digest import tensor_digest
 
 TRAIL = "trail.jsonl"
@@ -60,7 +60,7 @@ class Trail(Callback):
             return
         step = batches_done(trainer)
         digests = order_digests(trainer)
-        self._waiting.append((step, trainer.current_epoch, digests.pop(batch_idx, None), _loss(outputs)))
+        self._waiting.append((step, trainer.current_epoch, digests.pop(batch_idx, None), loss_of(outputs)))
         if step <= _FIRST_STEPS or step % self.every_n_steps == 0:
             self._note_steps()
             self._note_weights(step, pl_module)
@@ -141,11 +141,6 @@ def _lines_until(path: Path, last: int) -> list[str]:
     text = path.read_text(encoding="utf-8") if path.exists() else ""
     steps = (entry["step"] if isinstance(entry, dict) else entry[0] for entry in _entries(text))
     return [line for line, step in zip(text.splitlines(keepends=True), steps, strict=False) if step <= last]
-
-
-def _loss(outputs: Any) -> torch.Tensor | None:
-    """Return the loss among what `training_step` returned, where there is one."""
-    return outputs.get("loss") if isinstance(outputs, Mapping) else outputs
 
 
 def sample(tensor: torch.Tensor) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 
 from ..check import check_run
 from ..config import Config
+from ..own import refuse_own
 from ..reproducibility.inputs import refuse_changed
 from ..reproducibility.integrity import finished
 from ..reproducibility.record import read_finished
@@ -27,6 +28,7 @@ class Predictor:
     def __init__(self, folder: str | Path) -> None:
         folder = Path(folder)
         self.record = read_finished(folder)
+        refuse_own(self.record["config"], "the server")
         self.config: Config = check_run(folder, needs=(MODEL,))  # which compares the files with the record
         refuse_changed(self.record.get("inputs", {}), self.config.inputs)
         pin_environment(self.config.reproducibility)

@@ -14,6 +14,7 @@ from ..config import Config
 from ..data.datamodule import DataModule
 from ..data.recorded import refuse_other
 from ..models.saved import load_weights
+from ..own import is_own
 from ..reproducibility.integrity import EVERYTHING, finished
 from ..reproducibility.trail import TRAIL, read_trail
 from ..runs import REPORTS_OF_PIPELINE, results_of
@@ -48,6 +49,11 @@ class Finished:
         """
         return cls(folder, finished(folder, reads=EVERYTHING), config)
 
+    @property
+    def own(self) -> bool:
+        """Whether data and task are of the user's own: there is no array of examples, and no prediction of each."""
+        return is_own(self.record["config"])
+
     def history(self) -> list[tuple[int, dict[str, float]]]:
         """Return the metrics of the epochs, and the loss of every so many steps, each after its step, in order.
 
@@ -80,7 +86,7 @@ class Finished:
 
     def test_metrics(self) -> dict[str, float]:
         """Return the metrics of the test."""
-        return {f"test/{name}": value for name, value in self.record["metrics"].items()}
+        return {f"test/{name.removeprefix('test/')}": value for name, value in self.record["metrics"].items()}
 
     def tags(self) -> dict[str, str]:
         """Return what identifies the run: commit, promise, data, and the digests of the result."""
@@ -92,7 +98,7 @@ class Finished:
             "git_dirty": str(git.get("dirty", "")).lower(),
             "promise": self.record["promise"]["mode"],
             "seed": str(self.record["config"]["seed"]),
-            "data": self.record["config"]["data"]["name"],
+            "data": self.record["data"]["name"],
             "weights_sha256": self.record["weights_sha256"],
             "model_sha256": self.record["model_sha256"],
         }
@@ -128,7 +134,7 @@ class Finished:
     def predictions(self, count: int) -> list[dict[str, str]]:
         """Return actual and predicted class and probability of the first test examples, if they exist."""
         tests = self._tests()
-        if tests is None:
+        if tests is None or self.own:
             return []
         with (tests / "predictions.csv").open(encoding="utf-8", newline="") as stream:
             return list(csv.DictReader(stream))[:count]

@@ -101,7 +101,9 @@ class MLflow(MLFlowLogger):
             client.log_artifact(run_id, str(path), "run")
         for path in run.results():
             client.log_artifact(run_id, str(path), "test")
-        if client.get_run(run_id).data.tags.get(_MODEL) != run.record["model_sha256"]:
+        if run.own:
+            log.info("MLflow has the files of %s, but no model to serve: it is a task of the user's own", run.folder)
+        elif client.get_run(run_id).data.tags.get(_MODEL) != run.record["model_sha256"]:
             self._send_model(run)
             self._send_tags({_MODEL: run.record["model_sha256"]})
 

@@ -1,9 +1,10 @@
 """The loss of single steps, for trackers; metrics.csv has the epochs."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
+
+from ..training.loop import loss_of
 
 LOSS = "train/loss_step"
 
@@ -21,6 +22,7 @@ class StepLoss(Callback):
         if step == self._logged or step % trainer.log_every_n_steps or not trainer.loggers:  # type: ignore[attr-defined]
             return
         self._logged = step
-        loss = outputs["loss"] if isinstance(outputs, Mapping) else outputs
+        if (loss := loss_of(outputs)) is None:
+            return
         for logger in trainer.loggers:
             logger.log_metrics({LOSS: float(loss)}, step=step - 1)

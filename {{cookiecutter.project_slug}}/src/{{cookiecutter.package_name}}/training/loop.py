@@ -3,6 +3,7 @@
 These are private parts of Lightning. Its version is pinned exactly, and the tests of interruptions guard what is here.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -100,6 +101,16 @@ def begin_epoch_afresh(trainer: Trainer) -> None:
 def metrics(trainer: Trainer) -> dict[str, torch.Tensor]:
     """Return what callbacks see as the metrics so far."""
     return {name: value.detach().cpu() for name, value in trainer.callback_metrics.items()}
+
+
+def loss_of(outputs: Any) -> torch.Tensor | None:
+    """Return the loss among what `training_step` returned, where there is one: not in manual optimization."""
+    return outputs.get("loss") if isinstance(outputs, Mapping) else outputs
+
+
+def just_logged(trainer: Trainer) -> dict[str, torch.Tensor]:
+    """Return what the loop that has just come to its end has logged, and no other."""
+    return trainer._logger_connector.metrics["callback"]
 
 
 def set_metrics(trainer: Trainer, values: dict[str, torch.Tensor]) -> None:

@@ -41,9 +41,8 @@ def ready(cfg: DictConfig) -> Config:
     refuse_derived(config)  # first: what is excluded needs no arguments
     check_signatures(config)
     check_final_weights(config)
-    for key, target in leaves(
-        {group: getattr(config, group) for group in ("model", "training", "trainer", "callbacks")}
-    ):
+    named = ("data", "task", "model", "training", "trainer", "callbacks")
+    for key, target in leaves({group: getattr(config, group, None) for group in named}):
         if key.endswith("_target_"):
             check_watched(f"{key}={target}", module_of(target))
     if config.trainer["accelerator"] in GPU:

@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ..config import Config, Data
+from ..config import Config, Data, OwnConfig
 from ..errors import ConfigError
 from .flag import FLAG, given
 from .names import last, leaves, named, short
@@ -74,13 +74,14 @@ def _path(key: str, value: Any) -> Iterator[str]:
         yield str(path.expanduser())
 
 
-def _named(key: str, data: Data) -> set[str]:
+def _named(key: str, data: Data | dict[str, Any]) -> set[str]:
     """Return the values that configs/ have for a key. The name of the data, whose form is checked, may be in them."""
     found = set()
     for name, text in named(Path("configs").resolve()):
         if name == last(key):
             try:
-                value = OmegaConf.create({"data": {"name": data.name}, "value": text}).value
+                known = {"name": data.name} if isinstance(data, Data) else {}
+                value = OmegaConf.create({"data": known, "value": text}).value
             except OmegaConfBaseException:  # it depends on other keys of the run
                 continue
             found.add(_LOCAL.sub("", str(value)))
@@ -89,6 +90,8 @@ def _named(key: str, data: Data) -> set[str]:
 
 def _is_there(key: str, config: Config) -> bool:
     """Whether a folder holds the data of these settings, so that nothing is written into it."""
+    if isinstance(config, OwnConfig):
+        return False
     if key == "paths.raw":
         return all((Path(config.paths.raw) / name).is_file() for name in config.data.files)
     from ..data.prepare import read_manifest  # imports NumPy, which is only needed here

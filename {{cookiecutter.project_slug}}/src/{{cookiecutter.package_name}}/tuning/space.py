@@ -12,6 +12,7 @@ from optuna import Trial
 from ..check import check, check_search
 from ..config import Parameter, Search
 from ..errors import ConfigError
+from ..own import is_own, refuse_unused
 from ..secrets import refuse_in
 from ..signatures import check_signatures
 
@@ -40,7 +41,9 @@ def read(overrides: list[str]) -> tuple[Search, int, list[str]]:
             f"{' '.join(sweeps)} sets more than search, and trials do not get the rest: "
             "put the other keys on the command line or into an experiment"
         )
-    if not search.metric.startswith(("train/", "validation/")):
+    if is_own(cfg):
+        refuse_unused(cfg, search.space)
+    elif not search.metric.startswith(("train/", "validation/")):
         raise ConfigError(f"search.metric={search.metric} is no metric of an epoch: write it as in validation/loss")
     for key, parameter in search.space.items():
         _check_parameter(key, parameter)

@@ -1,7 +1,10 @@
-"""How long each test file may take, in seconds on 2 cores. Files that take longer are printed and do not fail."""
+"""What each test file may take: seconds of processors, in all processes that it starts.
+
+They hardly change with what else the machine does. Files that take more are printed and do not fail.
+"""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 QUICK = 30  # for a file that is not listed
 SECONDS = {
@@ -41,15 +44,20 @@ SECONDS = {
 }
 
 
-def exceeded(durations: Iterable[tuple[str, float]]) -> list[str]:
-    """Return a line for each file that took longer than its budget, the worst first.
+def by_file(parts: Iterable[tuple[str, float]]) -> dict[str, float]:
+    """Return what each file took, the longest first.
 
     Args:
-        durations: the name of a file, and the seconds of a part of one of its tests.
+        parts: the name of a file, and the seconds of a part of one of its tests.
     """
     spent: dict[str, float] = defaultdict(float)
-    for name, seconds in durations:
+    for name, seconds in parts:
         spent[name] += seconds
+    return dict(sorted(spent.items(), key=lambda item: -item[1]))
+
+
+def exceeded(spent: Mapping[str, float]) -> list[str]:
+    """Return a line for each file that took more seconds than its budget, the worst first."""
     over = {name: seconds - SECONDS.get(name, QUICK) for name, seconds in spent.items()}
     return [
         f"{name} took {spent[name]:.0f} s, and may take {SECONDS.get(name, QUICK)} s"

@@ -7,11 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
+import preloaded
 import pytest
+from budgets import by_file, exceeded
 from cookiecutter.main import cookiecutter
 from sources import load_package
 
@@ -43,6 +45,7 @@ for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "MAKEFLAGS", "MFLAGS", "MAKE
 load_package()
 Render = Callable[..., Path]
 Shell = Callable[..., str]
+_USED = pytest.StashKey[float]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -50,13 +53,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: (item.get_closest_marker("slow") is not None, item.path.stem not in LONGEST))
 
 
-def pytest_terminal_summary(terminalreporter: Any) -> None:
-    """Name the test files that took longer than tests/budgets.py allows."""
-    from budgets import exceeded
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Note the seconds of processors that each part of a test took, in all of its processes."""
+    report = yield
+    used = sum(os.times()[:4]) + preloaded.used()
+    report.processors = used - item.config.stash.get(_USED, 0.0)
+    item.config.stash[_USED] = used
+    return report
 
-    reports = [report for kind in terminalreporter.stats.values() for report in kind if hasattr(report, "duration")]
-    if lines := exceeded((Path(report.nodeid.partition("::")[0]).stem, report.duration) for report in reports):
-        terminalreporter.section("files of tests that took longer than tests/budgets.py allows")
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Name the test files that took most, and those that took more than tests/budgets.py allows."""
+    reports = [report for kind in terminalreporter.stats.values() for report in kind if hasattr(report, "processors")]
+    spent = by_file((Path(report.nodeid.partition("::")[0]).stem, report.processors) for report in reports)
+    terminalreporter.section("seconds of processors that the files of tests took, the ten that took most")
+    terminalreporter.write_line("\n".join(f"{seconds:6.0f} {name}" for name, seconds in list(spent.items())[:10]))
+    if lines := exceeded(spent):
+        terminalreporter.section("files of tests that took more than tests/budgets.py allows")
         terminalreporter.write_line("\n".join(lines))
 
 
@@ -79,22 +93,38 @@ def render(tmp_path: Path) -> Render:
     return generate
 
 
-def run(command: str, folder: Path, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run a command line with bash, with the project's environment first on the path."""
-    git = {f"GIT_{role}_{part}": "test@example.com" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
-    path = f"{folder / '.venv' / 'bin'}:{os.environ['PATH']}"
-    if (folder / ".venv").is_symlink():  # one that is kept, and so is what mypy has read of torch's types
-        environment.setdefault("MYPY_CACHE_DIR", str((folder / ".venv").resolve().parent / "mypy"))
-    result = subprocess.run(
-        ["bash", "-euo", "pipefail", "-c", command],
-        cwd=folder,
-        env={**os.environ, **git, "PATH": path, **environment},
-        capture_output=True,
-        text=True,
-    )
+def run(
+    command: str, folder: Path, check: bool = True, plain: bool = False, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command line with bash, with the project's environment first on the path.
+
+    One that only starts Python in a project runs in a process of preloaded.py, unless it is to be `plain`.
+    """
+    result = _run(command, folder, plain, environment)
     if check and result.returncode:
         raise AssertionError(f"{command}\nexited with {result.returncode}\n{result.stdout}\n{result.stderr}")
     return result
+
+
+def _run(command: str, folder: Path, plain: bool, given: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    environment = in_project(folder, **given)
+    arguments = None if plain else preloaded.simple(command)
+    if arguments and preloaded.suits(folder, environment):
+        process = preloaded.Process(arguments, folder, environment)
+        output, errors = process.communicate()
+        return subprocess.CompletedProcess(command, process.wait(), output, errors)
+    shell = ["bash", "-euo", "pipefail", "-c", command]
+    return subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def in_project(folder: Path, **given: str) -> dict[str, str]:
+    """Return the variables of a command in a project: with its environment first on the path, and what is given."""
+    who = {f"GIT_{role}_{part}" for role in ("AUTHOR", "COMMITTER") for part in ("NAME", "EMAIL")}
+    variables = dict.fromkeys(who, "test@example.com")
+    path = f"{folder / '.venv' / 'bin'}:{os.environ['PATH']}"
+    if (folder / ".venv").is_symlink():  # one that is kept, and so is what mypy has read of torch's types
+        variables["MYPY_CACHE_DIR"] = str((folder / ".venv").resolve().parent / "mypy")
+    return {**os.environ, **variables, "PATH": path, **given}
 
 
 def twice(command: str, folder: Path, **environment: str) -> None:

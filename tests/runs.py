@@ -8,7 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from conftest import code_blocks, digest, run
+import preloaded
+from conftest import code_blocks, digest, in_project, run
 
 SHORT = "tracking=none model=mlp training.epochs=2"
 # A resume point wherever one may be, so that a kill lands between all kinds of steps.
@@ -54,8 +55,11 @@ def train(project: Path, arguments: str, name: str, **environment: str) -> Path:
     return project / "outputs" / name
 
 
-def start(project: Path, arguments: str) -> subprocess.Popen[str]:
-    """Start `python train.py ARGUMENTS` in a process group of its own."""
+def start(project: Path, arguments: str, plain: bool = False) -> preloaded.Process | subprocess.Popen[str]:
+    """Start `python train.py ARGUMENTS` in a process group of its own, preloaded unless it is to be `plain`."""
+    command, environment = preloaded.simple(f"python train.py {arguments}"), in_project(project)
+    if command and not plain and preloaded.suits(project, environment):
+        return preloaded.Process(command, project, environment, group=True)
     return subprocess.Popen(
         [project / ".venv" / "bin" / "python", "train.py", *arguments.split()],
         cwd=project,
@@ -67,7 +71,7 @@ def start(project: Path, arguments: str) -> subprocess.Popen[str]:
     )
 
 
-def stop(process: subprocess.Popen[str], number: int) -> str:
+def stop(process: preloaded.Process | subprocess.Popen[str], number: int) -> str:
     """Send a signal to the process and its children, as terminals and schedulers do, and return its error output.
 
     What has not ended after a minute is killed, as schedulers do too.

@@ -1,0 +1,155 @@
+"""Commands of projects in processes that need not import torch and lightning first, see preload_server.py.
+
+A test that is about a start, an import, a thread or a variable of the environment runs its command plainly.
+"""
+
+import atexit
+import json
+import os
+import re
+import select
+import shlex
+import socket
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_SERVER = Path(__file__).with_name("preload_server.py")
+_SIMPLE = re.compile(r"python ((train|evaluate)\.py|-m my_project)( |$)")
+_OF_THE_SHELL = re.compile(r"[|&;<>()$`*?{\n\\]|(^|\s)#")  # in what is not quoted
+_PINNED = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}  # by strict
+_ONE_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}  # pyarrow's allocator would have one of its own
+_PINNED_OTHERWISE = re.compile(r"\b(reproducibility|threads)\b")
+# What Python, C libraries and torch read when they start or are imported; PYTHONPATH is read for them
+_READ_EARLY = re.compile(r"(PYTHON(?!PATH$)|LD_|OMP_|MKL_|ATEN_|ONEDNN_|TORCH|CUDA|CUBLAS|PYTORCH|MPL|MLFLOW)\w*")
+_AT_START = {name: value for name, value in os.environ.items() if name not in {*_PINNED, "PYTHONPATH"}}
+_servers: dict[Path, "_Server"] = {}
+
+
+def simple(command: str) -> list[str] | None:
+    """Return the arguments of a plain `python train.py ...`, or None where the shell has more to do.
+
+    A command with other settings than strict's, which torch reads when it is imported, is not simple either.
+    """
+    if not _SIMPLE.match(command) or _PINNED_OTHERWISE.search(command):
+        return None
+    if _OF_THE_SHELL.search(re.sub(r"'[^']*'|\"[^\"$`\\]*\"", "", command)):
+        return None
+    return shlex.split(command)[1:]
+
+
+def suits(folder: Path, environment: Mapping[str, str]) -> bool:
+    """Return whether a preloaded process in a project can have an environment.
+
+    It cannot where another Python is meant, or where a variable differs that is read before the fork.
+    """
+    python = folder / ".venv" / "bin" / "python"
+    changed = {name for name, _ in environment.items() ^ _AT_START.items()}
+    first = environment.get("PATH", "").partition(":")[0]
+    return python.exists() and first == str(python.parent) and not any(map(_READ_EARLY.fullmatch, changed))
+
+
+def used() -> float:
+    """Return the seconds of all processors that the processes which have ended have used."""
+    return sum(server.used for server in _servers.values())
+
+
+class Process:
+    """A command that has been started, as subprocess.Popen shows one: `pid` is that of its own process."""
+
+    def __init__(self, arguments: list[str], folder: Path, environment: Mapping[str, str], group: bool = False) -> None:
+        self.returncode: int | None = None
+        python = folder / ".venv" / "bin" / "python"
+        home = (folder / ".venv").resolve()
+        if home not in _servers:
+            _servers[home] = _Server(home)
+        self._server = _servers[home]
+        self._said = [tempfile.TemporaryFile() for _ in range(2)]  # noqa: SIM115 (open as long as this is)
+        request = {
+            "arguments": arguments,
+            "folder": str(folder),
+            "python": str(python),
+            "environment": dict(environment),
+            "group": group,
+        }
+        self._answers = self._server.start(request, [file.fileno() for file in self._said])
+        self.pid = int(self._answers.readline())
+
+    def poll(self) -> int | None:
+        """Return the exit code, or None while the process runs."""
+        if self.returncode is None and select.select([self._answers], [], [], 0)[0]:
+            self._end()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Wait for the end of the process and return its exit code.
+
+        Raises:
+            subprocess.TimeoutExpired: it has not ended in so many seconds.
+        """
+        if self.returncode is None:
+            if not select.select([self._answers], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(f"process {self.pid}", timeout or 0)
+            self._end()
+        assert self.returncode is not None
+        return self.returncode
+
+    def communicate(self, timeout: float | None = None) -> tuple[str, str]:
+        """Wait for the end, and return what was printed and the errors."""
+        self.wait(timeout)
+        for file in self._said:
+            file.seek(0)
+        output, errors = (file.read().decode() for file in self._said)
+        return output, errors
+
+    def send_signal(self, number: int) -> None:
+        """Send the process a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def _end(self) -> None:
+        with self._answers:
+            code, seconds = self._answers.readline().split()
+        self._server.used += float(seconds)
+        self.returncode = int(code)
+
+
+class _Server:
+    """The server of an environment. It ends with the process that has started it, however that ends."""
+
+    def __init__(self, home: Path) -> None:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
+        with theirs:
+            self._process = subprocess.Popen(
+                [home / "bin" / "python", _SERVER, str(theirs.fileno())],
+                env={**_AT_START, **_PINNED, **_ONE_THREAD, "PYTHONHASHSEED": "0"},
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,  # Ctrl-C is for the tests
+            )
+        self._requests = ours
+        self.used = 0.0  # seconds of processors, by the processes that have ended
+        atexit.register(self.stop)
+
+    def start(self, request: dict[str, Any], said: list[int]) -> Any:
+        """Have a process forked; return the file from which its number, and then its end can be read."""
+        answers, write = os.pipe()
+        try:
+            with Path(os.devnull).open() as nothing:
+                message = json.dumps(request).encode()
+                socket.send_fds(self._requests, [message], [nothing.fileno(), *said, write])
+        finally:
+            os.close(write)
+        return os.fdopen(answers, buffering=1)
+
+    def stop(self) -> None:
+        """Let the server end, and wait for that."""
+        self._requests.close()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()

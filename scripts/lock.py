@@ -55,7 +55,7 @@ def write_for_pip(project: Path, upgrade: list[str]) -> None:
 
 def write_for_conda(project: Path) -> None:
     """Write environment.yml for each tracker, with the answers of the user in it."""
-    command = [sys.executable, "-m", "my_project.reproducibility.conda"]
+    command = [sys.executable, "-m", "reproml.locks.conda"]
     for tracker in TRACKERS:
         subprocess.run([*command, *extra(tracker)], cwd=project, check=True, env={"PYTHONPATH": "src"})
         text = (project / "environment.yml").read_text()

@@ -20,14 +20,14 @@ from sources import load_package
 load_package()
 import torch  # noqa: E402
 from lightning import Callback, LightningDataModule, LightningModule, Trainer  # noqa: E402
-from package_name.config import Config, Data, Paths, Reproducibility, Restore, Training  # noqa: E402
-from package_name.reproducibility.digest import tensor_digest  # noqa: E402
-from package_name.training import resume  # noqa: E402
-from package_name.training.checkpoint import load_checkpoint  # noqa: E402
-from package_name.training.keyed import keyed  # noqa: E402
-from package_name.training.randomness import seed_everything  # noqa: E402
-from package_name.training.restore import restore  # noqa: E402
-from package_name.training.trainer import build_trainer  # noqa: E402
+from reproml.config.schema import Config, Data, Paths, Reproducibility, Restore, Training  # noqa: E402
+from reproml.runs.digest import tensor_digest  # noqa: E402
+from reproml.training import resume  # noqa: E402
+from reproml.training.checkpoint import load_checkpoint  # noqa: E402
+from reproml.training.keyed import keyed  # noqa: E402
+from reproml.training.randomness import seed_everything  # noqa: E402
+from reproml.training.restore import restore  # noqa: E402
+from reproml.training.trainer import build_trainer  # noqa: E402
 
 EPOCHS = 2
 
@@ -100,8 +100,8 @@ def configured(task: Task, run: Path, seed: int) -> Config:
     """Return the configuration of a small training."""
     point = {"folder": str(run / "checkpoints"), "every_seconds": 0, "max_restarts": 0}
     callbacks = {
-        "resume_point": {"_target_": "package_name.training.resume.ResumePoint", **point},
-        "last": {"_target_": "package_name.training.checkpoint.LastCheckpoint", "folder": str(run / "checkpoints")},
+        "resume_point": {"_target_": "reproml.training.resume.ResumePoint", **point},
+        "last": {"_target_": "reproml.training.checkpoint.LastCheckpoint", "folder": str(run / "checkpoints")},
     }
     trainer = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "log_every_n_steps": 1, "logger": False}
     return Config(

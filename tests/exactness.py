@@ -17,9 +17,9 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 
 sys.path.insert(0, "src")
-from my_project.check import check
-from my_project.config import Config
-from my_project.training.determinism import apply, pin_environment
+from reproml.config.check import check
+from reproml.config.schema import Config
+from reproml.training.determinism import apply, pin_environment
 
 PRECISIONS = {kind: [f"trainer.precision={kind}"] for kind in ("64-true", "bf16-mixed", "bf16-true", "16-mixed")}
 PRECISIONS["16-true"] = ["trainer.precision=16-true", "training/optimizer=sgd"]  # AdamW's smallest number is 0 there
@@ -43,17 +43,17 @@ import torch  # noqa: E402
 from lightning import Callback, LightningModule, Trainer  # noqa: E402
 from lightning.pytorch.callbacks import BaseFinetuning, WeightAveraging  # noqa: E402
 from lightning.pytorch.loggers.logger import DummyLogger  # noqa: E402
-from my_project.data.datamodule import DataModule  # noqa: E402
-from my_project.evaluation.results import test  # noqa: E402
-from my_project.models.classifier import Classifier, build_network  # noqa: E402
-from my_project.models.saved import load_model, save_model  # noqa: E402
-from my_project.reproducibility.digest import tensor_digest  # noqa: E402
-from my_project.training import resume  # noqa: E402
-from my_project.training.checkpoint import load_checkpoint  # noqa: E402
-from my_project.training.final import final_weights  # noqa: E402
-from my_project.training.randomness import seed_everything  # noqa: E402
-from my_project.training.restore import restore  # noqa: E402
-from my_project.training.trainer import build_tester, build_trainer  # noqa: E402
+from reproml.arrays.datamodule import DataModule  # noqa: E402
+from reproml.evaluation.results import test  # noqa: E402
+from reproml.models.classifier import Classifier, build_network  # noqa: E402
+from reproml.models.saved import load_model, save_model  # noqa: E402
+from reproml.runs.digest import tensor_digest  # noqa: E402
+from reproml.training import resume  # noqa: E402
+from reproml.training.checkpoint import load_checkpoint  # noqa: E402
+from reproml.training.final import final_weights  # noqa: E402
+from reproml.training.randomness import seed_everything  # noqa: E402
+from reproml.training.restore import restore  # noqa: E402
+from reproml.training.trainer import build_tester, build_trainer  # noqa: E402
 
 
 class Finetuning(BaseFinetuning):

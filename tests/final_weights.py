@@ -15,11 +15,11 @@ from sources import load_package
 from torch.utils.data import DataLoader
 
 load_package()
-from package_name.errors import ConfigError, DataError  # noqa: E402
-from package_name.training.checkpoint import BestCheckpoint, WholeFileIO  # noqa: E402
-from package_name.training.final import check_final_weights, final_weights  # noqa: E402
+from reproml.errors import ConfigError, DataError  # noqa: E402
+from reproml.training.checkpoint import BestCheckpoint, WholeFileIO  # noqa: E402
+from reproml.training.final import check_final_weights, final_weights  # noqa: E402
 
-BEST = "package_name.training.checkpoint.BestCheckpoint"
+BEST = "reproml.training.checkpoint.BestCheckpoint"
 LIGHTNINGS = "lightning.pytorch.callbacks.ModelCheckpoint"
 LOSSES = (3.0, 1.0, 2.0)  # of the epochs: the second is the best
 

@@ -14,16 +14,17 @@ from pathlib import Path
 from typing import Any
 
 from jsonschema import Draft202012Validator
-from my_project.checklist.before import CHECKS
-from my_project.checklist.facts import Facts
-from my_project.checklist.mends import train
-from my_project.errors import UserError
-from my_project.report.collect import collect
-from my_project.report.render import report
-from my_project.reproducibility import record, repeat, schema
-from my_project.reproducibility.verify import verify
-from my_project.runs import command_arguments
 from omegaconf import OmegaConf
+from reproml.checklist.before import CHECKS
+from reproml.checklist.facts import Facts
+from reproml.checklist.mends import train
+from reproml.errors import UserError
+from reproml.report.collect import collect
+from reproml.report.render import report
+from reproml.runs import record, schema
+from reproml.runs.folder import command_arguments
+from reproml.verify import repeat
+from reproml.verify.verify import verify
 
 OUTSIDE = Path("../canary").resolve()  # its files must stay as they are
 VALUES: list[Any] = [

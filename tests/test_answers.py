@@ -106,7 +106,7 @@ def test_only_the_files_of_the_choice_are_there(render: Render, manager: str, tr
     assert files & set().union(*own.values()) == own[manager]
     assert {"environment.mk", "LICENSE"} <= files
     assert "variants" not in files
-    assert (project / "src/my_project/reproducibility/conda.py").exists() is (manager == "conda")
+    assert (project / "src/reproml/locks/conda.py").exists() is (manager == "conda")
     said = re.findall("^## The files of (.*)$", (project / "docs/environments.md").read_text(), flags=re.MULTILINE)
     assert [name.lower() for name in said] == [manager]
     tools = tomllib.loads((project / "pyproject.toml").read_text())["tool"]

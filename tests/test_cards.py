@@ -57,7 +57,7 @@ def test_the_files_that_come_with_the_project_are_those_of_its_first_run(project
     run("dvc repro prepare && python document.py data", project)
     assert {name: (project / name).read_text() for name in CARDS} == shipped
     sections = re.compile(r"<!-- yours: .*?<!-- /yours -->", re.DOTALL)
-    template = (TEMPLATE / "src/{{cookiecutter.package_name}}/cards/model_card.md.j2").read_text()
+    template = (TEMPLATE / "src/reproml/cards/model_card.md.j2").read_text()
     assert sections.findall(shipped["MODEL_CARD.md"]) == sections.findall(template)
 
 
@@ -151,8 +151,8 @@ def test_each_license_has_its_name_on_the_hub(render: Render, environment: Path)
     assert list(expected) == CHOICES["license"]
     code = """
 import json
-from my_project.cards.hub import model_license
-from my_project.cards.sources import read_project
+from reproml.cards.hub import model_license
+from reproml.cards.sources import read_project
 print(json.dumps(model_license(read_project().license)))
 """
     for answer, keys in expected.items():
@@ -167,8 +167,8 @@ import csv, json
 import numpy as np
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score
-from my_project.cards.intervals import f1_intervals, wilson
-from my_project.cards.results import read_results
+from reproml.cards.intervals import f1_intervals, wilson
+from reproml.cards.results import read_results
 from pathlib import Path
 config = json.loads(Path("models/run.json").read_text())["config"]
 classes = config["data"]["classes"]
@@ -284,8 +284,8 @@ def test_a_planted_error_is_found(documented: Path, find: str, replace: str) -> 
     assert find in text
     code = f"""
 import json
-from my_project.cards.croissant import validate
-from my_project.errors import CardError
+from reproml.cards.croissant import validate
+from reproml.errors import CardError
 try:
     validate(json.loads({text.replace(find, replace, 1)!r}))
     print(json.dumps(None))

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import yaml
 from conftest import TEMPLATE, run
-from package_name.checklist.facts import Facts
-from package_name.checklist.provenance import committed
-from package_name.params import code_text
-from package_name.reproducibility import code
-from package_name.reproducibility.record import what_changed
+from reproml.checklist.facts import Facts
+from reproml.checklist.provenance import committed
+from reproml.config.params import code_text
+from reproml.runs import code
+from reproml.runs.record import what_changed
 
 ROOM = f"src/{code.MACHINERY}"
 SAME = f"{ROOM}/report/templates/style.css.j2"

@@ -166,7 +166,7 @@ def test_an_image_is_that_of_the_commit_unless_its_own_files_differ(project: Pat
     )
     assert said_by_make(project, "REVISION") == commit
     changes = (
-        "echo >> src/my_project/cli.py",
+        "echo >> src/reproml/cli/recipe.py",
         "touch new.py",
         "rm train.py",
         "touch configs/new.yaml",
@@ -213,17 +213,15 @@ def test_what_reaches_the_builder(workshop: Workshop, tmp_path: Path) -> None:
 
 def test_a_change_of_code_is_built_in_seconds(workshop: Workshop) -> None:
     """The packages are not installed again; and a run of this image does not claim to be that of a commit."""
-    changed = workshop.project / "src" / "my_project" / "files.py"
+    changed = workshop.project / "src" / "reproml" / "files.py"
     before = changed.read_text()
     changed.write_text(before + "\nCHANGED = True\n")
     try:
         started = time.perf_counter()
         built = workshop.call("make image")
         seconds = time.perf_counter() - started
-        said = workshop.inside("python -c 'from my_project.files import CHANGED; print(CHANGED)'")
-        git = workshop.inside(
-            "python -c 'from my_project.reproducibility import snapshot; print(snapshot.describe()[0])'"
-        ).strip()
+        said = workshop.inside("python -c 'from reproml.files import CHANGED; print(CHANGED)'")
+        git = workshop.inside("python -c 'from reproml.runs import snapshot; print(snapshot.describe()[0])'").strip()
         label = workshop.inspect(".Config.Labels", "my-project:api")["org.opencontainers.image.revision"]
     finally:
         changed.write_text(before)

@@ -106,16 +106,16 @@ CHECKS = """
 import json, sys
 from pathlib import Path
 from hydra import compose, initialize_config_dir
-from my_project import cli
-from my_project.check import check
-from my_project.errors import ConfigError
+from reproml.cli import recipe as cli
+from reproml.config.check import check
+from reproml.errors import ConfigError
 said = []
 with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
     for overrides in json.loads(sys.argv[1]):
         try:
             config = check(compose("config", overrides))
             if len(sys.argv) > 2:
-                from my_project.signatures import check_signatures
+                from reproml.config.signatures import check_signatures
                 check_signatures(config)
             said.append("")
         except ConfigError as error:
@@ -186,7 +186,7 @@ def test_the_two_groups_compose_without_what_belongs_to_arrays_and_are_checked_t
 
 
 def test_a_record_of_either_kind_is_accepted_and_a_mixture_is_not() -> None:
-    from package_name.reproducibility import schema
+    from reproml.runs import schema
 
     description = {"task": {"_target_": "my_project.models.progression.Progression", "hidden": 3}}
     assert schema.problem(description, "model") is None
@@ -197,8 +197,8 @@ def test_a_record_of_either_kind_is_accepted_and_a_mixture_is_not() -> None:
 
 
 def test_named_files_are_those_that_exist_outside_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from package_name.errors import RecordError
-    from package_name.reproducibility.named import bring, changed, named_files
+    from reproml.errors import RecordError
+    from reproml.runs.named import bring, changed, named_files
 
     monkeypatch.chdir(tmp_path)
     for name in ("data/raw/a.csv", "data/photos/1.png", "data/photos/2.png", "outputs/run/cache.bin"):

@@ -58,14 +58,14 @@ def test_the_same_code_gives_the_same_bits(baseline: Path) -> None:
 
 def test_a_change_of_the_code_that_moves_the_metrics_has_drifted(baseline: Path) -> None:
     steps = "arguments.setdefault(name, steps"
-    replace(baseline / "src" / "my_project" / "models" / "optimization.py", steps, f"{steps} * 100")
+    replace(baseline / "src" / "reproml" / "models" / "optimization.py", steps, f"{steps} * 100")
     code, said = drift(baseline)
     assert code == 1
-    assert "differs: code: src/my_project/models/optimization.py changed" in said
+    assert "differs: code: src/reproml/models/optimization.py changed" in said
     assert said.splitlines()[-1].startswith("drifted from the baseline of ")
     alert = (baseline / "reports" / "drift.md").read_text()
     assert alert.startswith("# The results have drifted\n")
-    assert "- code: src/my_project/models/optimization.py changed" in alert
+    assert "- code: src/reproml/models/optimization.py changed" in alert
     assert "| accuracy | 0.9" in alert
     run("git checkout --quiet .", baseline)
     assert drift(baseline)[0] == 0

@@ -79,7 +79,7 @@ def weights(project: Path, path: str | None = None) -> str:
 
 
 def lock_check(project: Path) -> str:
-    command = f"PYTHONPATH=src '{sys.executable}' -m my_project.reproducibility.lock"
+    command = f"PYTHONPATH=src '{sys.executable}' -m reproml.locks.lock"
     return run(command, project, check=False).stderr
 
 

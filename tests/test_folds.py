@@ -44,7 +44,7 @@ def test_the_folds_of_a_sweep_and_their_spread(shared_project: Path, commands: l
 
     assert run(f"{summary} {summary.split()[-1]}/*", shared_project, PYTHONPATH="src").stdout == said  # each run once
 
-    card = "import sys; from pathlib import Path; from my_project.cards.model_card import write_model_card as write; "
+    card = "import sys; from pathlib import Path; from reproml.cards.model_card import write_model_card as write; "
     run(f"python -c '{card} write(Path(sys.argv[1]), Path(sys.argv[2]))' {runs[1]} {runs[1]}/test", shared_project,
         PYTHONPATH="src")  # fmt: skip
     counts = re.findall(

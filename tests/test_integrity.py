@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from conftest import metrics, run
-from package_name.check import check_run
-from package_name.errors import RecordError
-from package_name.reproducibility import integrity, schema
-from package_name.reproducibility.record import identity, read
-from package_name.reproducibility.repeat import outer_environment
+from reproml.config.check import check_run
+from reproml.errors import RecordError
+from reproml.runs import integrity, schema
+from reproml.runs.record import identity, read
+from reproml.verify.repeat import outer_environment
 from runs import record, train
 
 FILES = ("model.safetensors", "metrics.csv", "trail.jsonl", "config.yaml")
@@ -36,11 +36,11 @@ import contextlib, io, json, shutil, sys
 from pathlib import Path
 sys.path.insert(0, "src")
 import evaluate
-from my_project import __main__ as commands
-from my_project.check import check_run
-from my_project.cli import explain
-from my_project.reproducibility.earlier import built_on
-from my_project.serving.predictor import Predictor
+from reproml import __main__ as commands
+from reproml.config.check import check_run
+from reproml.cli.recipe import explain
+from reproml.training.earlier import built_on
+from reproml.serving.predictor import Predictor
 from omegaconf import OmegaConf
 
 def restore(run, mode):
@@ -395,8 +395,8 @@ def test_a_checkpoint_of_another_run_is_refused(shared_project: Path, runs: Path
         "import sys; sys.path.insert(0, 'src'); from pathlib import Path; from types import SimpleNamespace as Object\n"
         "import torch\n"
         "from hydra.utils import instantiate\n"
-        "from my_project.training.checkpoint import WholeFileIO, load_checkpoint\n"
-        "from my_project.training.final import final_weights\n"
+        "from reproml.training.checkpoint import WholeFileIO, load_checkpoint\n"
+        "from reproml.training.final import final_weights\n"
         "own, other = (next(Path('outputs', name, 'checkpoints').glob('best*.ckpt')) for name in ('good', 'other'))\n"
         "content = load_checkpoint(own)\n"
         "[state] = [each for each in content['callbacks'].values() if 'best_model_score' in each]\n"

@@ -40,13 +40,13 @@ def test_nothing_runs_the_second_time(pipeline: Path) -> None:
         ("sed -i 's/seed: 42/seed: 43/' configs/config.yaml", {"configure", *TRAINED}),
         ("sed -i 's/^test_fraction: .*/test_fraction: 0.2/' configs/data/digits.yaml", STAGES - {"code"}),
         ("echo '# more' >> configs/training/default.yaml", {"configure"}),
-        ("echo '# more' >> src/my_project/evaluation/figures.py", {"code", "evaluate"}),
-        ("echo '# more' >> src/my_project/evaluation/results.py", {"code", *TRAINED}),  # the record has its metrics
+        ("echo '# more' >> src/reproml/evaluation/figures.py", {"code", "evaluate"}),
+        ("echo '# more' >> src/reproml/evaluation/results.py", {"code", *TRAINED}),  # the record has its metrics
         ("echo '# more' >> src/my_project/models/mlp.py", {"code", *TRAINED}),
         ("echo '# mine' > src/my_project/callbacks.py", {"code", *TRAINED}),  # a new file
-        ("echo '/* more */' >> src/my_project/report/templates/style.css.j2", {"code"}),
+        ("echo '/* more */' >> src/reproml/report/templates/style.css.j2", {"code"}),
         ("echo '# more' >> src/my_project/data/readers.py", STAGES - {"configure"}),
-        ("echo '# more' >> src/my_project/data/sampler.py", {"code", "prepare", *TRAINED}),
+        ("echo '# more' >> src/reproml/arrays/sampler.py", {"code", "prepare", *TRAINED}),
         ("sed -i 's/num_workers: 0/num_workers: 1/' configs/data/digits.yaml", {"configure"}),
         ("echo '# more' >> data/sources.yaml", {"document_data", "document_model"}),
         ("echo '# more' >> README.md", set()),
@@ -90,7 +90,7 @@ def test_an_experiment_leaves_configs_alone(pipeline: Path) -> None:
     assert metrics(pipeline / "models" / "test") != metrics(pipeline / "reports")  # and its results
     assert run(sync, pipeline, PYTHONPATH="src").stdout == own
     assert json.loads((pipeline / "models" / "tracking.json").read_text()) == notes
-    code = "from pathlib import Path; from my_project.tracking.finished import Finished; "
+    code = "from pathlib import Path; from reproml.tracking.finished import Finished; "
     code += "print(*Finished.read(Path('models')).results())"
     results = run(f'python -c "{code}"', pipeline, PYTHONPATH="src").stdout.split()
     assert len(results) == 6

@@ -14,13 +14,13 @@ TRY = """
 import json, runpy, shlex, sys
 from types import SimpleNamespace
 import numpy as np
-from my_project.check import check
-from my_project.cli import explain
-from my_project.data.chunk import as_stored, check_announced
+from reproml.config.check import check
+from reproml.cli.recipe import explain
+from reproml.arrays.chunk import as_stored, check_announced
 from my_project.data.readers import Examples
-from my_project.preflight import preflight
-from my_project.runs import read_config, with_recorded_overrides
-from my_project.training import ready
+from reproml.config.preflight import preflight
+from reproml.runs.folder import read_config, with_recorded_overrides
+from reproml.training import ready
 
 def train(line):
     preflight(shlex.split(line), "config", "train", check, ready.ready_to_begin)
@@ -38,7 +38,7 @@ def no_gpu(line):
     train(line)
 
 def tune(line):
-    from my_project.tuning.space import read  # loads torch
+    from reproml.tuning.space import read  # loads torch
     search, seed, shared = read(shlex.split(line))
     assert (search.trials, search.pruner, shared) == (2, "none", ["model=mlp"])  # not given to trials
 

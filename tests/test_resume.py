@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 from conftest import digest, metrics, run
-from package_name.reproducibility import integrity
+from reproml.runs import integrity
 from runs import OFTEN, SHORT, cores, go_on, interrupted, last_states, outcome, record, start, stop, train
 
 pytestmark = pytest.mark.slow

@@ -45,10 +45,10 @@ def secrets(project: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.chdir(project)
     for name in list(os.environ):
         monkeypatch.delenv(name)
-    values = importlib.import_module("my_project.secrets.values")
+    values = importlib.import_module("reproml.secrets.values")
     values._read.clear()
     values.refresh()
-    yield importlib.import_module("my_project.secrets")
+    yield importlib.import_module("reproml.secrets")
     values._read.clear()
     values.refresh()
 
@@ -98,7 +98,7 @@ def test_a_secret_is_masked_however_it_is_written(
 @settings(deadline=None, max_examples=200)
 @given(secret=st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=8, max_size=60))
 def test_no_character_makes_a_difference(project: Path, secret: str) -> None:
-    forms = importlib.import_module("my_project.secrets.forms").forms
+    forms = importlib.import_module("reproml.secrets.forms").forms
     found = forms(secret)
     assert all(write(secret) in found for write in WRITTEN.values())
 
@@ -223,7 +223,7 @@ def test_a_password_that_is_a_word_of_the_project_changes_nothing(secrets: Any, 
     ],
 )
 def test_a_secret_itself_is_refused(secrets: Any, environment: Environment, argument: str) -> None:
-    ConfigError = importlib.import_module("my_project.errors").ConfigError
+    ConfigError = importlib.import_module("reproml.errors").ConfigError
     environment(
         DB_PASSWORD="correct-horse-battery", A_TOKEN="a'b-c0rrect", B_TOKEN="breast_cancer", C_TOKEN="my_project"
     )
@@ -268,7 +268,7 @@ def test_every_log_record_is_masked_once_whatever_handler_writes_it(
     secrets: Any, environment: Environment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environment(DB_PASSWORD=SECRET)
-    masking = importlib.import_module("my_project.secrets.masking")
+    masking = importlib.import_module("reproml.secrets.masking")
     calls, mask = [], masking.mask
     monkeypatch.setattr(masking, "mask", lambda text: calls.append(text) or mask(text))
     log, streams = logging.Logger("of a library"), [io.StringIO(), io.StringIO()]
@@ -293,7 +293,7 @@ credentials credentials.json gcs-credentials.json service-account.json
 service_account_key.json .docker/config.json .aws/config deploy/.ssh/known_hosts kubeconfig office.ovpn .git-credentials
 ID_RSA id_ed25519.pub server.PEM deploy_rsa terraform.tfvars client_secret_1.json"""
 ORDINARY = """.env.example src/my_project/credentials.py docs/credentials.md environment.yml
-src/my_project/secrets/values.py docs/secrets.md keys.py data.json token.txt monkey.csv"""
+src/reproml/secrets/values.py docs/secrets.md keys.py data.json token.txt monkey.csv"""
 
 
 def test_files_that_are_named_like_secrets(secrets: Any) -> None:
@@ -302,7 +302,7 @@ def test_files_that_are_named_like_secrets(secrets: Any) -> None:
 
 
 def test_docker_leaves_out_the_same_files(project: Path) -> None:
-    files = importlib.import_module("my_project.secrets.files")
+    files = importlib.import_module("reproml.secrets.files")
     lines = (TEMPLATE / ".dockerignore").read_text().splitlines()
     assert "**/.*" in lines  # all hidden ones
     assert all(name.startswith(".") for name in files.PRIVATE_FOLDERS)
@@ -334,7 +334,7 @@ def test_files_that_hold_secrets(
 
 
 def test_the_log_of_the_server_says_why_it_failed(project: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    logs = importlib.import_module("my_project.serving.logs")
+    logs = importlib.import_module("reproml.serving.logs")
 
     async def failing(scope: Any, receive: Any, send: Any) -> None:
         raise ValueError("the weights are gone")

@@ -99,8 +99,8 @@ def served(shared_project: Path) -> Iterator[Server]:
 def inputs(served: Server, shared_project: Path) -> list[Any]:
     """Return the test examples, in the order in which evaluate.py reads them."""
     code = (
-        "import json; from my_project.check import check; from my_project.runs import read_config;"
-        "from my_project.data.datamodule import DataModule;"
+        "import json; from reproml.config.check import check; from reproml.runs.folder import read_config;"
+        "from reproml.arrays.datamodule import DataModule;"
         "d = DataModule(check(read_config('outputs/served')));"
         "print(json.dumps(d.dataset.inputs.rows(d.splits['test']).tolist()))"
     )
@@ -135,15 +135,15 @@ _BITS = """
 import sys
 from pathlib import Path
 from hydra import compose, initialize_config_dir
-import my_project.cli  # its resolvers
-from my_project.check import check
-from my_project.training.determinism import apply, pin_environment
+import reproml.cli.recipe  # its resolvers
+from reproml.config.check import check
+from reproml.training.determinism import apply, pin_environment
 model, mode, *shape = sys.argv[1:]
 with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
     settings = check(compose("config", [f"model={model}", f"reproducibility={mode}", "tracking=none"]))
 pin_environment(settings.reproducibility)
 import torch
-from my_project.models.classifier import Classifier, build_network
+from reproml.models.classifier import Classifier, build_network
 apply(settings.reproducibility)
 torch.manual_seed(0)
 shape = tuple(map(int, shape))
@@ -246,7 +246,7 @@ def test_an_answer_does_not_wait_for_the_networks_acknowledgement(served: Server
 
 
 def test_a_warning_is_a_line_of_json_too(shared_project: Path) -> None:
-    script = "import warnings; from my_project.serving import logs; logs.configure(); warnings.warn('look here')"
+    script = "import warnings; from reproml.serving import logs; logs.configure(); warnings.warn('look here')"
     [line] = run(f'PYTHONPATH=src python -c "{script}"', shared_project).stderr.splitlines()
     assert "look here" in json.loads(line)["message"]
 
@@ -329,7 +329,7 @@ def test_the_page_on_serving(served: Server, shared_project: Path) -> None:
 def test_the_wheel_holds_the_prediction_page(shared_project: Path) -> None:
     run("python -m hatchling build --target wheel", shared_project)
     [wheel] = (shared_project / "dist").glob("*.whl")
-    assert "my_project/serving/page.html" in zipfile.ZipFile(wheel).namelist()
+    assert "reproml/serving/page.html" in zipfile.ZipFile(wheel).namelist()
 
 
 @pytest.mark.parametrize("width", [1000, 360])

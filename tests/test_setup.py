@@ -46,7 +46,7 @@ def refused(project: Path, *arguments: str, **environment: str) -> str:
 
 
 def check(project: Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "my_project.reproducibility.lock"]
+    command = [sys.executable, "-m", "reproml.locks.lock"]
     return subprocess.run(command, cwd=project, env={"PYTHONPATH": "src"}, capture_output=True, text=True)
 
 

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 from conftest import run
-from package_name.checklist.facts import Facts
-from package_name.checklist.provenance import committed, edits, passed_over, unlike_the_record
-from package_name.errors import RecordError
-from package_name.reproducibility import code, snapshot
-from package_name.reproducibility.source import check_out
+from reproml.checklist.facts import Facts
+from reproml.checklist.provenance import committed, edits, passed_over, unlike_the_record
+from reproml.errors import RecordError
+from reproml.runs import code, snapshot
+from reproml.runs.source import check_out
 
 FILES = {
     "train.py": "import package",

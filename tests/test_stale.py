@@ -21,8 +21,8 @@ import sys
 sys.path.insert(0, "src")
 from hydra import compose, initialize_config_dir
 from pathlib import Path
-from my_project.check import check
-from my_project.data.prepare import prepare_once
+from reproml.config.check import check
+from reproml.arrays.prepare import prepare_once
 with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
     data = check(compose("snapshot", ["data.reader=my_project.data.mine.read"])).data
 print(prepare_once(data, Path("data/raw/digits"), Path("data/processed/digits"))["files"]["inputs.npy"]["sha256"])
@@ -33,9 +33,9 @@ import sys
 sys.path.insert(0, "src")
 from hydra import compose, initialize_config_dir
 from pathlib import Path
-from my_project.check import check
-from my_project.cli import explain
-from my_project.data.datamodule import DataModule
+from reproml.config.check import check
+from reproml.cli.recipe import explain
+from reproml.arrays.datamodule import DataModule
 def first_batch(method):
     with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
         cfg = compose("snapshot", ["data.num_workers=1", f"data.start_method={method}", "data.shift=1"])
@@ -43,7 +43,7 @@ def first_batch(method):
 if __name__ == "__main__":
     first_batch("spawn")
     print("read")
-    source = Path("src/my_project/data/augment.py")
+    source = Path("src/reproml/arrays/augment.py")
     source.write_text(source.read_text() + "# a remark")
     first_batch("fork")
     print("read by fork, for which an edit is nothing")
@@ -121,12 +121,12 @@ def test_dvc_is_not_given_code_that_it_does_not_watch(own_reader: Path) -> None:
 def test_a_worker_that_starts_after_an_edit_is_ended(own_reader: Path) -> None:
     """As in the middle of a training that starts new workers in each epoch."""
     (own_reader / "workers.py").write_text(WORKERS)
-    source = own_reader / "src" / "my_project" / "data" / "augment.py"
+    source = own_reader / "src" / "reproml" / "arrays" / "augment.py"
     good = source.read_text()
     try:
         said = run("python workers.py", own_reader).stdout.splitlines()
     finally:
         source.write_text(good)
     assert said[:2] == ["read", "read by fork, for which an edit is nothing"]
-    assert said[2].startswith("my_project.data.augment was edited during the training")
+    assert said[2].startswith("reproml.arrays.augment was edited during the training")
     assert len(said) == 3

@@ -12,7 +12,7 @@ from runs import record, train
 
 pytestmark = pytest.mark.slow
 
-PROFILER = "my_project.training.profiler.Profile"
+PROFILER = "reproml.training.profiler.Profile"
 SETTINGS = ("experiment=canonical", "tracking=none", "training.epochs=1")
 
 
@@ -76,10 +76,10 @@ def test_a_commit_is_no_option_of_git(shared_project: Path, strange: Path, canar
 LINKED = """
 import json, subprocess, sys
 from pathlib import Path
-from my_project.errors import UserError
-from my_project.files import file_digest
-from my_project.reproducibility import repeat
-from my_project.reproducibility.verify import verify
+from reproml.errors import UserError
+from reproml.files import file_digest
+from reproml.verify import repeat
+from reproml.verify.verify import verify
 
 repeat.subprocess = None  # nothing trains here
 run, canary = Path("outputs/strange"), Path(sys.argv[1])
@@ -158,12 +158,13 @@ import json, os, shutil, sys
 from pathlib import Path
 import torch
 from omegaconf import OmegaConf
-from my_project import trust
-from my_project.check import check_run
-from my_project.errors import UserError
-from my_project.models.saved import load_model, load_weights, save_model
-from my_project.reproducibility import record, session
-from my_project.tracking.sync import _settings
+from reproml.config import trust
+from reproml.config.check import check_run
+from reproml.errors import UserError
+from reproml.models.saved import load_model, load_weights, save_model
+from reproml.runs import record
+from reproml.training import session
+from reproml.tracking.sync import _settings
 
 run = Path("outputs/strange")
 said = {}
@@ -178,7 +179,7 @@ def tried(name, read, *arguments):
         said[name] = repr(error)
 
 config = (run / "config.yaml").read_text()
-profiler = {"_target_": "my_project.training.profiler.Profile"}
+profiler = {"_target_": "reproml.training.profiler.Profile"}
 for name, change in {"ours": {}, "theirs": {"name": "theirs"}}.items():  # prepared data beside the project
     shutil.copytree("data/processed/digits", Path("..", name))
     manifest = json.loads(Path("..", name, "manifest.json").read_text())
@@ -188,10 +189,10 @@ settings = {
     "an honest configuration": {},
     "a trainer": {"trainer": {"_target_": "os.mkdir"}},
     "a part of the trainer": {"trainer": {"plugins": [{"_target_": "os.mkdir", "path": "made"}]}},
-    "a function of another module": {"trainer": {"_target_": "my_project.files.os.mkdir"}},
-    "a function of this package": {"trainer": {"_target_": "my_project.files.write_text"}},
+    "a function of another module": {"trainer": {"_target_": "reproml.files.os.mkdir"}},
+    "a function of this package": {"trainer": {"_target_": "reproml.files.write_text"}},
     "a reader": {"data": {"reader": "os.system"}},
-    "a reader that is none": {"data": {"reader": "my_project.files.file_digest"}},
+    "a reader that is none": {"data": {"reader": "reproml.files.file_digest"}},
     "a raw file elsewhere": {"data": {"files": {"../../made": "0" * 64}}},
     "a resolver": {"data": {"source": "https://example.com/${oc.env:HOME}"}},
     "raw data into a folder of mine": {"paths": {"raw": str(Path.home())}},
@@ -279,10 +280,10 @@ def test_only_what_the_project_names_is_built(shared_project: Path, strange: Pat
         "an honest configuration": "nothing",
         "a trainer": "config.yaml asks for trainer._target_=os.mkdir",
         "a part of the trainer": "config.yaml asks for trainer.plugins.0._target_=os.mkdir",
-        "a function of another module": "asks for trainer._target_=my_project.files.os.mkdir",
-        "a function of this package": "asks for trainer._target_=my_project.files.write_text",
+        "a function of another module": "asks for trainer._target_=reproml.files.os.mkdir",
+        "a function of this package": "asks for trainer._target_=reproml.files.write_text",
         "a reader": "asks for data.reader=os.system",
-        "a reader that is none": "asks for data.reader=my_project.files.file_digest",
+        "a reader that is none": "asks for data.reader=reproml.files.file_digest",
         "a raw file elsewhere": "config.data.files has a form that no training writes: '../../made'",
         "a resolver": "asks for data.source=https://example.com/${oc.env:HOME}",
         "raw data into a folder of mine": "config.yaml asks to write into paths.raw=",

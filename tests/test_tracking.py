@@ -196,7 +196,7 @@ def test_mlflow_without_a_server(shared_project: Path, plain: Path, tmp_path: Pa
     assert notes(folder) == {"mlflow": there["id"]}
     assert digest(folder / "model.safetensors") == digest(plain / "model.safetensors")
     code = "import json, sys; sys.path.insert(0, 'src')\nfrom pathlib import Path\nimport numpy as np\n"
-    code += "from my_project.tracking.finished import Finished\n"
+    code += "from reproml.tracking.finished import Finished\n"
     code += f"np.save(r'{tmp_path}/inputs.npy', Finished.read(Path('outputs/local')).examples(300))\nprint('{{}}')"
     python(shared_project, shared_project, code, uri="sqlite:///mlflow.db")
     store = f"sqlite:///{shared_project}/mlflow.db"
@@ -267,8 +267,8 @@ def test_a_server_that_is_down(shared_project: Path, plain: Path, server: str) -
 _FAILURES = """
 import json, logging, pathlib, sys
 import mlflow.exceptions, requests, sqlalchemy.exc, wandb.errors
-from my_project.errors import DataError
-from my_project.tracking.guarded import Guarded
+from reproml.errors import DataError
+from reproml.tracking.guarded import Guarded
 said = []
 handler = logging.Handler()
 handler.emit = lambda record: said.append(record.getMessage())

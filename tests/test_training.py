@@ -154,9 +154,9 @@ def test_a_hidden_cause_is_told_in_one_sentence(shared_project: Path) -> None:
 FROM_PYTHON = """
 import csv
 from pathlib import Path
-from my_project.evaluation import figures
-from my_project.report.curves import points
-from my_project.serving.predictor import Predictor
+from reproml.evaluation import figures
+from reproml.report.curves import points
+from reproml.serving.predictor import Predictor
 drawn = []
 figures._save = lambda figure, path: drawn.extend(
     line.get_xdata().tolist() for axes in figure.axes for line in axes.lines

@@ -126,7 +126,7 @@ def test_a_study_is_not_gone_on_with_by_other_settings_or_code(shared_project: P
                 (shared_project / file).write_text(good)
         assert refused.returncode == 2
         assert f"was begun with {key}=" in refused.stderr
-    style = shared_project / "src/my_project/report/templates/style.css.j2"  # which is not the code of a run
+    style = shared_project / "src/reproml/report/templates/style.css.j2"  # which is not the code of a run
     good = style.read_text()
     try:
         style.write_text(f"{good}/* edited */\n")

@@ -17,7 +17,7 @@ GENERATE, UPDATE, COMMIT, LINK, REPLAY = code_blocks((ROOT / "docs" / "updating.
 NEW = {  # of the next release: the file, what is replaced in it, by what
     "README.md": ("## Usage", "## How to use it"),
     "configs/training/default.yaml": ("momentum: 0.9 ", "momentum: 0.8 "),
-    "src/{{cookiecutter.package_name}}/errors.py": ('"""', '"""Of the next release. '),
+    "src/reproml/errors.py": ('"""', '"""Of the next release. '),
     "variants/Dockerfile": ("EXPOSE 8000", "EXPOSE 8000/tcp"),
     "variants/environment_manager=pip/environment.mk": ("PYTHON ?= ", "PYTHON ?=  "),
     "docs/serving.md": ("# ", "# The next "),

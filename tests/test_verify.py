@@ -353,8 +353,8 @@ COMPARED = """
 from pathlib import Path
 import torch
 from safetensors.torch import save_file
-from my_project.reproducibility.tensors import at_step, final_weights
-from my_project.reproducibility.trail import Steps
+from reproml.verify.tensors import at_step, final_weights
+from reproml.training.trail import Steps
 
 def weights(**shapes):
     return {name: torch.full(shape, float(value)) for name, (shape, value) in shapes.items()}

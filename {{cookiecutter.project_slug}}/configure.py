@@ -9,12 +9,13 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
-from package_name import params, secrets
-from package_name.check import check
-from package_name.cli import one_sentence
-from package_name.errors import ConfigError
-from package_name.files import write_text
-from package_name.params import CODE, PARAMS
+from reproml import secrets
+from reproml.cli.recipe import one_sentence
+from reproml.config import params
+from reproml.config.check import check
+from reproml.config.params import CODE, PARAMS
+from reproml.errors import ConfigError
+from reproml.files import write_text
 
 
 def main(project: Path) -> None:

@@ -6,16 +6,16 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
-from package_name.check import check
-from package_name.cli import one_sentence
-from package_name.errors import CardError
-from package_name.own import refuse_own
+from reproml.cli.recipe import one_sentence
+from reproml.config.check import check
+from reproml.config.own import refuse_own
+from reproml.errors import CardError
 
 
 def main(arguments: list[str]) -> None:
     """Write the card of what is named, from what the pipeline left."""
     if arguments == ["data"]:
-        from package_name.cards.data_card import write_data_card
+        from reproml.cards.data_card import write_data_card
 
         params = OmegaConf.load("params.yaml")
         assert isinstance(params, DictConfig)
@@ -23,7 +23,7 @@ def main(arguments: list[str]) -> None:
         refuse_own(config, "a data card")
         write_data_card(config.data, Path(config.paths.raw), Path(config.paths.processed))
     elif arguments == ["model"]:
-        from package_name.cards.model_card import write_model_card
+        from reproml.cards.model_card import write_model_card
 
         write_model_card(Path("models"), Path("reports"))
     else:

@@ -4,17 +4,17 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
-from package_name.start import fix_hash_seed
+from reproml.start import fix_hash_seed
 
 if __name__ == "__main__":
     fix_hash_seed()
 
 from omegaconf import DictConfig
 
-from package_name.check import check_run
-from package_name.cli import run
-from package_name.config import Config
-from package_name.training.determinism import pin_environment
+from reproml.cli.recipe import run
+from reproml.config.check import check_run
+from reproml.config.schema import Config
+from reproml.training.determinism import pin_environment
 
 
 def checked(cfg: DictConfig) -> Config:
@@ -27,14 +27,14 @@ def main(cfg: DictConfig) -> None:
     config = checked(cfg)
     pin_environment(config.reproducibility)
 
-    from package_name.evaluation.results import test, write_results
-    from package_name.models.saved import load_into
-    from package_name.reproducibility.data import refuse_other_data
-    from package_name.reproducibility.inputs import refuse_changed
-    from package_name.reproducibility.record import read_finished
-    from package_name.training.build import build
-    from package_name.training.determinism import apply
-    from package_name.training.trainer import build_tester
+    from reproml.evaluation.results import test, write_results
+    from reproml.models.saved import load_into
+    from reproml.runs.inputs import refuse_changed
+    from reproml.runs.record import read_finished
+    from reproml.tasks.build import build
+    from reproml.tasks.data import refuse_other_data
+    from reproml.training.determinism import apply
+    from reproml.training.trainer import build_tester
 
     apply(config.reproducibility)
     folder = Path(cfg.run)

@@ -6,9 +6,9 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
-from package_name.check import check
-from package_name.cli import run
-from package_name.own import refuse_own
+from reproml.cli.recipe import run
+from reproml.config.check import check
+from reproml.config.own import refuse_own
 
 
 def main(cfg: DictConfig) -> None:
@@ -16,7 +16,7 @@ def main(cfg: DictConfig) -> None:
     config = check(cfg)
     refuse_own(config, "prepare.py")
 
-    from package_name.data.prepare import prepare
+    from reproml.arrays.prepare import prepare
 
     prepare(config.data, Path(config.paths.raw), Path(config.paths.processed))
 

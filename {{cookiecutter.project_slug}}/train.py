@@ -4,18 +4,18 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
-from package_name.start import fix_hash_seed
+from reproml.start import fix_hash_seed
 
 if __name__ == "__main__":
     fix_hash_seed()
 
 from omegaconf import DictConfig
 
-from package_name.check import check
-from package_name.cli import run
-from package_name.secrets import public
-from package_name.training.determinism import apply
-from package_name.training.ready import ready, ready_to_begin
+from reproml.cli.recipe import run
+from reproml.config.check import check
+from reproml.secrets import public
+from reproml.training.determinism import apply
+from reproml.training.ready import ready, ready_to_begin
 
 
 def main(cfg: DictConfig) -> None:
@@ -23,14 +23,14 @@ def main(cfg: DictConfig) -> None:
     config = ready(cfg)
 
     # torch is imported here, after the configuration is known to be right
-    from package_name.evaluation.results import test, write_results
-    from package_name.models.saved import save_model
-    from package_name.reproducibility.session import begin
-    from package_name.tracking.loggers import send
-    from package_name.training.build import build, description
-    from package_name.training.final import final_weights
-    from package_name.training.restore import restore
-    from package_name.training.trainer import build_trainer
+    from reproml.evaluation.results import test, write_results
+    from reproml.models.saved import save_model
+    from reproml.tasks.build import build, description
+    from reproml.tracking.loggers import send
+    from reproml.training.final import final_weights
+    from reproml.training.restore import restore
+    from reproml.training.session import begin
+    from reproml.training.trainer import build_trainer
 
     apply(config.reproducibility)
     folder = Path(config.paths.run)

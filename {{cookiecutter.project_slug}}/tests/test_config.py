@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
-from package_name import combinations
-from package_name.check import check
-from package_name.errors import ConfigError
-from package_name.signatures import check_signatures
+from reproml.config import combinations
+from reproml.config.check import check
+from reproml.config.signatures import check_signatures
+from reproml.errors import ConfigError
 
 from .conftest import PLAIN, ROOT, Command, composed
 

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from package_name.check import check
-from package_name.data.arrays import MappedArray
-from package_name.data.prepare import prepare_once, read_manifest
-from package_name.data.raw import fetch
-from package_name.data.sampler import BatchSampler
-from package_name.data.splits import split, subset
-from package_name.errors import ConfigError
+from reproml.arrays.arrays import MappedArray
+from reproml.arrays.prepare import prepare_once, read_manifest
+from reproml.arrays.raw import fetch
+from reproml.arrays.sampler import BatchSampler
+from reproml.arrays.splits import split, subset
+from reproml.config.check import check
+from reproml.errors import ConfigError
 
 from .conftest import PLAIN, Command, composed
 

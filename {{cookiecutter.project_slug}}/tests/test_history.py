@@ -10,10 +10,10 @@ from lightning import Callback, LightningModule, Trainer
 from torch import nn
 from torch.utils.data import DataLoader
 
-from package_name.config import Restore
-from package_name.errors import ConfigError
-from package_name.training.history import History
-from package_name.training.restore import _OptimizerStates
+from reproml.config.schema import Restore
+from reproml.errors import ConfigError
+from reproml.training.history import History
+from reproml.training.restore import _OptimizerStates
 
 EPOCHS, BATCHES = 3, 4
 

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from package_name import trust
-from package_name.check import check
-from package_name.config import Config
-from package_name.errors import ConfigError, RecordError
-from package_name.reproducibility import inputs as module
-from package_name.reproducibility import record, schema
-from package_name.reproducibility.inputs import check_inputs, digests, locate, refuse_changed
-from package_name.training import ready
+from reproml.config import trust
+from reproml.config.check import check
+from reproml.config.schema import Config
+from reproml.errors import ConfigError, RecordError
+from reproml.runs import inputs as module
+from reproml.runs import record, schema
+from reproml.runs.inputs import check_inputs, digests, locate, refuse_changed
+from reproml.training import ready
 
 from .conftest import PLAIN, composed
 

@@ -7,9 +7,9 @@ import pytest
 import torch
 from torch import nn
 
-from package_name.check import check
-from package_name.config import Training
-from package_name.models.optimization import build_loss, build_optimizer, build_scheduler
+from reproml.config.check import check
+from reproml.config.schema import Training
+from reproml.models.optimization import build_loss, build_optimizer, build_scheduler
 
 from .conftest import PLAIN, composed
 

@@ -15,15 +15,15 @@ import pytest
 import torch
 from jsonschema import Draft202012Validator
 
-from package_name.data.augment import Augmentation
-from package_name.data.sampler import BatchSampler
-from package_name.reproducibility import record
-from package_name.reproducibility.changes import changes
-from package_name.reproducibility.digest import weights_digest
-from package_name.reproducibility.divergence import compare
-from package_name.reproducibility.trail import read_trail, sample
-from package_name.reproducibility.ulps import ulps
-from package_name.training.resume import newest_whole
+from reproml.arrays.augment import Augmentation
+from reproml.arrays.sampler import BatchSampler
+from reproml.runs import record
+from reproml.runs.changes import changes
+from reproml.runs.digest import weights_digest
+from reproml.training.resume import newest_whole
+from reproml.training.trail import read_trail, sample
+from reproml.verify.divergence import compare
+from reproml.verify.ulps import ulps
 
 from .conftest import ROOT, SHORT, Command
 

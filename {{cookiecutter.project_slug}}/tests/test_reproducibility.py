@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from package_name.cli import explain
+from reproml.cli.recipe import explain
 
 from .conftest import SHORT, Command, composed
 

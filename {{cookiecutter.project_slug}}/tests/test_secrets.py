@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 from omegaconf import OmegaConf
 
-from package_name import secrets
-from package_name.errors import ConfigError
+from reproml import secrets
+from reproml.errors import ConfigError
 
 
 @pytest.fixture(autouse=True)

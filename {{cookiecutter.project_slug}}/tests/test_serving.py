@@ -14,10 +14,10 @@ import numpy as np
 import pytest
 import torch
 
-from package_name.check import check_run
-from package_name.data.datamodule import DataModule
-from package_name.models.saved import load_model
-from package_name.reproducibility import record
+from reproml.arrays.datamodule import DataModule
+from reproml.config.check import check_run
+from reproml.models.saved import load_model
+from reproml.runs import record
 
 PACKAGE = record.__name__.partition(".")[0]
 MOST_BYTES = 100_000

@@ -7,15 +7,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from package_name.check import check
-from package_name.data.arrays import MappedArray, MappedShards
 from package_name.data.readers import Examples
-from package_name.data.sampler import BatchSampler
-from package_name.data.shards import ShardWriter
-from package_name.data.statistics import mean_and_deviation
-from package_name.data.stream import StreamedShards, fetch_manifest
-from package_name.data.windows import Window, WindowedOrder
-from package_name.errors import DataError
+from reproml.arrays.arrays import MappedArray, MappedShards
+from reproml.arrays.sampler import BatchSampler
+from reproml.arrays.shards import ShardWriter
+from reproml.arrays.statistics import mean_and_deviation
+from reproml.arrays.stream import StreamedShards, fetch_manifest
+from reproml.arrays.windows import Window, WindowedOrder
+from reproml.config.check import check
+from reproml.errors import DataError
 
 from .conftest import PLAIN, composed
 

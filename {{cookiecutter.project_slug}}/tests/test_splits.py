@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from package_name.check import check
-from package_name.data import prepare as preparing
-from package_name.data.datamodule import DataModule
 from package_name.data.readers import Chunk, Examples
-from package_name.data.recorded import refuse_other
-from package_name.data.splits import Splits, split, split_digests
-from package_name.errors import ConfigError, DataError
+from reproml.arrays import prepare as preparing
+from reproml.arrays.datamodule import DataModule
+from reproml.arrays.recorded import refuse_other
+from reproml.arrays.splits import Splits, split, split_digests
+from reproml.config.check import check
+from reproml.errors import ConfigError, DataError
 
 from .conftest import PLAIN, Command, composed
 

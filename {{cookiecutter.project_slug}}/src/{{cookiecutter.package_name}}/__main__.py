@@ -1,50 +1,8 @@
-"""The commands about runs: `python -m <package> verify outputs/<date>/<time>-<id>`; commands/ has them all."""
+"""The commands about runs, under this project's name: `python -m <package> verify <run>`."""
 
-import argparse
-import os
 import sys
-import traceback
-from pathlib import Path
 
-from . import secrets, trust
-from .cli import explain
-from .commands import check, drift, keep, proof, release, report, serve, track, tune
-from .errors import RecordError
-
-_FAILED = 2  # what was asked could not be answered
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description="Commands about runs.")
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (proof, drift, check, report, release, tune, keep, track, serve):
-        module.add(commands)
-    for command in commands.choices.values():
-        command.add_argument(
-            trust.FLAG, action="store_true", help="trust the run folder: the classes, places and links it names"
-        )
-    return parser
-
-
-def main() -> int:
-    """Run the command and return its exit code; what goes wrong means that the question could not be answered."""
-    arguments = _parser().parse_args()
-    trust.accept([trust.FLAG] if arguments.trust else [])
-    try:
-        secrets.load()
-        if not Path("train.py").exists():
-            raise RecordError("there is no train.py here: run the command in the folder of the project")
-        return int(arguments.command(arguments))
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    except Exception as error:
-        if os.environ.get("HYDRA_FULL_ERROR") == "1":
-            print(secrets.mask(traceback.format_exc()), file=sys.stderr)
-            return _FAILED
-        print(f"{getattr(arguments, 'failure', 'error')}: {secrets.mask(explain(error))}", file=sys.stderr)
-        return _FAILED
-
+from reproml.__main__ import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(str(__package__)))

@@ -7,9 +7,9 @@ manager:  ## Nothing to install: conda comes with a system, or from https://cond
 
 setup:  ## Make the environment in .venv
 	@command -v conda >/dev/null || { echo "error: conda is not installed; see https://conda-forge.org/download" >&2; exit 1; }
-	@$(CONDA_PYTHON) -m {{ cookiecutter.package_name }}.reproducibility.lock
+	@$(CONDA_PYTHON) -m reproml.locks.lock
 	conda env create --yes --prefix ./.venv --file environment.yml
 
 lock:  ## Write environment.yml anew from pyproject.toml
 	@command -v conda >/dev/null || { echo "error: conda is not installed; see https://conda-forge.org/download" >&2; exit 1; }
-	$(CONDA_PYTHON) -m {{ cookiecutter.package_name }}.reproducibility.conda {{ cookiecutter.__extras[cookiecutter.tracker] }}
+	$(CONDA_PYTHON) -m reproml.locks.conda {{ cookiecutter.__extras[cookiecutter.tracker] }}

@@ -11,7 +11,7 @@ setup:  ## Make the environment in .venv
 	@command -v $(PYTHON) >/dev/null || { echo "error: $(PYTHON) is not installed; install Python {{ cookiecutter.python_version }}, or name yours with make setup PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "{{ cookiecutter.python_version }}")' 2>/dev/null || { echo "error: $(PYTHON) is not Python {{ cookiecutter.python_version }}, which pyproject.toml requires; name another with make setup PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PYTHON) cannot make environments; install its pip and venv (Debian: python{{ cookiecutter.python_version }}-venv)" >&2; exit 1; }
-	@PYTHONPATH=src $(PYTHON) -m {{ cookiecutter.package_name }}.reproducibility.lock
+	@PYTHONPATH=src $(PYTHON) -m reproml.locks.lock
 	$(PYTHON) -m venv --clear .venv
 	$(PIP) install --quiet pip==26.3
 	$(PIP) install --quiet torch==2.13.0 --extra-index-url $(TORCH_INDEX)

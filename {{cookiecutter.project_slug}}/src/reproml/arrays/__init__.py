@@ -1,0 +1,1 @@
+"""From raw files to batches: raw -> readers -> prepare -> arrays -> splits -> sampler -> datamodule."""

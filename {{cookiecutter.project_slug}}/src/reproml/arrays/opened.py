@@ -1,0 +1,50 @@
+"""The prepared data, opened for reading: one mapped file, mapped shards, or a stream of shards."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..config.schema import Data
+from .arrays import HeldArray, MappedArray, MappedShards, Shards
+from .prepare import prepare_once
+from .stream import StreamedShards, fetch_array, fetch_manifest
+from .told import TOLD, read_told
+
+Inputs = MappedArray | Shards
+Targets = MappedArray | HeldArray
+
+
+class Opened(NamedTuple):
+    """What the batches are read from."""
+
+    manifest: dict[str, Any]
+    inputs: Inputs
+    targets: Targets
+    groups: np.ndarray | None  # the group of each example (n,), as the reader says it
+    splits: np.ndarray | None  # the split of each example (n,), likewise
+
+
+def open_prepared(data: Data, raw: Path, folder: Path) -> Opened:
+    """Return the data in `folder`, prepared first where it is not, or at the address `data.remote`.
+
+    Raises:
+        DataError: it cannot be prepared or read.
+    """
+    if data.remote is not None:
+        manifest = fetch_manifest(data)
+        targets = fetch_array(data.remote, "targets.npy", manifest)
+        told = [fetch_array(data.remote, name, manifest).open() if name in manifest["files"] else None for name in TOLD]
+        return Opened(manifest, StreamedShards(data.remote, manifest, data.window or 1), targets, *told)
+    manifest = prepare_once(data, raw, folder)
+    return Opened(manifest, _inputs(data, folder, manifest), MappedArray(folder / "targets.npy"), *read_told(folder))
+
+
+def _inputs(data: Data, folder: Path, manifest: dict[str, Any]) -> Inputs:
+    if data.storage == "arrow":
+        return StreamedShards(str(folder), manifest, data.window or 1)
+    paths = [folder / name for name in manifest["files"] if name.startswith("inputs")]
+    if len(paths) == 1:
+        return MappedArray(paths[0])
+    # windows want all rows of a shard, one after the other
+    return MappedShards(paths, manifest["shards"]["examples"], read_ahead=data.window is not None)

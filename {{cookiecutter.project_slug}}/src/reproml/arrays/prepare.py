@@ -1,0 +1,225 @@
+"""Raw files -> memory-mapped arrays and a manifest that says what they hold."""
+
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from filelock import FileLock
+from hydra.utils import get_method
+
+from ..config.schema import Data
+from ..data.readers import Chunk, Examples
+from ..errors import ConfigError, DataError
+from ..files import file_digest, sync_folder, write_json
+from ..runs.imported import check_watched, code_of, module_of
+from . import raw
+from .arrays import write_header
+from .chunk import as_stored, check_announced
+from .shards import ShardWriter
+from .splits import check_told, split_counts
+from .told import ToldWriter
+
+log = logging.getLogger(__name__)
+
+MANIFEST = "manifest.json"
+_VERSION = 1
+
+
+def prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
+    """Fetch and check the raw files, convert them, and return the manifest.
+
+    In a stage of DVC, raw files of the data that was there before are removed: its folder is the same for all data.
+    `folder` is replaced only by a complete result: an error leaves it as it was. Other processes that prepare the same
+    folder wait.
+
+    Raises:
+        ConfigError: some of the code lies where the stage of DVC that runs does not look, or the reader does not say
+            what `data.split` needs.
+        DataError: a raw file is missing, damaged or not the one named, or its content does not fit the configuration.
+    """
+    check_watched(f"data.reader={data.reader}", module_of(data.reader))
+    check_watched("prepare.py", __name__)
+    before = _raw_files_of(folder)
+    with _lock(folder):
+        manifest = _prepare(data, raw_folder, folder)
+    if "DVC_STAGE" in os.environ:  # its folder holds one set of data, and other data is in DVC's cache
+        for name in sorted(before - set(data.files)):
+            (raw_folder / name).unlink(missing_ok=True)
+    return manifest
+
+
+def prepare_once(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
+    """Return the manifest of a prepared folder, and prepare it first if no other process has.
+
+    Raises:
+        DataError: as in `prepare`.
+    """
+    if manifest := read_manifest(data, folder):
+        return manifest
+    with _lock(folder):
+        return read_manifest(data, folder) or _prepare(data, raw_folder, folder)
+
+
+def _raw_files_of(folder: Path) -> set[str]:
+    """Return the names of the raw files that a prepared folder was made from; of a damaged one, none."""
+    try:
+        return set(json.loads((folder / MANIFEST).read_text())["settings"]["files"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()
+
+
+def _lock(folder: Path) -> FileLock:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder.with_name(f".{folder.name}.lock"))
+
+
+def _prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
+    _recover(folder)
+    if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
+        raise DataError(
+            f"paths.processed={folder} holds files of another origin, which would be replaced: name another folder"
+        )
+    raw.fetch(data, raw_folder)
+    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    try:
+        part.chmod(0o755)
+        examples = _reader(data)(raw_folder)
+        check_announced(examples, data)
+        class_counts, shards, told = _write_arrays(examples, data, part)
+        check_told(data.split, told.groups > 0, told.counts is not None)
+        manifest = _describe(data, examples, class_counts, told, part)
+        if data.shard_bytes is not None:
+            manifest["shards"] = shards
+        write_json(part / MANIFEST, manifest)
+        _replace_folder(part, folder)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+    log.info("prepared %s: %d examples, %d classes", folder, manifest["examples"], len(data.classes))
+    return manifest
+
+
+def _reader(data: Data) -> Callable[[Path], Examples]:
+    try:
+        return get_method(data.reader)
+    except ImportError as error:
+        raise ConfigError(
+            f"data.reader={data.reader} cannot be imported: name a function, as in package.module.function"
+        ) from error
+
+
+def read_manifest(data: Data, folder: Path) -> dict[str, Any] | None:
+    """Return the manifest of a prepared folder, or None if it is missing, altered, or made in another way than now."""
+    try:
+        manifest = json.loads((folder / MANIFEST).read_text())
+        same = describes(manifest, data)
+        whole = same and all(file_digest(folder / name) == file["sha256"] for name, file in manifest["files"].items())
+    except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError, AttributeError):
+        return None
+    return manifest if whole else None
+
+
+def describes(manifest: dict[str, Any], data: Data) -> bool:
+    """Whether a manifest describes data that was prepared with the same settings and code."""
+    same_settings = manifest["version"] == _VERSION and manifest["settings"] == _settings(data)
+    return same_settings and manifest.get("code") == _code(data)
+
+
+def _code(data: Data) -> dict[str, str]:
+    return code_of(module_of(data.reader), __name__)
+
+
+def _settings(data: Data) -> dict[str, Any]:
+    names = ["name", "reader", "files", "classes"]  # what the arrays depend on; splits are drawn when they are read
+    if data.shard_bytes is not None:
+        names += ["shard_bytes", "storage"]
+    return {name: getattr(data, name) for name in names}
+
+
+def _write_arrays(examples: Examples, data: Data, folder: Path) -> tuple[np.ndarray, dict[str, Any], ToldWriter]:
+    """Write the arrays chunk by chunk, so that memory does not grow with the data.
+
+    Returns the examples per class, shape (2, classes): row 0 those to be split, row 1 the official test set; a
+    description of the shards; and what the reader says for the splits.
+    """
+    class_counts, start = np.zeros((2, len(data.classes)), np.int64), 0
+    with (
+        ShardWriter(folder, examples, data) as inputs,
+        (folder / "targets.npy").open("wb") as targets,
+        ToldWriter(folder, examples.count, data.reader) as told,
+    ):
+        write_header(targets, np.dtype(np.int64), (examples.count,))
+        for chunk in examples.chunks:
+            chunk_inputs, chunk_targets = as_stored(chunk, examples, data)
+            inputs.write(chunk_inputs, chunk_targets)
+            targets.write(chunk_targets.tobytes())
+            told.write(Chunk(*chunk))
+            boundary = np.clip(examples.count - examples.test_count - start, 0, len(chunk_targets))
+            for row, part in enumerate((chunk_targets[:boundary], chunk_targets[boundary:])):
+                class_counts[row] += np.bincount(part, minlength=len(data.classes))
+            start += len(chunk_targets)
+    if start != examples.count:
+        raise DataError(
+            f"the raw files of data={data.name} announce {examples.count} examples but hold {start}; fetch them anew"
+        )
+    return class_counts, inputs.description(), told
+
+
+def _describe(
+    data: Data, examples: Examples, class_counts: np.ndarray, told: ToldWriter, folder: Path
+) -> dict[str, Any]:
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": file_digest(path)} for path in sorted(folder.iterdir())
+    }
+    return {
+        "version": _VERSION,
+        "settings": _settings(data),
+        "code": _code(data),
+        "examples": examples.count,
+        "input_shape": list(examples.shape),
+        "input_dtype": examples.dtype,
+        "official_test_examples": examples.test_count,
+        "class_counts": dict(zip(data.classes, class_counts.sum(0).tolist(), strict=True)),
+        "splits": split_counts(
+            class_counts[0],
+            class_counts[1],
+            data.validation_fraction,
+            data.test_fraction,
+            data.split,
+            told.counts,
+        ),
+        **({"groups": told.groups} if told.groups else {}),
+        "files": files,
+    }
+
+
+def _replace_folder(new: Path, folder: Path) -> None:
+    sync_folder(new)
+    if folder.exists():
+        os.replace(folder, _old(folder))
+    os.replace(new, folder)
+    sync_folder(folder.parent)
+    shutil.rmtree(_old(folder), ignore_errors=True)
+
+
+def _old(folder: Path) -> Path:
+    return folder.with_name(f".{folder.name}.old")
+
+
+def _recover(folder: Path) -> None:
+    """Mend what a kill left: put the old output back if it was in the middle of being replaced, and remove parts.
+
+    The lock is held, so no other process is at work on them.
+    """
+    if _old(folder).exists():
+        if folder.exists():
+            shutil.rmtree(_old(folder))
+        else:
+            os.replace(_old(folder), folder)
+    for part in folder.parent.glob(f".{folder.name}.*.part"):
+        shutil.rmtree(part, ignore_errors=True)

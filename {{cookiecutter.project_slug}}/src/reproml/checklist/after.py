@@ -1,0 +1,108 @@
+"""After training: is the result proven, told, kept and reported?"""
+
+import hashlib
+import json
+import zlib
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+from ..config.own import is_own
+from ..runs.code import code_digests, deciding_code
+from ..runs.folder import RECORD
+from .facts import Facts
+from .item import Check, Finding, failed, passed
+from .mends import of_run, restore, train
+from .provenance import committed
+
+_RESULTS = ("metrics.json", "per_class.csv", "confusion_matrix.csv")
+_REPORTS = ("report.html", "report.md")
+
+
+def _reproduced(facts: Facts) -> Finding:
+    found = facts.verification
+    if found is None:
+        return failed("nothing was verified" if facts.run else "no run yet", of_run(facts, "verify"))
+    if found["code"]:
+        return failed(f"the verification of {found['ended']} says: {found['line']}", of_run(facts, "verify"))
+    return passed(f"{found['ended']}: {found['line']}")
+
+
+def _results(facts: Facts) -> Finding:
+    if facts.record is None or facts.run is None:
+        return failed("no run yet", train(facts))
+    place = Path("reports") if facts.of_the_pipeline else facts.run / "test"
+    test = f"python evaluate.py run={facts.run} output={place}"
+    if deciding_code(facts.record["code"]) != deciding_code(code_digests(facts.project)):
+        test = train(facts)  # the code of today could compute other metrics than the record has
+    own = is_own(facts.record["config"])
+    if missing := [name for name in _RESULTS[: 1 if own else None] if not (facts.project / place / name).exists()]:
+        return failed(f"{place}/{missing[0]} is missing", test)
+    if _json(facts.project / place / "metrics.json") != facts.record["metrics"]:
+        return failed(f"{place}/metrics.json is not what the record of {facts.run} names", test)
+    if own:
+        logged = ", ".join(f"{name} {value:.6g}" for name, value in facts.record["metrics"].items()) or "nothing"
+        return passed(f"{place}/metrics.json has what the test logged, as recorded: {logged}")
+    card = facts.text("MODEL_CARD.md")
+    if not card.strip():
+        return failed("MODEL_CARD.md is empty", restore(facts, "MODEL_CARD.md", lambda text: bool(text.strip())))
+    about = facts.record["model_sha256"] in card
+    if facts.of_the_pipeline and not about:
+        return failed("MODEL_CARD.md is about another model", "dvc repro")
+    accuracy = facts.record["metrics"].get("accuracy")
+    told = "tells about this model" if about else "is that of the pipeline"
+    return passed(f"{place}/metrics.json has the recorded accuracy, {accuracy}; MODEL_CARD.md {told}")
+
+
+def _archived(facts: Facts) -> Finding:
+    if facts.record is None or facts.run is None:
+        return failed("no run yet", of_run(facts, "archive"))
+    for path in sorted((facts.project / "archives").glob("*.crate.zip")):
+        if _holds(path, facts.record):
+            return passed(f"{path.relative_to(facts.project)} holds the model and its record")
+    return failed(f"no archive in archives/ holds the model and the record of {facts.run}", of_run(facts, "archive"))
+
+
+def _holds(path: Path, record: dict[str, Any]) -> bool:
+    """Whether an archive holds the very model and record of a run."""
+    try:
+        with ZipFile(path) as archive:
+            if json.loads(archive.read(RECORD)).get("weights_sha256") != record["weights_sha256"]:
+                return False
+            digest = hashlib.sha256()
+            with archive.open("model.safetensors") as stream:
+                while part := stream.read(1_000_000):
+                    digest.update(part)
+            return digest.hexdigest() == record["model_sha256"]
+    except (BadZipFile, zlib.error, EOFError, RuntimeError, KeyError, ValueError, OSError, AttributeError):
+        return False
+
+
+def _reported(facts: Facts) -> Finding:
+    if facts.record is None or facts.run is None:
+        return failed("no run yet", of_run(facts, "report"))
+    for name in _REPORTS:
+        path = facts.run / name
+        if not (facts.project / path).exists():
+            return failed(f"{path} is missing", of_run(facts, "report"))
+        if facts.record["weights_sha256"] not in facts.text(path.as_posix()):
+            return failed(f"{path} is about other weights", of_run(facts, "report"))
+    return passed(f"{facts.run}/{_REPORTS[0]} and {_REPORTS[1]}, about these weights")
+
+
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except ValueError:
+        return None
+
+
+_SECTION = "after training"
+ARCHIVED, REPORTED = "model and metadata are archived", "there is a report"
+CHECKS = (
+    Check(_SECTION, "the committed code made the model", committed),
+    Check(_SECTION, "the result is reproduced", _reproduced),
+    Check(_SECTION, "the results are documented", _results),
+    Check(_SECTION, ARCHIVED, _archived, required=False),
+    Check(_SECTION, REPORTED, _reported, required=False),
+)

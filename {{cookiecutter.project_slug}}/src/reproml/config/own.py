@@ -1,0 +1,111 @@
+"""Data and task of a user's own: any LightningDataModule and any LightningModule, which configs/ name by `_target_`.
+
+Without `_target_` the data are prepared arrays, and the task is their classification: configs/task/classification.yaml.
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from ..errors import ConfigError
+from .schema import Config, OwnConfig
+
+# Of the group `training`, what only models/classifier.py and arrays/datamodule.py read.
+_OF_ARRAYS = ("batch_size", "lr", "optimizer", "weight_decay", "scheduler", "loss")
+
+
+def is_own(config: Mapping[str, Any]) -> bool:
+    """Whether the data of a configuration, checked or not, are a class of the user's own."""
+    return _target(config, "data") is not None
+
+
+def check_own(cfg: DictConfig, recorded: bool = False) -> None:
+    """Check that data and task are both of the user's own, or neither, and that a chosen network is used.
+
+    Args:
+        cfg: the configuration.
+        recorded: whether it comes from a run folder, where no interpolation is left to tell what is used.
+
+    Raises:
+        ConfigError: naming the group and what to choose.
+    """
+    data, task = _target(cfg, "data"), _target(cfg, "task")
+    if task is None and "task" in cfg:
+        raise ConfigError("task names no class: give it a _target_, as in my_project.tasks.module.Class")
+    if data is not None and task is None:
+        raise ConfigError(
+            f"data._target_={data} is data of your own, and task=classification learns from prepared arrays only: "
+            "choose a task of your own, too, task=NAME for configs/task/NAME.yaml"
+        )
+    if task is not None and data is None:
+        raise ConfigError(
+            f"task._target_={task} is a task of your own, and data={_name(cfg)} are prepared arrays, for "
+            "task=classification: choose data of your own, too, data=NAME for configs/data/NAME.yaml with a _target_"
+        )
+    if data is not None and "model" in cfg and not recorded and not _refers_to(cfg, "model"):
+        raise ConfigError(
+            f"model._target_={_target(cfg, 'model')} would not be used: let an argument in configs/task take it, "
+            "as in network: ${model}"
+        )
+
+
+def name_of(config: OwnConfig) -> str:
+    """Return what the record calls the data: the name of its class."""
+    return str(config.data["_target_"]).rpartition(".")[2]
+
+
+def refuse_unused(cfg: DictConfig, keys: Iterable[str]) -> None:
+    """Refuse to set what only the classification of prepared arrays takes from the group `training`.
+
+    Args:
+        cfg: as it is composed, with its interpolations.
+        keys: that are set, as in `training.lr`.
+
+    Raises:
+        ConfigError: neither data nor task take such a key.
+    """
+    for key in keys if is_own(cfg) else ():
+        group, _, name = key.partition(".")
+        if group == "training" and name.partition(".")[0] in _OF_ARRAYS and not _refers_to(cfg, group, name):
+            raise ConfigError(
+                f"{key} would not reach {cfg.task._target_}: set its own argument in the group task, or let that take "
+                "it, as in lr: ${training.lr}"
+            )
+
+
+def refuse_own(config: Config | Mapping[str, Any], what: str) -> None:
+    """Refuse what only makes sense for prepared arrays and classes.
+
+    Args:
+        config: of a run, checked or as it is recorded.
+        what: begins the sentence, as in `a server`.
+
+    Raises:
+        ConfigError: data and task are of the user's own.
+    """
+    if isinstance(config, OwnConfig) or (isinstance(config, Mapping) and is_own(config)):
+        task = config.task if isinstance(config, OwnConfig) else config["task"]
+        raise ConfigError(
+            f"{what} is for task=classification, which learns from prepared arrays, and {task['_target_']} is a task "
+            "of your own"
+        )
+
+
+def _target(cfg: Mapping[str, Any], group: str) -> Any:
+    settings = cfg.get(group)
+    return settings.get("_target_") if isinstance(settings, Mapping | DictConfig) else None
+
+
+def _name(cfg: DictConfig) -> Any:
+    data = cfg.get("data")
+    return data.get("name") if isinstance(data, DictConfig) else data
+
+
+def _refers_to(cfg: DictConfig, group: str, name: str = "") -> bool:
+    """Whether data or task take a key of another group, or what holds it. Without a name, any key of it will do."""
+    text = OmegaConf.to_yaml(OmegaConf.create([cfg.data, cfg.task]), resolve=False)
+    if not name:
+        return any("${" + group + end in text for end in "}.")
+    parts = [group, *name.split(".")]
+    return any("${" + ".".join(parts[:end]) + "}" in text for end in range(1, len(parts) + 1))

@@ -1,0 +1,150 @@
+"""What DVC's stages depend on besides files: params.yaml, and code.yaml.
+
+params.yaml is what configs/ compose for the pipeline, as DVC tracks it, or what an experiment has left there.
+
+`configure.py` begins the file with a digest of what follows. `dvc exp run -S` writes it without one, and an edit by
+hand leaves a wrong one. So the digest tells whether configs/ may replace what is there.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+from ..programs import git
+from ..runs.code import code_digests, deciding_code, summed_up
+from ..runs.imported import code_now, module_of
+
+PARAMS = "params.yaml"
+CODE = "code.yaml"
+_SHOWN = 3
+_MARK = "# Written by configure.py from configs/, where changes belong; SHA-256 of what follows: "
+
+
+def composed(project: Path, overrides: Sequence[str] = ()) -> DictConfig:
+    """Return the configuration of the pipeline as configs/ compose it."""
+    with initialize_config_dir(str((project / "configs").resolve()), version_base="1.3"):
+        return compose("snapshot", overrides=list(overrides))
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """Return a configuration in plain types, with everything in it resolved."""
+    values = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(values, dict)
+    return {str(key): value for key, value in values.items()}
+
+
+def text(config: DictConfig) -> str:
+    """Return a configuration as the content of params.yaml."""
+    body = OmegaConf.to_yaml(config, resolve=True)
+    return f"{_MARK}{_digest(body)}\n{body}"
+
+
+def code_text(project: Path) -> str:
+    """Return the content of code.yaml: one digest of the code that prepares the data, one of the code of a run.
+
+    Args:
+        project: folder of the project, whose params.yaml names the reader.
+    """
+    reader = values((project / PARAMS).read_text(encoding="utf-8"))["data"]["reader"]
+    prepare = code_now(module_of(reader), f"{__package__}.data.prepare")
+    digests = {"prepare": prepare, "run": deciding_code(code_digests(project))}
+    lines = [f"{name}: '{summed_up(files)}'\n" for name, files in digests.items()]
+    return "".join(
+        ["# Written by `dvc repro` from the code, so that its stages see every edit that concerns them\n", *lines]
+    )
+
+
+def of_configs(content: str) -> bool:
+    """Whether configure.py wrote a params.yaml, and nothing has changed it since."""
+    mark, _, body = content.partition("\n")
+    return mark == f"{_MARK}{_digest(body)}"
+
+
+def values(content: str) -> dict[str, Any]:
+    """Return what a params.yaml holds, or nothing if it is not a YAML mapping."""
+    try:
+        found = OmegaConf.to_container(OmegaConf.create(content))
+    except Exception:  # of the parser or of OmegaConf
+        return {}
+    return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
+
+
+def beyond(held: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """Return the values of a configuration that another one lacks or sets differently, nested as they are."""
+    found = {}
+    for key, value in held.items():
+        if isinstance(value, dict) and isinstance(other.get(key), dict):
+            if part := beyond(value, other[key]):
+                found[key] = part
+        elif key not in other or other[key] != value:
+            found[key] = value
+    return found
+
+
+def lacking(held: dict[str, Any], other: dict[str, Any], prefix: str = "") -> list[str]:
+    """Return the dotted keys that a configuration lacks and another one has."""
+    found = []
+    for key, value in other.items():
+        if key not in held:
+            found.append(f"{prefix}{key}")
+        elif isinstance(value, dict) and isinstance(held[key], dict):
+            found += lacking(held[key], value, f"{prefix}{key}.")
+    return found
+
+
+def leading(values: dict[str, Any], config: Any) -> dict[str, Any]:
+    """Return the values without those that follow others in a configuration, as `lr: ${training.lr}` does."""
+    found = {}
+    for key, value in values.items():
+        if not isinstance(config, DictConfig) or not OmegaConf.is_interpolation(config, key):
+            inside = config.get(key) if isinstance(config, DictConfig) else None
+            found[key] = leading(value, inside) if isinstance(value, dict) else value
+    return {key: value for key, value in found.items() if value or not isinstance(value, dict) or not values[key]}
+
+
+def told(held: dict[str, Any], config: DictConfig) -> str:
+    """Return, for people, the first settings in which params.yaml differs from what configs/ compose."""
+    other = plain(config)
+    different = beyond(held, other)
+    said = [f"{key}={value}" for key, value in flat(leading(different, config) or different).items()]
+    said += [f"no {key}" for key in lacking(held, other)]
+    more = f" and {len(said) - _SHOWN} more" if len(said) > _SHOWN else ""
+    return ", ".join(said[:_SHOWN]) + more
+
+
+def flat(nested: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Return the values of a nested dictionary by their dotted keys."""
+    found: dict[str, Any] = {}
+    for key, value in nested.items():
+        found |= flat(value, f"{prefix}{key}.") if isinstance(value, dict) and value else {f"{prefix}{key}": value}
+    return found
+
+
+def unkept(project: Path, config: DictConfig, commit: str | None = None) -> str:
+    """Return what would be lost if configs/ were written into params.yaml: an experiment's settings, or nothing.
+
+    Args:
+        project: folder of the project.
+        config: what configs/ compose.
+        commit: the commit to read params.yaml from; None: the working tree.
+    """
+    content, lock = (_content(project, name, commit) for name in (PARAMS, "dvc.lock"))
+    if content is None or lock is None or of_configs(content):  # or the pipeline has never run: nothing can be lost
+        return ""
+    return told(values(content), config)
+
+
+def _content(project: Path, name: str, commit: str | None) -> str | None:
+    if commit is not None:
+        shown = git(project, "show", "--end-of-options", f"{commit}:./{name}")
+        return None if shown is None else f"{shown}\n"
+    path = project / name
+    return path.read_text(encoding="utf-8") if path.exists() else None
+
+
+def _digest(body: str) -> str:
+    return hashlib.sha256(body.encode()).hexdigest()

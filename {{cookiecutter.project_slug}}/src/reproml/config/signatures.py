@@ -1,0 +1,185 @@
+"""Checks groups with a `_target_` against the signature of what they name: its arguments, their types and ranges.
+
+A range stands in the signature, as pydantic's types say it: `hidden: PositiveInt`, or
+`dropout: Annotated[float, Field(ge=0, lt=1)]`.
+
+This imports what they name, and so torch. Except for trackers, the training needs all of it anyway.
+"""
+
+import inspect
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import fields
+from typing import Any, get_type_hints
+
+from hydra.utils import get_object
+from pydantic import ConfigDict, PydanticUserError, TypeAdapter, ValidationError
+from pydantic_core import ErrorDetails
+
+from ..errors import ConfigError, unknown_key
+from .schema import Config, OwnConfig, Schedule
+
+_OF_HYDRA = ("_target_", "_args_", "_partial_", "_recursive_", "_convert_")
+_OF_THE_DATA = ("input_shape", "classes")  # what models/classifier.py gives each network
+_OF_EACH_TRACKER = ("wait_seconds",)  # what tracking/loggers.py reads itself
+_OF_EACH_SCHEDULE = tuple(item.name for item in fields(Schedule))  # what models/optimization.py reads itself
+
+
+def check_signatures(config: Config) -> None:
+    """Check the groups that name classes.
+
+    Raises:
+        ConfigError: a class cannot be imported, does not take a given key or value, or needs one that is missing.
+    """
+    if isinstance(config, OwnConfig):
+        _check_own(config)
+    else:
+        _check("model", config.model, given=_OF_THE_DATA)
+    _check("trainer", config.trainer)
+    _check("training.optimizer", config.training.optimizer, first="the parameters")
+    if schedule := config.training.scheduler:
+        name = schedule.get("steps_as")
+        given = [name] if name and name not in schedule else []
+        _check("training.scheduler", schedule, given, first="the optimizer", ours=_OF_EACH_SCHEDULE)
+    _check("training.loss", config.training.loss)
+    if "lr" not in config.training.optimizer and "lr" in _parameters("", config.training.optimizer["_target_"]):
+        raise ConfigError(
+            "training.optimizer.lr has no value, so training.lr would change nothing: write lr: ${training.lr} in "
+            "configs/training/optimizer"
+        )
+    for name, callback in config.callbacks.items():
+        _check(f"callbacks.{name}", callback)
+    for name, tracker in config.tracking.items():
+        _check(f"tracking.{name}", tracker, ours=_OF_EACH_TRACKER)
+
+
+def _check_own(config: OwnConfig) -> None:
+    from lightning import LightningDataModule, LightningModule
+
+    for group, settings, base in (
+        ("data", config.data, LightningDataModule),
+        ("task", config.task, LightningModule),
+    ):
+        target = settings["_target_"]
+        _parameters(group, target)  # which says so where it cannot be imported
+        named = get_object(target)
+        if isinstance(named, type) and not issubclass(named, base):  # what a function returns, tasks/build.py checks
+            raise ConfigError(
+                f"{group}._target_={target} is no {base.__name__}: derive it from lightning.{base.__name__}"
+            )
+        _check(group, settings)
+
+
+def _check(group: str, settings: Any, given: Iterable[str] = (), first: str = "", ours: Iterable[str] = ()) -> None:
+    """Check a group.
+
+    Args:
+        group: its key.
+        settings: what it holds.
+        given: arguments that the class will be given by name.
+        first: what it will be given before all others, if anything.
+        ours: keys that are none of its arguments.
+    """
+    if not isinstance(settings, dict) or "_target_" not in settings:
+        raise ConfigError(f"{group} names no class: give it a _target_, as in package.module.Class")
+    target = settings["_target_"]
+    arguments = {key: value for key, value in settings.items() if key not in (*_OF_HYDRA, *ours)}
+    parameters = _parameters(group, target)
+    takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+    names = [name for name, each in parameters.items() if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
+    if first:
+        taken = next((name for name, each in parameters.items() if each.kind is not each.KEYWORD_ONLY), None)
+        if taken is None or parameters[taken].kind is inspect.Parameter.VAR_KEYWORD:
+            raise ConfigError(f"{group}={target} takes no argument by position, where it will be given {first}")
+        names = [name for name in names if name != taken]
+    for name in given:
+        if name not in names and not takes_any:
+            raise ConfigError(f"{group}={target} does not take {name}, which it will be given: add it to its arguments")
+    own = [name for name in names if name not in given]
+    for key, value in arguments.items():
+        if key not in own and not takes_any:
+            raise unknown_key(
+                f"{group}.{key}", [f"{group}.{name}" for name in [*own, *ours]], f"an argument of {target}"
+            )
+        if key in own:
+            _check_type(f"{group}.{key}", value, parameters[key], target)
+    missing = [name for name in own if parameters[name].default is inspect.Parameter.empty and name not in arguments]
+    called = first or not settings.get("_partial_")  # what is given first is given when it is called
+    if missing and called and not settings.get("_args_"):
+        raise ConfigError(f"{group}.{missing[0]} has no value, but {target} needs one: set it in configs/")
+    if settings.get("_recursive_", True):
+        for key, nested in _nested(group, arguments):
+            _check(key, nested)
+
+
+def _parameters(group: str, target: str) -> Mapping[str, inspect.Parameter]:
+    """Return the arguments of a class or function, by name."""
+    try:
+        named: Callable[..., Any] = get_object(target)
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise ConfigError(
+            f"{group}._target_={target} cannot be imported: name a class, as in package.module.Class ({reason})"
+        ) from error
+    try:
+        return inspect.signature(named, eval_str=True).parameters
+    except NameError:  # a type that is imported for type checkers only
+        return inspect.signature(named).parameters
+    except TypeError as error:
+        raise ConfigError(f"{group}._target_={target} cannot be called: name a class or a function") from error
+    except ValueError:  # written in C, such as torch.tensor: it does not say what it takes
+        kinds = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        return {str(kind): inspect.Parameter(f"any_{number}", kind) for number, kind in enumerate(kinds)}
+
+
+def _check_type(key: str, value: Any, parameter: inspect.Parameter, target: str) -> None:
+    """Refuse a value that does not have the declared type, or is out of the range that is declared with it."""
+    declared = parameter.annotation
+    if declared is parameter.empty or isinstance(declared, str) or value == parameter.default or _builds(value):
+        return
+    try:
+        plain = _without_ranges(declared)
+    except (NameError, TypeError):
+        return  # it names what is imported for type checkers only, or is no type
+    if _problem(value, plain):
+        kind = inspect.formatannotation(plain).replace("collections.abc.", "")
+        raise ConfigError(f"{key}={value} is not valid: {target} takes {kind} there")
+    if problem := _problem(value, declared):
+        place, reason = ".".join(map(str, (key, *problem["loc"]))), problem["msg"]
+        asked = reason.replace("Input should be", "it must be")
+        raise ConfigError(f"{place}={problem['input']} is out of range: {asked}")
+
+
+def _problem(value: Any, declared: Any) -> ErrorDetails | None:
+    """Return what is wrong with a value of a declared type, or None. What YAML holds is never a Tensor, say."""
+    try:
+        try:
+            adapter = TypeAdapter(declared)
+        except PydanticUserError:
+            adapter = TypeAdapter(declared, config=ConfigDict(arbitrary_types_allowed=True))
+        adapter.validate_json(json.dumps(value), strict=True)  # in JSON a list may be a tuple, say
+    except ValidationError as error:
+        return error.errors()[0]
+    except (PydanticUserError, NameError, TypeError):
+        pass  # it is not a type that can be checked
+    return None
+
+
+def _without_ranges(declared: Any) -> Any:
+    """Return a type without the ranges in it, as in `Annotated[float, Field(ge=0)]`."""
+    return get_type_hints(type("Typed", (), {"__annotations__": {"value": declared}}))["value"]
+
+
+def _builds(value: Any) -> bool:
+    """Whether an object is built from a value, or a part of it."""
+    return any(True for _ in _nested("", {"": value}))
+
+
+def _nested(group: str, value: Any) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield the settings of the objects that Hydra builds for an argument, with their keys."""
+    items = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, item in items:
+        if isinstance(item, dict) and "_target_" in item:
+            yield f"{group}.{name}", item
+        else:
+            yield from _nested(f"{group}.{name}", item)

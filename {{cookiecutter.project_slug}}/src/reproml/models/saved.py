@@ -1,0 +1,99 @@
+"""The final model: weights as safetensors, with what is needed to build the network again."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch.utilities import rank_zero_only
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+
+from ..config import trust
+from ..errors import DataError
+from ..files import write_bytes
+from .classifier import Classifier, build_network
+from .description import parse
+
+
+@rank_zero_only
+def save_model(model: LightningModule, description: dict[str, Any], path: Path) -> None:
+    """Write the weights and their description. Equal models give equal bytes.
+
+    Args:
+        model: the trained model.
+        description: plain types: `model` (its configuration), `input_shape` and `input_dtype` (of the stored inputs),
+            and `classes` (their names); or `task`, the configuration of one of the user's own.
+        path: the file to write.
+    """
+    # copies: layers that share a tensor write it twice, which safetensors would refuse
+    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
+    # one key only: safetensors writes several keys in random order
+    write_bytes(path, save(weights, metadata={"description": json.dumps(description, sort_keys=True)}))
+
+
+def load_into(model: LightningModule, path: Path, trainer: Trainer) -> None:
+    """Set the weights of a model that was built as it was for the training.
+
+    Args:
+        model: whose weights are set.
+        path: of the file.
+        trainer: that will apply the model, in its precision.
+
+    Raises:
+        DataError: there is no such file, it is damaged, or it holds the weights of another model.
+    """
+    weights, _ = load_weights(path)
+    trainer.strategy.precision_plugin.convert_module(model)  # first, because restored weights must not be rounded
+    try:
+        model.load_state_dict(weights)
+    except RuntimeError as error:
+        raise DataError(f"{path} does not hold the weights of the model that the run names; train it again") from error
+
+
+def load_model(path: str | Path, trusted: bool = False) -> tuple[Classifier, dict[str, Any]]:
+    """Return the model and its description.
+
+    Args:
+        path: of the file.
+        trusted: whether any class that the file names may be built.
+
+    Raises:
+        ConfigError: this project does not know the class of its network.
+        DataError: there is no such file, or it is damaged.
+    """
+    weights, description = load_weights(path)
+    if "task" in description:
+        raise DataError(f"{path} holds a task of the user's own, which only its run builds: python evaluate.py run=...")
+    if not trusted:
+        trust.check_names({"model": description["model"]}, Path(path))
+    network = build_network(description["model"], description["input_shape"], len(description["classes"]))
+    try:
+        model = Classifier(network, torch.zeros_like(weights["mean"]), torch.ones_like(weights["std"]))
+        if weights["mean"].dtype != torch.get_default_dtype():
+            model.to(weights["mean"].dtype)  # as after trainer.precision=64-true: loading must not round
+        # class weights, say, or parameters of the loss itself: only training needs them
+        model.load_state_dict({name: tensor for name, tensor in weights.items() if not name.startswith("loss.")})
+    except (KeyError, RuntimeError) as error:
+        raise DataError(f"{path} does not hold the weights of the network that it names; train it again") from error
+    return model, description
+
+
+def load_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
+    """Return the weights and the description of a model. No class that the file names is needed, or built.
+
+    Raises:
+        DataError: there is no such file, or it is damaged.
+    """
+    try:
+        with safe_open(path, framework="pt") as stream:
+            description = parse(stream.metadata()["description"])
+            weights = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118 (not a dict)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} does not exist; train a model first: python train.py") from error
+    except (SafetensorError, TypeError, KeyError, ValueError) as error:
+        raise DataError(
+            f"{path} is not a model written by train.py, or is damaged ({error}); train it again"
+        ) from error
+    return weights, description

@@ -1,0 +1,206 @@
+"""The archive of a run: an RO-Crate, which says in a machine's words what each file is and how it was made.
+
+RO-Crate 1.3 (https://w3id.org/ro/crate/1.3) is JSON-LD with the words of schema.org. The training is a CreateAction: it
+made the model with a script at a commit, from data with a digest.
+"""
+
+import io
+import re
+import shlex
+import tomllib
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+
+from rocrate.model.contextentity import ContextEntity
+from rocrate.rocrate import ROCrate
+
+from ..errors import RecordError
+from ..files import file_digest, write_bytes
+from ..runs.folder import REPORTS, results_of
+from ..verify.verify import finished
+from .collect import Facts, collect
+from .render import report
+
+ARCHIVES = Path("archives")
+_VERSION = "1.3"
+_SPDX = "https://spdx.org/licenses/"
+# What goes into the archive where it is there -> what a reader is told of it, and its media type.
+_OF_THE_RUN = {
+    "model.safetensors": ("the final weights", "application/octet-stream"),
+    "run.json": ("the record of the run", "application/json"),
+    "config.yaml": ("the configuration", "application/yaml"),
+    "changes.patch": ("what differed from the commit", "text/x-diff"),
+    "metrics.csv": ("metrics of each epoch", "text/csv"),
+    "trail.jsonl": ("order of the examples, loss and digests of the weights, by step", "application/jsonl"),
+    "verification.json": ("what the last verification said", "application/json"),
+}
+_OF_THE_TEST = {
+    "metrics.json": ("metrics of the test", "application/json"),
+    "per_class.csv": ("metrics of each class", "text/csv"),
+    "confusion_matrix.csv": ("confusion matrix", "text/csv"),
+    "predictions.csv": ("prediction of each test example", "text/csv"),
+}
+_OF_THE_PROJECT = {
+    "MODEL_CARD.md": ("the model card", "text/markdown"),
+    "DATA_CARD.md": ("the data card", "text/markdown"),
+    "reports/croissant.json": ("the data, described in Croissant", "application/ld+json"),
+    "CITATION.cff": ("how to cite the project", "application/yaml"),
+    "LICENSE": ("the license", "text/plain"),
+}
+
+
+def write_archive(folder: Path) -> Path:
+    """Pack a finished run into `archives/<name>.crate.zip`, whole or not at all, and return the path.
+
+    The name is that of the run's folder. For the pipeline's `models/`, which holds another run after each `dvc repro`,
+    the first digits of the weights' digest are added. Equal files and facts give an archive of equal bytes.
+
+    Raises:
+        RecordError: there is no finished run, its model is missing, a file is not the one that its record names, or
+            the record would tell where the home folder is.
+    """
+    found = finished(folder)
+    if not (folder / "model.safetensors").exists():
+        raise RecordError(f"{folder}/model.safetensors is missing: fetch it from where the run was made, or dvc pull")
+    _refuse_home(found["config"].get("inputs", {}))
+    facts = collect(folder)
+    name = folder.resolve().name
+    if folder.resolve() == Path("models").resolve():
+        name = f"models-{found['weights_sha256'][:12]}"
+    output = ARCHIVES / f"{name}.crate.zip"
+    with TemporaryDirectory() as temporary:
+        crate = _crate(facts, Path(temporary) / "reports")
+        crate.write(Path(temporary) / "crate")
+        write_bytes(output, _zipped(Path(temporary) / "crate"))
+    return output
+
+
+def _refuse_home(inputs: dict[str, str]) -> None:
+    """Refuse to publish where an input lies in somebody's home folder: record and model file name the path."""
+    for name, path in inputs.items():
+        if Path(path).is_absolute() and Path(path).is_relative_to(Path.home()):
+            raise RecordError(
+                f"inputs.{name}={path} would show your home folder to everybody: put a link to it into the project, "
+                f"ln -s {shlex.quote(path)} data/external/{name}, give inputs.{name}=data/external/{name}, and train "
+                "again"
+            )
+
+
+def _crate(facts: Facts, reports: Path) -> ROCrate:
+    record = facts.record
+    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    crate = ROCrate(version=_VERSION)
+    root, ended = crate.root_dataset, record["sessions"][-1]["ended"]
+    root["name"] = f"{project['name']}: {facts.folder}"
+    root["description"] = (
+        f"{project['description']} A training on {record['data']['name']} with seed {record['seeds']['seed']}: "
+        "model, record, configuration, results and report."
+    )
+    root["datePublished"], root["version"] = ended, project["version"]
+    author = _add_author(crate, project["authors"][0])
+    root["author"] = root["publisher"] = author
+    files = _add_files(crate, facts, reports)
+    root["license"] = _add_license(crate, files, project["license"])
+    _add_training(crate, facts, files, author, project)
+    return crate
+
+
+def _add_files(crate: ROCrate, facts: Facts, reports: Path) -> dict[str, Any]:
+    """Put the files into the crate and return their entities, by their names in it."""
+    reports.mkdir()
+    for name in REPORTS:
+        (reports / name).write_text(report(facts, name), encoding="utf-8")
+    places = [(facts.folder / name, name, *about) for name, about in _OF_THE_RUN.items()]
+    if tests := results_of(facts.folder, facts.record["metrics"]):
+        places += [(tests / name, f"test/{name}", *about) for name, about in _OF_THE_TEST.items()]
+    places += [(Path(name), Path(name).name, *about) for name, about in _OF_THE_PROJECT.items()]
+    places += [
+        (reports / REPORTS[0], REPORTS[0], "the report, for a browser", "text/html"),
+        (reports / REPORTS[1], REPORTS[1], "the report", "text/markdown"),
+    ]
+    return {
+        name: crate.add_file(
+            path,
+            name,
+            properties={
+                "name": name,
+                "description": about,
+                "encodingFormat": media,
+                "contentSize": str(path.stat().st_size),
+                "sha256": file_digest(path),
+            },
+        )
+        for path, name, about, media in places
+        if path.exists()
+    }
+
+
+def _add_training(crate: ROCrate, facts: Facts, files: dict[str, Any], author: Any, project: dict[str, Any]) -> None:
+    record = facts.record
+    commit = record["git"]["commit"]
+    script = crate.add(
+        _entity(
+            crate,
+            f"#{record['command']['script']}@{commit}",
+            "SoftwareApplication",
+            name=f"{project['name']}, {record['command']['script']} at commit {commit}",
+            version=commit,
+            url=project.get("urls", {}).get("Repository", f"https://archive.softwareheritage.org/swh:1:rev:{commit}"),
+        )
+    )
+    data = [
+        crate.add(_entity(crate, f"#sha256:{digest}", "CreativeWork", name=name, sha256=digest))
+        for name, digest in (record["data"]["raw"] | record["data"].get("files", {})).items()
+    ]
+    results = ("model.safetensors", "run.json", "metrics.csv", "trail.jsonl")
+    action = crate.add_action(
+        script,
+        f"#training-{record['weights_sha256'][:12]}",
+        object=[*data, files["config.yaml"], *([files["changes.patch"]] if "changes.patch" in files else [])],
+        result=[files[name] for name in results if name in files],
+        properties={
+            "@type": "CreateAction",
+            "name": f"Training: {facts.command}",
+            "description": f"The promise of the run is: {record['promise']['text']}.",
+            "startTime": record["sessions"][0]["started"],
+            "endTime": record["sessions"][-1]["ended"],
+            "actionStatus": "http://schema.org/CompletedActionStatus",
+        },
+    )
+    action["agent"] = author
+    crate.root_dataset["mentions"] = action
+
+
+def _add_author(crate: ROCrate, author: dict[str, str]) -> ContextEntity:
+    identifier = "#" + re.sub(r"[^\w.-]+", "-", author["name"])
+    person = crate.add(_entity(crate, identifier, "Person", name=author["name"]))
+    if address := author.get("email"):
+        about = {"name": "author", "contactType": "author", "email": address}
+        person["contactPoint"] = crate.add(_entity(crate, f"mailto:{address}", "ContactPoint", **about))
+    return person
+
+
+def _add_license(crate: ROCrate, files: dict[str, Any], spdx: str) -> Any:
+    """Return the license by its address in the list of SPDX, or the file, where the license is in no list."""
+    if spdx.startswith("LicenseRef-"):
+        return files["LICENSE"]
+    about = {"name": spdx, "description": f"The license {spdx} of the project; LICENSE has its text"}
+    return crate.add(_entity(crate, f"{_SPDX}{spdx}.html", "CreativeWork", **about))
+
+
+def _entity(crate: ROCrate, identifier: str, kind: str | list[str], **properties: str) -> ContextEntity:
+    return ContextEntity(crate, identifier, properties={"@type": kind, **properties})
+
+
+def _zipped(folder: Path) -> bytes:
+    """Return the files of a folder as a zip, without what differs each time: order, times and owners."""
+    content = io.BytesIO()
+    with ZipFile(content, "w", ZIP_DEFLATED) as archive:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                entry = ZipInfo(path.relative_to(folder).as_posix())
+                entry.compress_type, entry.external_attr = ZIP_DEFLATED, 0o644 << 16
+                archive.writestr(entry, path.read_bytes())
+    return content.getvalue()

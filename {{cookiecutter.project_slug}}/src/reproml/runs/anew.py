@@ -1,0 +1,35 @@
+"""A folder in which a training begins: without what an earlier one left there."""
+
+import shutil
+from pathlib import Path
+
+from ..config.schema import Config
+from ..errors import ConfigError
+from ..training.trail import TRAIL
+from .folder import RECORD, REPORTS, VERIFICATION
+
+_FILES = (TRAIL, "metrics.csv", "model.safetensors")
+_FOLDERS = ("checkpoints", "test", "evaluation")
+_ABOUT = (VERIFICATION, *REPORTS)  # what other commands wrote about the earlier training
+
+
+def start_anew(folder: Path, config: Config) -> None:
+    """Remove what an earlier training left in the folder; take over what `restore=continue` builds on.
+
+    Raises:
+        ConfigError: there are such files, and no record says that a training left them.
+    """
+    left = [name for name in (*_FILES, *_FOLDERS) if (folder / name).exists()]
+    if left and not (folder / RECORD).exists():
+        raise ConfigError(f"{folder} holds {left[0]} of another origin, which would be replaced: choose another folder")
+    for name in (*_FILES, *_ABOUT):
+        (folder / name).unlink(missing_ok=True)
+    for name in _FOLDERS:
+        shutil.rmtree(folder / name, ignore_errors=True)
+    if config.restore.mode == "continue" and config.restore.run:
+        earlier = Path(config.restore.run)
+        (folder / "checkpoints").mkdir(parents=True)
+        for path in (earlier / "checkpoints").glob("best*.ckpt"):  # the record's reader has refused links
+            shutil.copy(path, folder / "checkpoints")
+        if (earlier / TRAIL).exists():
+            shutil.copy(earlier / TRAIL, folder)

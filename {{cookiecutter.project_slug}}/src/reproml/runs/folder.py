@@ -1,0 +1,209 @@
+"""Run folders and the configuration files in them."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from ..errors import ConfigError
+from ..files import write_text
+from ..processes import in_job_step, launcher, rank, restarts, shared_folder, started_by_lightning
+
+CONFIG = "config.yaml"
+RECORD = "run.json"
+MODEL = "model.safetensors"
+HISTORY = "metrics.csv"
+VERIFICATION = "verification.json"  # what the last verification said
+REPORTS = ("report.html", "report.md")
+PIPELINE = "pipeline"  # the configuration whose run folder stands in params.yaml
+_OF_A_SWEEP = "multirun.yaml"  # which Hydra writes
+MODELS = Path("models")  # the run folder of the pipeline
+REPORTS_OF_PIPELINE = Path("reports")  # where dvc.yaml tests its model
+_ONE_RUN = "hydra.mode=RUN"  # one run of a sweep, not the sweep
+_SWEEP = "start it as one process, outside of a job; with -m hydra/launcher=slurm, each of its runs becomes one"
+
+
+def write_config(config: dict[str, Any], folder: Path) -> None:
+    """Write the configuration of a run, in plain types and without secrets, into its folder."""
+    write_text(folder / CONFIG, OmegaConf.to_yaml(OmegaConf.create(config)))
+
+
+def read_config(folder: str | Path | None) -> DictConfig:
+    """Return the configuration that a run was made with.
+
+    Raises:
+        ConfigError: no folder is named, or it is not the folder of a run.
+    """
+    if folder and (Path(folder) / CONFIG).is_file():
+        config = OmegaConf.load(Path(folder) / CONFIG)
+        assert isinstance(config, DictConfig)
+        return config
+    newest = _newest("finished")
+    hint = (
+        f"the newest that is finished is run={newest}"
+        if newest
+        else "none under outputs/ is finished yet: python train.py makes one"
+    )
+    raise ConfigError(f"run={folder or ''} is not the folder of a run; {hint}")
+
+
+def _newest(status: str) -> Path | None:
+    """Return the folder under outputs/ whose run reached a status last: `running` (or interrupted), or `finished`."""
+    reached = []
+    for path in Path("outputs").rglob(RECORD):
+        with suppress(ConfigError, OSError):  # a damaged record is not worth suggesting
+            if _status(path.parent) == status:
+                reached.append((path.stat().st_mtime, path.parent))
+    return max(reached, default=(0, None))[1]
+
+
+def with_recorded_overrides(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments of a command, with `resume=RUN` replaced by the arguments that RUN was started with.
+
+    Exits with 0 where the run is finished already.
+
+    Raises:
+        ConfigError: RUN was not made by train.py, or other settings are given as well.
+    """
+    asked = [argument for argument in arguments if argument.startswith("resume=")]
+    folder = asked[-1].partition("=")[2] if asked else ""
+    # processes that Lightning starts are given the replaced arguments again
+    if _ONE_RUN in arguments or started_by_lightning():
+        return list(arguments)
+    if folder in ("", "auto", "null"):
+        arguments = _in_shared_folder(arguments)
+        for argument in arguments:
+            # before Hydra writes into it
+            if not rank() and not folder and not restarts() and argument.startswith("hydra.run.dir="):
+                refuse_used(Path(argument.partition("=")[2].strip("'")))
+        return [*arguments, *_of_this_process()]
+    others = [argument for argument in arguments if "=" in argument and argument not in asked]
+    if others:
+        raise ConfigError(
+            f"resume={folder} goes on with the run's own settings: leave {others[0]} out, or start another run: "
+            f"restore=continue restore.run={folder} {others[0]}"
+        )
+    if not (Path(folder) / RECORD).is_file():
+        if (Path(folder) / CONFIG).is_file() or (Path(folder) / ".hydra").is_dir():
+            raise ConfigError(f"resume={folder} stopped before its training began: start it again")
+        newest = _newest("running")
+        hint = f"the newest that is not finished is resume={newest}" if newest else "none under outputs/ is unfinished"
+        raise ConfigError(f"resume={folder} is not the folder of a run; {hint}")
+    from . import record as records  # which imports this module
+
+    record = records.read(Path(folder))
+    if _status(Path(folder)) == "finished":
+        print(f"{folder} is finished: there is nothing left to do")
+        raise SystemExit(0)
+    flags = [argument for argument in arguments if argument not in asked]
+    return [*flags, *command_arguments(record, folder), f"resume={quoted(folder)}", *_of_this_process()]
+
+
+def _in_shared_folder(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments, with the folder that the processes of a job have in common where none is given.
+
+    Raises:
+        ConfigError: a sweep was started several times at once, or in a job that would begin it anew.
+    """
+    sweeps = [item for item in arguments if item in ("-m", "--multirun") or item.startswith("sweep=")]
+    if launcher() and sweeps:
+        raise ConfigError(f"{sweeps[0]} is a sweep, which {launcher()} starts once for each process: {_SWEEP}")
+    if in_job_step() and sweeps:
+        raise ConfigError(f"{sweeps[0]} is a sweep, which a job begins anew when it is queued again: {_SWEEP}")
+    placed = any(item.startswith(("hydra.run.dir=", "-cn", "--config-name")) for item in arguments)
+    folder = None if placed or sweeps else shared_folder()
+    return [*arguments, f"hydra.run.dir={quoted(folder)}"] if folder else list(arguments)
+
+
+def _of_this_process() -> list[str]:
+    """Return the arguments that keep the processes behind the first from its files; Lightning's are given them, too."""
+    return [f"hydra.job.name=train_ddp_process_{rank()}", "hydra.output_subdir=null"] if launcher() and rank() else []
+
+
+def run_of_this_job(folder: Path) -> str | None:
+    """Return the run that a job goes on with by itself when it was started again, or None.
+
+    Exits with 0 where that run is finished.
+    """
+    if not restarts() or not (folder / RECORD).exists():
+        return None
+    if _status(folder) == "finished":
+        print(f"{folder} is finished: there is nothing left to do")
+        raise SystemExit(0)
+    return str(folder)
+
+
+def refuse_used(folder: Path) -> None:
+    """Keep what an earlier run left in the folder: a folder holds one run.
+
+    Raises:
+        ConfigError: there is a run in the folder.
+    """
+    if not (folder / RECORD).exists():
+        return
+    if _status(folder) == "finished":
+        raise ConfigError(f"{folder} holds a finished run: choose another folder, such as hydra.run.dir={folder}-2")
+    raise ConfigError(
+        f"{folder} holds an interrupted run: go on with it, python train.py resume={folder}, or choose another folder"
+    )
+
+
+def discard_unbegun(folder: Path) -> None:
+    """Remove the folder that Hydra made for a run that was refused before its training began.
+
+    A folder that holds anything else stays, and so does the folder of a command that is not a run.
+    """
+    if rank() or not (folder / ".hydra").is_dir():
+        return
+    if all(path.name == ".hydra" or path.name.endswith((".log", ".log.jsonl")) for path in folder.iterdir()):
+        shutil.rmtree(folder, ignore_errors=True)
+        if [path.name for path in folder.parent.iterdir()] == [_OF_A_SWEEP]:  # it was the first run
+            (folder.parent / _OF_A_SWEEP).unlink()
+        with suppress(OSError):  # it holds other runs
+            folder.parent.rmdir()
+
+
+def results_of(folder: Path, metrics: dict[str, Any]) -> Path | None:
+    """Return the folder with the results of a run's test: `test/` in it, or the pipeline's `reports/`.
+
+    Args:
+        folder: of the run.
+        metrics: the ones in its record. Results with others were left by another training.
+    """
+    for place in (folder / "test", REPORTS_OF_PIPELINE):
+        try:
+            if json.loads((place / "metrics.json").read_text(encoding="utf-8")) == metrics:
+                return place
+        except (OSError, ValueError):
+            continue
+    return None
+
+
+def _status(folder: Path) -> str:
+    """Return `running` or `finished`.
+
+    Raises:
+        ConfigError: the record is damaged.
+    """
+    try:
+        return str(json.loads((folder / RECORD).read_text(encoding="utf-8"))["status"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ConfigError(f"{folder / RECORD} is damaged: choose another folder, or bring the file back") from error
+
+
+def command_arguments(record: dict[str, Any], folder: str | Path) -> list[str]:
+    """Return the arguments of the recorded command, with `folder` as its run folder unless the pipeline fixes that."""
+    command = record["command"]
+    keys = () if command["config"] == PIPELINE else ("hydra.run.dir", "paths.run")
+    place = [f"{key}={quoted(folder)}" for key in keys]
+    return ["--config-name", command["config"], *command["overrides"], *place, _ONE_RUN]
+
+
+def quoted(value: str | Path) -> str:
+    """Return a value that Hydra reads as one text, whatever characters it holds."""
+    escaped = str(value).replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

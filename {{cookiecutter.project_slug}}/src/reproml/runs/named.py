@@ -1,0 +1,74 @@
+"""The files and folders that the arguments of data and task name: their digests, and their way into a checkout."""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ..config.trust.names import leaves
+from ..errors import RecordError
+from ..files import file_digest
+
+
+def named_files(settings: Mapping[str, Any], but: Path) -> dict[str, str]:
+    """Return the SHA-256 of the files and folders that exist and that settings name, by their names there.
+
+    A single word is taken for a folder only where it ends with a slash: `data` could be the name of anything.
+
+    Args:
+        settings: in plain types.
+        but: the folder of the run: what is in it, the run itself makes.
+    """
+    found = {}
+    for _, value in leaves(dict(settings)):
+        if isinstance(value, str) and _is_there(value) and not Path(value).resolve().is_relative_to(but.resolve()):
+            found[value] = digest_of(Path(value))
+    return found
+
+
+def digest_of(path: Path) -> str:
+    """Return the SHA-256 of a file; of a folder, that of the names and the SHA-256 of all files in it."""
+    if path.is_file():
+        return file_digest(path)
+    files = sorted((each.relative_to(path).as_posix(), each) for each in path.rglob("*") if each.is_file())
+    lines = [f"{file_digest(each)}  {name}\n" for name, each in files]
+    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def changed(recorded: Mapping[str, str], project: Path = Path()) -> str | None:
+    """Return the first recorded file or folder that is missing or not the recorded one, or None."""
+    return next((name for name, digest in recorded.items() if not _is(project / name, digest)), None)
+
+
+def bring(recorded: Mapping[str, str], project: Path) -> None:
+    """Link into a checkout what a run read and its commit does not hold. Only what is as recorded is linked.
+
+    Args:
+        recorded: SHA-256 by name, as `named_files` returns them.
+        project: folder of the project in the checkout.
+
+    Raises:
+        RecordError: a file or folder is missing or not the recorded one, or its name leads out of the checkout.
+    """
+    for name, digest in recorded.items():
+        place = project / name  # which is the name itself where that is absolute
+        if _is(place, digest):
+            continue
+        if not _is(Path(name), digest):
+            raise RecordError(f"{name}, which the run read, is missing or not the one that the record names")
+        if not place.parent.resolve().is_relative_to(project.resolve()) or place.is_dir():
+            raise RecordError(f"{name}, which the run read, cannot be put into the code of its commit")
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.unlink(missing_ok=True)
+        place.symlink_to(Path(name).resolve())
+
+
+def _is(path: Path, digest: str) -> bool:
+    return path.exists() and digest_of(path) == digest
+
+
+def _is_there(value: str) -> bool:
+    try:
+        return Path(value).is_file() or ("/" in value and Path(value).is_dir())
+    except (OSError, ValueError):  # too long for a name
+        return False

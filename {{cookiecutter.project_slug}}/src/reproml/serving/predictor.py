@@ -1,0 +1,77 @@
+"""A finished run, loaded to predict with the settings that it was trained and tested with."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..config.check import check_run
+from ..config.own import refuse_own
+from ..config.schema import Config
+from ..runs.folder import CONFIG, MODEL
+from ..runs.inputs import refuse_changed
+from ..runs.integrity import finished
+from ..runs.record import read_finished
+from ..training.determinism import apply, pin_environment
+
+
+class Predictor:
+    """The model of a run, on the device and in the precision of its test. Use it from one thread.
+
+    Args:
+        folder: of the run.
+
+    Raises:
+        UserError: the run is missing or not finished, or the model is not the one that the record names.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        folder = Path(folder)
+        self.record = read_finished(folder)
+        refuse_own(self.record["config"], "the server")
+        self.config: Config = check_run(folder, needs=(MODEL,))  # which compares the files with the record
+        refuse_changed(self.record.get("inputs", {}), self.config.inputs)
+        pin_environment(self.config.reproducibility)
+
+        # torch is imported here, when what it reads from the environment is set
+        from ..models.saved import load_model
+        from ..training.trainer import build_tester
+
+        apply(self.config.reproducibility)
+        self._tester = build_tester(self.config)
+        model, description = load_model(folder / MODEL)
+        model = self._tester.precision_plugin.convert_module(model)  # type: ignore[assignment]
+        self._model = model.to(self._tester.strategy.root_device).eval()
+        self.input_shape: list[int] = description["input_shape"]
+        self.input_dtype: str = description["input_dtype"]
+        self.classes: list[str] = description["classes"]
+
+    @property
+    def model_sha256(self) -> str:
+        """The SHA-256 of the model file."""
+        return self.record["model_sha256"]
+
+    def predict(self, inputs: list[Any]) -> tuple[list[int], list[list[float]]]:
+        """Return the most probable class of each example, and the probability of every class.
+
+        Args:
+            inputs: examples as stored, as lists in lists of the shape (n, *input_shape).
+        """
+        import torch
+
+        from ..models.classifier import probabilities
+
+        batch = torch.from_numpy(np.array(inputs, self.input_dtype)).to(self._tester.strategy.root_device)
+        batch = self._tester.precision_plugin.convert_input(batch)
+        with torch.inference_mode(), self._tester.precision_plugin.forward_context():
+            logits = self._model.infer(batch).cpu()
+        return logits.argmax(1).tolist(), probabilities(logits).tolist()
+
+
+def read_record(folder: Path) -> dict[str, Any]:
+    """Return the record of a finished run whose model and configuration are the recorded ones; torch is not loaded.
+
+    Raises:
+        RecordError: there is none, it is not finished, or one of its files is missing or not the recorded one.
+    """
+    return finished(folder, needs=(CONFIG, MODEL))

@@ -1,0 +1,79 @@
+"""Data and task of a run: the user's own, or prepared arrays and their classification."""
+
+from typing import Any
+
+from hydra.utils import instantiate
+from lightning import LightningDataModule, LightningModule
+
+from ..arrays.datamodule import DataModule
+from ..config.schema import Config, OwnConfig
+from ..errors import ConfigError
+from ..models.classifier import Classifier, build_network
+from ..processes import rank
+from ..training.cluster import first_goes_first
+from ..training.keyed import keyed
+from ..training.randomness import seed_everything
+
+
+def build(config: Config) -> tuple[LightningDataModule, LightningModule]:
+    """Return the data, prepared, and the task with its first weights; what both draw later is keyed by the seed.
+
+    Raises:
+        ConfigError: a class returns something else, or the training's settings do not fit the task.
+        DataError: prepared arrays are missing or damaged.
+    """
+    if not isinstance(config, OwnConfig):
+        arrays = DataModule(config)
+        seed_everything(config.seed, "weights")
+        network = build_network(config.model, arrays.input_shape, len(arrays.classes))
+        classifier = Classifier(network, *arrays.statistics(), config.training)
+        for each in (arrays, classifier):
+            keyed(each, config.seed)
+        return arrays, classifier
+    seed_everything(config.seed, "data")
+    data = _built("data", config.data, LightningDataModule)
+    keyed(data, config.seed)
+    with first_goes_first():
+        if not rank():  # Lightning calls it too, but the record names the files, so they have to be there before it
+            data.prepare_data()
+    seed_everything(config.seed, "weights")
+    task = _built("task", config.task, LightningModule)
+    keyed(task, config.seed)
+    if not task.automatic_optimization:
+        _refuse_automatic(config)
+    return data, task
+
+
+def description(settings: dict[str, Any], data: LightningDataModule) -> dict[str, Any]:
+    """Return what the model file says of itself, in plain types.
+
+    Args:
+        settings: the configuration in plain types, to be written.
+        data: that the model was trained with.
+    """
+    if isinstance(data, DataModule):
+        return {"model": settings["model"], **data.interface()}
+    return {"task": settings["task"]}
+
+
+def _built(group: str, settings: dict[str, Any], base: type) -> Any:
+    made = instantiate({"_convert_": "object", **settings})  # lists and dictionaries, as the class would get by hand
+    if not isinstance(made, base):
+        raise ConfigError(
+            f"{group}._target_={settings['_target_']} makes a {type(made).__name__}, which is no {base.__name__}"
+        )
+    return made
+
+
+def _refuse_automatic(config: OwnConfig) -> None:
+    """Refuse what Lightning leaves to a task that steps its optimizers itself."""
+    for key, value, without in (
+        ("gradient_clip", config.training.gradient_clip, None),
+        ("accumulate", config.training.accumulate, 1),
+    ):
+        if value != without:
+            fix = "null" if without is None else without
+            raise ConfigError(
+                f"training.{key}={value} does not reach a task with automatic_optimization=False, which steps its "
+                f"optimizers itself: set training.{key}={fix}, and do it in training_step"
+            )

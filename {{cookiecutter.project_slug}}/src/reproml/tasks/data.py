@@ -1,0 +1,46 @@
+"""What the record of a run says of its data, and whether the data of now are those."""
+
+from pathlib import Path
+from typing import Any
+
+from lightning import LightningDataModule
+
+from ..arrays.datamodule import DataModule
+from ..arrays.recorded import refuse_other
+from ..config.own import name_of
+from ..config.schema import Config, OwnConfig
+from ..errors import DataError
+from ..runs.named import changed, named_files
+
+
+def data_of(config: Config, settings: dict[str, Any], data: LightningDataModule) -> dict[str, Any]:
+    """Return the part `data` of a record.
+
+    Args:
+        config: the checked configuration.
+        settings: the same in plain types, to be written.
+        data: that the run reads.
+    """
+    if isinstance(config, OwnConfig):
+        named = {"data": settings["data"], "task": settings["task"]}
+        files = named_files(named, but=Path(config.paths.run))
+        return {"name": name_of(config), "raw": {}, "prepared": {}, "files": files}
+    assert isinstance(data, DataModule)
+    return data.recorded()
+
+
+def refuse_other_data(data: LightningDataModule, recorded: dict[str, Any], config: Config) -> None:
+    """Refuse data that are not those of a run.
+
+    Args:
+        data: that would be read.
+        recorded: the part `data` of the record of the run.
+        config: of the run.
+
+    Raises:
+        DataError: a file is missing, is another one, or was not there.
+    """
+    if isinstance(data, DataModule):
+        refuse_other(data.recorded(), recorded, Path(config.paths.processed))
+    elif name := changed(recorded.get("files", {})):
+        raise DataError(f"{name} is missing or not what the run was trained with: put that back, or train again")

@@ -1,0 +1,147 @@
+"""What a finished run has for a tracker, read from its folder alone."""
+
+import csv
+import math
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..arrays.datamodule import DataModule
+from ..arrays.recorded import refuse_other
+from ..config.check import check_run
+from ..config.own import is_own
+from ..config.schema import Config
+from ..models.saved import load_weights
+from ..runs.folder import REPORTS_OF_PIPELINE, results_of
+from ..runs.integrity import EVERYTHING, finished
+from ..training.trail import TRAIL, read_trail
+from .steps import LOSS
+
+_FILES = ("config.yaml", "run.json", "changes.patch", "metrics.csv", TRAIL, "*.log", "*.jsonl", "model.safetensors")
+_FIGURES = ("confusion_matrix.png", "learning_curves.png")
+_TABLES = ("metrics.json", "per_class.csv", "confusion_matrix.csv", "predictions.csv")
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A finished run: its folder, its record, and the configuration of the process that has just trained it.
+
+    Without that configuration the one in the folder is read, which anybody may have written: check_run looks at it.
+    """
+
+    folder: Path
+    record: dict[str, Any]
+    config: Config | None = None
+
+    @classmethod
+    def read(cls, folder: Path, config: Config | None = None) -> "Finished":
+        """Return the run in a folder.
+
+        Args:
+            folder: of the run.
+            config: that this process has checked and trained with.
+
+        Raises:
+            RecordError: there is none, it is not finished, or a file is not the one that its record names.
+        """
+        return cls(folder, finished(folder, reads=EVERYTHING), config)
+
+    @property
+    def own(self) -> bool:
+        """Whether data and task are of the user's own: there is no array of examples, and no prediction of each."""
+        return is_own(self.record["config"])
+
+    def history(self) -> list[tuple[int, dict[str, float]]]:
+        """Return the metrics of the epochs, and the loss of every so many steps, each after its step, in order.
+
+        Steps are those of the optimizer, counted from 0 as Lightning does when it logs.
+        """
+        with (self.folder / "metrics.csv").open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        epochs = [
+            (int(row.pop("step")) - 1, {name: float(value) for name, value in row.items() if value and name != "lr"})
+            for row in rows
+        ]
+        return sorted([*epochs, *self._losses()], key=lambda entry: entry[0])
+
+    def _losses(self) -> list[tuple[int, dict[str, float]]]:
+        path, every = self.folder / TRAIL, self.record["config"]["trainer"]["log_every_n_steps"]
+        if not path.exists():
+            return []
+        steps, accumulate = read_trail(path), self.record["config"]["training"]["accumulate"]
+        batches: dict[int, list[float | None]] = defaultdict(list)  # of each epoch, the losses
+        for step, epoch in steps.epoch.items():
+            batches[epoch].append(steps.loss[step])
+        found, done = [], 0
+        for losses in batches.values():
+            for own in range(1, math.ceil(len(losses) / accumulate) + 1):
+                loss = losses[min(own * accumulate, len(losses)) - 1]
+                if (done + own) % every == 0 and loss is not None:
+                    found.append((done + own - 1, {LOSS: loss}))
+            done += math.ceil(len(losses) / accumulate)
+        return found
+
+    def test_metrics(self) -> dict[str, float]:
+        """Return the metrics of the test."""
+        return {f"test/{name.removeprefix('test/')}": value for name, value in self.record["metrics"].items()}
+
+    def tags(self) -> dict[str, str]:
+        """Return what identifies the run: commit, promise, data, and the digests of the result."""
+        git = self.record["git"] or {}
+        return {
+            "run": str(self.folder),
+            "git_commit": git.get("commit", ""),
+            "git_branch": git.get("branch", ""),
+            "git_dirty": str(git.get("dirty", "")).lower(),
+            "promise": self.record["promise"]["mode"],
+            "seed": str(self.record["config"]["seed"]),
+            "data": self.record["data"]["name"],
+            "weights_sha256": self.record["weights_sha256"],
+            "model_sha256": self.record["model_sha256"],
+        }
+
+    def files(self) -> list[Path]:
+        """Return configuration, record, log, metrics and model."""
+        return [path for pattern in _FILES for path in sorted(self.folder.glob(pattern))]
+
+    def results(self) -> list[Path]:
+        """Return the tables and figures of this run's test; none if another training has left its own."""
+        tests = self._tests()
+        if tests is None:
+            return []
+        if tests == REPORTS_OF_PIPELINE:  # which holds other files too
+            return [path for name in (*_TABLES, *_FIGURES) if (path := tests / name).exists()]
+        return sorted(path for path in tests.glob("*.*") if not path.name.startswith("."))
+
+    def figures(self) -> dict[str, Path]:
+        """Return the figures by name."""
+        return {path.stem: path for path in self.results() if path.name in _FIGURES}
+
+    def examples(self, count: int) -> np.ndarray:
+        """Return the first test examples as stored, shape (count, *input_shape).
+
+        Raises:
+            DataError: the prepared data is not what the run was tested with, so they would be others.
+        """
+        config = self.config or check_run(str(self.folder))
+        data = DataModule(config)
+        refuse_other(data.recorded(), self.record["data"], Path(config.paths.processed))
+        return np.array(data.dataset.inputs.rows(data.splits["test"][:count]))
+
+    def predictions(self, count: int) -> list[dict[str, str]]:
+        """Return actual and predicted class and probability of the first test examples, if they exist."""
+        tests = self._tests()
+        if tests is None or self.own:
+            return []
+        with (tests / "predictions.csv").open(encoding="utf-8", newline="") as stream:
+            return list(csv.DictReader(stream))[:count]
+
+    def interface(self) -> dict[str, Any]:
+        """Return the shape and type of an input, and the classes."""
+        return load_weights(self.folder / "model.safetensors")[1]
+
+    def _tests(self) -> Path | None:
+        return results_of(self.folder, self.record["metrics"])

@@ -1,0 +1,135 @@
+"""A tracker that is down or slow never loses or stops a training."""
+
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+from queue import SimpleQueue
+from threading import Thread
+from typing import Any
+
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
+
+from . import failures, notes
+from .finished import Finished
+
+log = logging.getLogger(__name__)
+
+_FAILED_WAIT = 10.0  # seconds that an interrupted training waits for a tracker
+
+
+class Guarded(Logger):
+    """Passes what Lightning logs on to the logger of a tracker, in a thread of its own.
+
+    The training waits for the tracker only to begin and to end. With the first error it is given up: one warning, and a
+    note in the run folder that it has missed something. What it has missed, `sync` sends later.
+
+    Args:
+        tracker: its name.
+        logger: the tracker's own; None in all processes but the first, where nothing is logged.
+        folder: of the run.
+        wait_seconds: how long the end of the training waits for what is not sent yet.
+    """
+
+    def __init__(self, tracker: str, logger: Any, folder: Path, wait_seconds: float) -> None:
+        super().__init__()
+        self.tracker, self.logger, self.folder, self.wait_seconds = tracker, logger, folder, wait_seconds
+        self._run: str | None = None
+        self._missed = logger is None
+        self._calls: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
+        self._thread = Thread(target=self._work, daemon=True, name=f"tracking-{tracker}")
+
+    def start(self, public_config: dict[str, Any]) -> None:
+        """Begin the run there, or go on with it, and give it the configuration."""
+        if self.logger is None:
+            return
+        try:
+            self._run = str(self.logger.version)
+            notes.note(self.folder, self.tracker, self._run)
+            self.logger.log_hyperparams(public_config)
+        except TypeError:  # a mistake in configs/, not a tracker that is down
+            raise
+        except Exception as error:
+            self.give_up(error)
+        self._thread.start()
+
+    def give_up(self, error: Exception) -> None:
+        """Warn, once, and note that the tracker has missed something of this run.
+
+        Args:
+            error: the reason. The tracker is blamed only if it, or the connection to it, failed.
+        """
+        if self._missed:
+            return
+        self._missed = True
+        notes.note_missed(self.folder, self.tracker)
+        package = "reproml"
+        theirs = failures.is_of_tracker(error)
+        what = "cannot be reached, or is too slow" if theirs else "did not get everything, because this failed"
+        log.warning(
+            "%s %s (%s); the training continues, metrics.csv and run.json have everything, and when it is finished, "
+            "python -m %s sync %s sends it",
+            self.tracker, what, failures.named(error), package, self.folder, exc_info=None if theirs else error,
+        )  # fmt: skip
+
+    def _work(self) -> None:
+        while (call := self._calls.get()) is not None:
+            if not self._missed:
+                try:
+                    call()
+                except Exception as error:
+                    self.give_up(error)
+
+    def finish(self, run: Finished) -> None:
+        """Give the tracker the finished run, and wait until it has everything, but not longer than `wait_seconds`."""
+        send = getattr(self.logger, "send", None)
+        if send is not None:
+            self._calls.put(lambda: send(run))
+        self._end("success", self.wait_seconds)
+        if self.logger is not None and not self._missed:
+            notes.note_sent(self.folder, self.tracker)
+
+    def _end(self, status: str, seconds: float) -> None:
+        if not self._thread.is_alive():
+            return
+        if not self._missed:
+            self._calls.put(lambda: self.logger.finalize(status))
+        self._calls.put(None)
+        started = time.monotonic()
+        self._thread.join(0 if self._missed else seconds)
+        if self._thread.is_alive():
+            self.give_up(TimeoutError(f"not done after {time.monotonic() - started:.0f} seconds"))
+
+    @property
+    def name(self) -> str:
+        return self.tracker
+
+    @property
+    def version(self) -> str | None:
+        """The tracker's name of the run."""
+        return self._run
+
+    @property
+    def save_dir(self) -> str:
+        return str(self.folder)
+
+    @property
+    def experiment(self) -> Any:
+        """The tracker's own object, for callbacks that know it; None while the tracker is given up."""
+        return None if self._missed else self.logger.experiment
+
+    @rank_zero_only
+    def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
+        self._calls.put(lambda: self.logger.log_hyperparams(params))
+
+    @rank_zero_only
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        if not self._missed:
+            self._calls.put(lambda: self.logger.log_metrics(metrics, step))
+
+    @rank_zero_only
+    def finalize(self, status: str) -> None:
+        """End the run there if the training fails; after success the test is still to come."""
+        if status != "success":
+            self._end(status, min(_FAILED_WAIT, self.wait_seconds))

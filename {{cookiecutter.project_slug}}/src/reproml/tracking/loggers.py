@@ -1,0 +1,52 @@
+"""The trackers that `configs/tracking` names, for the training and for what comes after it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from hydra.utils import instantiate
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.utilities import rank_zero_only
+
+from ..config.schema import Config
+from ..secrets import masked
+from . import notes
+from .finished import Finished
+from .guarded import Guarded
+
+# How a tracker is told to go on with a run. TensorBoard needs nothing: it adds a file to its folder in the run folder.
+_GO_ON = {"mlflow": "run_id", "wandb": "id"}
+_WAIT = 60.0  # seconds
+
+
+def build_loggers(trackers: dict[str, Any], public_config: dict[str, Any], folder: Path) -> list[Logger]:
+    """Start the configured trackers and give each the configuration, which holds no secret.
+
+    A run that goes on in its `folder` goes on in the trackers' runs too. A tracker that cannot be reached is left out,
+    with a warning.
+    """
+    first = not getattr(rank_zero_only, "rank", 0)
+    loggers = []
+    for name, tracker in trackers.items():
+        settings = dict(tracker)
+        wait = float(settings.pop("wait_seconds", _WAIT))
+        guarded = Guarded(name, build_logger(name, settings, folder) if first else None, folder, wait)
+        guarded.start(masked(public_config))
+        loggers.append(guarded)
+    return loggers  # type: ignore[return-value]
+
+
+def build_logger(name: str, settings: dict[str, Any], folder: Path) -> Any:
+    """Return a tracker's own logger. It goes on with the tracker's run that the run in `folder` has, if it has one."""
+    run = notes.read(folder).get(name)
+    return instantiate(settings, **({_GO_ON[name]: run} if run and name in _GO_ON else {}))
+
+
+@rank_zero_only
+def send(config: Config, loggers: Sequence[Logger]) -> None:
+    """Give the run that this process has finished to the trackers: its metrics, figures, files and model."""
+    guarded = [logger for logger in loggers if isinstance(logger, Guarded)]
+    if guarded:
+        run = Finished.read(Path(config.paths.run), config)
+        for logger in guarded:
+            logger.finish(run)

@@ -1,0 +1,190 @@
+"""Checkpoint files hold everything that training needs to go on, in plain types, and appear whole or not at all."""
+
+import hashlib
+import io
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile, ZipFile
+
+import torch
+from lightning import LightningModule, Trainer
+from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
+from lightning.pytorch.plugins.io import TorchCheckpointIO
+
+from ..errors import ConfigError, DataError
+from ..files import write_bytes
+from ..runs.changes import changes
+from ..runs.record import deciding
+from .history import History
+from .loop import batches_done, forget_finished_epoch
+
+_HYPERPARAMETERS = ("hyper_parameters", "datamodule_hyper_parameters")
+CHECKSUM = "{sha256}"  # in a file's name: stands for the checksum of its content
+
+
+class LastCheckpoint(Checkpoint):
+    """Writes `last.ckpt` when the training ends: epoch, weights, optimizer, scheduler, loss and configuration."""
+
+    def __init__(self, folder: str) -> None:
+        self.path = Path(folder) / "last.ckpt"
+
+    def save(self, trainer: Trainer) -> None:
+        """Write it."""
+        forget_finished_epoch(trainer)  # for a run that goes on from here with more epochs
+        trainer.save_checkpoint(self.path, weights_only=False)
+
+
+class BestCheckpoint(ModelCheckpoint):
+    """Lightning's ModelCheckpoint, which goes on in a run folder that was moved: it keeps names, not absolute paths."""
+
+    def state_dict(self) -> dict[str, Any]:
+        state = super().state_dict()
+        named = {key: Path(value).name for key, value in state.items() if key.endswith("_path") and value}
+        best = {Path(path).name: score for path, score in state["best_k_models"].items()}
+        return {**state, **named, "best_k_models": best, "dirpath": ""}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        folder = Path(str(self.dirpath))
+        placed = {key: str(folder / value) for key, value in state_dict.items() if key.endswith("_path") and value}
+        best = {str(folder / name): score for name, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **placed, "best_k_models": best, "dirpath": self.dirpath})
+        self.current_score = state_dict["current_score"]  # Lightning saves it and forgets to load it
+
+
+class PlainContent(Checkpoint):
+    """Adds the batches so far and the losses of the last epoch to every checkpoint."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        checkpoint["batches"] = batches_done(trainer)
+        last_epoch = self.history.rows[-1] if self.history.rows else {}
+        checkpoint["loss"] = {name: value for name, value in last_epoch.items() if name.endswith("loss")}
+
+
+class WholeFileIO(TorchCheckpointIO):
+    """Writes a checkpoint in one step. Lightning's own way can leave half a file when the process is killed.
+
+    The first one is read back at once, so that what cannot be loaded is found before a run depends on it. Of
+    hyperparameters that are no plain data (`save_hyperparameters()` notes networks and partial functions too) it holds
+    the text: a resumed run makes them anew from its configuration.
+
+    `{sha256}` in a file's name is replaced by the first 16 digits of the content's checksum.
+
+    Args:
+        config: of the run, without secrets. It goes into every file, also into those of weights alone, for which
+            Lightning asks no callback: it tells which run wrote the file.
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__()
+        self.config = config
+        self._read_back = False
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
+        stream = io.BytesIO()  # into memory first: with a path, torch would put the file's name into the bytes
+        plain = {key: _as_plain(checkpoint[key]) for key in _HYPERPARAMETERS if key in checkpoint}
+        checkpoint = {**checkpoint, **plain, "config": self.config}
+        checkpoint.pop("hparams_type", None)  # a class
+        torch.save(checkpoint, stream)
+        content = stream.getvalue()
+        if not self._read_back:
+            _check_loads(checkpoint, content)
+            self._read_back = True
+        write_bytes(Path(str(path).replace(CHECKSUM, checksum(content))), content)
+
+    def load_checkpoint(
+        self, path: Any, map_location: Any | None = None, weights_only: bool | None = None
+    ) -> dict[str, Any]:
+        """Return the content of a checkpoint. It holds plain types only, so nothing in it can run."""
+        return load_checkpoint(Path(path))
+
+
+def _as_plain(value: Any) -> Any:
+    """Return hyperparameters with the text of whatever is no plain data in them."""
+    if isinstance(value, Mapping):
+        return {str(key): _as_plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_plain(each) for each in value]
+    return value if value is None or type(value) in (bool, int, float, str) else repr(value)
+
+
+def _check_loads(checkpoint: dict[str, Any], content: bytes) -> None:
+    """Raise ConfigError if the content of a checkpoint cannot be read back."""
+    try:
+        torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        culprits = [f"{key}[{name!r}]" for key, part in checkpoint.items() for name in _unloadable(part)]
+        raise ConfigError(
+            f"a checkpoint of this run could not be loaded again, because of {', '.join(culprits) or error}: save "
+            "numbers, text, tensors, and lists or dictionaries of them only, in on_save_checkpoint and state_dict"
+        ) from error
+
+
+def _unloadable(part: Any) -> list[str]:
+    found = []
+    for name, value in part.items() if isinstance(part, Mapping) else [("", part)]:
+        stream = io.BytesIO()
+        torch.save(value, stream)
+        try:
+            torch.load(io.BytesIO(stream.getvalue()), map_location="cpu", weights_only=True)
+        except pickle.UnpicklingError:
+            found.append(str(name))
+    return found
+
+
+def load_checkpoint(path: Path) -> dict[str, Any]:
+    """Return the content of a checkpoint, with its tensors on the CPU.
+
+    Raises:
+        DataError: the file is damaged. torch.load would not notice a flipped bit; the checksums in the file tell.
+    """
+    _refuse_damaged(path)
+    return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def refuse_foreign(path: Path, config: dict[str, Any]) -> None:
+    """Refuse a checkpoint that another run wrote, judging by the configuration in it.
+
+    Args:
+        path: of the checkpoint.
+        config: the one in the record of the run.
+
+    Raises:
+        DataError: the file belongs to another run, or is damaged.
+    """
+    _refuse_damaged(path)
+    refuse_other_run(path, torch.load(path, map_location="cpu", weights_only=True, mmap=True).get("config"), config)
+
+
+def refuse_other_run(path: Path, found: Any, config: dict[str, Any]) -> None:
+    """Refuse a checkpoint with another configuration than that of this run.
+
+    Raises:
+        DataError: naming the first key that differs.
+    """
+    try:
+        differences = changes({"config": deciding(config)}, {"config": deciding(found)})
+        reason = str(differences[0]) if differences else ""
+    except (KeyError, TypeError, AttributeError):
+        reason = "it holds no configuration"
+    if reason:
+        raise DataError(f"{path} belongs to another run ({reason}): remove it, or put the run's own file back")
+
+
+def _refuse_damaged(path: Path) -> None:
+    try:
+        with ZipFile(path) as file:
+            damaged = file.testzip()
+    except BadZipFile:
+        damaged = path.name
+    if damaged:
+        raise DataError(f"{path} is damaged: take it from where the run was made, or choose another run")
+
+
+def checksum(content: bytes) -> str:
+    """Return the 16 digits that stand in the names of resume points."""
+    return hashlib.sha256(content).hexdigest()[:16]

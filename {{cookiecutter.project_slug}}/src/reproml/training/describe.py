@@ -1,0 +1,67 @@
+"""What is written into the record when a training starts."""
+
+from pathlib import Path
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from lightning import LightningDataModule
+from omegaconf import OmegaConf
+
+from ..config.schema import Config
+from ..files import file_digest
+from ..runs import snapshot
+from ..runs.code import at_start
+from ..runs.environment import environment
+from ..runs.inputs import digests
+from ..runs.record import VERSION
+from ..tasks.data import data_of
+from .randomness import derive
+
+_LOCKS = ("requirements.txt", "requirements-dev.txt", "uv.lock", "poetry.lock", "environment.yml")
+_PROMISES = {
+    "strict": "the same bits on the same kind of machine",
+    "portable": "the same bits on x86-64 processors with AVX2",
+    "fast": "the same seeds; the bits may differ",
+}
+
+
+def describe(
+    config: Config, settings: dict[str, Any], data: LightningDataModule, restored: dict[str, Any] | None
+) -> tuple[dict[str, Any], bytes]:
+    """Return the record of a run that begins, and the patch that belongs to it.
+
+    Args:
+        config: the checked configuration.
+        settings: the same in plain types, to be written.
+        data: that the run reads.
+        restored: the earlier run that it is built on, if any.
+    """
+    git, patch = snapshot.describe()
+    hydra = HydraConfig.get()
+    overrides = OmegaConf.to_container(hydra.overrides.task)  # as they were written: `${oc.env:NAME}`, not its value
+    assert isinstance(overrides, list)
+    return {
+        "schema_version": VERSION,
+        "status": "running",
+        "promise": {"mode": config.reproducibility.mode, "text": _PROMISES[config.reproducibility.mode]},
+        "command": {
+            "script": "train.py",
+            "config": hydra.job.config_name,
+            "overrides": [item for item in overrides if not item.startswith("resume=")],
+        },
+        "config": settings,
+        "seeds": {"seed": config.seed, **{key: derive(config.seed, key) for key in ("weights", "split", "subset")}},
+        "git": git,
+        "code": at_start(),
+        "data": data_of(config, settings, data),
+        "inputs": digests(config.inputs),
+        "locks": {name: file_digest(Path(name)) for name in _LOCKS if Path(name).exists()},
+        "environment": environment(),
+        "restored": restored,
+        "sessions": [],
+        "trail_sha256": None,
+        "history_sha256": None,
+        "metrics": None,
+        "weights_sha256": None,
+        "model_sha256": None,
+    }, patch

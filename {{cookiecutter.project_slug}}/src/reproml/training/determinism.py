@@ -1,0 +1,50 @@
+"""Settings that decide whether the same run gives the same bits, see configs/reproducibility."""
+
+import os
+import sys
+
+from ..config.schema import Reproducibility
+from ..errors import ConfigError
+
+_pinned: dict[str, str] = {}  # by this process, whose jobs of a sweep run one after the other
+
+
+def pin_environment(settings: Reproducibility) -> None:
+    """Set the environment variables that PyTorch's libraries read once, when torch is imported.
+
+    Raises:
+        ConfigError: torch is imported already, or a variable is set to another value.
+    """
+    pins = dict(settings.environment)
+    if settings.threads is not None:
+        pins |= {"OMP_NUM_THREADS": str(settings.threads), "MKL_NUM_THREADS": str(settings.threads)}
+    if _pinned and _pinned != pins:
+        raise ConfigError(
+            f"reproducibility={settings.mode} needs other settings than the job before in this process, and PyTorch "
+            "reads them once: start a process for each reproducibility and number of threads"
+        )
+    for name, value in pins.items():
+        if os.environ.get(name, value) != value:
+            raise ConfigError(
+                f"{name}={os.environ[name]} in the environment contradicts reproducibility={settings.mode}, "
+                f"which needs {name}={value}: unset it, or choose reproducibility=fast"
+            )
+    if "torch" in sys.modules and pins.keys() - os.environ.keys():
+        raise ConfigError(
+            f"reproducibility={settings.mode} sets {', '.join(pins)} before torch is imported: import torch later"
+        )
+    os.environ.update(pins)
+    _pinned.update(pins)
+
+
+def apply(settings: Reproducibility) -> None:
+    """Set PyTorch's own switches. Call it once, before a tensor is made."""
+    import torch
+
+    if settings.threads is not None:
+        torch.set_num_threads(settings.threads)
+    torch.use_deterministic_algorithms(settings.deterministic, warn_only=settings.nondeterministic_operations == "warn")
+    torch.backends.cudnn.deterministic = settings.deterministic
+    torch.backends.cudnn.benchmark = not settings.deterministic  # trying out algorithms picks another one each time
+    torch.backends.cudnn.allow_tf32 = not settings.deterministic
+    torch.backends.cuda.matmul.allow_tf32 = not settings.deterministic

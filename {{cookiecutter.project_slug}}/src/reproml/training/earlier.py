@@ -1,0 +1,123 @@
+"""The earlier run that a new one is built on: whether the two fit together, and what the record says of it."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from ..config.own import is_own
+from ..config.params import flat
+from ..config.schema import Config, OwnConfig
+from ..errors import ConfigError
+from ..files import file_digest
+from ..runs.folder import MODEL
+from ..runs.integrity import finished, intact
+from .checkpoint import load_checkpoint, refuse_foreign
+from .restore import starting_file
+
+# With the whole state of a run its optimizer, schedule and place in the epoch are taken over: other settings would be
+# ignored, or mean something else.
+_FIXED = ("batch_size", "accumulate", "lr", "weight_decay", "optimizer", "scheduler", "loss")
+# The keys of `data` that splits depend on, with what earlier versions did that did not have them.
+_SPLIT_BY = {
+    "split": "stratified",
+    "validation_fraction": None,
+    "test_fraction": None,
+    "folds": None,
+    "fold": None,
+}  # key -> before it existed
+
+
+def built_on(config: Config) -> dict[str, Any] | None:
+    """Return what the record says of the earlier run, or None.
+
+    Raises:
+        ConfigError: the settings do not fit the earlier run.
+        DataError: its file is missing, damaged, or belongs to another run.
+        RecordError: a file of it is not the one that its record names.
+    """
+    settings = config.restore
+    if settings.run and Path(settings.run).resolve() == Path(config.paths.run).resolve():
+        raise ConfigError(
+            f"restore.run={settings.run} is the folder of this run, where a new training replaces what is there: give "
+            "it another folder"
+        )
+    path = starting_file(settings)
+    if path is None:
+        return None
+    run = Path(str(settings.run))
+    if settings.mode == "finetune":
+        earlier = finished(run, needs=(MODEL,))
+    else:
+        earlier = intact(run, reads=("trail.jsonl",))  # which restore=continue takes over
+        refuse_foreign(path, earlier["config"])
+    digest = file_digest(path)
+    _check_splits(config, earlier)
+    if settings.mode == "continue":
+        _check_whole_state(config, earlier, path)
+    elif settings.mode == "hotstart":
+        _check_optimizer(config, earlier)
+    name = path.relative_to(str(settings.run)).as_posix()
+    return {"mode": settings.mode, "run": settings.run, "file": name, "sha256": digest, "skip": settings.skip}
+
+
+def _check_splits(config: Config, earlier: dict[str, Any]) -> None:
+    """Refuse what would test on examples that the earlier run was trained on."""
+    before = earlier["config"]
+    if isinstance(config, OwnConfig) or is_own(before):
+        now, then = _of_own(config, before)
+    elif before["data"]["files"] != config.data.files:
+        return
+    else:
+        now = {"seed": config.seed, **{f"data.{key}": getattr(config.data, key) for key in _SPLIT_BY}}
+        then = {"seed": before["seed"]}
+        then |= {f"data.{key}": before["data"].get(key, old) for key, old in _SPLIT_BY.items()}
+    for key, value in now.items():
+        if value != then[key]:
+            raise ConfigError(
+                f"{key}={value} splits the data in another way than restore.run={config.restore.run} did, so examples "
+                f"that it was trained on would be in the validation or the test: {key}={then[key]}"
+            )
+
+
+def _of_own(config: Config, before: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return what may split the same data of a user's own, now and then: the seed. Their arguments mean anything."""
+    data = config.data if isinstance(config, OwnConfig) else {}
+    same = data.get("_target_") == before["data"].get("_target_")
+    return ({"seed": config.seed}, {"seed": before["seed"]}) if same else ({}, {})
+
+
+def _check_optimizer(config: Config, earlier: dict[str, Any]) -> None:
+    """Refuse an optimizer that could not read what the earlier one remembers."""
+    now, then = config.training.optimizer["_target_"], earlier["config"]["training"]["optimizer"]["_target_"]
+    if now != then:
+        raise ConfigError(
+            f"training.optimizer._target_={now} cannot take over the state of {then}, which trained restore.run="
+            f"{config.restore.run}: choose that class in configs/training/optimizer, or restore=finetune"
+        )
+
+
+def _check_whole_state(config: Config, earlier: dict[str, Any], path: Path) -> None:
+    before, run = earlier["config"], config.restore.run
+    now = flat({key: value for key, value in asdict(config.training).items() if key in _FIXED}, "training.")
+    then = flat({key: before["training"][key] for key in _FIXED}, "training.")
+    for key in ("devices", "num_nodes"):
+        now[f"trainer.{key}"], then[f"trainer.{key}"] = config.trainer[key], before["trainer"][key]
+    for key in {**now, **then}:
+        value, other = now.get(key), then.get(key)
+        if value != other:
+            raise ConfigError(
+                f"{key}={value} cannot be changed with restore=continue, which takes over the whole state of {run}: "
+                f"{key}={other}, or restore=hotstart"
+            )
+    schedule, epochs = config.training.scheduler, config.training.epochs
+    if schedule.get("steps_as") and epochs != before["training"]["epochs"]:
+        raise ConfigError(
+            f"training.epochs={epochs} does not fit training.scheduler._target_={schedule['_target_']}, which {run} "
+            f"began for {before['training']['epochs']} epochs: only a run whose schedule does not know its end, as "
+            "with training/scheduler=none, can be made longer; restore=hotstart begins a new schedule"
+        )
+    if epochs <= (done := load_checkpoint(path)["epoch"]):
+        raise ConfigError(
+            f"training.epochs={epochs} leaves nothing to train, since {run} has trained {done}: resume={run} ends an "
+            "interrupted run, restore=hotstart begins a new schedule"
+        )

@@ -1,0 +1,86 @@
+"""The weights that a run ends with: `training.final_weights` says which, and nothing else does."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from hydra.utils import get_object
+from lightning import LightningModule, Trainer
+
+from ..config.schema import Config
+from ..errors import ConfigError, DataError
+from .checkpoint import BestCheckpoint, load_checkpoint, refuse_other_run
+
+
+def check_final_weights(config: Config) -> None:
+    """Check that a run which shall end with the weights of its best epoch has one callback that keeps them.
+
+    Raises:
+        ConfigError: it has none, or several, or no epoch is validated.
+    """
+    if config.training.final_weights != "best":
+        return
+    named = config.callbacks.items()
+    keepers = [name for name, settings in named if _keeps_best(settings)]
+    if len(keepers) != 1:
+        found = f"callbacks.{' and callbacks.'.join(keepers)} each keep one" if keepers else "no callback keeps it"
+        fix = "leave one of them" if keepers else "choose callbacks=best"
+        raise ConfigError(
+            f"training.final_weights=best asks for the best epoch, and {found}: {fix}, or training.final_weights=last"
+        )
+    epochs, every = config.training.epochs, config.trainer.get("check_val_every_n_epoch", 1)
+    if (every or 1) > epochs or config.trainer.get("limit_val_batches") == 0:
+        raise ConfigError(
+            f"training.final_weights=best asks for the best epoch, and none of {epochs} is validated: validate more "
+            "often (trainer.check_val_every_n_epoch, trainer.limit_val_batches), or training.final_weights=last"
+        )
+
+
+def _keeps_best(settings: dict[str, Any]) -> bool:
+    named = get_object(settings["_target_"])
+    return isinstance(named, type) and issubclass(named, BestCheckpoint) and settings.get("monitor") is not None
+
+
+def final_weights(trainer: Trainer, model: LightningModule, which: str) -> dict[str, torch.Tensor]:
+    """Return the weights that the run ends with.
+
+    Args:
+        trainer: which has trained.
+        model: with the weights of the last epoch.
+        which: `training.final_weights`: `last`, or `best` for those that the run's BestCheckpoint has kept. Any other
+            callback that keeps checkpoints changes nothing.
+
+    Raises:
+        DataError: no best epoch was kept, or its file is damaged or not the one that this training wrote.
+    """
+    if which != "best":
+        return model.state_dict()
+    keepers = [each for each in trainer.checkpoint_callbacks if isinstance(each, BestCheckpoint) and each.monitor]
+    if len(keepers) != 1 or not keepers[0].best_model_path:
+        raise DataError(
+            "training.final_weights=best asks for the best epoch, and the training kept none: validate at least one "
+            "epoch, or choose training.final_weights=last"
+        )
+    [callback] = keepers
+    best = Path(callback.best_model_path)
+    checkpoint = load_checkpoint(best)
+    _refuse_other_best(best, checkpoint, callback, trainer)
+    return checkpoint["state_dict"]
+
+
+def _refuse_other_best(path: Path, checkpoint: dict[str, Any], callback: BestCheckpoint, trainer: Trainer) -> None:
+    """Refuse a file that replaced the best epoch, judging by its configuration and the callback's score."""
+    own, found = trainer.strategy.checkpoint_io.config, checkpoint.get("config")  # type: ignore[attr-defined]
+    # with restore=continue, the best epoch may be one of the earlier run
+    if found is None or own["restore"]["mode"] != "continue":
+        refuse_other_run(path, found, own)
+    score = callback.best_model_score
+    if score is None or callback.save_weights_only:  # such a file holds no score
+        return
+    saved = checkpoint.get("callbacks", {}).get(callback.state_key, {}).get("best_model_score")
+    if saved is None or float(score) != float(saved):
+        its = "it holds no score" if saved is None else f"its score is {float(saved):.6g}"
+        raise DataError(
+            f"{path} is not the best epoch of this run ({its}, and that of the best epoch is {float(score):.6g}): put "
+            "the run's own file back, or train again"
+        )

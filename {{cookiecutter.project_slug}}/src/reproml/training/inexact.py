@@ -1,0 +1,62 @@
+"""Lightning's callbacks that cannot be repeated or resumed exactly. The template's tests interrupt all the others."""
+
+from hydra.utils import get_object
+
+from ..config.schema import Config
+from ..errors import ConfigError
+
+_REASONS = {
+    "BatchSizeFinder": "chooses training.batch_size by the memory of the machine: set that instead",
+    "LearningRateFinder": "changes the learning rate without a record: set training.lr instead",
+    "ModelPruning": "forgets what it pruned when the run is resumed",
+    "OnExceptionCheckpoint": (
+        "makes a new training start from what an earlier one left: callbacks.resume_point does its work"
+    ),
+    "SpikeDetection": "cannot read its own state when the run is resumed",
+    "StochasticWeightAveraging": (
+        "forgets its schedule when resumed: lightning.pytorch.callbacks.WeightAveraging averages weights too"
+    ),
+    "Timer": "stops by the clock",
+}
+_LIGHTNING = ("lightning", "pytorch_lightning")
+
+
+def refuse_named(config: Config) -> None:
+    """Refuse such callbacks by their names, before anything is loaded.
+
+    Raises:
+        ConfigError: naming the callback, unless the run promises no bits.
+    """
+    for key, callback in config.callbacks.items():
+        package, *_, name = str(callback.get("_target_")).split(".")
+        reason = _REASONS.get(name) if package in _LIGHTNING else None
+        if callback.get("train_time_interval") is not None:
+            reason = "saves by the clock, which can change the final weights: use every_n_train_steps"
+        _refuse(config, key, reason)
+
+
+def refuse_derived(config: Config) -> None:
+    """Refuse classes that are derived from such callbacks. This loads them, and so torch.
+
+    What cannot be imported is left to signatures.py, which says so.
+
+    Raises:
+        ConfigError: naming the callback, unless the run promises no bits.
+    """
+    for key, callback in config.callbacks.items():
+        try:
+            target = get_object(callback["_target_"])
+        except Exception:  # importing it can raise anything
+            target = None
+        bases = target.__mro__ if isinstance(target, type) else ()  # a function may make a callback too
+        names = [base.__name__ for base in bases if base.__module__.partition(".")[0] in _LIGHTNING]
+        _refuse(config, key, next((_REASONS[name] for name in names if name in _REASONS), None))
+
+
+def _refuse(config: Config, key: str, reason: str | None) -> None:
+    mode = config.reproducibility.mode
+    if reason is not None and mode != "fast":
+        raise ConfigError(
+            f"callbacks.{key} {reason}; reproducibility={mode} rules that out: remove it, or choose "
+            "reproducibility=fast"
+        )

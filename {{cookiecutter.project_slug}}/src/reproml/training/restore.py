@@ -1,0 +1,143 @@
+"""What a new run takes over from an earlier one: nothing, the weights, the optimizer too, or everything."""
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import Callback, LightningModule, Trainer
+
+from ..config.schema import Restore
+from ..errors import ConfigError, DataError
+from ..models.saved import load_weights
+from .checkpoint import load_checkpoint
+from .resume import newest_whole
+
+
+def starting_file(settings: Restore) -> Path | None:
+    """Return the file of the earlier run that a run starts from, or None.
+
+    Raises:
+        DataError: the earlier run has no such file.
+    """
+    if settings.mode == "fresh":
+        return None
+    earlier = Path(str(settings.run))
+    if settings.mode == "finetune":
+        path: Path | None = earlier / "model.safetensors"
+    else:  # where the training came to its end; of an interrupted run, the newest resume point
+        last = earlier / "checkpoints" / "last.ckpt"
+        path = last if last.exists() else newest_whole(earlier / "checkpoints")
+    if path is None or not path.exists():
+        raise DataError(
+            f"restore.run={earlier} holds nothing that restore={settings.mode} can start from: name the folder of a "
+            "finished run (hotstart and continue: or of an interrupted one)"
+        )
+    return path
+
+
+def restore(point: Path | None, settings: Restore, model: LightningModule, trainer: Trainer) -> Path | None:
+    """Prepare model and trainer, and return the checkpoint that Lightning restores whole, if any.
+
+    Args:
+        point: the resume point of an interrupted run that goes on; it decides alone.
+        settings: what a new run takes over from an earlier one.
+        model: whose weights are set.
+        trainer: whose optimizer is set.
+
+    Raises:
+        ConfigError: the earlier run does not fit the model.
+        DataError: its files are not there.
+    """
+    trainer.strategy.precision_plugin.convert_module(model)  # first, because restored weights must not be rounded
+    if point is not None:
+        return point
+    path = starting_file(settings)
+    if path is None or settings.mode == "continue":
+        return path
+    if settings.mode == "finetune":
+        weights, _ = load_weights(path)
+        _take_over(weights, model, settings)
+    else:
+        checkpoint = load_checkpoint(path)
+        _take_over(checkpoint["state_dict"], model, settings)
+        trainer.callbacks.append(_OptimizerStates(checkpoint["optimizer_states"], settings))  # type: ignore[attr-defined]
+    return None
+
+
+def _take_over(weights: dict[str, torch.Tensor], model: LightningModule, settings: Restore) -> None:
+    own = model.state_dict()
+    left = (*settings.skip, "loss.")  # class weights, say: the new run has its own in its configuration
+    wanted = {name: tensor for name, tensor in weights.items() if not name.startswith(left)}
+    unfit = [name for name, tensor in wanted.items() if name not in own or own[name].shape != tensor.shape]
+    unfit += [name for name in own if name not in weights and not name.startswith(left)]
+    if unfit:
+        raise ConfigError(
+            f"restore.run={settings.run} has another {', '.join(unfit[:3])}: choose the model that it was made with, "
+            f"or leave such tensors as they are: restore.skip=[{','.join(unfit[:3])}]"
+        )
+    model.load_state_dict(own | wanted)
+
+
+class OwnSettings(Callback):
+    """Lets a run that continues another one keep the settings of its own callbacks, and take over their counters.
+
+    Some callbacks restore settings together with their state, as EarlyStopping does with its patience.
+
+    Args:
+        callbacks: by their names in the configuration.
+        settings: of the callbacks, by the same names.
+    """
+
+    def __init__(self, callbacks: dict[str, Callback], settings: dict[str, dict[str, Any]]) -> None:
+        self.callbacks, self.settings = callbacks, settings
+        self._own: list[tuple[Callback, str, Any]] = []  # callback, attribute, and its value
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        """Note the settings that differ, before any callback gets its state."""
+        for name, callback in self.callbacks.items():
+            now, before = self.settings[name], checkpoint["config"]["callbacks"].get(name) or {}
+            changed = [key for key in {**before, **now} if now.get(key) != before.get(key)]
+            attributes = [found for key in changed for found in (key, f"_{key}") if found in vars(callback)]
+            self._own += [(callback, attribute, getattr(callback, attribute)) for attribute in attributes]
+
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        for callback, attribute, value in self._own:
+            setattr(callback, attribute, value)
+
+
+class _OptimizerStates(Callback):
+    """Gives each optimizer the moments of the earlier one; its learning rate stays that of the new schedule.
+
+    Args:
+        states: of the earlier optimizers.
+        settings: whose `skip` names parameters that keep no moments.
+    """
+
+    def __init__(self, states: list[dict[str, Any]], settings: Restore) -> None:
+        self.states, self.settings = states, settings
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Load them.
+
+        Raises:
+            ConfigError: the optimizers have other numbers of parameters. An optimizer knows its parameters by their
+                numbers, which a layer more or less would shift.
+        """
+        sizes = [[len(group["params"]) for group in state["param_groups"]] for state in self.states]
+        now = [[len(group["params"]) for group in optimizer.param_groups] for optimizer in trainer.optimizers]
+        if sizes != now:
+            before, after = (" and ".join(str(sum(groups)) for groups in each) for each in (sizes, now))
+            raise ConfigError(
+                f"restore.run={self.settings.run} has the optimizer's state of {before} tensors, and this model has "
+                f"{after}: restore=finetune takes over the weights alone"
+            )
+        names = {parameter: name for name, parameter in pl_module.named_parameters()}
+        skip = tuple(self.settings.skip)
+        for optimizer, earlier in zip(trainer.optimizers, self.states, strict=True):
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            kept = {
+                number: earlier["state"][number]
+                for number, parameter in enumerate(parameters)
+                if number in earlier["state"] and not names.get(parameter, "").startswith(skip)
+            }
+            optimizer.load_state_dict({"state": kept, "param_groups": optimizer.state_dict()["param_groups"]})

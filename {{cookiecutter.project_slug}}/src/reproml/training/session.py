@@ -1,0 +1,215 @@
+"""One process that works on a run: the first, or one that goes on after an interruption."""
+
+import logging
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import torch
+from filelock import FileLock, Timeout
+from lightning import LightningDataModule
+from lightning.pytorch.utilities import rank_zero_only
+
+from ..config.schema import Config
+from ..errors import ConfigError, DataError
+from ..files import file_digest, write_bytes, write_json
+from ..runs import record, schema, source
+from ..runs.anew import start_anew
+from ..runs.code import edited_since_start
+from ..runs.digest import weights_digest
+from ..runs.folder import RECORD, refuse_used, write_config
+from . import resume
+from .checkpoint import refuse_foreign
+from .cluster import first_goes_first
+from .describe import describe
+from .earlier import built_on
+from .trail import TRAIL
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class Session:
+    """What a process does to a run.
+
+    Args:
+        folder: of the run.
+        checkpoint: the resume point that the training goes on from; None: it begins.
+        record: None in all processes but the first, which writes for all.
+        lock: keeps other processes from the folder for as long as this one lives.
+    """
+
+    folder: Path
+    checkpoint: Path | None
+    record: dict[str, Any] | None = None
+    lock: FileLock | None = None
+    began: float = 0.0
+
+    def finish(self, weights: dict[str, torch.Tensor], metrics: dict[str, float | int]) -> None:
+        """Write the complete record, and remove the resume points.
+
+        Args:
+            weights: of the final model, by name.
+            metrics: of the test.
+        """
+        if self.record is None:
+            return
+        trail = self.folder / TRAIL
+        session = self.record["sessions"][-1]
+        edited = sorted({*session["edited"], *edited_since_start()})
+        if edited:
+            log.warning(
+                "%s was edited while the run trained: the record holds the version from its start, and only a "
+                "verification can show that nothing else ran",
+                ", ".join(edited),
+            )
+        session |= {"ended": _now(), "seconds": round(time.perf_counter() - self.began, 3), "edited": edited}
+        self.record |= {
+            "status": "finished",
+            "trail_sha256": file_digest(trail) if trail.exists() else None,
+            "history_sha256": file_digest(self.folder / "metrics.csv"),
+            "metrics": metrics,
+            "weights_sha256": weights_digest(weights),
+            "model_sha256": file_digest(self.folder / "model.safetensors"),
+        }
+        write_json(self.folder / RECORD, self.record)
+        resume.clear(self.folder / "checkpoints")
+
+
+@first_goes_first()
+def begin(config: Config, settings: dict[str, Any], data: LightningDataModule) -> Session:
+    """Claim the run folder, find out whether its training begins or goes on, and write the record.
+
+    Args:
+        config: the checked configuration.
+        settings: the same, resolved and without secrets.
+        data: that the training reads.
+
+    Raises:
+        ConfigError: another process works in the folder, the run cannot be resumed with the same bits, or no command
+            could read the record that it would get.
+        DataError: resuming was asked for, and a resume point belongs to another run.
+    """
+    folder = Path(config.paths.run)
+    checkpoints = folder / "checkpoints"
+    if getattr(rank_zero_only, "rank", 0):  # the first process has decided already
+        return Session(folder, resume.newest_whole(checkpoints) if config.resume else None)
+    lock = _claim(folder)
+    if not config.resume:
+        refuse_used(folder)
+    asked = config.resume != "auto"
+    earlier = _interrupted(folder, asked) if config.resume else None
+    point = _own_point(checkpoints, earlier["config"], asked) if earlier else None
+    # what a resume point goes on from holds all that was restored, so the restored run is no longer needed
+    restored = earlier["restored"] if earlier and point else built_on(config)
+    now, patch = describe(config, settings, data, restored)
+    changed = _changed(folder, earlier, now, asked) if earlier else []
+    if earlier and point and changed is not None:
+        current, batches = {**earlier, "config": settings}, resume.batches_of(point)  # the folder may have been moved
+    else:
+        if point:  # which is of another training now
+            now["restored"] = built_on(config)
+        point, batches = None, 0
+        current = {**now, "sessions": earlier["sessions"] if earlier else []}
+    session = {"started": _now(), "from_batch": batches, "ended": None, "seconds": None, "changed": changed or []}
+    current["sessions"].append({**session, "edited": edited_since_start()})
+    _refuse_unreadable(folder, current)
+    if point:
+        resume.clear(checkpoints, after=point)
+        log.info("%s goes on from %s", folder, point.name)
+    else:
+        start_anew(folder, config)
+        write_bytes(folder / source.PATCH, patch)
+    write_json(folder / RECORD, current)
+    write_config(settings, folder)
+    log.info("%s", _context(folder, current))
+    return Session(folder, point, current, lock, time.perf_counter())
+
+
+def _claim(folder: Path) -> FileLock:
+    folder.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise ConfigError(f"another process is working on {folder}: wait for it, or stop it first") from error
+    return lock
+
+
+def _interrupted(folder: Path, asked: bool) -> dict[str, Any] | None:
+    """Return the record of the run in the folder, if it was interrupted.
+
+    Raises:
+        RecordError: the record cannot be used, or to go on was asked for, and there is no run.
+    """
+    if not asked and not (folder / RECORD).exists():
+        return None
+    earlier = record.read(folder)  # an error must not cost what was there
+    return earlier if earlier["status"] == "running" else None
+
+
+def _own_point(checkpoints: Path, settings: dict[str, Any], asked: bool) -> Path | None:
+    """Return the newest resume point, or None where the training has to begin anew.
+
+    Raises:
+        DataError: to go on was asked for, and the point is of another run.
+    """
+    point = resume.newest_whole(checkpoints)
+    try:
+        if point:
+            refuse_foreign(point, settings)
+    except DataError as error:
+        if asked:
+            raise
+        log.info("%s: the training starts anew", error)
+        return None
+    return point
+
+
+def _refuse_unreadable(folder: Path, current: dict[str, Any]) -> None:
+    """Refuse a record that its own reader would refuse, before anything is removed for it.
+
+    Raises:
+        ConfigError: naming the key.
+    """
+    if reason := schema.problem(current):
+        raise ConfigError(f"no command could read the record of {folder} again, since {reason}: choose another value")
+
+
+def _changed(folder: Path, earlier: dict[str, Any], now: dict[str, Any], asked: bool) -> list[str] | None:
+    """Return what has changed without deciding about the result, or None where the training has to begin anew.
+
+    Raises:
+        ConfigError: to go on was asked for, and it would be another training, or could not end with the same bits.
+    """
+    found = record.what_changed(earlier, now)
+    fast = now["promise"]["mode"] == "fast"  # promises no bits, but a run still has one configuration
+    decisive = [str(change) for change in found if change.of_the_project or not (fast or change.of_the_machine)]
+    if decisive:
+        sentence = f"since {folder} began, there changed {'; '.join(decisive[:3])}"
+        if asked:
+            raise ConfigError(
+                f"{sentence}: it could not end with the same bits. Put that back, or start another run: "
+                f"restore=continue restore.run={folder}"
+            )
+        log.info("%s: the training starts anew", sentence)
+        return None
+    for change in found:
+        log.warning("since %s began, %s: bits may differ", folder, change)
+    return [str(change) for change in found]
+
+
+def _context(folder: Path, current: dict[str, Any]) -> str:
+    """Return one line that says what the log after it is about."""
+    git, config = current["git"] or {}, current["config"]
+    state = f"commit {git['commit'][:10]}{' with changes' if git['dirty'] else ''}" if git else "no commit"
+    return (
+        f"run {folder}: {state}, seed {config['seed']}, {current['promise']['mode']}, "
+        f"data {current['data']['name']}, {config['trainer']['accelerator']}"
+    )
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

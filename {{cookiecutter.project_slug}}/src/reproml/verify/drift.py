@@ -1,0 +1,126 @@
+"""Drift: does the project still give the results that it gave when its baseline was committed?
+
+Nothing in a project need change for its results to change: a package, a driver or a processor can do it.
+"""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from ..errors import RecordError
+from ..files import write_json, write_text
+from ..runs import record
+from . import baseline
+from .baseline import BASELINE, Comparison
+from .verify import Verdict
+
+HISTORY = Path("reports/drift.csv")
+PICTURE = HISTORY.with_suffix(".png")
+ALERT = HISTORY.with_suffix(".md")
+SAME, WITHIN, DRIFTED = "same bits", "within tolerance", "drifted"
+
+
+def update() -> str:
+    """Train, write the baseline, and return one line about it."""
+    made = baseline.made_from(baseline.train())
+    write_json(BASELINE, made)
+    return f"{BASELINE} written: weights {made['weights_sha256'][:12]}, accuracy {made['metrics']['accuracy']:.6g}"
+
+
+def check(tolerance: float) -> Verdict:
+    """Train, compare with the baseline, and write history, picture and, where it drifted, the alert.
+
+    Args:
+        tolerance: largest difference of a metric that counts as none, in the unit of the metric.
+
+    Raises:
+        RecordError: there is no baseline, or the training fails.
+    """
+    before = baseline.read()
+    run = baseline.train()
+    comparison = baseline.compare(before, run)
+    verdict, line = _judge(comparison, before, tolerance)
+    _note(verdict, run)
+    ALERT.unlink(missing_ok=True)
+    if verdict == DRIFTED:
+        write_text(ALERT, _alert(comparison, before, run, tolerance))
+    effect = "differs, without effect" if verdict == SAME else "differs"
+    return Verdict(int(verdict == DRIFTED), line, [f"{effect}: {change}" for change in comparison.changed])
+
+
+def summary(folder: Path, branch: str, tolerance: float) -> str:
+    """Return the metrics of a canonical run beside those of a branch's baseline, as Markdown.
+
+    Raises:
+        RecordError: the folder holds no finished run.
+    """
+    run = record.read_finished(folder)
+    lines = ["## Short training", ""]
+    try:
+        before = baseline.read_from(branch)
+    except RecordError as error:
+        rows = [f"| {name} | {value:.6g} |" for name, value in run["metrics"].items()]
+        return "\n".join([*lines, "| metric | value |", "|---|---|", *rows, "", f"Nothing to compare: {error}.", ""])
+    comparison = baseline.compare(before, run)
+    lines += [*comparison.table(), "", f"Compared with {branch}: {_judge(comparison, before, tolerance)[1]}."]
+    return "\n".join([*lines, *_named(comparison), ""])
+
+
+def _judge(comparison: Comparison, before: dict[str, Any], tolerance: float) -> tuple[str, str]:
+    """Return the verdict, and the line that says it."""
+    since = f"the baseline of {before['date'][:10]} (commit {before['commit'][:12]})"
+    if comparison.same_bits:
+        return SAME, f"same bits as {since}: weights {before['weights_sha256'][:12]}"
+    was, now = comparison.metrics[comparison.most_moved]
+    figures = f"{comparison.most_moved} was {was:.6g}, is {now:.6g}; tolerance {tolerance:g}"
+    if comparison.within(tolerance):
+        return WITHIN, f"same metrics within tolerance as {since}, but other bits: {figures}"
+    return DRIFTED, f"drifted from {since}: {figures}"
+
+
+def _note(verdict: str, run: dict[str, Any]) -> None:
+    """Add a line to the history, and draw it anew."""
+    from ..evaluation.figures import plot_drift
+
+    rows = list(csv.DictReader(HISTORY.open(encoding="utf-8"))) if HISTORY.exists() else []
+    row = {
+        "date": run["sessions"][-1]["ended"],
+        "commit": baseline.commit(run),
+        "verdict": verdict,
+        "weights_sha256": run["weights_sha256"],
+        **{name: run["metrics"][name] for name in ("accuracy", "loss")},
+    }
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(row), lineterminator="\n")
+    table.writeheader()
+    table.writerows([*rows, row])
+    write_text(HISTORY, text.getvalue())
+    plot_drift(HISTORY, PICTURE)
+
+
+def _alert(comparison: Comparison, before: dict[str, Any], run: dict[str, Any], tolerance: float) -> str:
+    """Return the text of an issue."""
+    return "\n".join(
+        [
+            "# The results have drifted",
+            "",
+            f"The canonical training {_judge(comparison, before, tolerance)[1]}.",
+            f"It ran at commit {baseline.commit(run)}.",
+            "",
+            *comparison.table(),
+            *_named(comparison),
+            "",
+            "`make drift` repeats the comparison. Where the new results are meant, `make baseline` writes them into",
+            "`reports/baseline.json`; commit it.",
+            "",
+        ]
+    )
+
+
+def _named(comparison: Comparison) -> list[str]:
+    """Return the changed inputs as Markdown."""
+    if not comparison.changed:
+        return ["", "No recorded input changed."]
+    changed = [f"- {change}" for change in comparison.changed]
+    return ["", "What changed since the baseline, the most likely cause first:", "", *changed]

@@ -9,7 +9,7 @@ ANSWERS = json.loads(r"""{{ cookiecutter | jsonify }}""")
 
 # What a package of that name would hide: the project's own scripts and folders, and all that is installed with it.
 OWN = {"configs", "configure", "data", "docs", "evaluate", "models", "notebooks"}
-OWN |= {"prepare", "reports", "src", "test", "tests", "train", "variants"}
+OWN |= {"prepare", "reports", "reproml", "src", "test", "tests", "train", "variants"}
 OWN |= {"archives", "build", "dist", "lightning_logs", "logs", "mlruns", "outputs"}
 # Devices of Windows, and what YAML does not read as a text
 NOT_NAMES = {"aux", "con", "nul", "prn", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}

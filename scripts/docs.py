@@ -14,7 +14,7 @@ from mkdocs.structure.pages import Page
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = (ROOT / ".cache" / "docs").resolve()
 PROJECT = FOLDER / "my-project"
-PACKAGE = PROJECT / "src" / "my_project"
+SOURCE = PROJECT / "src"
 
 _LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 
@@ -100,15 +100,17 @@ def _without_folders(text: str, folder: Path) -> str:
 
 
 def _modules() -> dict[str, list[str]]:
-    """Return the public modules of the package by the folder that they are in, "" for the package itself."""
-    found: dict[str, list[str]] = {"": []}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        parts = path.relative_to(PACKAGE).with_suffix("").parts
+    """Return the public modules by their page: of each folder of reproml, "" for reproml itself, and the user's."""
+    found: dict[str, list[str]] = {"": ["reproml"], "my_project": []}
+    for path in sorted(SOURCE.rglob("*.py")):
+        package, *parts = path.relative_to(SOURCE).with_suffix("").parts
         if parts[-1] not in ("__init__", "__main__"):
-            found.setdefault(parts[0] if len(parts) > 1 else "", []).append(".".join(("my_project", *parts)))
+            page = package if package == "my_project" else parts[0] if len(parts) > 1 else ""
+            found.setdefault(page, []).append(".".join((package, *parts)))
     return found
 
 
 def _reference(name: str, modules: list[str]) -> str:
-    head = f"# my_project.{name}\n" if name else "# The package\n"
+    titles = {"": "The machinery: reproml", "my_project": "Your package: my_project"}
+    head = f"# {titles.get(name, f'reproml.{name}')}\n"
     return "\n".join([head, *(f"::: {module}\n" for module in modules)])

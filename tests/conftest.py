@@ -15,7 +15,7 @@ import preloaded
 import pytest
 from budgets import by_file, exceeded
 from cookiecutter.main import cookiecutter
-from sources import load_package
+from sources import load_packages
 
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "{{cookiecutter.project_slug}}"
@@ -42,7 +42,7 @@ THIS_PYTHON = "{}.{}".format(*sys.version_info)
 for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTEST_ADDOPTS"):
     os.environ.pop(_name, None)
 
-load_package()
+load_packages()
 Render = Callable[..., Path]
 Shell = Callable[..., str]
 _USED = pytest.StashKey[float]()

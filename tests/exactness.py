@@ -145,7 +145,6 @@ CASES = {
     "WeightAveraging of epochs": case("EpochAveraging"),
     "EMAWeightAveraging": case("EMAWeightAveraging", decay=0.9, update_starting_at_epoch=1),
     **{kind: (overrides, None) for kind, overrides in PRECISIONS.items()},
-    "plateau": (PLATEAU, None),
     "plateau of the training": ([*PLATEAU, "training.scheduler.monitor=train/loss"], None),
     "plateau with a pause": ([*PLATEAU, "+training.scheduler.cooldown=1"], None),
     "warm-up": (["training/scheduler=warmup_cosine", "training.scheduler.warmup=0.4"], None),

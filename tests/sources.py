@@ -1,20 +1,18 @@
-"""The package's sources as they stand in the template, imported by tests that need no rendered project."""
+"""The packages as they stand in the template, imported by tests that need no rendered project."""
 
 import importlib.util
 import sys
 from pathlib import Path
 
-_PACKAGE = (
-    Path(__file__)
-    .resolve()
-    .parent.parent.joinpath("{{cookiecutter.project_slug}}", "src", "{{cookiecutter.package_name}}")
-)
+_SOURCE = Path(__file__).resolve().parent.parent / "{{cookiecutter.project_slug}}" / "src"
+_PACKAGE = _SOURCE / "{{cookiecutter.package_name}}"
 
 
-def load_package() -> None:
-    """Make the sources importable as `package_name`, which is what the template itself calls them."""
+def load_packages() -> None:
+    """Make `reproml` importable, and the user's package as `package_name`, as the template itself calls it."""
     if "package_name" in sys.modules:
         return
+    sys.path.insert(0, str(_SOURCE))
     spec = importlib.util.spec_from_file_location(
         "package_name", _PACKAGE / "__init__.py", submodule_search_locations=[str(_PACKAGE)]
     )

@@ -182,7 +182,8 @@ def test_an_image_is_that_of_the_commit_unless_its_own_files_differ(project: Pat
 @pytest.mark.parametrize("user", [USER, 4321])
 def test_nothing_but_results_can_be_written(workshop: Workshop, user: int) -> None:
     """By the user of the image, and by any other that `--user` names; and here the root is not even read-only."""
-    places = "/opt/venv /opt/venv/lib/python3.11/site-packages/my_project /project /project/configs /etc"
+    packages = "/opt/venv/lib/python3.11/site-packages"
+    places = f"/opt/venv {packages}/my_project {packages}/reproml /project /project/configs /etc"
     command = (
         f"for place in {' '.join(WRITABLE)} logs {places}; do touch $place/new 2>/dev/null && echo $place; done; id -u"
     )

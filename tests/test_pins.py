@@ -82,7 +82,7 @@ def test_pip_and_conda_ask_for_what_the_list_holds(render: Render, tracker: str)
 
     environment = render(environment_manager="conda", tracker=tracker)
     own = {"python": ANSWERS["python_version"][0], "pip": pip_of(by_pip)}
-    names = tomllib.loads((environment / "pyproject.toml").read_text())["tool"]["my_project"]["conda"]
+    names = tomllib.loads((environment / "pyproject.toml").read_text())["tool"]["reproml"]["conda"]
     *by_conda, rest = yaml.safe_load((environment / "environment.yml").read_text())["dependencies"]
     expected = own | {there: runtime.pop(name) for name, there in names.items()}
     assert dict(spec.split("=") for spec in by_conda) == expected

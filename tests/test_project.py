@@ -26,13 +26,14 @@ def test_style_and_types_of_a_rendered_project(render: Render, environment: Path
 
 @pytest.mark.parametrize("fixture", ["environment", "full_environment"])
 def test_types_of_the_sources_as_they_stand(tmp_path: Path, request: pytest.FixtureRequest, fixture: str) -> None:
-    """With and without what other trackers and extras bring. The package's folder needs a name that can be imported."""
+    """With and without what other trackers and extras bring. The user's folder needs a name that can be imported."""
     environment: Path = request.getfixturevalue(fixture)
     (tmp_path / "package_name").symlink_to(TEMPLATE / "src" / "{{cookiecutter.package_name}}")
+    (tmp_path / "reproml").symlink_to(TEMPLATE / "src" / "reproml")
     (tmp_path / ".venv").symlink_to(environment)
     scripts = " ".join(f"'{path}'" for path in [*TEMPLATE.glob("*.py"), TEMPLATE / "tests"])
     run(
-        f"mypy --config-file '{TEMPLATE}/pyproject.toml' package_name {scripts}",
+        f"mypy --config-file '{TEMPLATE}/pyproject.toml' package_name reproml {scripts}",
         tmp_path,
         MYPYPATH=str(tmp_path),
     )
@@ -107,5 +108,8 @@ def test_no_package_can_take_the_name_of_an_installed_one(full_environment: Path
     code = "from importlib.metadata import packages_distributions as found; print(*found())"
     modules = set(run(f"python -P -c '{code}'", full_environment.parent).stdout.split())
     assert {"torch", "hydra", "sklearn", "yaml", "wandb", "ray"} <= modules
-    possible = {module for module in modules if re.fullmatch(r"[a-z][a-z0-9_]*(?<!__mypyc)", module)} - {"my_project"}
+    possible = {module for module in modules if re.fullmatch(r"[a-z][a-z0-9_]*(?<!__mypyc)", module)} - {
+        "my_project",
+        "reproml",
+    }
     assert possible - set(ANSWERS["_installed_names"].split()) - set(sys.stdlib_module_names) == set()

@@ -17,7 +17,7 @@ import numpy as np
 from reproml.config.check import check
 from reproml.cli.recipe import explain
 from reproml.arrays.chunk import as_stored, check_announced
-from my_project.data.readers import Examples
+from reproml import Examples
 from reproml.config.preflight import preflight
 from reproml.runs.folder import read_config, with_recorded_overrides
 from reproml.training import ready

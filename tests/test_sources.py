@@ -14,7 +14,8 @@ PYTHON = sorted(
     for folder in ("hooks", "scripts", "tests", "benchmarks", TEMPLATE.name)
     for path in (ROOT / folder).rglob("*.py")
 )
-PACKAGE = [path for path in PYTHON if "src" in path.parts]
+MACHINERY = [path for path in PYTHON if "reproml" in path.parts]
+OWN = [path for path in PYTHON if "{{cookiecutter.package_name}}" in path.parts]
 
 
 def name(path: Path) -> str:
@@ -28,12 +29,27 @@ def test_python_is_valid_and_holds_no_template_logic(path: Path) -> None:
     assert not [mark for mark in LOGIC if mark in text]
 
 
-@pytest.mark.parametrize("path", PACKAGE, ids=name)
-def test_imports_inside_the_package_are_relative(path: Path) -> None:
+def imported(path: Path) -> set[str]:
+    """Return the packages that a module imports by name, not relatively."""
+    found = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.level == 0:
+        if isinstance(node, ast.Import):
+            found |= {alias.name.split(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
             assert node.module
-            assert node.module.split(".")[0] != "package_name"
+            found.add(node.module.split(".")[0])
+    return found
+
+
+@pytest.mark.parametrize("path", MACHINERY, ids=name)
+def test_the_machinery_imports_itself_relatively_and_nothing_of_the_users(path: Path) -> None:
+    assert not imported(path) & {"reproml", "package_name", "my_project"}
+
+
+def test_what_is_the_users_is_short() -> None:
+    assert len(OWN) <= 20
+    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in OWN) <= 800
+    assert any("reproml" in imported(path) for path in OWN)  # what users import, they import from the machinery
 
 
 @pytest.mark.parametrize("path", [*TEMPLATE.glob("*.py"), *(ROOT / "hooks").glob("*.py")], ids=name)

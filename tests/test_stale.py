@@ -8,7 +8,8 @@ from conftest import run
 pytestmark = pytest.mark.slow
 PREPARED = Path("data/processed/digits")
 READER = """
-from .readers import Examples, read_digits
+from reproml import Examples
+from .readers import read_digits
 from ..letters import step
 def read(folder):
     found = read_digits(folder)

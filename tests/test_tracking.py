@@ -51,7 +51,7 @@ inputs, metadata = numpy.load(sys.argv[1]), model.metadata
 print(json.dumps({
     "signature": [str(metadata.signature.inputs), str(metadata.signature.outputs)],
     "sha256": metadata.metadata["model_sha256"],
-    "code": sys.modules["my_project"].__file__,
+    "code": sys.modules["reproml"].__file__,
     "example": list(metadata.load_input_example().shape),
     "highest": [max(row) for row in model.predict(inputs).tolist()],
 }))
@@ -205,7 +205,7 @@ def test_mlflow_without_a_server(shared_project: Path, plain: Path, tmp_path: Pa
     assert loaded["sha256"] == record(folder)["model_sha256"]
     assert "(-1, 1, 8, 8)" in loaded["signature"][0]
     assert "(-1, 10)" in loaded["signature"][1]
-    assert "/code/my_project/" in loaded["code"]
+    assert "/code/reproml/" in loaded["code"]
     assert loaded["example"] == [2, 1, 8, 8]
     expected = [float(row["probability"]) for row in csv.DictReader((folder / "test/predictions.csv").open())]
     assert loaded["highest"] == pytest.approx(expected, abs=1e-6)
@@ -272,7 +272,7 @@ from reproml.tracking.guarded import Guarded
 said = []
 handler = logging.Handler()
 handler.emit = lambda record: said.append(record.getMessage())
-logging.getLogger("my_project").addHandler(handler)
+logging.getLogger("reproml").addHandler(handler)
 try:
     raise RuntimeError("gave up") from ConnectionResetError("by the peer")
 except RuntimeError as error:

@@ -379,7 +379,7 @@ for name in ("same", "values", "other", "foreign"):
 
 
 def test_of_different_networks_only_what_can_be_compared_is_counted(environment: Path, tmp_path: Path) -> None:
-    shutil.copytree(TEMPLATE / "src" / "{{cookiecutter.package_name}}", tmp_path / "src" / "my_project")
+    shutil.copytree(TEMPLATE / "src" / "reproml", tmp_path / "src" / "reproml")
     (tmp_path / ".venv").symlink_to(environment)
     (tmp_path / "compare.py").write_text(COMPARED)
     said = dict(line.split(" ", 1) for line in run("python compare.py", tmp_path, PYTHONPATH="src").stdout.splitlines())

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from package_name.data.readers import Examples
+from reproml import Examples
 from reproml.arrays.arrays import MappedArray, MappedShards
 from reproml.arrays.sampler import BatchSampler
 from reproml.arrays.shards import ShardWriter

@@ -1,1 +1,29 @@
-"""The project's package: data, models, training, evaluation and tracking, each in its own folder."""
+"""The machinery of a reproducible project. What a project's own code needs of it is named here.
+
+A name is imported when it is first used, so that importing this package is quick.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .arrays.examples import Chunk, Examples
+    from .arrays.raw import open_raw
+    from .errors import ConfigError, DataError
+
+__version__ = "0.1.0"
+__all__ = ["Chunk", "ConfigError", "DataError", "Examples", "open_raw"]
+
+PLACES = {  # the module of each of these names
+    "Chunk": ".arrays.examples",
+    "ConfigError": ".errors",
+    "DataError": ".errors",
+    "Examples": ".arrays.examples",
+    "open_raw": ".arrays.raw",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(PLACES[name], __name__), name)

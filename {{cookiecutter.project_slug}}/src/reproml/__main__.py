@@ -1,4 +1,4 @@
-"""The commands about runs: `python -m <package> verify outputs/<date>/<time>-<id>`; commands/ has them all."""
+"""The commands about runs: `python -m reproml verify outputs/<date>/<time>-<id>`; commands/ has them all."""
 
 import argparse
 import os
@@ -15,8 +15,8 @@ from .errors import RecordError
 _FAILED = 2  # what was asked could not be answered
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"python -m {__package__}", description="Commands about runs.")
+def _parser(package: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -m {package}", description="Commands about runs.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     for module in (proof, drift, check, report, release, tune, keep, track, serve):
         module.add(commands)
@@ -27,9 +27,13 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def main() -> int:
-    """Run the command and return its exit code; what goes wrong means that the question could not be answered."""
-    arguments = _parser().parse_args()
+def main(package: str = "reproml") -> int:
+    """Run the command and return its exit code; what goes wrong means that the question could not be answered.
+
+    Args:
+        package: the name that the command was called by.
+    """
+    arguments = _parser(package).parse_args()
     trust.accept([trust.FLAG] if arguments.trust else [])
     try:
         secrets.load()

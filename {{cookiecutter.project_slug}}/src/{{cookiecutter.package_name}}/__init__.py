@@ -1,1 +1,1 @@
-"""The project's package: data, models, training, evaluation and tracking, each in its own folder."""
+"""Your part of the project: readers of data sets in data/, networks in models/. reproml beside it does the rest."""

@@ -1,4 +1,4 @@
-"""The commands about runs, under this project's name: `python -m <package> verify <run>`."""
+"""The commands about runs, under this project's name: `python -m <package> verify outputs/<date>/<time>-<id>`."""
 
 import sys
 

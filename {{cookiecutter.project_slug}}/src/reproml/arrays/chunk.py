@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..config.schema import Data
-from ..data.readers import Chunk, Examples
 from ..errors import DataError
+from .examples import Chunk, Examples
 
 
 def check_announced(examples: Examples, data: Data) -> None:

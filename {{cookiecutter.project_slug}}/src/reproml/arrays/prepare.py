@@ -14,13 +14,13 @@ from filelock import FileLock
 from hydra.utils import get_method
 
 from ..config.schema import Data
-from ..data.readers import Chunk, Examples
 from ..errors import ConfigError, DataError
 from ..files import file_digest, sync_folder, write_json
 from ..runs.imported import check_watched, code_of, module_of
 from . import raw
 from .arrays import write_header
 from .chunk import as_stored, check_announced
+from .examples import Chunk, Examples
 from .shards import ShardWriter
 from .splits import check_told, split_counts
 from .told import ToldWriter

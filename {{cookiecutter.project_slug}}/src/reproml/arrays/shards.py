@@ -11,8 +11,8 @@ from typing import Any, Self
 import numpy as np
 
 from ..config.schema import Data
-from ..data.readers import Examples
 from .arrays import write_header
+from .examples import Examples
 
 Write = Callable[[np.ndarray, np.ndarray], Any]  # inputs (n, *shape) and targets (n,) -> written
 

@@ -27,7 +27,6 @@ from .sources import Project, Source, read_project, read_source
 
 MODEL_CARD = Path("MODEL_CARD.md")
 _TEMPLATE = Path(__file__).with_name("model_card.md.j2")
-_PACKAGE = "reproml"
 _SHOWN_MISTAKES = 5
 _MAIN_PACKAGES = ("torch", "lightning", "numpy", "scikit-learn", "hydra-core", "dvc")
 
@@ -69,7 +68,6 @@ def write_model_card(run: Path, test: Path) -> None:
         packages={
             name: version for name, version in record["environment"]["packages"].items() if name in _MAIN_PACKAGES
         },
-        package=_PACKAGE,
         run=run.as_posix(),
         test=test.as_posix(),
     )

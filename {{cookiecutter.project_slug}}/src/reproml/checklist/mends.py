@@ -59,9 +59,8 @@ def recover(facts: Facts, name: str, *overrides: str) -> str:
 
 
 def of_run(facts: Facts, command: str, *options: str) -> str:
-    """Return a command of this package about the run; where there is none, it trains first."""
-    package = "reproml"
-    said = shlex.join(["python", "-m", package, command, str(facts.run or "models"), *options])
+    """Return a command of reproml about the run; where there is none, it trains first."""
+    said = shlex.join(["python", "-m", "reproml", command, str(facts.run or "models"), *options])
     return said if facts.run else f"make run && {said}"
 
 

@@ -173,7 +173,7 @@ def _configuration(facts: Facts) -> Finding:
         if params.of_configs(content) or facts.record is None:  # configs/ were edited after it
             return failed(f"params.yaml holds {other}, which configs/ no longer compose", "python configure.py")
         evidence = f"params.yaml holds {other}, probably from an experiment; python configure.py would discard that"
-        return failed(evidence, f"python -m {str(__package__).partition('.')[0]} keep && {COMMIT}")
+        return failed(evidence, f"python -m reproml keep && {COMMIT}")
     count = len(list((facts.project / "configs").rglob("*.yaml")))
     return passed(f"{count} files in configs/, which compose to a valid configuration and to params.yaml")
 

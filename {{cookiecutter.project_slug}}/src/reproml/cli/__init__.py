@@ -1,4 +1,1 @@
-"""What `python -m` of this package can do: one module for each subject, with its commands, arguments and exit codes.
-
-Each has `add(commands)`, which declares its commands. Only what is asked for is imported, inside its function.
-"""
+"""What `python -m reproml` can do, and how the recipes (train.py and so on) are run. A module for each subject."""

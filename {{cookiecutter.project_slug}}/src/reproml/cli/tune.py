@@ -42,8 +42,7 @@ def _tune(arguments: argparse.Namespace) -> int:
     name = next(o.partition("=")[2] for o in reversed(arguments.overrides) if o.startswith("sweep="))
     folder = arguments.study or Path("outputs", "studies", name)
     study = open_study(folder, search, seed, shared)
-    package = "reproml"
-    again = ["-m", package, "tune", *arguments.overrides, "--study", str(folder)]
+    again = ["-m", "reproml", "tune", *arguments.overrides, "--study", str(folder)]
     if arguments.ray is not None:
         on_ray(again, arguments.workers, arguments.ray)
     elif arguments.workers > 1:

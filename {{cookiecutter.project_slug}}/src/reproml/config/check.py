@@ -38,7 +38,7 @@ def check(cfg: DictConfig, recorded: bool = False) -> Config:
     if not recorded:
         refuse_in_configuration(cfg)
     if "search" in cfg:
-        raise ConfigError(f"this sweep is a search, not a training: python -m {__package__} tune sweep=<the same>")
+        raise ConfigError("this sweep is a search, not a training: python -m reproml tune sweep=<the same>")
     _refuse_names(cfg)
     check_own(cfg, recorded)
     schema = OwnConfig if is_own(cfg) else Config

@@ -14,6 +14,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from ..errors import ConfigError
+from ..packages import own_packages
 from .own import refuse_unused
 
 Check = Callable[[DictConfig], object]
@@ -113,7 +114,7 @@ def _check_hydra(hydra: DictConfig, folder: str) -> None:
     project = Path.cwd()
     for entry in hydra.searchpath or []:
         kind, _, place = entry.rpartition("://")
-        own = place.partition(".")[0] == __package__ if kind == "pkg" else _within(project, Path(place))
+        own = place.partition(".")[0] in own_packages() if kind == "pkg" else _within(project, Path(place))
         if kind not in ("", "file", "pkg") or not own:
             raise ConfigError(
                 f"hydra.searchpath={entry} is outside of the project, so no commit holds what a run takes from it: "

@@ -35,7 +35,7 @@ class Data:
     """Which examples are learned from, and how they are read."""
 
     name: str
-    reader: str  # the function that reads the raw files, see data/readers.py
+    reader: str  # the function of the user's package that reads the raw files
     source: str  # `sklearn`, an address, or a folder
     files: dict[str, str]  # raw file -> SHA-256 of its content, uncompressed
     archives: dict[str, str]  # raw file -> SHA-256 of the file as its address serves it

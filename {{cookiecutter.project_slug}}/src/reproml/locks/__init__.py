@@ -1,1 +1,1 @@
-"""locks"""
+"""Whether the lock file is that of pyproject.toml."""

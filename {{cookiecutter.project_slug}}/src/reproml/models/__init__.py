@@ -1,1 +1,1 @@
-"""The LightningModule, and the networks that it can hold."""
+"""The LightningModule that trains any network of a classification, and its file."""

@@ -65,10 +65,9 @@ def _refuse_changes(project: Path) -> None:
 def _refuse_failing(project: Path) -> None:
     items = examine(project, MODELS)
     if failing := [item.name for item in items if item.required and item.status == FAIL]:
-        package = "reproml"
         raise ReleaseError(
             f"required items of the checklist fail ({'; '.join(failing)}): "
-            f"python -m {package} check {MODELS} says how to fix each"
+            f"python -m reproml check {MODELS} says how to fix each"
         )
 
 

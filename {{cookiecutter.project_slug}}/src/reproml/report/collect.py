@@ -109,9 +109,8 @@ def _command(recorded: dict[str, Any]) -> str:
 
 
 def _repeat(folder: Path, found: dict[str, Any]) -> list[str]:
-    package = "reproml"
     commit = found["git"]["commit"] if found["git"] else "<the commit of this code>"
-    return [f"git checkout {commit}", "make setup", f"python -m {package} verify {shlex.quote(str(folder))}"]
+    return [f"git checkout {commit}", "make setup", f"python -m reproml verify {shlex.quote(str(folder))}"]
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

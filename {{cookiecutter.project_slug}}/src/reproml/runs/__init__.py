@@ -1,1 +1,1 @@
-"""What proves a run: its record, its trail, the verification of both, and the search for the first difference."""
+"""The folder of a run and what its record says: code, environment, data, digests."""

@@ -13,6 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..files import file_digest
+from ..packages import own_packages
 
 # Besides the code: files that decide what a training does and how it is started.
 _SETTINGS = ["configs/**/*", "params.yaml", "dvc.yaml", "dvc.lock", "pyproject.toml", "Makefile", "*.mk"]
@@ -68,12 +69,14 @@ def code_digests(project: Path = Path()) -> dict[str, str]:
     """Return the SHA-256 of every code file, by its path: the scripts, and everything in src/.
 
     Hidden files and files that Python generates are not code. If there is no src/, as in an image, the installed
-    package is used instead.
+    packages are used instead.
     """
-    source, package = project / "src", Path(__file__).parents[1]
-    root, found = (source, _files(source)) if source.is_dir() else (package.parent, _files(package))
+    source = project / "src"
+    folders = [source] if source.is_dir() else list(own_packages(project).values())
     paths = {path.relative_to(project): path for path in project.glob("*.py")}
-    paths |= {"src" / path.relative_to(root): path for path in found}
+    for folder in folders:
+        root = folder if folder == source else folder.parent
+        paths |= {"src" / path.relative_to(root): path for path in _files(folder)}
     return {name.as_posix(): file_digest(paths[name]) for name in sorted(paths) if not _is_no_code(name)}
 
 

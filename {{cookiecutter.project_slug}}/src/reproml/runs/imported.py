@@ -13,11 +13,12 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from .. import PLACES
 from ..errors import ConfigError
+from ..packages import own_packages
 
-_PACKAGE = __name__.split(".")[0]
-# These modules declare which values are allowed and what the errors are: no array depends on them.
-_DECLARATIONS = (f"{_PACKAGE}.config", f"{_PACKAGE}.errors")
+# These modules declare which values are allowed, what the errors are and where names lie: no array depends on them.
+_DECLARATIONS = ("reproml", "reproml.config.schema", "reproml.errors", "reproml.packages")
 
 
 @cache
@@ -97,8 +98,8 @@ def module_file(name: str) -> Path | None:
 
 def _folder(top: str) -> Path | None:
     """Return the folder that holds a package of this project. A module in it may be missing."""
-    if top == _PACKAGE:  # which may be installed, as in an image
-        return Path(__file__).parents[2]
+    if (own := own_packages().get(top)) is not None:  # it may be installed, as in an image
+        return own.parent
     spec = find_spec(top) if top.isidentifier() else None
     if spec is None or not spec.has_location or spec.origin is None:
         return None
@@ -120,4 +121,7 @@ def _imported(text: str, package: str) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             base = resolve_name("." * node.level + (node.module or ""), package) if node.level else str(node.module)
-            yield from (base, *(f"{base}.{alias.name}" for alias in node.names))
+            names = [alias.name for alias in node.names]
+            yield from (base, *(f"{base}.{name}" for name in names))
+            if base == "reproml":  # the names that it offers lie in modules of their own
+                yield from (f"{base}{PLACES[name]}" for name in names if name in PLACES)

@@ -64,13 +64,12 @@ class Guarded(Logger):
             return
         self._missed = True
         notes.note_missed(self.folder, self.tracker)
-        package = "reproml"
         theirs = failures.is_of_tracker(error)
         what = "cannot be reached, or is too slow" if theirs else "did not get everything, because this failed"
         log.warning(
             "%s %s (%s); the training continues, metrics.csv and run.json have everything, and when it is finished, "
-            "python -m %s sync %s sends it",
-            self.tracker, what, failures.named(error), package, self.folder, exc_info=None if theirs else error,
+            "python -m reproml sync %s sends it",
+            self.tracker, what, failures.named(error), self.folder, exc_info=None if theirs else error,
         )  # fmt: skip
 
     def _work(self) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 from lightning.pytorch.loggers import MLFlowLogger
 
+from ..packages import own_packages
 from .finished import Finished
 from .sweeps import sweep_of
 
@@ -143,7 +144,7 @@ class MLflow(MLFlowLogger):
             registered_model_name=self._model_name,
             python_model=Predictions(),
             artifacts={"model": str(run.folder / "model.safetensors")},
-            code_paths=[str(Path(__file__).parents[1])],
+            code_paths=[str(folder) for folder in own_packages().values()],
             signature=ModelSignature(Schema([inputs]), Schema([outputs])),
             input_example=run.examples(_EXAMPLES),
             pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _NEEDED],

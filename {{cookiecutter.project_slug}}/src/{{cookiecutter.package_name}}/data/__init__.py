@@ -1,1 +1,1 @@
-"""From raw files to batches: raw -> readers -> prepare -> arrays -> splits -> sampler -> datamodule."""
+"""Readers: one function for each data set."""

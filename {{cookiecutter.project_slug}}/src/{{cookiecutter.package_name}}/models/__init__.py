@@ -1,1 +1,1 @@
-"""The LightningModule, and the networks that it can hold."""
+"""Networks: plain modules of PyTorch."""

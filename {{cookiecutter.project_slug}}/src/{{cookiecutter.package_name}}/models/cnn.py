@@ -7,7 +7,7 @@ import torch
 from pydantic import Field, PositiveInt
 from torch import nn
 
-from ..errors import ConfigError
+from reproml import ConfigError
 
 
 class CNN(nn.Sequential):

@@ -1,7 +1,7 @@
 """The classes, interpolations and environment variables that the folder of a run asks for.
 
 It names classes: in config.yaml, in the description inside model.safetensors, in the arguments in run.json. This
-project only builds the classes of this package, and what the files in configs/ name. Anything else could be any
+project only builds the classes of its own packages, and what the files in configs/ name. Anything else could be any
 program, so it is refused.
 """
 
@@ -17,10 +17,10 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ...errors import ConfigError
+from ...packages import own_packages
 from ...secrets import values_from_environment
 from .flag import FLAG, given
 
-_PACKAGE = "reproml"
 _RESOLVER = re.compile(r"\$\{[^}]*[:$]")  # `${oc.env:NAME}` and `${${a}...}`, but not `${data.name}`
 _ENVIRONMENT = "reproducibility.environment."  # these variables are set; PYTHONPATH, say, would run any program
 
@@ -31,7 +31,7 @@ def check_names(config: Any, source: Path, project: Path = Path()) -> None:
     Args:
         config: what will be built, in plain types, with interpolations as they are written.
         source: the file that it comes from.
-        project: whose package and configs/ say what is known.
+        project: whose packages and configs/ say what is known.
 
     Raises:
         ConfigError: something in it is not known or cannot be resolved, and `--trust` was not given.
@@ -101,7 +101,7 @@ def _is_known(key: str, text: str, known: frozenset[tuple[str, str]], project: P
     if key.endswith("_target_"):
         return _is_named(key, text, known) or _in_package(text, ast.ClassDef, project)
     if key == "data.reader":
-        ours = text.startswith(f"{_PACKAGE}.data.") and _in_package(text, ast.FunctionDef, project)
+        ours = text.split(".")[1:2] == ["data"] and _in_package(text, ast.FunctionDef, project)
         return ours or _is_named(key, text, known)
     if key.startswith(_ENVIRONMENT):
         return (key.removeprefix(_ENVIRONMENT), text) in known
@@ -110,22 +110,21 @@ def _is_known(key: str, text: str, known: frozenset[tuple[str, str]], project: P
 
 def _refused(source: Path, key: str, value: Any) -> ConfigError:
     return ConfigError(
-        f"{source} asks for {key}={short(value)}, which neither this package nor a file in configs/ names: it could "
+        f"{source} asks for {key}={short(value)}, which neither src/ nor a file in configs/ names: it could "
         f"run any program here, or send a secret away. Read the file, and add {FLAG} if you trust its author"
     )
 
 
 def _in_package(name: str, kind: type[ast.ClassDef] | type[ast.FunctionDef], project: Path) -> bool:
-    """Whether a module of this package defines that class or function itself. What it imports does not count.
+    """Whether a module of this project defines that class or function itself. What it imports does not count.
 
     The module is read, not imported: torch must not be imported before its settings are known.
     """
     first, *modules, member = name.split(".") if name.count(".") else [name, ""]
-    package = project / "src" / _PACKAGE
-    package = package if package.is_dir() else Path(__file__).parents[1]
-    path = package.joinpath(*modules)
-    if first != _PACKAGE or member.startswith("_") or not all(part.isidentifier() for part in modules):
+    package = own_packages(project).get(first)
+    if package is None or member.startswith("_") or not all(part.isidentifier() for part in modules):
         return False
+    path = package.joinpath(*modules)
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     if not file.is_file():
         return False

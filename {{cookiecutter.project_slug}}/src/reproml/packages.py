@@ -1,0 +1,28 @@
+"""The packages of this project: the user's, and this one."""
+
+import tomllib
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+
+def own_packages(project: Path = Path()) -> dict[str, Path]:
+    """Return the folder of each package of a project, by its name.
+
+    They are in src/. Where there is no src/, as in an image, they are what is installed under the project's name, and
+    this package.
+    """
+    source = project / "src"
+    if source.is_dir():
+        return {path.parent.name: path.parent for path in sorted(source.glob("*/__init__.py"))}
+    here = Path(__file__).parent
+    return {**_installed(project / "pyproject.toml"), here.name: here}
+
+
+def _installed(pyproject: Path) -> dict[str, Path]:
+    try:
+        name = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["name"]
+        files = distribution(name).files or []
+    except (OSError, KeyError, tomllib.TOMLDecodeError, PackageNotFoundError):
+        return {}
+    roots = [file for file in files if len(file.parts) == 2 and file.name == "__init__.py"]
+    return {file.parts[0]: Path(str(file.locate())).parent for file in roots}

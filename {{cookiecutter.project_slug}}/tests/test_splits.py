@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from package_name.data.readers import Chunk, Examples
+from reproml import Chunk, Examples
 from reproml.arrays import prepare as preparing
 from reproml.arrays.datamodule import DataModule
 from reproml.arrays.recorded import refuse_other

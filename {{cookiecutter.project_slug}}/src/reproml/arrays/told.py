@@ -7,9 +7,9 @@ from typing import IO, Self
 
 import numpy as np
 
-from ..data.readers import Chunk
 from ..errors import DataError
 from .arrays import write_header
+from .examples import Chunk
 from .strategies import NAMES
 
 GROUPS, SPLITS = "groups.npy", "splits.npy"  # int64, numbered as they first appear; uint8, the place in NAMES

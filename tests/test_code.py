@@ -10,8 +10,8 @@ import yaml
 from conftest import TEMPLATE, run
 from reproml.checklist.facts import Facts
 from reproml.checklist.provenance import committed
-from reproml.config.params import code_text
 from reproml.runs import code
+from reproml.runs.params import code_text
 from reproml.runs.record import what_changed
 
 ROOM = f"src/{code.MACHINERY}"

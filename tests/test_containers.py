@@ -166,7 +166,7 @@ def test_an_image_is_that_of_the_commit_unless_its_own_files_differ(project: Pat
     )
     assert said_by_make(project, "REVISION") == commit
     changes = (
-        "echo >> src/reproml/cli/recipe.py",
+        "echo >> src/reproml/recipe.py",
         "touch new.py",
         "rm train.py",
         "touch configs/new.yaml",

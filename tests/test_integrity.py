@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 from conftest import metrics, run
-from reproml.config.check import check_run
 from reproml.errors import RecordError
 from reproml.runs import integrity, schema
+from reproml.runs.finished import check_run
 from reproml.runs.record import identity, read
 from reproml.verify.repeat import outer_environment
 from runs import record, train
@@ -37,8 +37,8 @@ from pathlib import Path
 sys.path.insert(0, "src")
 import evaluate
 from reproml import __main__ as commands
-from reproml.config.check import check_run
-from reproml.cli.recipe import explain
+from reproml.runs.finished import check_run
+from reproml.config.explain import explain
 from reproml.training.earlier import built_on
 from reproml.serving.predictor import Predictor
 from omegaconf import OmegaConf

@@ -15,7 +15,7 @@ import json, runpy, shlex, sys
 from types import SimpleNamespace
 import numpy as np
 from reproml.config.check import check
-from reproml.cli.recipe import explain
+from reproml.config.explain import explain
 from reproml.arrays.chunk import as_stored, check_announced
 from reproml import Examples
 from reproml.config.preflight import preflight

@@ -135,7 +135,7 @@ _BITS = """
 import sys
 from pathlib import Path
 from hydra import compose, initialize_config_dir
-import reproml.cli.recipe  # its resolvers
+import reproml.recipe  # its resolvers
 from reproml.config.check import check
 from reproml.training.determinism import apply, pin_environment
 model, mode, *shape = sys.argv[1:]

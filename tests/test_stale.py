@@ -35,7 +35,7 @@ sys.path.insert(0, "src")
 from hydra import compose, initialize_config_dir
 from pathlib import Path
 from reproml.config.check import check
-from reproml.cli.recipe import explain
+from reproml.config.explain import explain
 from reproml.arrays.datamodule import DataModule
 def first_batch(method):
     with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):

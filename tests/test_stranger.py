@@ -159,7 +159,7 @@ from pathlib import Path
 import torch
 from omegaconf import OmegaConf
 from reproml.config import trust
-from reproml.config.check import check_run
+from reproml.runs.finished import check_run
 from reproml.errors import UserError
 from reproml.models.saved import load_model, load_weights, save_model
 from reproml.runs import record

@@ -10,12 +10,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
 from reproml import secrets
-from reproml.cli.recipe import one_sentence
-from reproml.config import params
 from reproml.config.check import check
-from reproml.config.params import CODE, PARAMS
 from reproml.errors import ConfigError
 from reproml.files import write_text
+from reproml.recipe import one_sentence
+from reproml.runs import params
+from reproml.runs.params import CODE, PARAMS
 
 
 def main(project: Path) -> None:

@@ -6,10 +6,10 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
-from reproml.cli.recipe import one_sentence
 from reproml.config.check import check
 from reproml.config.own import refuse_own
 from reproml.errors import CardError
+from reproml.recipe import one_sentence
 
 
 def main(arguments: list[str]) -> None:

@@ -11,9 +11,9 @@ if __name__ == "__main__":
 
 from omegaconf import DictConfig
 
-from reproml.cli.recipe import run
-from reproml.config.check import check_run
 from reproml.config.schema import Config
+from reproml.recipe import run
+from reproml.runs.finished import check_run
 from reproml.training.determinism import pin_environment
 
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
-from reproml.cli.recipe import run
 from reproml.config.check import check
 from reproml.config.own import refuse_own
+from reproml.recipe import run
 
 
 def main(cfg: DictConfig) -> None:

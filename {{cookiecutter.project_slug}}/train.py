@@ -11,8 +11,8 @@ if __name__ == "__main__":
 
 from omegaconf import DictConfig
 
-from reproml.cli.recipe import run
 from reproml.config.check import check
+from reproml.recipe import run
 from reproml.secrets import public
 from reproml.training.determinism import apply
 from reproml.training.ready import ready, ready_to_begin
@@ -26,7 +26,8 @@ def main(cfg: DictConfig) -> None:
     from reproml.evaluation.results import test, write_results
     from reproml.models.saved import save_model
     from reproml.tasks.build import build, description
-    from reproml.tracking.loggers import send
+    from reproml.tasks.data import data_of
+    from reproml.tracking.loggers import build_loggers, send
     from reproml.training.final import final_weights
     from reproml.training.restore import restore
     from reproml.training.session import begin
@@ -37,8 +38,8 @@ def main(cfg: DictConfig) -> None:
     data, model = build(config)  # what configs/data and configs/task name
     settings = public(cfg)  # what may be written: without secrets
     settings.pop("resume")  # a run that goes on has the settings of the one that was interrupted
-    session = begin(config, settings, data)
-    trainer = build_trainer(config, settings)
+    session = begin(config, settings, data_of(config, settings, data))
+    trainer = build_trainer(config, settings, build_loggers(config.tracking, settings, folder))
     trainer.fit(model, data, ckpt_path=restore(session.checkpoint, config.restore, model, trainer))
     model.load_state_dict(final_weights(trainer, model, config.training.final_weights))
     save_model(model, description(settings, data), folder / "model.safetensors")

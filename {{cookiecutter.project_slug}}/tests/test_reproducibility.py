@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from reproml.cli.recipe import explain
+from reproml.config.explain import explain
 
 from .conftest import SHORT, Command, composed
 

@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from reproml.arrays.datamodule import DataModule
-from reproml.config.check import check_run
 from reproml.models.saved import load_model
 from reproml.runs import record
+from reproml.runs.finished import check_run
 
 PACKAGE = record.__name__.partition(".")[0]
 MOST_BYTES = 100_000

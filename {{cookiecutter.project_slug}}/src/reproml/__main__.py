@@ -8,8 +8,8 @@ from pathlib import Path
 
 from . import secrets
 from .cli import check, drift, keep, proof, release, report, serve, track, tune
-from .cli.recipe import explain
 from .config import trust
+from .config.explain import explain
 from .errors import RecordError
 
 _FAILED = 2  # what was asked could not be answered

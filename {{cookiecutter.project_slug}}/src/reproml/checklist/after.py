@@ -8,8 +8,8 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from ..config.own import is_own
+from ..names import RECORD
 from ..runs.code import code_digests, deciding_code
-from ..runs.folder import RECORD
 from .facts import Facts
 from .item import Check, Finding, failed, passed
 from .mends import of_run, restore, train

@@ -8,8 +8,8 @@ from pathlib import Path
 from ..config.own import is_own
 from ..config.schema import OwnConfig
 from ..locks.lock import normal, pins, python_version
+from ..names import RECORD
 from ..programs import git
-from ..runs.folder import RECORD
 from ..runs.named import changed
 from ..runs.source import PATCH, has_patch
 from .facts import Facts

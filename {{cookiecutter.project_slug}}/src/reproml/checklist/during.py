@@ -6,7 +6,7 @@ from typing import Any
 
 from ..config.own import is_own
 from ..models.description import read_description
-from ..runs.folder import CONFIG, RECORD
+from ..names import CONFIG, RECORD
 from ..runs.integrity import altered
 from .facts import Facts
 from .item import Check, Finding, failed, passed

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from ..names import MODELS, PIPELINE, RECORD
 from ..runs import record
-from ..runs.folder import MODELS, PIPELINE, RECORD
 from ..secrets import mask
 from . import after, before, during, sharing
 from .facts import Facts, UnreadableError

@@ -9,13 +9,13 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from ..cli.recipe import explain
-from ..config import params
 from ..config.check import check
+from ..config.explain import explain
 from ..config.schema import Config
 from ..errors import UserError
+from ..names import PIPELINE
 from ..programs import git
-from ..runs.folder import PIPELINE
+from ..runs import params
 from ..verify.verify import noted
 
 

@@ -4,11 +4,11 @@ import platform
 import re
 from importlib.metadata import PackageNotFoundError, version
 
-from ..config import params
 from ..config.own import name_of
 from ..config.schema import OwnConfig
 from ..locks.lock import disagreements, pins, python_version, requirements
 from ..programs import git
+from ..runs import params
 from .facts import Facts, section
 from .item import Check, Finding, failed, not_applicable, passed
 from .mends import COMMIT, add, of_run, restore, substitute

@@ -17,10 +17,10 @@ def add(commands: Any) -> None:
 
 
 def _release(arguments: argparse.Namespace) -> int:
+    from ..names import MODELS
     from ..release.publish import release
     from ..release.suggestion import suggest
     from ..release.version import parse
-    from ..runs.folder import MODELS
 
     if arguments.version:
         print("\n".join(release(Path(), parse(arguments.version))))

@@ -1,7 +1,6 @@
 """The check of the configuration: unknown keys, wrong types, ranges; combinations.py has what does not fit together."""
 
-import os
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import MISSING, fields, is_dataclass
 from math import isfinite
 from pathlib import Path
@@ -11,8 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ..errors import ConfigError, unknown_key
-from ..runs.folder import CONFIG, RECORD, read_config
-from ..runs.integrity import finished
+from ..names import RECORD
 from ..secrets import mask, refuse_in_configuration
 from . import trust
 from .combinations import check_model_file, check_recorded, check_repeatable, check_together
@@ -62,30 +60,6 @@ def check(cfg: DictConfig, recorded: bool = False) -> Config:
     return config
 
 
-def check_run(folder: str | Path | None, needs: Collection[str] = (), reads: Collection[str] = ()) -> Config:
-    """Return the configuration of a finished run without trackers and callbacks, to test or serve its model.
-
-    Args:
-        folder: of the run.
-        needs: files of the run that must exist, as recorded; see runs/integrity.py.
-        reads: files of the run that must be as recorded if they exist.
-
-    Raises:
-        ConfigError: no folder is named, it is not that of a run, its configuration is not valid here, or it asks for
-            what this project does not know.
-        RecordError: the run is not finished, or its configuration or one of the files is not the recorded one.
-    """
-    saved, path = read_config(folder), Path(str(folder))
-    trust.check_links(path)
-    saved.tracking, saved.callbacks = {}, {}  # so no tracker's package is needed
-    trust.check_names(OmegaConf.to_container(saved), path / CONFIG)
-    finished(path, needs=(CONFIG, *needs), reads=reads)
-    config = check(_moved(saved, path), recorded=True)
-    trust.check_places(config, path / CONFIG)
-    trust.check_inputs(config.inputs, path / CONFIG)
-    return config
-
-
 def check_search(cfg: DictConfig) -> Search:
     """Return the search that a file of configs/sweep describes.
 
@@ -109,25 +83,6 @@ def keys(cfg: DictConfig, group: str = "") -> Iterator[str]:
         node = cfg._get_node(name)
         if isinstance(node, DictConfig) and not node._is_missing() and not node._is_none():
             yield from keys(node, f"{group}{name}.")
-
-
-def _moved(saved: DictConfig, folder: Path) -> DictConfig:
-    """Return the configuration of a run with `folder` as the run's, which can have been moved since."""
-    before, place = OmegaConf.select(saved, "paths.run"), os.path.relpath(folder)
-    if not before or not isinstance(before, str):  # the check says so
-        return saved
-
-    def moved(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: moved(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [moved(item) for item in value]
-        inside = isinstance(value, str) and (value == before or value.startswith(f"{before}/"))
-        return place + value.removeprefix(before) if inside else value
-
-    plain: Any = OmegaConf.to_container(saved)
-    place_of_run = {"paths": {**plain["paths"], "run": place}}
-    return OmegaConf.create({**plain, "trainer": moved(plain.get("trainer")), **place_of_run})
 
 
 def _check_group(cfg: DictConfig, group: str, schema: type) -> Any:

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 
 from ..errors import ConfigError
 from ..secrets import is_private, values_from_environment
-from ..training.inexact import refuse_named
+from .inexact import refuse_named
 from .own import is_own
 from .schema import Config, Data, OwnConfig
 

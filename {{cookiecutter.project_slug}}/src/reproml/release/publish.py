@@ -5,8 +5,8 @@ from pathlib import Path
 from ..checklist import examine
 from ..checklist.item import FAIL
 from ..errors import RecordError
+from ..names import MODELS
 from ..programs import dvc, git
-from ..runs.folder import MODELS
 from ..runs.integrity import finished
 from . import tags
 from .suggestion import suggest

@@ -7,9 +7,9 @@ from typing import Any
 
 from ..errors import RecordError
 from ..models.description import read_description
+from ..names import MODEL
 from ..programs import git
 from ..runs import record
-from ..runs.folder import MODEL
 from ..runs.integrity import finished
 from .version import MAJOR, MINOR, PATCH, ReleaseError, Version, model_tag, released
 

@@ -18,7 +18,8 @@ from rocrate.rocrate import ROCrate
 
 from ..errors import RecordError
 from ..files import file_digest, write_bytes
-from ..runs.folder import REPORTS, results_of
+from ..names import REPORTS
+from ..runs.folder import results_of
 from ..verify.verify import finished
 from .collect import Facts, collect
 from .render import report

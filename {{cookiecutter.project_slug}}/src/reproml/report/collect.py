@@ -10,7 +10,8 @@ from omegaconf import OmegaConf
 
 from ..checklist import ARCHIVED, REPORTED, Item, examine
 from ..config.own import is_own
-from ..runs.folder import CONFIG, HISTORY, read_config, results_of
+from ..names import CONFIG, HISTORY
+from ..runs.folder import read_config, results_of
 from ..runs.integrity import finished
 from ..verify.verify import noted
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from .. import markdown
 from ..files import write_text
-from ..runs.folder import REPORTS
+from ..names import REPORTS
 from ..runs.integrity import EVERYTHING, finished
 from ..secrets import mask
 from ..verify.divergence import compare as divergence_of

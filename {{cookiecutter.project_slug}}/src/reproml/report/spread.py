@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RecordError
+from ..names import HISTORY, RECORD
 from ..runs.changes import Change
-from ..runs.folder import HISTORY, RECORD
 from ..runs.integrity import finished
 from ..runs.record import what_changed
 

@@ -5,8 +5,7 @@ from pathlib import Path
 
 from ..config.schema import Config
 from ..errors import ConfigError
-from ..training.trail import TRAIL
-from .folder import RECORD, REPORTS, VERIFICATION
+from ..names import RECORD, REPORTS, TRAIL, VERIFICATION
 
 _FILES = (TRAIL, "metrics.csv", "model.safetensors")
 _FOLDERS = ("checkpoints", "test", "evaluation")

@@ -26,18 +26,17 @@ _SAYS = "says what happens, and decides nothing"
 _NAMES_INPUTS = "writes into the record what a run stands on, and trains nothing"
 # Rooms and files of the machinery that leave a run's bits alone, and why. What is not here decides.
 DECIDES_NOTHING = {
-    **dict.fromkeys(("__main__.py", "commands", "cards", "checklist", "release", "report", "serving"), _ABOUT_RUNS),
+    **dict.fromkeys(("cards", "checklist", "cli", "release", "report", "serving", "verify"), _ABOUT_RUNS),
+    **dict.fromkeys(("README.md", "__main__.py", "logs.py", "markdown.py"), _SAYS),
+    "config/explain.py": _SAYS,
+    "config/trust": "refuses runs of strangers, and changes none",
     "evaluation/figures.py": "draws what evaluation/results.py has computed",
-    "logs.py": _SAYS,
-    "markdown.py": _SAYS,
-    "params.py": "writes params.yaml, whose values the record has",
-    **{f"reproducibility/{name}.py": _ABOUT_RUNS for name in ("baseline", "divergence", "drift", "repeat")},
-    **{f"reproducibility/{name}.py": _ABOUT_RUNS for name in ("statistics", "tensors", "ulps", "verify")},
-    **{f"reproducibility/{name}.py": _NAMES_INPUTS for name in ("describe", "environment", "git", "held", "lock")},
-    **{f"reproducibility/{name}.py": _NAMES_INPUTS for name in ("snapshot", "source", "submodules")},
-    **{f"reproducibility/{name}": "describes the record" for name in ("schema.py", "run.schema.json")},
+    "locks": "compares the lock with pyproject.toml before anything runs",
+    "runs/params.py": "writes params.yaml and code.yaml, whose values the record has",
+    **{f"runs/{name}.py": _NAMES_INPUTS for name in ("environment", "git", "held", "snapshot", "source", "submodules")},
+    **{f"runs/{name}": "describes the record" for name in ("schema.py", "run.schema.json")},
     "tracking": "sends copies; the configuration of a tracker is not compared either",
-    "trust": "refuses runs of strangers, and changes none",
+    "training/describe.py": _NAMES_INPUTS,
     "tuning": "chooses the settings of many runs, each of which its record has",
 }
 

@@ -11,18 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from ..errors import ConfigError
 from ..files import write_text
+from ..names import CONFIG, PIPELINE, RECORD, REPORTS_OF_PIPELINE
 from ..processes import in_job_step, launcher, rank, restarts, shared_folder, started_by_lightning
 
-CONFIG = "config.yaml"
-RECORD = "run.json"
-MODEL = "model.safetensors"
-HISTORY = "metrics.csv"
-VERIFICATION = "verification.json"  # what the last verification said
-REPORTS = ("report.html", "report.md")
-PIPELINE = "pipeline"  # the configuration whose run folder stands in params.yaml
 _OF_A_SWEEP = "multirun.yaml"  # which Hydra writes
-MODELS = Path("models")  # the run folder of the pipeline
-REPORTS_OF_PIPELINE = Path("reports")  # where dvc.yaml tests its model
 _ONE_RUN = "hydra.mode=RUN"  # one run of a sweep, not the sweep
 _SWEEP = "start it as one process, outside of a job; with -m hydra/launcher=slurm, each of its runs becomes one"
 

@@ -14,7 +14,7 @@ from typing import Any
 from ..config import trust
 from ..errors import ConfigError, RecordError
 from ..files import file_digest
-from .folder import RECORD
+from ..names import RECORD
 from .imported import watched_places
 
 

@@ -8,8 +8,8 @@ from omegaconf import OmegaConf
 
 from ..errors import RecordError
 from ..files import file_digest
+from ..names import CONFIG, HISTORY, MODEL
 from . import record
-from .folder import CONFIG, HISTORY, MODEL
 from .source import PATCH, has_patch
 
 _DIGESTS = {MODEL: "model_sha256", HISTORY: "history_sha256", "trail.jsonl": "trail_sha256"}

@@ -12,10 +12,10 @@ from typing import Any
 from ..config import trust
 from ..config.own import is_own
 from ..errors import RecordError
+from ..names import PIPELINE, RECORD
 from . import schema
 from .changes import Change, changes
 from .code import deciding_code
-from .folder import PIPELINE, RECORD
 
 VERSION = 2
 RESULTS = {  # what has to be equal, and what people call it

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from ..config.check import check_run
 from ..config.own import refuse_own
 from ..config.schema import Config
-from ..runs.folder import CONFIG, MODEL
+from ..names import CONFIG, MODEL
+from ..runs.finished import check_run
 from ..runs.inputs import refuse_changed
 from ..runs.integrity import finished
 from ..runs.record import read_finished

@@ -11,14 +11,15 @@ import numpy as np
 
 from ..arrays.datamodule import DataModule
 from ..arrays.recorded import refuse_other
-from ..config.check import check_run
 from ..config.own import is_own
 from ..config.schema import Config
 from ..models.saved import load_weights
-from ..runs.folder import REPORTS_OF_PIPELINE, results_of
+from ..names import REPORTS_OF_PIPELINE, TRAIL
+from ..runs.finished import check_run
+from ..runs.folder import results_of
 from ..runs.integrity import EVERYTHING, finished
-from ..training.trail import TRAIL, read_trail
-from .steps import LOSS
+from ..training.steps import LOSS
+from ..training.trail import read_trail
 
 _FILES = ("config.yaml", "run.json", "changes.patch", "metrics.csv", TRAIL, "*.log", "*.jsonl", "model.safetensors")
 _FIGURES = ("confusion_matrix.png", "learning_curves.png")

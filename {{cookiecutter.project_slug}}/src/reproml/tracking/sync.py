@@ -8,7 +8,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from ..config import trust
 from ..errors import ConfigError, TrackerError
-from ..runs.folder import CONFIG, read_config
+from ..names import CONFIG
+from ..runs.folder import read_config
 from ..secrets import masked, public
 from . import failures, notes
 from .finished import Finished

@@ -6,8 +6,8 @@ from pathlib import Path
 import matplotlib.image
 from lightning.pytorch.loggers import TensorBoardLogger
 
+from ..names import MODELS
 from ..runs import record
-from ..runs.folder import MODELS
 from .finished import Finished
 
 

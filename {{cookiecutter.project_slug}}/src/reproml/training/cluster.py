@@ -12,7 +12,7 @@ from lightning.fabric.plugins.environments.torchelastic import TorchElasticEnvir
 from torch.distributed import PrefixStore  # type: ignore[attr-defined]  # it is public, and torch's own types forget it
 from torch.distributed.rendezvous import rendezvous
 
-from ..cli.recipe import explain
+from ..config.explain import explain
 from ..errors import TrainingError
 from ..processes import launcher, rank, restarts
 

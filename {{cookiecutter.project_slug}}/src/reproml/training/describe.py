@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from lightning import LightningDataModule
 from omegaconf import OmegaConf
 
 from ..config.schema import Config
@@ -14,7 +13,6 @@ from ..runs.code import at_start
 from ..runs.environment import environment
 from ..runs.inputs import digests
 from ..runs.record import VERSION
-from ..tasks.data import data_of
 from .randomness import derive
 
 _LOCKS = ("requirements.txt", "requirements-dev.txt", "uv.lock", "poetry.lock", "environment.yml")
@@ -26,14 +24,14 @@ _PROMISES = {
 
 
 def describe(
-    config: Config, settings: dict[str, Any], data: LightningDataModule, restored: dict[str, Any] | None
+    config: Config, settings: dict[str, Any], data: dict[str, Any], restored: dict[str, Any] | None
 ) -> tuple[dict[str, Any], bytes]:
     """Return the record of a run that begins, and the patch that belongs to it.
 
     Args:
         config: the checked configuration.
         settings: the same in plain types, to be written.
-        data: that the run reads.
+        data: what the record says of it, see tasks/data.py.
         restored: the earlier run that it is built on, if any.
     """
     git, patch = snapshot.describe()
@@ -53,7 +51,7 @@ def describe(
         "seeds": {"seed": config.seed, **{key: derive(config.seed, key) for key in ("weights", "split", "subset")}},
         "git": git,
         "code": at_start(),
-        "data": data_of(config, settings, data),
+        "data": data,
         "inputs": digests(config.inputs),
         "locks": {name: file_digest(Path(name)) for name in _LOCKS if Path(name).exists()},
         "environment": environment(),

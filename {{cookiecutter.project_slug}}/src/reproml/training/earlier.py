@@ -5,12 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from ..config.own import is_own
-from ..config.params import flat
 from ..config.schema import Config, OwnConfig
 from ..errors import ConfigError
 from ..files import file_digest
-from ..runs.folder import MODEL
+from ..names import MODEL
 from ..runs.integrity import finished, intact
+from ..runs.params import flat
 from .checkpoint import load_checkpoint, refuse_foreign
 from .restore import starting_file
 

@@ -34,9 +34,9 @@ def ready(cfg: DictConfig) -> Config:
     start_job(config)  # before torch is imported, which takes seconds: a signal could come
     pin_environment(config.reproducibility)
     logging.getLogger().addHandler(logging.NullHandler())  # or Lightning, imported below, would log past our files
+    from ..config.inexact import refuse_derived
     from ..config.signatures import check_signatures
     from .final import check_final_weights
-    from .inexact import refuse_derived
 
     refuse_derived(config)  # first: what is excluded needs no arguments
     check_signatures(config)

@@ -9,23 +9,22 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
-from lightning import LightningDataModule
 from lightning.pytorch.utilities import rank_zero_only
 
 from ..config.schema import Config
 from ..errors import ConfigError, DataError
 from ..files import file_digest, write_bytes, write_json
+from ..names import RECORD, TRAIL
 from ..runs import record, schema, source
 from ..runs.anew import start_anew
 from ..runs.code import edited_since_start
 from ..runs.digest import weights_digest
-from ..runs.folder import RECORD, refuse_used, write_config
+from ..runs.folder import refuse_used, write_config
 from . import resume
 from .checkpoint import refuse_foreign
 from .cluster import first_goes_first
 from .describe import describe
 from .earlier import built_on
-from .trail import TRAIL
 
 log = logging.getLogger(__name__)
 
@@ -79,13 +78,13 @@ class Session:
 
 
 @first_goes_first()
-def begin(config: Config, settings: dict[str, Any], data: LightningDataModule) -> Session:
+def begin(config: Config, settings: dict[str, Any], data: dict[str, Any]) -> Session:
     """Claim the run folder, find out whether its training begins or goes on, and write the record.
 
     Args:
         config: the checked configuration.
         settings: the same, resolved and without secrets.
-        data: that the training reads.
+        data: what the record says of it, see tasks/data.py.
 
     Raises:
         ConfigError: another process works in the folder, the run cannot be resumed with the same bits, or no command

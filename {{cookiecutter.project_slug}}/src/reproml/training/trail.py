@@ -19,10 +19,10 @@ from lightning import Callback, LightningModule, Trainer
 
 from ..errors import ConfigError, DataError
 from ..files import write_text
+from ..names import TRAIL
 from ..runs.digest import tensor_digest
 from .loop import batches_done, loss_of, order_digests
 
-TRAIL = "trail.jsonl"
 _SAMPLE = 8
 _FLOAT = np.dtype(">f4")  # the order in which people write the digits, on every machine
 _FIRST_STEPS = 10  # most causes show at once, and there the first layer that differs says most

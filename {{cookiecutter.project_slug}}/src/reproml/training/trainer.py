@@ -2,6 +2,7 @@
 
 import logging
 import warnings
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
@@ -10,11 +11,10 @@ import torch
 from hydra.utils import instantiate
 from lightning import Trainer
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import PassThroughProfiler
 
 from ..config.schema import Config, Reproducibility
-from ..tracking.loggers import build_loggers
-from ..tracking.steps import StepLoss
 from .callbacks import Reentry, StepSeed
 from .checkpoint import PlainContent, WholeFileIO
 from .cluster import environment
@@ -23,6 +23,7 @@ from .keyed import LoaderPlace
 from .ready import GPU
 from .restore import OwnSettings
 from .resume import ResumePoint
+from .steps import StepLoss
 
 log = logging.getLogger(__name__)
 
@@ -55,12 +56,13 @@ class Unmeasured(PassThroughProfiler):
         return self._nothing
 
 
-def build_trainer(config: Config, public_config: dict[str, Any]) -> Trainer:
+def build_trainer(config: Config, public_config: dict[str, Any], loggers: Sequence[Logger] = ()) -> Trainer:
     """Return the trainer of a run.
 
     Args:
         config: the checked configuration.
-        public_config: the same without secrets; it goes into checkpoints and to the trackers.
+        public_config: the same without secrets; it goes into checkpoints.
+        loggers: the trackers of the run.
     """
     run = Path(config.paths.run)
     history = History(run / "metrics.csv")
@@ -81,7 +83,7 @@ def build_trainer(config: Config, public_config: dict[str, Any]) -> Trainer:
         benchmark=not config.reproducibility.deterministic,
         use_distributed_sampler=False,  # training/keyed.py shares the batches itself
         callbacks=[Reentry(), StepSeed(config.seed), LoaderPlace(strict), StepLoss(), history, content, *callbacks],
-        logger=build_loggers(config.tracking, public_config, run),
+        logger=list(loggers),
         plugins=[WholeFileIO(public_config), environment()],
         profiler=config.trainer.get("profiler") or Unmeasured(),
         default_root_dir=run,

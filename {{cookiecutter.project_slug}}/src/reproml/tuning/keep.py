@@ -9,9 +9,9 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ..config import params
 from ..errors import ConfigError
 from ..files import write_text
+from ..runs import params
 from .promote import write_experiment
 
 _CONFIG = Path("configs/config.yaml")

@@ -14,7 +14,8 @@ from optuna.trial import TrialState
 
 from ..config.schema import Search
 from ..errors import ConfigError, TrainingError
-from ..runs.folder import RECORD, quoted
+from ..names import RECORD
+from ..runs.folder import quoted
 from ..runs.record import read
 from .space import as_overrides
 from .study import FAILURE, RUN, claim

@@ -6,10 +6,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..errors import DataError, RecordError
+from ..names import TRAIL
 from ..runs.changes import Change
 from ..runs.record import same_result, what_changed
 from ..runs.source import PATCH, changed_lines, check_out
-from ..training.trail import TRAIL, Steps, read_trail
+from ..training.trail import Steps, read_trail
 from . import tensors
 from .ulps import difference
 

@@ -17,17 +17,18 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ..arrays.raw import content_digest
-from ..config import params, trust
+from ..config import trust
 from ..config.own import is_own
-from ..config.params import PARAMS
 from ..errors import DataError, RecordError
 from ..files import file_digest
+from ..names import PIPELINE, RECORD
 from ..programs import ProgramError, dvc
-from ..runs import record, source
+from ..runs import params, record, source
 from ..runs.code import edited
-from ..runs.folder import PIPELINE, RECORD, command_arguments, quoted
+from ..runs.folder import command_arguments, quoted
 from ..runs.inputs import locate
 from ..runs.named import bring
+from ..runs.params import PARAMS
 from ..runs.record import what_changed
 
 _AGAIN = Path("outputs/verification")

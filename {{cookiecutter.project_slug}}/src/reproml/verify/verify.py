@@ -8,8 +8,8 @@ from typing import Any
 
 from ..errors import RecordError
 from ..files import write_json
+from ..names import VERIFICATION
 from ..runs import integrity, record, schema
-from ..runs.folder import VERIFICATION
 from ..runs.record import what_changed
 from .repeat import checked_out, left_out, python_for, train_again
 

@@ -2,8 +2,8 @@
 
 from hydra.utils import get_object
 
-from ..config.schema import Config
 from ..errors import ConfigError
+from .schema import Config
 
 _REASONS = {
     "BatchSizeFinder": "chooses training.batch_size by the memory of the machine: set that instead",

@@ -15,8 +15,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from ..programs import git
-from ..runs.code import code_digests, deciding_code, summed_up
-from ..runs.imported import code_now, module_of
+from .code import code_digests, deciding_code, summed_up
+from .imported import code_now, module_of
 
 PARAMS = "params.yaml"
 CODE = "code.yaml"

@@ -4,7 +4,7 @@ from typing import Any
 
 from lightning import Callback, LightningModule, Trainer
 
-from ..training.loop import loss_of
+from .loop import loss_of
 
 LOSS = "train/loss_step"
 

@@ -1,0 +1,76 @@
+"""What went wrong, in one sentence for a person."""
+
+import errno
+
+from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
+from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
+
+from .. import secrets
+from ..errors import ConfigError, UserError, nearest, unknown_key
+from .check import keys
+
+# What torch.distributed says in the processes that are left when one ends.
+_PEER_GONE = ("Connection closed by peer", "Connection reset by peer", "connectFullMesh")
+
+
+def explain(error: Exception) -> str:
+    """Return one sentence for a person: what is wrong, where, and how to fix it."""
+    cause = error.__cause__
+    if refused := refusal(error):  # a worker sends it with a traceback, whose last line names it
+        return str(refused).rstrip().rpartition(f".{type(refused).__name__}: ")[2]
+    if isinstance(cause, ConfigAttributeError | ConfigKeyError) and cause.parent_node is not None:
+        return str(_unknown(cause))
+    if isinstance(error, MissingConfigException) and error.options and error.missing_cfg_file:
+        group, _, choice = str(error.missing_cfg_file).rpartition("/")
+        if choice == "submitit_slurm":
+            return "hydra/launcher=slurm needs the extra slurm, which is not installed: pip install -e '.[slurm]'"
+        options = sorted(error.options)
+        return (
+            f"{group}={choice} does not exist; the nearest is {group}={nearest(choice, options) or options[0]} "
+            f"(there are: {', '.join(options)})"
+        )
+    if isinstance(error, OverrideParseException):
+        return (
+            f"the argument {error.override!r} cannot be read; write key=value, "
+            "and quote a value that holds spaces, brackets or commas"
+        )
+    if mark := getattr(error, "problem_mark", None):  # of the YAML parser
+        return f"{mark.name}, line {mark.line + 1}, is not valid YAML; mend it there"
+    if isinstance(error, InstantiationException) and cause:
+        target = str(error).split("'")[1]
+        return f"{target} refuses its configuration: {_first_line(cause)}; see the chosen file of its group in configs/"
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return " ".join(secrets.mask(f"{error} {cause or ''}").split())
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"the disk is full ({error}): free some space; what was whole before is whole, and resume=<run> goes on"
+    if isinstance(error, MemoryError):
+        return "the memory is used up; lower training.batch_size or data.num_workers"
+    first_line = _first_line(error)
+    if type(error).__name__ == "UncompletedJobError":  # of submitit; it holds what the job has printed
+        said = [line for line in str(error).splitlines() if line.startswith("error: ")]
+        return f"a run of the sweep has failed: {said[-1].removeprefix('error: ') if said else first_line}"
+    if any(sign in first_line for sign in _PEER_GONE):
+        return "another process of this run has ended; the message of that one says why"
+    if "does not have a deterministic implementation" in first_line:
+        operation = first_line.split()[0]
+        return (
+            f"{operation} has no deterministic implementation in this version of torch; use another operation, "
+            "or accept that bits may differ: reproducibility.nondeterministic_operations=warn"
+        )
+    return f"{type(error).__name__}: {first_line} (the run's log file has the traceback; HYDRA_FULL_ERROR=1 prints it)"
+
+
+def refusal(error: Exception) -> UserError | None:
+    """Return the error that was raised for the user, also inside a class that Hydra was building, or None."""
+    return next((each for each in (error, error.__cause__) if isinstance(each, UserError)), None)
+
+
+def _unknown(error: ConfigAttributeError | ConfigKeyError) -> ConfigError:
+    """Return the error for a key of the command line that is not in the composed configuration."""
+    key, root = str(error.full_key or error.key), error.parent_node._get_root()
+    return unknown_key(key, [each for each in keys(root) if each.startswith("hydra") == key.startswith("hydra")])
+
+
+def _first_line(error: BaseException) -> str:
+    # masked first, because a secret can have several lines
+    return (secrets.mask(str(error)).splitlines() or [""])[0]

@@ -1,0 +1,14 @@
+"""The names of what a run consists of, and of the pipeline's run. Each stands here alone."""
+
+from pathlib import Path
+
+CONFIG = "config.yaml"
+RECORD = "run.json"
+MODEL = "model.safetensors"
+HISTORY = "metrics.csv"
+TRAIL = "trail.jsonl"
+VERIFICATION = "verification.json"  # what the last verification said
+REPORTS = ("report.html", "report.md")
+PIPELINE = "pipeline"  # the configuration whose run folder stands in params.yaml
+MODELS = Path("models")  # the run folder of the pipeline
+REPORTS_OF_PIPELINE = Path("reports")  # where dvc.yaml tests its model

@@ -1,0 +1,58 @@
+"""The configuration of a finished run, for whatever reads it: every command about runs begins here."""
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from ..config import trust
+from ..config.check import check
+from ..config.schema import Config
+from ..names import CONFIG
+from .folder import read_config
+from .integrity import finished
+
+
+def check_run(folder: str | Path | None, needs: Collection[str] = (), reads: Collection[str] = ()) -> Config:
+    """Return the configuration of a finished run without trackers and callbacks, to test or serve its model.
+
+    Args:
+        folder: of the run.
+        needs: files of the run that must exist, as recorded; see runs/integrity.py.
+        reads: files of the run that must be as recorded if they exist.
+
+    Raises:
+        ConfigError: no folder is named, it is not that of a run, its configuration is not valid here, or it asks for
+            what this project does not know.
+        RecordError: the run is not finished, or its configuration or one of the files is not the recorded one.
+    """
+    saved, path = read_config(folder), Path(str(folder))
+    trust.check_links(path)
+    saved.tracking, saved.callbacks = {}, {}  # so no tracker's package is needed
+    trust.check_names(OmegaConf.to_container(saved), path / CONFIG)
+    finished(path, needs=(CONFIG, *needs), reads=reads)
+    config = check(_moved(saved, path), recorded=True)
+    trust.check_places(config, path / CONFIG)
+    trust.check_inputs(config.inputs, path / CONFIG)
+    return config
+
+
+def _moved(saved: DictConfig, folder: Path) -> DictConfig:
+    """Return the configuration of a run with `folder` as the run's, which can have been moved since."""
+    before, place = OmegaConf.select(saved, "paths.run"), os.path.relpath(folder)
+    if not before or not isinstance(before, str):  # the check says so
+        return saved
+
+    def moved(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: moved(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [moved(item) for item in value]
+        inside = isinstance(value, str) and (value == before or value.startswith(f"{before}/"))
+        return place + value.removeprefix(before) if inside else value
+
+    plain: Any = OmegaConf.to_container(saved)
+    place_of_run = {"paths": {**plain["paths"], "run": place}}
+    return OmegaConf.create({**plain, "trainer": moved(plain.get("trainer")), **place_of_run})

@@ -165,6 +165,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "known.yaml").write_text(
         "trainer: {_target_: lightning.Trainer}\nmodel: {_target_: torch.nn.Identity}\nreader: few\n"
+        "optimizer: {_target_: torch.optim.SGD}\nloss: {_target_: torch.nn.CrossEntropyLoss}\n"
     )
     content = {"model.safetensors": "weights", "metrics.csv": "epoch\n0\n", "trail.jsonl": "{}\n"}
     keys = ("model_sha256", "history_sha256", "trail_sha256")

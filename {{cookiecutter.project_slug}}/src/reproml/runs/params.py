@@ -50,7 +50,7 @@ def code_text(project: Path) -> str:
         project: folder of the project, whose params.yaml names the reader.
     """
     reader = values((project / PARAMS).read_text(encoding="utf-8"))["data"]["reader"]
-    prepare = code_now(module_of(reader), f"{__package__}.data.prepare")
+    prepare = code_now(module_of(reader), "reproml.arrays.prepare")
     digests = {"prepare": prepare, "run": deciding_code(code_digests(project))}
     lines = [f"{name}: '{summed_up(files)}'\n" for name, files in digests.items()]
     return "".join(

@@ -35,9 +35,10 @@ test-all: setup  ## Run every test: real installs, trainings, pipelines, contain
 docs: setup  ## Build the documentation into site/, and check its links (SERVE=1: show it at http://127.0.0.1:8000 instead)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(if $(SERVE),serve,build)
 
-lint: setup  ## Check the style of the template's own sources, as they stand
+lint: setup  ## Check the style of the template's own sources, as they stand, and that the rooms of the machinery keep their order
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --no-cache --check .
+	PYTHONPATH='{{cookiecutter.project_slug}}/src' $(BIN)/lint-imports --no-cache
 
 lock: setup  ## Resolve every pin anew and write the lock files (KEEP=1: only add what is new)
 	$(BIN)/python scripts/lock.py $(if $(KEEP),--keep)

@@ -1,7 +1,9 @@
 """The template's own sources, before anything is rendered."""
 
 import ast
+import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -67,6 +69,26 @@ def test_style(arguments: list[str]) -> None:
     ruff = Path(sys.executable).with_name("ruff")
     result = subprocess.run([ruff, *arguments, "--no-cache", "."], cwd=ROOT, capture_output=True, text=True)
     assert result.returncode == 0, result.stdout
+
+
+def test_the_rooms_of_the_machinery_import_from_those_below_only(tmp_path: Path) -> None:
+    """As `[tool.importlinter]` orders them; and the check sees an import that goes up."""
+    source = TEMPLATE / "src"
+    command = [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--config", ROOT / "pyproject.toml"]
+
+    def said(folder: Path) -> tuple[int, str]:
+        environment = {**os.environ, "PYTHONPATH": str(folder)}
+        result = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+        return result.returncode, result.stdout + result.stderr
+
+    code, text = said(source)
+    assert code == 0, text
+    copy = tmp_path / "copy"
+    shutil.copytree(source / "reproml", copy / "reproml", ignore=shutil.ignore_patterns("__pycache__"))
+    (copy / "reproml" / "files.py").open("a").write("from .verify import verify\n")
+    code, text = said(copy)
+    assert code == 1
+    assert "reproml.files is not allowed to import reproml.verify" in text
 
 
 def test_no_registry_or_local_path_is_committed() -> None:

@@ -87,6 +87,7 @@ SETTINGS = (
 )
 RECORD: dict[str, Any] = {  # as a training writes it, on a machine that does not exist
     "schema_version": 2,
+    "reproml": "0.1.0",
     "status": "finished",
     "promise": {"mode": "strict", "text": "the same bits"},
     "command": {"script": "train.py", "config": "config", "overrides": []},

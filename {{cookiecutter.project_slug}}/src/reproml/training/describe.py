@@ -6,6 +6,7 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
+from .. import __version__
 from ..config.schema import Config
 from ..files import file_digest
 from ..runs import snapshot
@@ -40,6 +41,7 @@ def describe(
     assert isinstance(overrides, list)
     return {
         "schema_version": VERSION,
+        "reproml": __version__,
         "status": "running",
         "promise": {"mode": config.reproducibility.mode, "text": _PROMISES[config.reproducibility.mode]},
         "command": {

@@ -60,18 +60,30 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 def _groups() -> str:
     """Return a table of every choice of every group, with the comment at the head of its file."""
-    chosen: dict[str, str] = {}
-    for entry in yaml.safe_load((PROJECT / "configs" / "config.yaml").read_text(encoding="utf-8"))["defaults"]:
-        if isinstance(entry, dict):
-            chosen.update({group: str(choice).strip("[]'") for group, choice in entry.items()})
+    configs = PROJECT / "configs"
+    chosen = dict(_chosen(configs / "config.yaml"))
+    for group in [*chosen]:
+        if (configs / group).is_dir():
+            inside = _chosen(configs / group / f"{chosen[group]}.yaml")
+            chosen |= {f"{group}/{name}": choice for name, choice in inside if (configs / group / name).is_dir()}
     rows = ["| choice | |", "|---|---|"]
-    files = sorted((PROJECT / "configs").glob("*/*.yaml"))
-    order = [*chosen, *(path.parent.name for path in files)]  # first the groups that config.yaml chooses from
-    for path in sorted(files, key=lambda path: order.index(path.parent.name)):
-        group, choice = path.parent.name, path.stem
+    files = sorted([*configs.glob("*/*.yaml"), *configs.glob("[!h]*/*/*.yaml")])  # without those of Hydra itself
+    groups = {path: path.parent.relative_to(configs).as_posix() for path in files}
+    order = [*chosen, *groups.values()]  # first the groups that config.yaml chooses from
+    for path in sorted(files, key=lambda path: order.index(groups[path])):
+        group, choice = groups[path], path.stem
         default = " (default)" if chosen.get(group) == choice else ""
         rows.append(f"| `{group}={choice}`{default} | {_comment(path)} |")
     return "\n".join(rows)
+
+
+def _chosen(path: Path) -> list[tuple[str, str]]:
+    """Return the groups that a file chooses from, and what it chooses."""
+    if not path.is_file():
+        return []
+    entries = yaml.safe_load(path.read_text(encoding="utf-8")).get("defaults", [])
+    pairs = [pair for entry in entries if isinstance(entry, dict) for pair in entry.items()]
+    return [(group, str(choice).strip("[]'")) for group, choice in pairs]
 
 
 def _comment(path: Path) -> str:

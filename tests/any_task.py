@@ -6,43 +6,36 @@ An environment's own Python runs it, without a rendered project: the package is 
 import contextlib
 import json
 import logging
+import os
 import shutil
 import sys
 import tempfile
 import warnings
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from sources import load_package
+from tasks.task import EPOCHS, Task
 
 load_package()
 import torch  # noqa: E402
-from lightning import Callback, LightningDataModule, LightningModule, Trainer  # noqa: E402
-from reproml.config.schema import Config, Data, Paths, Reproducibility, Restore, Training  # noqa: E402
+from lightning import Callback, LightningModule, Trainer  # noqa: E402
+from lightning.pytorch.utilities.model_helpers import is_overridden  # noqa: E402
+from package_name import config as keys  # noqa: E402
+from reproml.config.schema import Config, Paths, Reproducibility, Restore, Training  # noqa: E402
+from reproml.errors import ConfigError  # noqa: E402
 from reproml.runs.digest import tensor_digest  # noqa: E402
-from reproml.training import resume  # noqa: E402
+from reproml.training import callbacks, resume  # noqa: E402
+from reproml.training.attributes import Attributes  # noqa: E402
 from reproml.training.checkpoint import load_checkpoint  # noqa: E402
 from reproml.training.keyed import keyed  # noqa: E402
 from reproml.training.randomness import seed_everything  # noqa: E402
 from reproml.training.restore import restore  # noqa: E402
 from reproml.training.trainer import build_trainer  # noqa: E402
-
-EPOCHS = 2
-
-
-@dataclass
-class Task:
-    """What a user brings: a module, maybe a datamodule, callbacks, and arguments of the Trainer."""
-
-    module: Callable[[], LightningModule]
-    data: Callable[..., LightningDataModule] | None = None  # takes the number of workers
-    trainer: dict[str, Any] = field(default_factory=dict)
-    callbacks: tuple[Callable[[], Callback], ...] = ()
-    accumulate: int = 1
-    clip: float | None = None
-    one_worker_count: bool = False  # workers change what an iterable dataset yields
+from tasks.classified import TASKS, Data, Module  # noqa: E402
+from tasks.refused import HIDING, REFUSED  # noqa: E402
 
 
 class Numbers(Callback):
@@ -88,7 +81,9 @@ class Copies(Callback):
     def __init__(self, run: Path) -> None:
         self.run, self.points = run, run.with_name("points")
 
-    def _copy(self, *arguments: Any) -> None:
+    def _copy(self, trainer: Trainer, *arguments: Any) -> None:
+        if not trainer.is_global_zero:
+            return
         point = resume.newest_whole(self.run / "checkpoints")
         if point and not (self.points / point.stem).exists():
             shutil.copytree(self.run, self.points / point.stem)
@@ -106,7 +101,7 @@ def configured(task: Task, run: Path, seed: int) -> Config:
     trainer = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "log_every_n_steps": 1, "logger": False}
     return Config(
         seed=seed,
-        data=Data("none", "none", "none", {}, {}, [], 0.1, 0.1, None, 0, False, 0, False, None),
+        data=keys.Data("none", "none", "none", {}, {}, [], 0.1, 0.1, None, 0, False, 0, False, None),
         model={},
         training=Training(EPOCHS, 1, task.accumulate, 0.01, "sgd", 0, 0, "none", task.clip),
         trainer={"_target_": "lightning.Trainer", "enable_progress_bar": False, **trainer, **task.trainer},
@@ -135,8 +130,15 @@ def fit(task: Task, run: Path, seed: int = 1, workers: int = 0, more: tuple[Call
     point = resume.newest_whole(run / "checkpoints")
     trainer.fit(module, data, ckpt_path=restore(point, config.restore, module, trainer))
     last = load_checkpoint(run / "checkpoints" / "last.ckpt")
+    weights = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    tested = []
+    if hasattr(data, "test_dataloader") and is_overridden("test_step", module):
+        tested = [trainer.test(module, data, verbose=False), trainer.test(module, data, verbose=False)]
+        tested += trainer.predict(module, data)
+        assert tested[0] == tested[1]
     return {
-        "weights": module.state_dict(),
+        "weights": weights,
+        "tested": tested,
         "optimizers": last["optimizer_states"],
         "schedules": last["lr_schedulers"],
         "validations": numbers[0].rows,
@@ -175,17 +177,62 @@ def tried(task: Task, folder: Path) -> dict[str, Any]:
     return {"points": points, "workers": workers, "other seed": other}
 
 
-def main(names: list[str]) -> dict[str, Any]:
-    """Try all tasks, or those with the names given."""
-    from tasks import TASKS
+@contextlib.contextmanager
+def without(owner: Any, name: str) -> Iterator[None]:
+    """Have a part of the machinery do nothing."""
+    own = getattr(owner, name)
+    setattr(owner, name, lambda *arguments: None)
+    try:
+        yield
+    finally:
+        setattr(owner, name, own)
 
-    resume._LOOK_EVERY = 1  # a point after every batch that may have one
-    found = {}
-    for name in names or TASKS:
-        with tempfile.TemporaryDirectory() as folder:
-            found[name] = tried(TASKS[name], Path(folder))
-            print(name, found[name], file=sys.stderr)
+
+# Of each part of the machinery: a task that needs it, and what differs without it.
+CONTROLS = {
+    "keyed order and items": (sys.modules[__name__], "keyed", "metrics, shuffled", "weights"),
+    "sums of the epoch": (callbacks, "set_sums", "metrics, shuffled", "epochs"),
+    "plain attributes": (Attributes, "set", "hooks and attributes", "epochs"),
+    "gradients": (callbacks, "_set_gradients", "GAN, manual", "weights"),
+    "flags and modes": (callbacks, "set_switches", "freezing by epoch", "weights"),
+    "the scheduler's update": (callbacks, "forget_resume", "ReduceLROnPlateau", "schedules"),
+    "after the model's hook": (resume.ResumePoint, "_follow", "hooks and attributes", "weights"),
+    "seeds of steps": (callbacks.StepSeed, "on_train_batch_start", "GAN, manual", "weights"),
+}
+
+
+def refused(task: Task, folder: Path) -> str:
+    """Return the sentence that ends a training."""
+    try:
+        fit(task, folder)
+    except ConfigError as error:
+        return str(error)
+    return "not refused"
+
+
+def main() -> dict[str, Any]:
+    """Try everything."""
+    found: dict[str, Any] = {"tasks": {}, "controls": {}}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        for number, (title, task) in enumerate(TASKS.items()):
+            found["tasks"][title] = tried(task, folder / f"task {number}")
+        for title, (owner, part, task, expected) in CONTROLS.items():
+            with without(owner, part):
+                result = tried(TASKS[task], folder / title)
+            found["controls"][title] = sum(expected in each for each in [*result["points"].values(), result["workers"]])
+        found["refused"] = {part: refused(task, folder / part[:9]) for part, task in REFUSED.items()}
+        found["hiding"] = tried(HIDING, folder / "hiding")["points"]
     return found
+
+
+def of_two_processes(folder: Path) -> dict[str, str]:
+    """Train in two processes that share the batches, from the point in the folder if there is one."""
+    task = Task(Module, Data, trainer={"devices": 2, "strategy": "ddp"})
+    run = folder / "run"
+    found = fit(task, run, more=(Copies(run),))
+    found["weights"] = {name: tensor_digest(tensor) for name, tensor in found["weights"].items()}
+    return {name: str(found[name]) for name in ("weights", "epochs", "validations", "loops")}
 
 
 if __name__ == "__main__":
@@ -194,5 +241,7 @@ if __name__ == "__main__":
     torch.set_num_threads(1)
     torch.multiprocessing.set_sharing_strategy("file_system")
     with contextlib.redirect_stdout(sys.stderr):
-        found = main(sys.argv[1:])
-    print(json.dumps(found))
+        resume._LOOK_EVERY = 1  # a point after every batch that may have one
+        found = of_two_processes(Path(sys.argv[1])) if sys.argv[1:] else main()
+    if os.environ.get("LOCAL_RANK", "0") == "0":
+        print(json.dumps(found))

@@ -7,13 +7,13 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import preloaded
 import pytest
-from budgets import by_file, exceeded
+from budgets import budget, by_file, exceeded
 from cookiecutter.main import cookiecutter
 from sources import load_packages
 
@@ -25,16 +25,6 @@ FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # Debian's package da
 ANSWERS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
 CHOICES: dict[str, list[str]] = {key: value for key, value in ANSWERS.items() if isinstance(value, list)}
 LOGIC = ("{" + "%", "%" + "}")  # Jinja's marks, which no Python file holds, this one included
-LONGEST = (
-    "test_containers",
-    "test_environments",
-    "test_exactness",
-    "test_first_day",
-    "test_readme",
-    "test_resume",
-    "test_slurm",
-    "test_verify",
-)
 THIS_PYTHON = "{}.{}".format(*sys.version_info)
 
 # What the tests were started with must not reach what they start: threads would contradict a project's settings, and a
@@ -49,8 +39,8 @@ _USED = pytest.StashKey[float]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the quick tests first, then the files that take longest, so that no process waits for another at the end."""
-    items.sort(key=lambda item: (item.get_closest_marker("slow") is not None, item.path.stem not in LONGEST))
+    """Run the quick tests first, then the files by what they take: with the short ones last, no process waits long."""
+    items.sort(key=lambda item: (item.get_closest_marker("slow") is not None, -budget(item.path.stem)))
 
 
 @pytest.hookimpl(wrapper=True)
@@ -82,6 +72,14 @@ def _no_caches() -> None:
             shutil.rmtree(folder, ignore_errors=True)  # another process of the tests may be doing the same
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _preloaded(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Let the commands of a file run in processes of preloaded.py, if it is marked so."""
+    preloaded.wanted = request.node.get_closest_marker("preloaded") is not None
+    yield
+    preloaded.wanted = False
+
+
 @pytest.fixture
 def render(tmp_path: Path) -> Render:
     """Return a function that generates a project with some answers, in a folder of its own, and returns its path."""
@@ -98,7 +96,8 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command line with bash, with the project's environment first on the path.
 
-    One that only starts Python in a project runs in a process of preloaded.py, unless it is to be `plain`.
+    In a file with the mark `preloaded`, one that only starts Python runs in a process of preloaded.py, unless it is to
+    be `plain`.
     """
     result = _run(command, folder, plain, environment)
     if check and result.returncode:

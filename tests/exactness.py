@@ -23,6 +23,36 @@ from reproml.training.determinism import apply, pin_environment
 
 PRECISIONS = {kind: [f"trainer.precision={kind}"] for kind in ("64-true", "bf16-mixed", "bf16-true", "16-mixed")}
 PRECISIONS["16-true"] = ["trainer.precision=16-true", "training/optimizer=sgd"]  # AdamW's smallest number is 0 there
+# Other ways through a training, with every kind of random choice in each
+RANDOM = ["model.dropout=0.2", "data.shift=1", "data.flip=true"]
+TRAININGS = {
+    "random choices": RANDOM,
+    "accumulation and schedule per epoch": [
+        *RANDOM,
+        "training.batch_size=4",
+        "training.accumulate=3",
+        "training/scheduler=exponential",
+    ],
+    "accumulation that never fits": [*RANDOM, "training.accumulate=2", "callbacks=best"],
+    "early stopping and best": [
+        *RANDOM,
+        "callbacks=early_stopping",
+        "callbacks.early_stopping.patience=1",
+        "callbacks.early_stopping.min_delta=9",  # no epoch is better by so much: the second one is the last
+        "training.epochs=5",
+    ],
+    "several validations in an epoch": [
+        *RANDOM,
+        "training.batch_size=4",
+        "+trainer.val_check_interval=0.34",
+        "callbacks=best",
+        "training/scheduler=cosine",
+    ],
+    "validation after two epochs": [*RANDOM, "trainer.check_val_every_n_epoch=2"],
+    "workers": [*RANDOM, "data.num_workers=2", "data.persistent_workers=false"],
+    "shards": [*RANDOM, "storage=shards"],
+    "momentum": [*RANDOM, "training/optimizer=sgd", "training/scheduler=none"],
+}
 # Continued by restore=continue too: what may do something at the end of a training, or at the start of one.
 CONTINUED = ["nothing more", "BaseFinetuning", "frozen by hand", "GradientAccumulationScheduler", "EMAWeightAveraging"]
 # Three epochs of three batches, on real images.
@@ -116,7 +146,6 @@ WEIGHTS = "[1.0,2.0,1.0,1.0,1.0,1.0,1.0,1.0,1.0,1.0]"
 CASES = {
     "nothing more": ([], None),
     "callbacks=best": (["callbacks=best"], None),
-    "plateau": (["training.scheduler=plateau"], None),
     "BackboneFinetuning": case(
         "BackboneFinetuning",
         RATE,
@@ -152,6 +181,7 @@ CASES = {
         ["training/optimizer=sgd", f"+training.loss.weight={{_target_: torch.tensor, data: {WEIGHTS}}}"],
         None,
     ),
+    **{kind: (overrides, None) for kind, overrides in TRAININGS.items()},
 }
 # Refused for a reason: it shows that the comparison sees a difference.
 CONTROL = {"StochasticWeightAveraging": case("StochasticWeightAveraging", swa_lrs=0.01, swa_epoch_start=1)}

@@ -161,9 +161,6 @@ def become(command: dict) -> None:
     os.environ.clear()
     os.environ.update(command["environment"])
     os.environ["PWD"] = command["folder"]  # as a shell does
-    home, own = (str(Path(python).parent.parent) for python in (sys.executable, command["python"]))
-    sys.executable, sys.prefix, sys.exec_prefix = command["python"], own, own
-    sys.path[:] = [place.replace(f"{home}/", f"{own}/", 1) for place in sys.path]
     if given := os.environ.get("PYTHONPATH"):
         sys.path[:0] = [str(Path.cwd() / place) for place in given.split(":")]
     sys.path.insert(0, str(Path.cwd()))

@@ -25,6 +25,7 @@ _PINNED_OTHERWISE = re.compile(r"\b(reproducibility|threads)\b")
 # What Python, C libraries and torch read when they start or are imported; PYTHONPATH is read for them
 _READ_EARLY = re.compile(r"(PYTHON(?!PATH$)|LD_|OMP_|MKL_|ATEN_|ONEDNN_|TORCH|CUDA|CUBLAS|PYTORCH|MPL|MLFLOW)\w*")
 _AT_START = {name: value for name, value in os.environ.items() if name not in {*_PINNED, "PYTHONPATH"}}
+wanted = False  # by the tests of a file with the mark `preloaded`
 _servers: dict[Path, "_Server"] = {}
 
 
@@ -41,10 +42,12 @@ def simple(command: str) -> list[str] | None:
 
 
 def suits(folder: Path, environment: Mapping[str, str]) -> bool:
-    """Return whether a preloaded process in a project can have an environment.
+    """Return whether a preloaded process in a project is wanted, and can have an environment.
 
     It cannot where another Python is meant, or where a variable differs that is read before the fork.
     """
+    if not wanted:
+        return False
     python = folder / ".venv" / "bin" / "python"
     changed = {name for name, _ in environment.items() ^ _AT_START.items()}
     first = environment.get("PATH", "").partition(":")[0]
@@ -61,7 +64,6 @@ class Process:
 
     def __init__(self, arguments: list[str], folder: Path, environment: Mapping[str, str], group: bool = False) -> None:
         self.returncode: int | None = None
-        python = folder / ".venv" / "bin" / "python"
         home = (folder / ".venv").resolve()
         if home not in _servers:
             _servers[home] = _Server(home)
@@ -70,7 +72,6 @@ class Process:
         request = {
             "arguments": arguments,
             "folder": str(folder),
-            "python": str(python),
             "environment": dict(environment),
             "group": group,
         }

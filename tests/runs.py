@@ -40,15 +40,6 @@ print(json.dumps(digests))
 """
 
 
-def cores() -> int:
-    """Return how many trainings a test may run in parallel: its share of the cores, if tests run in parallel too.
-
-    A training takes one core, since the project pins the threads (configs/reproducibility). The tests set no number of
-    threads for what they start: it would be in every record, and would hide a project that no longer pins its own.
-    """
-    return max(1, (os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
-
-
 def train(project: Path, arguments: str, name: str, **environment: str) -> Path:
     """Train in the folder outputs/NAME and return it."""
     run(f"python train.py {arguments} hydra.run.dir=outputs/{name}", project, **environment)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 from conftest import TEMPLATE, run
+from reproml.checklist.after import CHECKS
 from reproml.checklist.facts import Facts
 from reproml.checklist.provenance import committed
 from reproml.runs import code
@@ -106,6 +107,22 @@ def test_a_release_needs_a_new_training_only_after_an_edit_that_decides(
         Path(name).write_text("second\n")
         run("git commit --quiet --all --message Second", tmp_path)
         assert committed(Facts(tmp_path, facts.run, facts.record)).status == status
+
+
+def test_the_checklist_asks_for_a_training_where_the_test_alone_cannot_mend(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an edit of what computes the metrics, `evaluate.py` would give other ones than the record has."""
+    monkeypatch.chdir(tmp_path)
+    measure = f"{ROOM}/evaluation/results.py"
+    for name in (SAME, measure):
+        Path(name).parent.mkdir(parents=True)
+        Path(name).write_text("first")
+    found = {"code": code.code_digests(), "metrics": {}, "command": {"config": "pipeline"}}
+    [documented] = [check for check in CHECKS if check.name == "the results are documented"]
+    for edited, mend in ((SAME, "python evaluate.py run=models output=reports"), (measure, "dvc repro --force")):
+        Path(edited).write_text("second")
+        assert documented.find(Facts(tmp_path, Path("models"), found)).mend == mend
 
 
 def test_dvc_is_told_of_every_edit_that_concerns_a_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

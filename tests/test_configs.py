@@ -23,9 +23,9 @@ from pathlib import Path
 from hydra import compose, initialize_config_dir
 from reproml import cli  # registers the resolvers
 with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
-    for file in sorted(Path("configs").glob("*/*.yaml")):
+    for file in sorted([*Path("configs").glob("*/*.yaml"), *Path("configs").glob("training/*/*.yaml")]):
         choice = f"[{file.stem}]" if file.parent.name == "tracking" else file.stem
-        compose("config", [f"{file.parent.name}={choice}"])
+        compose("config", [f"{file.parent.relative_to('configs')}={choice}"])
         print(file)
 """
 
@@ -33,7 +33,8 @@ with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
 def test_every_yaml_composes(render: Render) -> None:
     project = render()
     printed = python(project, COMPOSE).split()
-    assert sorted(printed) == sorted(str(path.relative_to(project)) for path in project.glob("configs/*/*.yaml"))
+    files = [*project.glob("configs/*/*.yaml"), *project.glob("configs/training/*/*.yaml")]
+    assert sorted(printed) == sorted(str(path.relative_to(project)) for path in files)
     assert len(printed) > 20
 
 

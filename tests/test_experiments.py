@@ -9,7 +9,7 @@ import yaml
 from conftest import ROOT, THIS_PYTHON, installed, run
 from cookiecutter.main import cookiecutter
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 LOCK = "schema: '2.0'\nstages: {}\n"  # a pipeline that has run
 EDIT = "sed -i 's/^lr: .*/lr: 0.001/' configs/training/default.yaml"
 # What `dvc exp run -S` does to params.yaml.

@@ -200,7 +200,7 @@ def test_other_data_is_taken_at_once(pipeline: Path) -> None:
     raw = pipeline / "data" / "raw" / "pipeline"
     for command, done in (
         ("sed -i 's/- data: digits/- data: breast_cancer/' configs/config.yaml && dvc repro", STAGES),
-        ("dvc exp run -S data=breast_cancer", STAGES),
+        ("dvc exp run -S data=breast_cancer -S data.test_fraction=0.2", STAGES),
     ):
         assert stages_run(run(command, pipeline).stdout) | {"configure"} == done
         assert [path.name for path in raw.iterdir()] == ["breast_cancer.csv"]

@@ -13,9 +13,11 @@ import pytest
 from conftest import in_project, run
 from runs import SHORT, last_states, outcome, record, start, stop, train
 
+pytestmark = pytest.mark.preloaded
+
 # What a script finds when it starts, and when it has imported torch
 FACTS = """
-import json, logging, os, random, signal, sys
+import json, logging, os, random, signal, sys, sysconfig
 state = lambda: sorted({"torch", "numpy", "hydra", "lightning", "mlflow", "sklearn"} & sys.modules.keys())
 first = state()
 from importlib.util import find_spec
@@ -23,11 +25,14 @@ place = find_spec("torch").origin
 asked = state()
 import numpy, torch.nn, lightning.pytorch
 print(json.dumps({
-    "argv": sys.argv, "orig_argv": sys.orig_argv, "executable": sys.executable, "prefix": sys.prefix,
-    "path": [place for place in sys.path if os.path.exists(place)], "folder": os.getcwd(), "in": sys.stdin.read(),
+    "argv": sys.argv, "orig_argv": sys.orig_argv, "prefix": os.path.realpath(sys.prefix),
+    "executable": os.path.realpath(os.path.dirname(sys.executable)),
+    "path": [os.path.realpath(place) for place in sys.path if os.path.exists(place)],
+    "folder": os.getcwd(), "in": sys.stdin.read(),
     "variables": {name: value for name, value in os.environ.items() if name not in ("_", "SHLVL", "OLDPWD")},
     "main": [__name__, __file__, str(__spec__ and __spec__.name)], "imported": [first, asked],
     "open": [len(os.listdir(f"/proc/self/{kind}")) for kind in ("task", "fd")],
+    "installed": torch.__file__.startswith(sysconfig.get_paths()["purelib"]),
     "place": [os.path.realpath(each) for each in (place, torch.__file__, torch.__spec__.origin)],
     "torch": [torch.get_num_threads(), torch.__config__.parallel_info(), torch.nn.__spec__.name],
     "loggers": [[name, len(logging.getLogger(name).handlers), logging.getLogger(name).propagate]
@@ -149,7 +154,7 @@ time.sleep(600)
         assert tests.stdout
         lines = [tests.stdout.readline().split() for _ in range(3)]
         tests.kill()
-    assert [prefix for prefix, _ in lines] == [f"{place}/.venv" for place in (*places, scripts)]
+    assert [Path(prefix) for prefix, _ in lines] == [(place / ".venv").resolve() for place in (*places, scripts)]
     first, second, third = (Path("/proc", number) for _, number in lines)
     assert first == third != second
     deadline = time.monotonic() + 60

@@ -66,14 +66,24 @@ for way, line in json.load(sys.stdin):
 MINE = """
 from collections.abc import Sequence
 from typing import Any
+from pydantic import PositiveInt
 from torch import nn
+from torch.optim import SGD
 
 class CNN(nn.Linear):
     def __init__(
-        self, input_shape: Sequence[int], classes: int, width: int, gain: float = 1.0, names: tuple[str, ...] = (),
-        layer: nn.Module | None = None, step: int = None,
+        self, input_shape: Sequence[int], classes: int, width: PositiveInt, gain: float = 1.0,
+        names: tuple[str, ...] = (), layer: nn.Module | None = None, step: int = None,
     ) -> None:
         super().__init__(width, classes)
+
+class Slow(SGD):
+    def __init__(self, parameters: Any, lr: float, weight_decay: float = 0.0, pace: int = 1) -> None:
+        super().__init__(parameters, lr / pace, weight_decay=weight_decay)
+
+class Nothing:
+    def __init__(self, *, lr: float) -> None:
+        pass
 
 class Open(nn.Linear):
     def __init__(self, **settings: Any) -> None:
@@ -120,11 +130,22 @@ KEYS = {
     "-m training.lr=0.01,0.02": None,
     "restore=finetune restore.run=outputs/nowhere": "restore.run=outputs/nowhere",
 }
+OPTIMIZER = "training.optimizer._target_=my_project.models.mine"
 CLASSES = {
     "+model.lr_mult=banana": "model.lr_mult is not an argument of my_project.models.cnn.CNN",
     "model=mine": None,  # a class named CNN that is not ours
     "model=mine model.width=wide": "model.width=wide is not valid: my_project.models.mine.CNN takes int there",
     "model=mine model.width=2.5": "model.width=2.5 is not valid",
+    "model=mine model.width=0": "model.width=0 is out of range: it must be greater than 0",
+    f"{OPTIMIZER}.Slow": None,
+    f"{OPTIMIZER}.Slow +training.optimizer.pace=fast": "takes int there",
+    f"{OPTIMIZER}.Slow +training.optimizer.pac=2": "the nearest is training.optimizer.pace",
+    f"{OPTIMIZER}.Nothing": "takes no argument by position, where it will be given the parameters",
+    "training/optimizer=sdg": "training/optimizer=sdg does not exist; the nearest is training/optimizer=sgd",
+    "training.optimizer=sgd": "as in training/optimizer=sgd",
+    "training.momentum=0.5 training/optimizer=sgd": "the nearest is training.optimizer.momentum",
+    "training.optimizer.momentum=0.5 training/optimizer=sgd training/scheduler=plateau": None,
+    "'+training.loss.weight={_target_: torch.tensor, data: [1.0, 2.0]}'": None,
     "model=mine +model.channels=[1]": "model.channels is not an argument of my_project.models.mine.CNN",
     "model=mine ~model.width": "model.width has no value",
     "model=mine +model.gain=2 +model.names=[a,b] +model.step=null": None,

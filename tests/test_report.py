@@ -16,7 +16,7 @@ from rocrate_validator.services import ValidationSettings, validate
 from rocrate_validator.utils.http import HttpRequester
 from runs import SHORT, record, train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 
 CONTEXT = "https://w3id.org/ro/crate/1.3/context"
 UNKNOWN_TO_A_PROJECT = {"affiliation", "ORCID"}  # of the author

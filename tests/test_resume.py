@@ -1,75 +1,33 @@
 """Whatever the moment of an interruption, the run ends with the same bits."""
 
 import os
-import random
 import re
 import shutil
 import signal
 import sqlite3
 import subprocess
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 from conftest import digest, metrics, run
 from reproml.runs import integrity
-from runs import OFTEN, SHORT, cores, go_on, interrupted, last_states, outcome, record, start, stop, train
+from runs import OFTEN, SHORT, go_on, interrupted, last_states, outcome, record, start, stop, train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 BASE = f"tracking=none model=mlp model.dropout=0.2 {OFTEN}"
-# What a run can be interrupted in, and how many random moments of each are tried.
-SERIES = {
-    "schedule-per-step": ("training.epochs=75", 6),
-    "early-stopping-and-best": (
-        "callbacks=early_stopping callbacks.early_stopping.patience=20 training.epochs=150 training.lr=0.001",
-        6,
-    ),
-    "accumulation-and-schedule-per-epoch": (
-        "training.epochs=75 training.accumulate=3 training/scheduler=exponential",
-        6,
-    ),
-    "short-epochs": ("training.epochs=150 training.batch_size=256", 6),
-    "accumulation-that-never-fits": ("training.epochs=100 training.accumulate=4 callbacks=best", 4),
-    "double-precision-portable": ("training.epochs=80 trainer.precision=64-true reproducibility=portable", 4),
-    "several-validations-per-epoch": (
-        "training.epochs=80 +trainer.val_check_interval=0.3 callbacks=best training/scheduler=cosine",
-        6,
-    ),
-    "workers-and-augmentation": (
-        "training.epochs=12 data.num_workers=2 data.shift=1 data.flip=true model=cnn trainer.check_val_every_n_epoch=2",
-        6,
-    ),
-    "two-processes": ("training.epochs=10 trainer=ddp callbacks=early_stopping", 6),
+# Trainings with what exactness.py interrupts in one process, after every batch; here whole processes are killed.
+TRAININGS = {
+    "accumulated": "training.epochs=40 training.accumulate=3 training/scheduler=exponential callbacks=best",
+    "workers": "training.epochs=8 data.num_workers=2 data.shift=1 data.flip=true model=cnn "
+    "trainer.check_val_every_n_epoch=2",
+    "processes": "training.epochs=6 trainer=ddp callbacks=early_stopping",
 }
-SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGKILL, signal.SIGKILL, signal.SIGKILL, signal.SIGINT)
 
 
-def interrupt_once(project: Path, arguments: str, name: str, moment: float, number: int) -> tuple[Path, str, bool]:
-    """Interrupt a run, go on with it until it is finished, and return its folder, a line, and whether it had begun.
-
-    The moment is seconds since the start, or, where it is negative, the number of the batch that a resume point shows.
-    """
-    folder = project / "outputs" / name
-    process = start(project, f"{arguments} hydra.run.dir=outputs/{name}")
-    began = time.monotonic()
-    while process.poll() is None:
-        if (moment >= 0 and time.monotonic() - began >= moment) or (moment < 0 and newest_batch(folder) >= -moment):
-            break
-        time.sleep(0.005)
-    running, seconds = process.poll() is None, time.monotonic() - began
-    if running:
-        stop(process, number)
-    process.wait()
-    batch = newest_batch(folder)
-    at = f"batch {batch}" if batch else "the start"
-    if (folder / "run.json").exists():
-        at = "its end" if record(folder)["status"] == "finished" else at
-        go_on(project, folder)
-    else:  # nothing had begun
-        run(f"python train.py {arguments} hydra.run.dir=outputs/{name}", project)
-    sent = signal.Signals(number).name if running else "finished before"
-    return folder, f"{seconds:5.1f} s  {sent:15}  went on from {at}", batch > 0
+def begun(folder: Path) -> bool:
+    """Whether the run has a record."""
+    return (folder / "run.json").exists()
 
 
 def newest_batch(folder: Path) -> int:
@@ -77,38 +35,59 @@ def newest_batch(folder: Path) -> int:
     return max((int(path.name.split("-")[1]) for path in folder.glob("checkpoints/resume-*.ckpt")), default=0)
 
 
-@pytest.mark.parametrize("case", SERIES)
-def test_a_run_interrupted_at_any_moment_ends_with_the_same_bits(
-    shared_project: Path, case: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments, count = f"{BASE} {SERIES[case][0]}", SERIES[case][1]
-    began = time.monotonic()
-    reference = train(shared_project, arguments, case)
-    whole = time.monotonic() - began
-    batches = len([line for line in (reference / "trail.jsonl").read_text().splitlines() if line.startswith("[")])
-    random_number = random.Random(case).random  # the same moments each time, as far as the machine's speed allows
-    # One moment in each part of the run, so that none is left out: in turn by the clock, which counts the start of
-    # Python too, and by the progress of the training.
-    parts = [(part + random_number()) / count for part in range(count)]
-    moments = [share * whole if part % 2 == 0 else -max(1, share * batches * 0.95) for part, share in enumerate(parts)]
-    with ThreadPoolExecutor(cores()) as pool:
-        tries = [
-            pool.submit(interrupt_once, shared_project, arguments, f"{case}-{n}", moment, SIGNALS[n % len(SIGNALS)])
-            for n, moment in enumerate(moments)
-        ]
-    results = [each.result() for each in tries]
-    states = last_states(shared_project, [reference, *(folder for folder, _, _ in results)])
-    same = [outcome(folder) == outcome(reference) and states[folder] == states[reference] for folder, _, _ in results]
-    with capsys.disabled():
-        print(f"\n{case}: {sum(same)} of {count} identical (weights, optimizer, schedule, metrics, trail, predictions)")
-        for (_, line, _), equal in zip(results, same, strict=True):
-            print(f"  {line:60} {'identical' if equal else 'DIFFERS'}")
-    assert all(same)
-    assert sum(inside for _, _, inside in results) >= count // 3  # not all of them before the training began
+def writing(folder: Path) -> bool:
+    """Whether a resume point after the first is being written."""
+    return newest_batch(folder) > 0 and any(folder.glob("checkpoints/.*.part"))
 
 
-def test_the_series_has_fifty_moments() -> None:
-    assert sum(count for _, count in SERIES.values()) >= 50
+def tested(folder: Path) -> bool:
+    """Whether the training is over: the model is there, and its test goes on."""
+    return (folder / "model.safetensors").exists()
+
+
+# The moment, the signal, and what is there when it is sent
+MOMENTS = {
+    "import": ("accumulated", signal.SIGKILL, lambda folder: True),
+    "beginning": ("accumulated", signal.SIGKILL, begun),
+    "point": ("accumulated", signal.SIGKILL, writing),
+    "batch": ("accumulated", signal.SIGINT, lambda folder: newest_batch(folder) > 60),
+    "teardown": ("accumulated", signal.SIGKILL, tested),
+    "workers": ("workers", signal.SIGKILL, lambda folder: newest_batch(folder) > 50),
+    "terminated": ("workers", signal.SIGTERM, lambda folder: newest_batch(folder) > 30),
+    "processes": ("processes", signal.SIGKILL, lambda folder: newest_batch(folder) > 20),
+    "processes-terminated": ("processes", signal.SIGTERM, lambda folder: newest_batch(folder) > 40),
+}
+
+
+@pytest.fixture(scope="module")
+def whole(shared_project: Path) -> dict[str, Path]:
+    """Return the trainings, not interrupted."""
+    return {name: train(shared_project, f"{BASE} {more}", f"whole-{name}") for name, more in TRAININGS.items()}
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_a_killed_run_ends_with_the_same_bits(shared_project: Path, whole: dict[str, Path], moment: str) -> None:
+    name, number, reached = MOMENTS[moment]
+    arguments, folder = f"{BASE} {TRAININGS[name]} hydra.run.dir=outputs/{moment}", shared_project / "outputs" / moment
+    process = start(shared_project, arguments, plain=moment == "import")
+    if moment == "import":  # Python has begun, and has read hydra, but not torch
+        time.sleep(0.5)
+    while not reached(folder):
+        assert process.poll() is None, "it came to its end before"
+        time.sleep(0.001)
+    stop(process, number)
+    assert process.returncode, "it came to its end before"
+    if (folder / "run.json").exists():
+        assert record(folder)["status"] == "running"
+        go_on(shared_project, folder)
+    else:
+        assert moment == "import", "nothing had begun"
+        run(f"python train.py {arguments}", shared_project)
+    batches = [session["from_batch"] > 0 for session in record(folder)["sessions"]]
+    assert batches == {"import": [False], "beginning": [False, False]}.get(moment, [False, True])
+    states = last_states(shared_project, [whole[name], folder])
+    assert outcome(folder) == outcome(whole[name])
+    assert states[folder] == states[whole[name]]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import pytest
 from conftest import TEMPLATE, digest, metrics, run
 from runs import SHORT, start, stop, train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 EXPERIMENTS = sorted(path.stem for path in (TEMPLATE / "configs" / "experiment").glob("*.yaml"))
 DEBUG = sorted(path.stem for path in (TEMPLATE / "configs" / "debug").glob("*.yaml"))
 

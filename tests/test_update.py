@@ -16,7 +16,7 @@ URL = "https://github.com/org/template"
 GENERATE, UPDATE, COMMIT, LINK, REPLAY = code_blocks((ROOT / "docs" / "updating.md").read_text(encoding="utf-8"))
 NEW = {  # of the next release: the file, what is replaced in it, by what
     "README.md": ("## Usage", "## How to use it"),
-    "configs/training/default.yaml": ("momentum: 0.9 ", "momentum: 0.8 "),
+    "configs/training/default.yaml": ("gradient_clip: 1.0 ", "gradient_clip: 0.8 "),
     "src/reproml/errors.py": ('"""', '"""Of the next release. '),
     "variants/Dockerfile": ("EXPOSE 8000", "EXPOSE 8000/tcp"),
     "variants/environment_manager=pip/environment.mk": ("PYTHON ?= ", "PYTHON ?=  "),
@@ -105,20 +105,20 @@ def test_an_update_keeps_what_both_changed(tmp_path: Path, template: Path, envir
 @pytest.mark.slow
 def test_a_conflict_shows_both_sides(tmp_path: Path, template: Path) -> None:
     project = old_project(tmp_path, template)
-    replace(project / "configs/training/default.yaml", "momentum: 0.9 ", "momentum: 0.7 ")
+    replace(project / "configs/training/default.yaml", "gradient_clip: 1.0 ", "gradient_clip: 0.7 ")
     run("git commit --quiet --all -m edits", project)
     without_git = tmp_path / "without-git"
     shutil.copytree(project, without_git, ignore=shutil.ignore_patterns(".git"))
 
     assert "UU configs/training/default.yaml" in do(UPDATE, project, template).stdout
     text = (project / "configs/training/default.yaml").read_text()
-    assert "<<<<<<<" in text and "momentum: 0.7 " in text and "momentum: 0.8 " in text
+    assert "<<<<<<<" in text and "gradient_clip: 0.7 " in text and "gradient_clip: 0.8 " in text
     assert "# How to use it" in (project / "README.md").read_text()  # the rest arrived
 
     do("cruft update --skip-apply-ask", without_git, template)
     text = (without_git / "configs/training/default.yaml").read_text()
-    assert "<<<<<<<" not in text and "momentum: 0.7 " in text
-    assert "+momentum: 0.8 " in (without_git / "configs/training/default.yaml.rej").read_text()
+    assert "<<<<<<<" not in text and "gradient_clip: 0.7 " in text
+    assert "+gradient_clip: 0.8 " in (without_git / "configs/training/default.yaml.rej").read_text()
     assert "# How to use it" in (without_git / "README.md").read_text()
 
 

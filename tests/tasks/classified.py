@@ -8,12 +8,13 @@ import lightning as L
 import numpy as np
 import torch
 import torchmetrics
-from any_task import Task
 from lightning.pytorch.callbacks import EMAWeightAveraging
 from lightning.pytorch.utilities import CombinedLoader
 from torch import nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, Dataset, IterableDataset, WeightedRandomSampler, random_split
+
+from .task import Task
 
 
 class Points(Dataset):
@@ -216,6 +217,7 @@ class Hooks(Module):
             ]
         )
         self.slow = nn.Linear(4, 8)
+        self.history: dict[str, Any] = {"mean": np.zeros(4, np.float32), "last": (0, np.float64(0)), "names": set()}
 
     def training_step(self, batch: Any, batch_idx: int) -> Any:
         loss = super().training_step(batch, batch_idx)
@@ -224,6 +226,12 @@ class Hooks(Module):
         self.both(logits, batch[1])
         self.log_dict(self.both, on_step=False, on_epoch=True)
         self.outputs.append({"loss": loss.detach(), "size": len(batch[0])})
+        self.history["mean"] += batch[0].mean(0).numpy()
+        self.history["last"] = (batch_idx, np.float64(loss.item()) + self.history["last"][1])
+        self.history["names"].add(f"batch {self.seen}")
+        loss = loss + float(
+            self.history["mean"].sum() + self.history["last"][1] + len(self.history["names"])
+        ) * logits_sum(self.net(batch[0]))
         return loss + 0.01 * self.slow(batch[0]).square().mean()
 
     @torch.no_grad()
@@ -240,6 +248,10 @@ class Hooks(Module):
         self.best.update(total)
         self.log_dict({"total": total, "best": self.best.compute(), "seen": float(self.seen)})
         self.outputs.clear()
+
+
+def logits_sum(logits: torch.Tensor) -> torch.Tensor:
+    return logits.square().mean() * 1e-3
 
 
 class Schedules(Module):
@@ -280,6 +292,10 @@ class Plateau(Module):
 
 class TrainPlateau(Plateau):
     monitor = "train_loss_epoch"
+
+
+class StepPlateau(Plateau):
+    monitor, interval = "train_loss_step", "step"
 
 
 class Freezing(Module):
@@ -358,6 +374,41 @@ class Streamed(Data):
         return DataLoader(Stream(), batch_size=6)
 
 
+class Partials(Module):
+    """Takes a network and a partial function, as the most used template has it, and notes them as hyperparameters."""
+
+    def __init__(self, net: nn.Module, optimizer: Any) -> None:
+        super().__init__()
+        self.save_hyperparameters(logger=False)
+        self.net = net
+
+    def configure_optimizers(self) -> Any:
+        return self.hparams.optimizer(self.parameters())
+
+
+def with_partials() -> Partials:
+    return Partials(nn.Sequential(nn.Linear(4, 8), nn.Dropout(), nn.Linear(8, 2)), partial(torch.optim.Adam, lr=0.05))
+
+
+class Tested(Module):
+    """Draws random numbers in a test and in a prediction too."""
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        self.log("test_loss", F.cross_entropy(self.net(batch[0] + torch.randn(4)), batch[1]))
+
+    def predict_step(self, batch: Any, batch_idx: int) -> Any:
+        return self.net(batch[0] + torch.randn(4))
+
+
+class Split(Data):
+    """Splits anew in each `setup`: the same examples have to be left for the test."""
+
+    def test_dataloader(self) -> Any:
+        return DataLoader(self.val, batch_size=5, shuffle=True, num_workers=self.num_workers)
+
+    predict_dataloader = test_dataloader
+
+
 class OwnLoaders(Module):
     """A module that brings its data itself."""
 
@@ -399,13 +450,18 @@ TASKS = {
     "ExponentialLR per epoch": Task(EpochSchedule, Data),
     "ReduceLROnPlateau": Task(Plateau, Data),
     "ReduceLROnPlateau, train": Task(TrainPlateau, Data),
+    "ReduceLROnPlateau per step": Task(StepPlateau, Data),
     "freezing by epoch": Task(Freezing, Data),
     "GAN, manual": Task(GAN, Data),
     "GAN, weighted sampler": Task(GAN, Weighted),
     "max_steps, one epoch": Task(Module, Endless, trainer={"max_steps": 11, "val_check_interval": 4}),
     "val_check_interval": Task(Plateau, Data, trainer={"val_check_interval": 2}),
+    "max_steps over epochs": Task(OneCycle, Data, trainer={"max_steps": 10}),
+    "limit_train_batches": Task(Module, Weighted, trainer={"limit_train_batches": 4}),
     "accumulation": Task(OneCycle, Data, accumulate=2, clip=0.5),
     "EMA": Task(Module, Data, callbacks=(partial(EMAWeightAveraging, decay=0.8),)),
     "bf16-mixed": Task(Module, Data, trainer={"precision": "bf16-mixed"}),
     "iterable with a state": Task(Module, Streamed, one_worker_count=True),
+    "networks as hyperparameters": Task(with_partials, Data),
+    "test and prediction": Task(Tested, Split),
 }

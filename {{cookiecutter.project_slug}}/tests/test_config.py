@@ -113,7 +113,7 @@ def test_a_command_fails_in_one_sentence_before_any_work(
     project: Path, command: Command, argument: str, message: str
 ) -> None:
     outputs = set(project.glob("outputs/**/model.safetensors"))
-    result = command("train.py", argument, check=False)
+    result = command("train.py", "task=classification", "data=digits", argument, check=False)
     assert result.returncode == 1
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1

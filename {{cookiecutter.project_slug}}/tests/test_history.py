@@ -71,7 +71,7 @@ class Two(LightningModule):
 def loader(seed: int) -> DataLoader[torch.Tensor]:
     """Return batches that are all alike, so that the place in the epoch does not matter."""
     item = torch.randn(2, generator=torch.Generator().manual_seed(seed))
-    return DataLoader([item] * 2 * BATCHES, batch_size=2)
+    return DataLoader([item] * 2 * BATCHES, batch_size=2)  # type: ignore[arg-type]  # a list is a dataset too
 
 
 def fit(folder: Path, *callbacks: Callback, start: Path | None = None, every: int = 1, **model: bool) -> Trainer:

@@ -4,15 +4,20 @@ import copy
 import hashlib
 import json
 import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reproml.checklist.before import _loose_input
+from reproml.checklist.facts import Facts
 from reproml.config import trust
 from reproml.config.check import check
 from reproml.config.schema import Config
 from reproml.errors import ConfigError, RecordError
+from reproml.files import file_digest
+from reproml.report.archive import _refuse_home
 from reproml.runs import inputs as module
 from reproml.runs import record, schema
 from reproml.runs.inputs import check_inputs, digests, locate, refuse_changed
@@ -43,7 +48,9 @@ def test_the_digest_of_a_file_is_that_of_its_content(folder: Path) -> None:
     assert digest(folder / "vocab.txt") == hashlib.sha256(FILES["vocab.txt"]).hexdigest()
 
 
-def test_the_digest_of_a_folder_depends_on_names_and_contents_alone(folder: Path, tmp_path: Path) -> None:
+def test_the_digest_of_a_folder_depends_on_names_and_contents_alone(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first = digest(folder)
     assert digest(written(tmp_path / "copy", dict(reversed(FILES.items())))) == first  # elsewhere, in another order
     (tmp_path / "link").symlink_to(folder)
@@ -53,6 +60,9 @@ def test_the_digest_of_a_folder_depends_on_names_and_contents_alone(folder: Path
     (folder / "vocab.txt").symlink_to(blob)
     os.utime(blob, (0, 0))
     (folder / "empty").mkdir()
+    assert digest(folder) == first
+    walk = os.walk
+    monkeypatch.setattr(os, "walk", lambda *given, **named: reversed(list(walk(*given, **named))))  # another disk
     assert digest(folder) == first
 
 
@@ -72,8 +82,12 @@ def test_another_folder_has_another_digest(folder: Path, tmp_path: Path, other: 
 
 def test_every_file_is_read_once_and_by_the_record_alone(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read: list[Path] = []
-    real = module.file_digest
-    monkeypatch.setattr(module, "file_digest", lambda path: read.append(path) or real(path))
+
+    def counted(path: Path) -> str:
+        read.append(path)
+        return file_digest(path)
+
+    monkeypatch.setattr(module, "file_digest", counted)
     check_inputs({"bert": str(folder)})
     assert read == []
     digests({"bert": str(folder)})
@@ -216,6 +230,33 @@ def test_a_changed_input_is_refused(folder: Path) -> None:
     (folder / "vocab.txt").write_bytes(b"three\n")
     with pytest.raises(RecordError, match=rf"the input bert changed: .* made with {recorded['bert'][:12]}"):
         refuse_changed(recorded, paths)
+
+
+def test_the_checklist_asks_who_keeps_an_input(tmp_path: Path) -> None:
+    def evidence(path: str) -> str | None:
+        found = _loose_input(Facts(tmp_path, Path("run"), {"config": {"inputs": {"words": path}}}))
+        return found.evidence if found else None
+
+    written(tmp_path, {"data/external/words.txt": b"one", "committed.txt": b"two"})
+    subprocess.run(["git", "init", "--quiet"], cwd=tmp_path, check=True)
+    subprocess.run(["git", "add", "committed.txt"], cwd=tmp_path, check=True)
+    assert evidence("committed.txt") is None
+    assert "neither git nor DVC keeps data/external/words.txt" in str(evidence("data/external/words.txt"))
+    (tmp_path / "data/external/words.txt.dvc").write_text("outs: []")
+    assert evidence("data/external/words.txt") is not None  # nobody else gets it
+    subprocess.run(["git", "add", "data/external/words.txt.dvc"], cwd=tmp_path, check=True)
+    assert evidence("data/external/words.txt") is None
+    for outside in ("/etc/hosts", "../words.txt"):
+        assert "is outside of the project: put it there and set inputs.words=data/external/words" in str(
+            evidence(outside)
+        )
+
+
+def test_an_archive_shows_no_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    _refuse_home({"words": "data/external/words.txt", "shared": "/usr/share/dict/words"})
+    with pytest.raises(RecordError, match=r"inputs.words=.*words.txt would show your home folder"):
+        _refuse_home({"words": f"{tmp_path}/words.txt"})
 
 
 def test_the_record_holds_inputs_by_their_names(short_run: Path) -> None:

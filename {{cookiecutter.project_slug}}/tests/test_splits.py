@@ -14,6 +14,7 @@ from reproml.arrays import prepare as preparing
 from reproml.arrays.datamodule import DataModule
 from reproml.arrays.recorded import refuse_other
 from reproml.arrays.splits import Splits, split, split_digests
+from reproml.cards.splits import told
 from reproml.config.check import check
 from reproml.errors import ConfigError, DataError
 
@@ -247,6 +248,33 @@ def test_the_batches_are_those_of_the_strategy(tmp_path: Path, strategy: str) ->
     assert np.array_equal(targets, whole[test[: len(targets)]])
     assert data.recorded()["splits"] == split_digests(data.splits)
     assert {name: len(positions) for name, positions in data.splits.items()} == data.manifest["splits"]
+
+
+@pytest.mark.parametrize(
+    ("strategy", "official", "folds", "sentence"),
+    [
+        ("stratified", 0, None, "The splits are drawn by the seed 1, with the same share of every class in each."),
+        (
+            "random",
+            10,
+            (5, 2),
+            "The test split is the official one of the data. The others are drawn by the seed 1, whatever class an "
+            "example has. Cross-validation: the validation is fold 2 of 5, counted from 0.",
+        ),
+        ("group", 0, None, "The splits are drawn by the seed 1, with no group in two of them (there are 60)."),
+        (
+            "contiguous",
+            0,
+            None,
+            "The splits are cut from the data in its order: training first, then validation, then test.",
+        ),
+        ("given", 0, None, "The splits are those that the data comes with: its reader assigns each example to one."),
+    ],
+)
+def test_a_card_tells_how_the_splits_were_made(
+    strategy: str, official: int, folds: tuple[int, int] | None, sentence: str
+) -> None:
+    assert told(strategy, {"official_test_examples": official, "groups": 60}, "the seed 1", folds) == sentence
 
 
 def test_an_edit_of_the_splits_is_seen_by_a_test_of_the_run(

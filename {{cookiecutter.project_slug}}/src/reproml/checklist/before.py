@@ -102,8 +102,8 @@ def _data(facts: Facts) -> Finding:
         return failed("git does not follow dvc.lock, which names the data", add(loose))
     if facts.record and name == chosen and facts.record["data"]["raw"] != facts.config.data.files:
         return failed(f"configs/ name other files of {name} than {facts.run} was trained on", train(facts))
-    if loose := _loose_input(facts):
-        return loose
+    if out_of_reach := _loose_input(facts):
+        return out_of_reach
     return passed(f"dvc.lock names {raw} by MD5 {facts.outputs[raw]}, and the record each raw file by SHA-256")
 
 

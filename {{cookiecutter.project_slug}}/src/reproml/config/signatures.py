@@ -94,7 +94,8 @@ def _check(group: str, settings: Any, given: Iterable[str] = (), first: str = ""
         names = [name for name in names if name != taken]
     for name in given:
         if name not in names and not takes_any:
-            raise ConfigError(f"{group}={target} does not take {name}, which it will be given: add it to its arguments")
+            fix = f"correct {group}.steps_as" if "steps_as" in ours else "add it to its arguments"
+            raise ConfigError(f"{group}={target} does not take {name}, which it will be given: {fix}")
     own = [name for name in names if name not in given]
     for key, value in arguments.items():
         if key not in own and not takes_any:

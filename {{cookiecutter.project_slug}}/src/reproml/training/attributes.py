@@ -4,7 +4,7 @@ No state dict holds them. What never changes stays out of a checkpoint, so a pat
 """
 
 import hashlib
-import pickle
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -25,36 +25,43 @@ class Attributes:
 
     def __init__(self, trainer: Trainer, model: LightningModule) -> None:
         self._owners = _owners(trainer, model)
-        self._first = {key: _digest(value) for key, value in self._plain().items()}
+        self._first = {key: fingerprint for key, _, fingerprint in self._plain()}
 
     def changed(self) -> dict[tuple[str, str], Any]:
         """Return those that differ from what they were, by owner and name, with tensors on the CPU."""
-        return {key: value for key, value in self._plain().items() if _digest(value) != self._first.get(key)}
+        return {key: _packed(value) for key, value, fingerprint in self._plain() if fingerprint != self._first.get(key)}
 
     def lost(self) -> list[str]:
-        """Return the names of those that were plain once, and now hold what a checkpoint cannot."""
-        now = self._plain()
-        return [
-            f"{type(self._owners[owner]).__name__}.{name}" for owner, name in self._first if (owner, name) not in now
-        ]
+        """Return the names of those of modules that were plain once, and now hold what a checkpoint cannot."""
+        lost = self._first.keys() - {key for key, *_ in self._plain()}
+        return [f"{type(self._owners[owner]).__name__}.{name}" for owner, name in sorted(lost) if _is_module(owner)]
 
     def set(self, saved: dict[tuple[str, str], Any], device: torch.device) -> None:
         """Set attributes as `changed` returned them."""
         for (owner, name), value in saved.items():
             if owner in self._owners:
-                setattr(self._owners[owner], name, _restored(value, device))
+                setattr(self._owners[owner], name, _unpacked(value, device))
 
-    def _plain(self) -> dict[tuple[str, str], Any]:
-        found = {}
+    def _plain(self) -> Iterator[tuple[tuple[str, str], Any, Any]]:
+        """Yield owner and name, value and fingerprint of each attribute that a checkpoint can hold."""
         for owner, each in self._owners.items():
-            known = _own_to_base(each)
+            known = _names_of_base(each)
             for name, value in vars(each).items():
                 if name not in known:
                     try:
-                        found[owner, name] = _plain(value)
+                        yield (owner, name), value, _fingerprint(value)
                     except TypeError:
                         continue
-        return found
+
+
+class _Version:
+    """A tensor as it was: the same object, not changed in place since. To compare contents would need a copy."""
+
+    def __init__(self, tensor: torch.Tensor) -> None:
+        self.tensor, self.version = tensor, 0 if tensor.is_inference() else tensor._version
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Version) and self.tensor is other.tensor and self.version == other.version
 
 
 def _owners(trainer: Trainer, model: LightningModule) -> dict[str, Any]:
@@ -71,48 +78,67 @@ def _owners(trainer: Trainer, model: LightningModule) -> dict[str, Any]:
     return owners
 
 
+def _is_module(owner: str) -> bool:
+    return owner.startswith("module ")
+
+
 def _of_a_library(each: object) -> bool:
     return f"{type(each).__module__}.".startswith((*_LIBRARIES, *_OURS))
 
 
-def _own_to_base(each: object) -> set[str]:
+def _names_of_base(each: object) -> set[str]:
     if isinstance(each, nn.Module):
         return {"training", *vars(LightningModule() if isinstance(each, LightningModule) else nn.Module())}
     return set(vars(Callback()))
 
 
-def _plain(value: Any) -> Any:
-    """Return a copy in types that a checkpoint holds; arrays as tensors, marked.
+def _fingerprint(value: Any) -> Any:
+    """Return what is equal for as long as a value does not change.
 
     Raises:
-        TypeError: there is something else in it.
+        TypeError: it holds something that a checkpoint cannot.
     """
     if type(value) in _SCALARS:
-        return value
-    if type(value) in (list, tuple, set):
-        return {"kind": type(value).__name__, "items": [_plain(each) for each in value]}
+        return type(value), repr(value)  # nan is equal to itself, and 1 is not True
+    if type(value) in (list, tuple):
+        return type(value), [_fingerprint(each) for each in value]
+    if type(value) is set:
+        return set, {_fingerprint(each) for each in value}
     if type(value) is dict:
-        return {"kind": "dict", "items": [(_plain(key), _plain(each)) for key, each in value.items()]}
+        return dict, [(_fingerprint(key), _fingerprint(each)) for key, each in value.items()]
     if type(value) is torch.Tensor:
-        return value.detach().clone().cpu()
-    if isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufc":
-        return {"kind": type(value).__name__, "items": torch.from_numpy(np.array(value))}
+        return _Version(value)
+    if _is_array(value):
+        return value.shape, value.dtype.str, hashlib.sha256(np.ascontiguousarray(value).data).hexdigest()
     raise TypeError(type(value).__name__)
 
 
-def _restored(value: Any, device: torch.device) -> Any:
+def _is_array(value: Any) -> bool:
+    return isinstance(value, np.ndarray | np.generic) and value.dtype.kind in "biufc"
+
+
+def _packed(value: Any) -> Any:
+    """Return a copy in types that a checkpoint holds, with tensors for arrays."""
+    if type(value) in (list, tuple, set):
+        return {"kind": type(value).__name__, "items": [_packed(each) for each in value]}
+    if type(value) is dict:
+        return {"kind": "dict", "items": [(_packed(key), _packed(each)) for key, each in value.items()]}
+    if type(value) is torch.Tensor:
+        return value.detach().clone().cpu()
+    if _is_array(value):
+        return {"kind": "array" if isinstance(value, np.ndarray) else "number", "items": torch.tensor(value)}
+    return value
+
+
+def _unpacked(value: Any, device: torch.device) -> Any:
     if isinstance(value, torch.Tensor):
         return value.to(device, copy=True)
     if not isinstance(value, dict):
         return value
     items, kind = value["items"], value["kind"]
     if kind == "dict":
-        return {_restored(key, device): _restored(each, device) for key, each in items}
-    if isinstance(items, torch.Tensor):
+        return {_unpacked(key, device): _unpacked(each, device) for key, each in items}
+    if kind in ("array", "number"):
         array = items.numpy().copy()
-        return array if kind == "ndarray" else array[()]
-    return {"list": list, "tuple": tuple, "set": set}[kind](_restored(each, device) for each in items)
-
-
-def _digest(value: Any) -> str:
-    return hashlib.sha256(pickle.dumps(value)).hexdigest()
+        return array if kind == "array" else array[()]
+    return {"list": list, "tuple": tuple, "set": set}[kind](_unpacked(each, device) for each in items)

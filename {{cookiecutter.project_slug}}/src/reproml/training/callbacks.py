@@ -79,8 +79,11 @@ class Reentry(Callback):
                 callback.save(trainer)
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        own = {"sums": sums(trainer, pl_module), "gradients": _gradients(pl_module)}
-        own["attributes"] = self._attributes.changed() if self._attributes is not None else {}
+        own = {
+            "sums": sums(trainer, pl_module),
+            "gradients": _gradients(pl_module),
+            "attributes": self._attributes.changed() if self._attributes is not None else {},
+        }
         each = of_each_process(own, trainer)
         checkpoint["reentry"] = {**switches(trainer, pl_module), "metrics": metrics(trainer), "processes": each}
 

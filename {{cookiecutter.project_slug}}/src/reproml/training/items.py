@@ -1,4 +1,4 @@
-"""The examples of any map-style dataset, each with randomness of its own: a function of where it stands in the epoch."""
+"""The examples of any map-style dataset, each with randomness that is a function of its place in the epoch."""
 
 from typing import Any
 
@@ -47,6 +47,10 @@ class KeyedDataset(Dataset[Any]):
         if name == "dataset" or name.startswith("__"):  # not there yet in a worker that is just being made
             raise AttributeError(name)
         return getattr(self.dataset, name)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set it where the user's dataset will look for it, as when a `worker_init_fn` opens a file."""
+        super().__setattr__(name, value) if name in ("dataset", "key") else setattr(self.dataset, name, value)
 
     def _seed(self, keys: Keys, place: int) -> None:
         seed_processor(*self.key, "item", keys.epoch, keys.times, keys.position + place)

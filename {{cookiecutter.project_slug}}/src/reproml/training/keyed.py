@@ -1,8 +1,8 @@
-"""Makes any LightningModule and LightningDataModule repeatable: their loaders are taken apart and built again, keyed."""
+"""Makes any LightningModule and LightningDataModule repeatable: their loaders are built again, keyed."""
 
 import copy
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from lightning import Callback, LightningDataModule, LightningModule, Trainer
@@ -38,9 +38,9 @@ def keyed(source: LightningModule | LightningDataModule, seed: int) -> None:
         >>> trainer.fit(model, datamodule)
     """
     for name in _SEEDED:
-        _replace(source, name, lambda hook: _seeded(hook, (seed, "setup")))
+        _replace(source, name, partial(_seeded, key=(seed, "setup")))
     for name, stage in _STAGES.items():
-        _replace(source, name, lambda hook, stage=stage: _rebuilding(hook, source, seed, stage))
+        _replace(source, name, partial(_rebuilding, source=source, seed=seed, stage=stage))
 
 
 class LoaderPlace(Callback):

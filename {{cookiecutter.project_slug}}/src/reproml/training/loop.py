@@ -52,12 +52,12 @@ def train_loaders(trainer: Trainer) -> list[Any]:
 
 
 def order_digests(trainer: Trainer) -> dict[int, str]:
-    """Return the digests of the orders of the batches so far, by their number; empty where several loaders have each their own.
+    """Return the digests of the indices in each batch so far, by its number. Whoever uses one takes it out.
 
-    Whoever uses one takes it out.
+    Several loaders have several orders, and give none.
     """
     loader = trainer.train_dataloader
-    samplers = (getattr(loader, "batch_sampler", None), getattr(loader, "sampler", None))
+    samplers: list[Any] = [getattr(loader, name, None) for name in ("batch_sampler", "sampler")]
     return next((sampler.digests for sampler in samplers if hasattr(sampler, "digests")), {})
 
 

@@ -1,4 +1,4 @@
-"""The order of any loader with a map-style dataset: a function of the seed and the epoch, whatever its sampler draws."""
+"""The order of any loader with a map-style dataset: a function of seed and epoch, whatever its sampler draws."""
 
 import zlib
 from collections.abc import Iterable, Iterator
@@ -89,10 +89,11 @@ class KeyedOrder(Sampler[Keys]):
 
     def _all(self, epoch: int, times: int) -> Iterator[Any]:
         entries = None
+        samplers: tuple[Any, ...] = (self.drawn, getattr(self.drawn, "sampler", None))
         for part in count():
             number = seed_processor(*self.key, "order", epoch, times, part)
             if entries is None:
-                for sampler in (self.drawn, getattr(self.drawn, "sampler", None)):
+                for sampler in samplers:
                     if hasattr(sampler, "set_epoch"):
                         sampler.set_epoch(epoch)
                     if getattr(sampler, "generator", None) is not None:  # one of its own

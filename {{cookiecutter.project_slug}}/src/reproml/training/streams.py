@@ -69,7 +69,8 @@ class KeyedStream:
         if epoch == self.start[0] and not done and self._state is not None:
             done, state = self.start[1], self._state
         seed_processor(*self.key, "order", epoch, done)
-        for each in (self.loader, getattr(self.loader, "dataset", None)):
+        sources: tuple[Any, ...] = (self.loader, getattr(self.loader, "dataset", None))
+        for each in sources:
             if hasattr(each, "set_epoch"):
                 each.set_epoch(epoch)
         self.source.load_state_dict(deepcopy(state))

@@ -102,6 +102,7 @@ def build_tester(config: Config) -> Trainer:
     return instantiate(
         {**config.trainer, "accelerator": accelerator, "devices": 1, "num_nodes": 1, "strategy": "auto"},
         plugins=[LightningEnvironment()],  # whatever job this is part of
+        callbacks=[StepSeed(config.seed)],
         deterministic=_deterministic(config.reproducibility),
         benchmark=not config.reproducibility.deterministic,
         logger=False,

@@ -167,8 +167,8 @@ def check_repeatable(config: Config) -> None:
         # it would be asked after the batches of a resume point, which hold no metric yet
         raise ConfigError(
             f"training.scheduler.interval=step cannot be resumed exactly where training.scheduler.monitor="
-            f"{config.training.scheduler['monitor']} decides, as reproducibility={mode} promises: choose interval=epoch, "
-            "or reproducibility=fast"
+            f"{config.training.scheduler['monitor']} decides, as reproducibility={mode} promises: "
+            "choose interval=epoch, or reproducibility=fast"
         )
 
 

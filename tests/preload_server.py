@@ -70,8 +70,12 @@ class Hidden(MetaPathFinder, Loader):
         logging.getLogger().removeHandler(nobody)
         for name in set(sys.modules) - before:
             top = name.partition(".")[0]
-            if top not in sys.stdlib_module_names:
-                self._modules.setdefault(top, {})[name] = sys.modules.pop(name)
+            # what is no package, such as a module that an extension has made, stays where it is
+            if top not in sys.stdlib_module_names and getattr(sys.modules.get(top), "__spec__", None):
+                self._modules.setdefault(top, {})[name] = sys.modules[name]
+        for modules in self._modules.values():
+            for name in modules:
+                del sys.modules[name]
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: types.ModuleType | None = None

@@ -357,6 +357,14 @@ def test_what_is_for_arrays_only_says_so(project: Path, patients: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_run_that_continues_another_keeps_the_arguments_of_its_task(project: Path, patients: Path) -> None:
+    longer = f"{PATIENTS.replace('epochs=30', 'epochs=32')} restore=continue restore.run=outputs/patients"
+    assert len((train(project, longer, "longer") / "metrics.csv").read_text().splitlines()) == 33
+    refused = run(f"python train.py {longer} task.hidden=3", project, check=False)
+    assert "task.hidden=3 cannot be changed with restore=continue" in refused.stderr
+
+
+@pytest.mark.slow
 def test_a_file_that_an_argument_names_is_an_input(project: Path, letters: Path) -> None:
     """The file is not in git: a verification links it into the checkout, where it is as recorded."""
     verify = "PYTHONPATH=src python -m my_project verify outputs/letters"

@@ -21,7 +21,6 @@ from reproml.training.ready import ready, ready_to_begin
 def main(cfg: DictConfig) -> None:
     """Prepare the data if need be, train, keep the final model, and test it; record what was done."""
     config = ready(cfg)
-
     # torch is imported here, after the configuration is known to be right
     from reproml.evaluation.results import test, write_results
     from reproml.models.saved import save_model

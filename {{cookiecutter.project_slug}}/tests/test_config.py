@@ -66,7 +66,6 @@ def test_every_choice_composes_and_passes_the_check(choice: str) -> None:
         ("training/scheduler=cosine training.scheduler.steps_as=T_min", "does not take T_min, which it will be given"),
         ("training/scheduler=cosine training.scheduler.steps_as=null", "training.scheduler.T_max has no value"),
         ("training/scheduler=warmup_cosine training.scheduler.warmup=1.5", "it must be less than 1"),
-        ("training/scheduler=plateau training.scheduler.interval=step", "reproducibility=fast"),
         ("training.loss.label_smoothing=abc", "training.loss.label_smoothing=abc is not valid"),
         ("training/loss=cross_entropy +training.loss.weight=[1.0,2.0]", "CrossEntropyLoss takes"),
         ("+training.learning_rate=0.1", "the nearest is training.lr"),

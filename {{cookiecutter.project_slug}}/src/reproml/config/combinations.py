@@ -163,13 +163,6 @@ def check_repeatable(config: Config) -> None:
             f"trainer.accelerator={accelerator} trainer.devices={devices} leaves the choice to the machine, which "
             f"reproducibility={mode} excludes: name cpu or gpu, and a number of devices"
         )
-    if config.training.scheduler.get("monitor") and config.training.scheduler.get("interval") == "step":
-        # it would be asked after the batches of a resume point, which hold no metric yet
-        raise ConfigError(
-            f"training.scheduler.interval=step cannot be resumed exactly where training.scheduler.monitor="
-            f"{config.training.scheduler['monitor']} decides, as reproducibility={mode} promises: "
-            "choose interval=epoch, or reproducibility=fast"
-        )
 
 
 def check_recorded(cfg: DictConfig) -> None:

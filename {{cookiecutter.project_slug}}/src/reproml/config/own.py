@@ -32,7 +32,7 @@ def check_own(cfg: DictConfig, recorded: bool = False) -> None:
     """
     data, task = _target(cfg, "data"), _target(cfg, "task")
     if task is None and "task" in cfg:
-        raise ConfigError("task names no class: give it a _target_, as in my_project.tasks.module.Class")
+        raise ConfigError("task names no class: give it a _target_, as in package.module.Class")
     if data is not None and task is None:
         raise ConfigError(
             f"data._target_={data} is data of your own, and task=classification learns from prepared arrays only: "

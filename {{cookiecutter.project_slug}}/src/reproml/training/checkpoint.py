@@ -2,8 +2,6 @@
 
 import hashlib
 import io
-import pickle
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -13,12 +11,13 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
-from ..errors import ConfigError, DataError
+from ..errors import DataError
 from ..files import write_bytes
 from ..runs.changes import changes
 from ..runs.record import deciding
 from .history import History
 from .loop import batches_done, forget_finished_epoch
+from .plain import as_plain, check_loads
 
 _HYPERPARAMETERS = ("hyper_parameters", "datamodule_hyper_parameters")
 CHECKSUM = "{sha256}"  # in a file's name: stands for the checksum of its content
@@ -86,13 +85,13 @@ class WholeFileIO(TorchCheckpointIO):
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         stream = io.BytesIO()  # into memory first: with a path, torch would put the file's name into the bytes
-        plain = {key: _as_plain(checkpoint[key]) for key in _HYPERPARAMETERS if key in checkpoint}
+        plain = {key: as_plain(checkpoint[key]) for key in _HYPERPARAMETERS if key in checkpoint}
         checkpoint = {**checkpoint, **plain, "config": self.config}
         checkpoint.pop("hparams_type", None)  # a class
         torch.save(checkpoint, stream)
         content = stream.getvalue()
         if not self._read_back:
-            _check_loads(checkpoint, content)
+            check_loads(checkpoint, content)
             self._read_back = True
         write_bytes(Path(str(path).replace(CHECKSUM, checksum(content))), content)
 
@@ -101,39 +100,6 @@ class WholeFileIO(TorchCheckpointIO):
     ) -> dict[str, Any]:
         """Return the content of a checkpoint. It holds plain types only, so nothing in it can run."""
         return load_checkpoint(Path(path))
-
-
-def _as_plain(value: Any) -> Any:
-    """Return hyperparameters with the text of whatever is no plain data in them."""
-    if isinstance(value, Mapping):
-        return {str(key): _as_plain(each) for key, each in value.items()}
-    if isinstance(value, list | tuple):
-        return [_as_plain(each) for each in value]
-    return value if value is None or type(value) in (bool, int, float, str) else repr(value)
-
-
-def _check_loads(checkpoint: dict[str, Any], content: bytes) -> None:
-    """Raise ConfigError if the content of a checkpoint cannot be read back."""
-    try:
-        torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        culprits = [f"{key}[{name!r}]" for key, part in checkpoint.items() for name in _unloadable(part)]
-        raise ConfigError(
-            f"a checkpoint of this run could not be loaded again, because of {', '.join(culprits) or error}: save "
-            "numbers, text, tensors, and lists or dictionaries of them only, in on_save_checkpoint and state_dict"
-        ) from error
-
-
-def _unloadable(part: Any) -> list[str]:
-    found = []
-    for name, value in part.items() if isinstance(part, Mapping) else [("", part)]:
-        stream = io.BytesIO()
-        torch.save(value, stream)
-        try:
-            torch.load(io.BytesIO(stream.getvalue()), map_location="cpu", weights_only=True)
-        except pickle.UnpicklingError:
-            found.append(str(name))
-    return found
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from .restore import starting_file
 # With the whole state of a run its optimizer, schedule and place in the epoch are taken over: other settings would be
 # ignored, or mean something else.
 _FIXED = ("batch_size", "accumulate", "lr", "weight_decay", "optimizer", "scheduler", "loss")
+_FIXED_OF_OWN = ("accumulate",)  # and the arguments of the task
 # The keys of `data` that splits depend on, with what earlier versions did that did not have them.
 _SPLIT_BY = {
     "split": "stratified",
@@ -88,6 +89,8 @@ def _of_own(config: Config, before: dict[str, Any]) -> tuple[dict[str, Any], dic
 
 def _check_optimizer(config: Config, earlier: dict[str, Any]) -> None:
     """Refuse an optimizer that could not read what the earlier one remembers."""
+    if isinstance(config, OwnConfig):
+        return
     now, then = config.training.optimizer["_target_"], earlier["config"]["training"]["optimizer"]["_target_"]
     if now != then:
         raise ConfigError(
@@ -98,8 +101,13 @@ def _check_optimizer(config: Config, earlier: dict[str, Any]) -> None:
 
 def _check_whole_state(config: Config, earlier: dict[str, Any], path: Path) -> None:
     before, run = earlier["config"], config.restore.run
-    now = flat({key: value for key, value in asdict(config.training).items() if key in _FIXED}, "training.")
-    then = flat({key: before["training"][key] for key in _FIXED}, "training.")
+    fixed = _FIXED_OF_OWN if isinstance(config, OwnConfig) else _FIXED
+    now = flat({key: value for key, value in asdict(config.training).items() if key in fixed}, "training.")
+    then = flat({key: before["training"][key] for key in fixed}, "training.")
+    if isinstance(config, OwnConfig):
+        own = before.get("task", {})
+        now |= {f"task.{key}": config.task.get(key) for key in {**config.task, **own}}
+        then |= {f"task.{key}": own.get(key) for key in {**config.task, **own}}
     for key in ("devices", "num_nodes"):
         now[f"trainer.{key}"], then[f"trainer.{key}"] = config.trainer[key], before["trainer"][key]
     for key in {**now, **then}:
@@ -110,7 +118,8 @@ def _check_whole_state(config: Config, earlier: dict[str, Any], path: Path) -> N
                 f"{key}={other}, or restore=hotstart"
             )
     schedule, epochs = config.training.scheduler, config.training.epochs
-    if schedule.get("steps_as") and epochs != before["training"]["epochs"]:
+    bound = schedule.get("steps_as") and not isinstance(config, OwnConfig)  # whose schedule is its own affair
+    if bound and epochs != before["training"]["epochs"]:
         raise ConfigError(
             f"training.epochs={epochs} does not fit training.scheduler._target_={schedule['_target_']}, which {run} "
             f"began for {before['training']['epochs']} epochs: only a run whose schedule does not know its end, as "

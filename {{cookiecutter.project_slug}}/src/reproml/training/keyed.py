@@ -1,6 +1,7 @@
 """Makes any LightningModule and LightningDataModule repeatable: their loaders are built again, keyed."""
 
 import copy
+import logging
 from collections.abc import Callable
 from functools import partial, wraps
 from typing import Any
@@ -17,6 +18,8 @@ from .loop import place_in_epoch, train_loaders
 from .order import KeyedOrder
 from .randomness import seed_everything
 from .streams import KeyedStream
+
+log = logging.getLogger(__name__)
 
 _STAGES = {
     "train_dataloader": "train",
@@ -156,8 +159,6 @@ class _Rebuilt:
         source = loader if _stateful(loader) else dataset
         if _stateful(source) and not indexed and (source is loader or not workers):
             return KeyedStream(loader, source, key, self.place.start, self.place.states.get(self.number))
-        if not self.place.strict:
-            return loader
         if indexed:
             fix = "return a torch.utils.data.DataLoader, whose place this project keeps"
         elif _stateful(source):
@@ -165,10 +166,11 @@ class _Rebuilt:
         else:
             fix = "give it state_dict() and load_state_dict(state)"
         name = type(loader if dataset is None or indexed else dataset).__name__
-        raise ConfigError(
-            f"{self.where} reads from {name}, which cannot be resumed exactly inside an epoch: {fix}, "
-            "or choose reproducibility=fast"
-        )
+        sentence = f"{self.where} reads from {name}, which cannot be resumed exactly inside an epoch: {fix}"
+        if self.place.strict:
+            raise ConfigError(f"{sentence}, or choose reproducibility=fast")
+        log.warning(sentence)
+        return loader
 
 
 class _Kept:

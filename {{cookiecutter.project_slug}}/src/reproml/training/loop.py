@@ -108,11 +108,6 @@ def loss_of(outputs: Any) -> torch.Tensor | None:
     return outputs.get("loss") if isinstance(outputs, Mapping) else outputs
 
 
-def just_logged(trainer: Trainer) -> dict[str, torch.Tensor]:
-    """Return what the loop that has just come to its end has logged, and no other."""
-    return trainer._logger_connector.metrics["callback"]
-
-
 def set_metrics(trainer: Trainer, values: dict[str, torch.Tensor]) -> None:
     """Make callbacks see these metrics until others are logged."""
     connector = trainer._logger_connector

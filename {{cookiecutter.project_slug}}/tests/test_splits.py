@@ -280,7 +280,7 @@ def test_a_card_tells_how_the_splits_were_made(
 def test_an_edit_of_the_splits_is_seen_by_a_test_of_the_run(
     project: Path, command: Command, short_run: Path, tmp_path: Path
 ) -> None:
-    [path] = project.glob("src/*/data/strategies.py")
+    [path] = project.glob("src/reproml/arrays/strategies.py")
     good = path.read_text()
     assert good.count('derive(seed, "split")') == 2
     try:

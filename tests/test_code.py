@@ -118,7 +118,7 @@ def test_the_checklist_asks_for_a_training_where_the_test_alone_cannot_mend(
     for name in (SAME, measure):
         Path(name).parent.mkdir(parents=True)
         Path(name).write_text("first")
-    found = {"code": code.code_digests(), "metrics": {}, "command": {"config": "pipeline"}}
+    found = {"code": code.code_digests(), "metrics": {}, "command": {"config": "pipeline"}, "config": {}}
     [documented] = [check for check in CHECKS if check.name == "the results are documented"]
     for edited, mend in ((SAME, "python evaluate.py run=models output=reports"), (measure, "dvc repro --force")):
         Path(edited).write_text("second")

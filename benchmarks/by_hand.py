@@ -27,7 +27,7 @@ def main() -> None:
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     build = getattr(importlib.import_module(f"{package}.models.{name}"), name.upper())
-    split = importlib.import_module(f"{package}.data.splits").split
+    split = importlib.import_module("reproml.arrays.splits").split
     inputs, targets = (np.load(f"data/processed/fashion_mnist/{part}.npy") for part in ("inputs", "targets"))
     positions = split(targets, 10_000, 1 / 12, 0.2, 42)
     mean, std = float(inputs[positions["train"]].mean()), float(inputs[positions["train"]].std())

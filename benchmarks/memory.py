@@ -36,9 +36,9 @@ import sys, time
 sys.path.insert(0, "src")
 from hydra import compose, initialize_config_dir
 from pathlib import Path
-import {package}.cli  # its names in configs/
-from {package}.check import check
-from {package}.data.datamodule import DataModule
+import reproml.recipe  # its names in configs/
+from reproml.config.check import check
+from reproml.arrays.datamodule import DataModule
 with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
     data = DataModule(check(compose("config", sys.argv[1:])))
 data.statistics()  # as train.py does: packages are imported and files opened
@@ -107,8 +107,7 @@ def memory_limit(size: int) -> Iterator[Path]:
 def main() -> None:
     """Print the table."""
     project, source = Path(sys.argv[1]), Path(sys.argv[2])
-    package = next(project.glob("src/*/__main__.py")).parent.name
-    read = READ.format(package=package, batches=BATCHES)
+    read = READ.format(batches=BATCHES)
     name = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     print(f"{name[1] if name else platform.machine()}, {os.cpu_count()} cores\n")
     print("| order | data | arrays | preparing | training | reading an image |\n|---|---|---|---|---|---|")

@@ -12,7 +12,7 @@ PINS = {"PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 
 def package_of(project: Path) -> str:
     """Return the name of the project's package."""
-    return next(path.parent.name for path in (project / "src").glob("*/__main__.py"))
+    return next(path.parent.name for path in (project / "src").glob("*/__main__.py") if path.parent.name != "reproml")
 
 
 class Project:

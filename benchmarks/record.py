@@ -20,7 +20,7 @@ TIMED = """
 import runpy, sys, time
 sys.argv[0] = "train.py"
 sys.path.insert(0, "src")
-from {package}.reproducibility import session, trail
+from reproml.training import session, trail
 spent = dict(record=0.0, trail=0.0)
 def timed(owner, name, part):
     function = getattr(owner, name)
@@ -43,7 +43,7 @@ print("seconds", spent["record"], spent["trail"], time.perf_counter() - started)
 
 def train(project: Project, *overrides: str) -> list[float]:
     """Return the seconds spent on the record, on the trail, and on the whole training."""
-    printed = project.train(["-c", TIMED.format(package=project.package)], *overrides)
+    printed = project.train(["-c", TIMED], *overrides)
     match = re.search(r"^seconds (.*)$", printed, re.MULTILINE)
     assert match
     return [float(number) for number in match[1].split()]

@@ -16,8 +16,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-from project import package_of
-
 ROUNDS, SECONDS = 3, 3
 LOADS = [(1, 1), (1, 8), (1, 32), (64, 1), (64, 8)]  # examples of a request, clients at once
 SCRIPT = 'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\nwrk.body = [==[{}]==]\n'
@@ -51,14 +49,13 @@ def load(address: str, inputs: list[Any], clients: int) -> tuple[float, float, f
 def main() -> None:
     """Print one line for each kind of load."""
     project, run = Path(sys.argv[1]).resolve(), sys.argv[2]
-    package = package_of(project)
     os.chdir(project)
     sys.path.insert(0, "src")
-    predictor_module = __import__(f"{package}.serving.predictor", fromlist=["Predictor"])
-    examples_module = __import__(f"{package}.serving.examples", fromlist=["one_of_each_class"])
+    predictor_module = __import__("reproml.serving.predictor", fromlist=["Predictor"])
+    examples_module = __import__("reproml.serving.examples", fromlist=["one_of_each_class"])
     predictor = predictor_module.Predictor(Path(run))
     examples = [example.inputs for example in examples_module.one_of_each_class(predictor)]
-    command = [sys.executable, "-m", package, "serve", "--run", run, "--port", "0"]
+    command = [sys.executable, "-m", "reproml", "serve", "--run", run, "--port", "0"]
     environment = {**os.environ, "PYTHONPATH": "src"}
     server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:

@@ -27,7 +27,7 @@ TIMED = """
 import json, runpy, sys, time
 sys.argv[0] = "train.py"
 sys.path.insert(0, "src")
-from {package}.models.classifier import Classifier
+from reproml.models.classifier import Classifier
 begun, before = [], Classifier.on_train_epoch_start
 def noted(self):
     begun.append(time.perf_counter())
@@ -41,7 +41,7 @@ FIRST_STEP = """
 import os, runpy, sys
 sys.argv[0] = "train.py"
 sys.path.insert(0, "src")
-from {package}.models.classifier import Classifier
+from reproml.models.classifier import Classifier
 Classifier.training_step = lambda *_: os._exit(0)
 runpy.run_path("train.py", run_name="__main__")
 """
@@ -49,7 +49,7 @@ runpy.run_path("train.py", run_name="__main__")
 
 def train(project: Project, model: str, count: int) -> tuple[list[float], float]:
     """Return the seconds of each epoch, but the last, and the test accuracy."""
-    timed = ["-c", TIMED.format(package=project.package)]
+    timed = ["-c", TIMED]
     printed = project.train(timed, f"model={model}", f"training.epochs={count}")
     metrics = json.loads((project.run / "test" / "metrics.json").read_text())
     return json.loads(printed.splitlines()[-1]), metrics["accuracy"]
@@ -121,7 +121,7 @@ def main() -> None:
     print(f"train.py --help: {seconds(lambda: project.python('train.py', '--help')):.2f} s (goal 0.5 s)", flush=True)
     pair(
         "first training step / import torch, lightning",
-        lambda: project.train(["-c", FIRST_STEP.format(package=project.package)]),
+        lambda: project.train(["-c", FIRST_STEP]),
         lambda: project.python("-c", "import torch, lightning"),
         1.5,
     )
@@ -134,7 +134,7 @@ def main() -> None:
     project.train(["train.py"], *settings)
     pair(
         "verify / train",
-        lambda: project.python("-m", project.package, "verify", str(project.run.relative_to(project.folder))),
+        lambda: project.python("-m", "reproml", "verify", str(project.run.relative_to(project.folder))),
         lambda: project.train(["train.py"], *settings),
         1.1,
     )

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 _SERVER = Path(__file__).with_name("preload_server.py")
-_SIMPLE = re.compile(r"python ((train|evaluate)\.py|-m my_project)( |$)")
+_SIMPLE = re.compile(r"python ((train|evaluate)\.py|-m (my_project|reproml))( |$)")
 _OF_THE_SHELL = re.compile(r"[|&;<>()$`*?{\n\\]|(^|\s)#")  # in what is not quoted
 _PINNED = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}  # by strict
 _ONE_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}  # pyarrow's allocator would have one of its own

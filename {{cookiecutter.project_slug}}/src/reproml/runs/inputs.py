@@ -4,17 +4,16 @@ The key `inputs` of the configuration names them, and classes get their paths fr
 holds one SHA-256 for each, of a folder too, so it says what was read, wherever it lies.
 """
 
-import hashlib
 import os
-import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from ..config import trust
 from ..errors import ConfigError, RecordError
-from ..files import file_digest
 from ..names import RECORD
+from .content import Unreadable, content_digest, files_in
 from .imported import watched_places
 
 
@@ -25,9 +24,10 @@ def check_inputs(inputs: dict[str, str]) -> None:
         ConfigError: one is not.
     """
     for name, path in inputs.items():
-        for _, file in _files(name, Path(path)):
-            if not os.access(file, os.R_OK):
-                raise ConfigError(f"inputs.{name}={path} cannot be read: give yourself the right to read {file}")
+        with _named(name, path):
+            for _, file in files_in(Path(path)):
+                if not os.access(file, os.R_OK):
+                    raise Unreadable(f"cannot be read: give yourself the right to read {file}")
         if (watched := watched_places()) is None:
             continue
         if not any(Path(path).resolve().is_relative_to(place) for place in watched):
@@ -38,15 +38,16 @@ def check_inputs(inputs: dict[str, str]) -> None:
 
 
 def digests(inputs: dict[str, str]) -> dict[str, str]:
-    """Return the SHA-256 of each input. Every file is read once.
-
-    That of a file is the digest of its content. That of a folder depends on the relative names and the contents of all
-    files in it, and on nothing else: not on where it lies, nor on whether a file is one or a link to one.
+    """Return the SHA-256 of each input, see content.py.
 
     Raises:
         ConfigError: an input is not there, or a part of it cannot be read.
     """
-    return {name: _digest(name, Path(path)) for name, path in inputs.items()}
+    found = {}
+    for name, path in inputs.items():
+        with _named(name, path):
+            found[name] = content_digest(Path(path))
+    return found
 
 
 def refuse_changed(recorded: dict[str, str], inputs: dict[str, str]) -> None:
@@ -91,51 +92,9 @@ def locate(before: dict[str, Any], project: Path) -> dict[str, str]:
     return found
 
 
-def _digest(name: str, path: Path) -> str:
+@contextmanager
+def _named(name: str, path: str) -> Iterator[None]:
     try:
-        found = {inside: file_digest(file) for inside, file in _files(name, path)}
-    except OSError as error:
-        raise ConfigError(f"inputs.{name}={path} cannot be read: {error.filename}: {error.strerror}") from error
-    if list(found) == [b""]:
-        return found[b""]
-    total = hashlib.sha256()
-    for inside in sorted(found):
-        total.update(inside + b"\0" + found[inside].encode() + b"\n")
-    return total.hexdigest()
-
-
-def _files(name: str, path: Path) -> Iterator[tuple[bytes, Path]]:
-    """Yield every file of an input with its name inside of it; the name of an input that is a file is empty.
-
-    Links to files count as what they lead to, as in a cache of the Hugging Face Hub. Links to folders could lead round
-    in a circle, and reading a pipe or a device might never end.
-    """
-    try:
-        mode = path.stat().st_mode
-        if stat.S_ISREG(mode):
-            yield b"", path
-            return
-        found = False
-        for place, folders, files in os.walk(path, onerror=_raise):
-            for each in sorted(folders):
-                if Path(place, each).is_symlink():
-                    raise ConfigError(
-                        f"inputs.{name}={path} holds {Path(place, each)}, a link to a folder: put the folder itself "
-                        "there, or name it as an input of its own"
-                    )
-            for each in files:
-                file, found = Path(place, each), True
-                if not stat.S_ISREG(file.stat().st_mode):
-                    raise ConfigError(f"inputs.{name}={path} holds {file}, which is no file: remove it, or name a part")
-                yield os.fsencode(file.relative_to(path).as_posix()), file
-    except FileNotFoundError as error:
-        place = "" if error.filename == str(path) else f" because {error.filename} leads nowhere"
-        raise ConfigError(f"inputs.{name}={path} is not there{place}: fetch it, or give the path to it") from error
-    except OSError as error:
-        raise ConfigError(f"inputs.{name}={path} cannot be read: {error.filename}: {error.strerror}") from error
-    if not found:
-        raise ConfigError(f"inputs.{name}={path} holds no file: fetch what belongs there, or give another path")
-
-
-def _raise(error: OSError) -> None:
-    raise error
+        yield
+    except Unreadable as error:
+        raise ConfigError(f"inputs.{name}={path} {error}") from error

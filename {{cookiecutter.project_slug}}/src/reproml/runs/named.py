@@ -1,13 +1,12 @@
 """The files and folders that the arguments of data and task name: their digests, and their way into a checkout."""
 
-import hashlib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ..config.trust.names import leaves
-from ..errors import RecordError
-from ..files import file_digest
+from ..errors import ConfigError, RecordError
+from .content import Unreadable, content_digest
 
 
 def named_files(settings: Mapping[str, Any], but: Path) -> dict[str, str]:
@@ -18,21 +17,18 @@ def named_files(settings: Mapping[str, Any], but: Path) -> dict[str, str]:
     Args:
         settings: in plain types.
         but: the folder of the run: what is in it, the run itself makes.
+
+    Raises:
+        ConfigError: a part of one cannot be read.
     """
     found = {}
     for _, value in leaves(dict(settings)):
         if isinstance(value, str) and _is_there(value) and not Path(value).resolve().is_relative_to(but.resolve()):
-            found[value] = digest_of(Path(value))
+            try:
+                found[value] = content_digest(Path(value))
+            except Unreadable as error:
+                raise ConfigError(f"{value}, which an argument of data or task names, {error}") from error
     return found
-
-
-def digest_of(path: Path) -> str:
-    """Return the SHA-256 of a file; of a folder, that of the names and the SHA-256 of all files in it."""
-    if path.is_file():
-        return file_digest(path)
-    files = sorted((each.relative_to(path).as_posix(), each) for each in path.rglob("*") if each.is_file())
-    lines = [f"{file_digest(each)}  {name}\n" for name, each in files]
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def changed(recorded: Mapping[str, str], project: Path = Path()) -> str | None:
@@ -64,11 +60,14 @@ def bring(recorded: Mapping[str, str], project: Path) -> None:
 
 
 def _is(path: Path, digest: str) -> bool:
-    return path.exists() and digest_of(path) == digest
+    try:
+        return content_digest(path) == digest
+    except Unreadable:
+        return False
 
 
 def _is_there(value: str) -> bool:
     try:
-        return Path(value).is_file() or ("/" in value and Path(value).is_dir())
+        return Path(value).is_file() or ("/" in value and any(path.is_file() for path in Path(value).rglob("*")))
     except (OSError, ValueError):  # too long for a name
         return False

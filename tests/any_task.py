@@ -16,14 +16,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sources import load_package
+from sources import load_packages
 from tasks.task import EPOCHS, Task
 
-load_package()
+load_packages()
 import torch  # noqa: E402
 from lightning import Callback, LightningModule, Trainer  # noqa: E402
 from lightning.pytorch.utilities.model_helpers import is_overridden  # noqa: E402
-from package_name import config as keys  # noqa: E402
+from reproml.config import schema  # noqa: E402
 from reproml.config.schema import Config, Paths, Reproducibility, Restore, Training  # noqa: E402
 from reproml.errors import ConfigError  # noqa: E402
 from reproml.runs.digest import tensor_digest  # noqa: E402
@@ -101,9 +101,9 @@ def configured(task: Task, run: Path, seed: int) -> Config:
     trainer = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "log_every_n_steps": 1, "logger": False}
     return Config(
         seed=seed,
-        data=keys.Data("none", "none", "none", {}, {}, [], 0.1, 0.1, None, 0, False, 0, False, None),
+        data=schema.Data("none", "none", "none", {}, {}, [], 0.1, 0.1, None, 0, False, 0, False, None),
         model={},
-        training=Training(EPOCHS, 1, task.accumulate, 0.01, "sgd", 0, 0, "none", task.clip),
+        training=Training(EPOCHS, 1, task.accumulate, 0.01, 0, {}, {}, {}, task.clip),
         trainer={"_target_": "lightning.Trainer", "enable_progress_bar": False, **trainer, **task.trainer},
         reproducibility=Reproducibility("strict", True, "error", 1, {}),
         tracking={},

@@ -196,6 +196,21 @@ def test_a_record_of_either_kind_is_accepted_and_a_mixture_is_not() -> None:
     assert schema.problem({**arrays, "input_shape": [-1]}, "model") == "input_shape.0 is out of range: -1"
 
 
+def test_what_would_not_reach_the_task_is_refused() -> None:
+    """A key of the group `training`, or a file of it."""
+    from omegaconf import OmegaConf
+    from reproml.config.own import refuse_unused
+    from reproml.errors import ConfigError
+
+    groups = {"training": {"lr": 0.1, "optimizer": {"lr": 0.1}}, "data": {"_target_": "a.Data"}}
+    plain = OmegaConf.create({**groups, "task": {"_target_": "a.Task"}})
+    taking = OmegaConf.create({**groups, "task": {"_target_": "a.Task", "optimizer": "${training.optimizer}"}})
+    for key in ("training/optimizer", "training.optimizer.lr"):
+        with pytest.raises(ConfigError, match=f"^{key} would not reach a.Task: "):
+            refuse_unused(plain, [key])
+        refuse_unused(taking, [key, "training.epochs", "training/optimizer@task.optimizer"])
+
+
 def test_named_files_are_those_that_exist_outside_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from reproml.errors import RecordError
     from reproml.runs.named import bring, changed, named_files

@@ -106,7 +106,7 @@ CHECKS = """
 import json, sys
 from pathlib import Path
 from hydra import compose, initialize_config_dir
-from reproml import recipe as cli
+from reproml import recipe
 from reproml.config.check import check
 from reproml.errors import ConfigError
 said = []

@@ -36,7 +36,7 @@ for _advice in (
     ".*LeafSpec.*",
     ".*functional.all_gather is deprecated.*",  # Lightning uses it
     ".*`srun` command is available.*",  # on the login node of a cluster a run of one process is fine
-    ".*your dataloader is not resumable.*",  # arrays/datamodule.py starts in the middle of an epoch itself
+    ".*your dataloader is not resumable.*",  # training/keyed.py starts in the middle of an epoch itself
 ):
     warnings.filterwarnings("ignore", _advice)
 logging.getLogger("lightning").handlers.clear()  # its records go to this project's log, once

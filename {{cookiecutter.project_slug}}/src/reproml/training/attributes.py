@@ -25,8 +25,10 @@ _OURS = __name__.partition(".")[0] + "."
 _LIBRARIES = ("torch.", "torchmetrics.", "lightning.", "pytorch_lightning.", "torchvision.", "transformers.")
 _SCALARS = (bool, int, float, complex, str, bytes, type(None))
 _LISTS = {kind.__name__: kind for kind in (list, tuple, deque, set)}
-_MAPPINGS = {kind.__name__: kind for kind in (dict, OrderedDict, Counter, defaultdict)}
-_FACTORIES = {kind.__name__: kind for kind in (list, dict, set, int, float)}  # of a defaultdict inside another value
+_MAPPINGS: dict[str, Any] = {kind.__name__: kind for kind in (dict, OrderedDict, Counter, defaultdict)}
+_FACTORIES: dict[str, Any] = {
+    kind.__name__: kind for kind in (list, dict, set, int, float)
+}  # of a defaultdict inside another value
 
 
 class Attributes:

@@ -12,8 +12,8 @@ from lightning import LightningDataModule, LightningModule, Trainer
 from torch.utils.data import DataLoader, Dataset
 
 GENERATORS = (torch.Generator, np.random.Generator, np.random.RandomState, random.Random)
-_OPAQUE = (torch.Tensor, np.ndarray, DataLoader, LightningDataModule, LightningModule, Trainer, partial, *GENERATORS)
-_OPAQUE += (type, ModuleType, FunctionType, MethodType, BuiltinFunctionType)
+_OPAQUE: tuple[type, ...] = (torch.Tensor, np.ndarray, DataLoader, LightningDataModule, LightningModule, Trainer)
+_OPAQUE += (*GENERATORS, partial, type, ModuleType, FunctionType, MethodType, BuiltinFunctionType)
 _SCALARS = (bool, int, float, str, type(None))
 _MOST, _DEPTH = 64, 4  # entries of a list, or objects altogether: a list of all examples is not looked through
 

@@ -228,8 +228,10 @@ def test_named_files_are_those_that_exist_outside_of_the_run(tmp_path: Path, mon
         "number": 3,
         "long": "x/" * 5000,
     }
-    found = named_files(settings, but=Path("outputs/run"))
+    found = named_files(settings, but=[Path("outputs/run")])
     assert list(found) == ["data/raw/a.csv", "data/photos"]
+    inside = {**settings, "one": "data/photos/1.png"}
+    assert list(named_files(inside, but=[Path("outputs/run"), Path("data/photos")])) == ["data/raw/a.csv"]
     assert changed(found) is None
     checkout = tmp_path / "checkout"
     checkout.mkdir()
@@ -396,6 +398,18 @@ def test_a_file_that_an_argument_names_is_an_input(project: Path, letters: Path)
         assert f"data: files.{WORDS} changed" in diff.stdout
     finally:
         words.write_text(content)
+
+
+@pytest.mark.slow
+def test_a_file_that_is_an_input_by_name_is_recorded_once(project: Path, letters: Path) -> None:
+    """And a verification, which reads it where it lies, sees no other file."""
+    named = train(project, f"{LETTERS} 'data.file=${{inputs.words}}' +inputs.words={WORDS}", "named")
+    assert record(named)["inputs"] == {"words": digest(project / WORDS)}
+    assert record(named)["data"]["files"] == {}
+    assert outcome(named)["model.safetensors"] == outcome(letters)["model.safetensors"]
+    said = run("PYTHONPATH=src python -m my_project verify outputs/named", project)
+    assert said.stdout.splitlines()[-1].startswith("reproduced bit for bit")
+    assert "differs" not in said.stdout + said.stderr
 
 
 @pytest.mark.slow

@@ -1,6 +1,6 @@
 """The files and folders that the arguments of data and task name: their digests, and their way into a checkout."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,21 +9,24 @@ from ..errors import ConfigError, RecordError
 from .content import Unreadable, content_digest
 
 
-def named_files(settings: Mapping[str, Any], but: Path) -> dict[str, str]:
+def named_files(settings: Mapping[str, Any], but: Iterable[Path]) -> dict[str, str]:
     """Return the SHA-256 of the files and folders that exist and that settings name, by their names there.
 
     A single word is taken for a folder only where it ends with a slash: `data` could be the name of anything.
 
     Args:
         settings: in plain types.
-        but: the folder of the run: what is in it, the run itself makes.
+        but: what is in these is left out: the folder of the run, which makes it itself, and what `inputs` names, of
+            which the record has a digest anyway.
 
     Raises:
         ConfigError: a part of one cannot be read.
     """
-    found = {}
+    found, others = {}, [path.resolve() for path in but]
     for _, value in leaves(dict(settings)):
-        if isinstance(value, str) and _is_there(value) and not Path(value).resolve().is_relative_to(but.resolve()):
+        if isinstance(value, str) and _is_there(value):
+            if any(Path(value).resolve().is_relative_to(path) for path in others):
+                continue
             try:
                 found[value] = content_digest(Path(value))
             except Unreadable as error:

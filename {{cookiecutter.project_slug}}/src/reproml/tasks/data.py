@@ -10,11 +10,12 @@ from ..arrays.recorded import refuse_other
 from ..config.own import name_of
 from ..config.schema import Config, OwnConfig
 from ..errors import DataError
+from ..processes import rank
 from ..runs.named import changed, named_files
 
 
 def data_of(config: Config, settings: dict[str, Any], data: LightningDataModule) -> dict[str, Any]:
-    """Return the part `data` of a record.
+    """Return the part `data` of a record, which the first process writes: others need not read large files for it.
 
     Args:
         config: the checked configuration.
@@ -23,7 +24,8 @@ def data_of(config: Config, settings: dict[str, Any], data: LightningDataModule)
     """
     if isinstance(config, OwnConfig):
         named = {"data": settings["data"], "task": settings["task"]}
-        files = named_files(named, but=Path(config.paths.run))
+        others = [Path(config.paths.run), *map(Path, config.inputs.values())]
+        files = {} if rank() else named_files(named, but=others)
         return {"name": name_of(config), "raw": {}, "prepared": {}, "files": files}
     assert isinstance(data, DataModule)
     return data.recorded()

@@ -202,13 +202,16 @@ def test_what_would_not_reach_the_task_is_refused() -> None:
     from reproml.config.own import refuse_unused
     from reproml.errors import ConfigError
 
-    groups = {"training": {"lr": 0.1, "optimizer": {"lr": 0.1}}, "data": {"_target_": "a.Data"}}
+    training = {"lr": 0.1, "weight_decay": 0.1, "optimizer": {"lr": "${training.lr}"}}
+    groups = {"training": training, "data": {"_target_": "a.Data"}}
     plain = OmegaConf.create({**groups, "task": {"_target_": "a.Task"}})
     taking = OmegaConf.create({**groups, "task": {"_target_": "a.Task", "optimizer": "${training.optimizer}"}})
-    for key in ("training/optimizer", "training.optimizer.lr"):
+    for key in ("training/optimizer", "training.optimizer.lr", "training.lr"):
         with pytest.raises(ConfigError, match=f"^{key} would not reach a.Task: "):
             refuse_unused(plain, [key])
         refuse_unused(taking, [key, "training.epochs", "training/optimizer@task.optimizer"])
+    with pytest.raises(ConfigError, match=r"^training\.weight_decay would not reach a\.Task: "):
+        refuse_unused(taking, ["training.weight_decay"])
 
 
 def test_named_files_are_those_that_exist_outside_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 Without `_target_` the data are prepared arrays, and the task is their classification: configs/task/classification.yaml.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from ..errors import ConfigError
 from .schema import Config, OwnConfig
 
+_REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 # Of the group `training`, what only models/classifier.py and arrays/datamodule.py read.
 _OF_ARRAYS = ("batch_size", "lr", "optimizer", "weight_decay", "scheduler", "loss")
 
@@ -104,8 +106,24 @@ def _name(cfg: DictConfig) -> Any:
 
 def _refers_to(cfg: DictConfig, group: str, name: str = "") -> bool:
     """Whether data or task take a key of another group, or what holds it. Without a name, any key of it will do."""
-    text = OmegaConf.to_yaml(OmegaConf.create([cfg.data, cfg.task]), resolve=False)
+    text = _text_of_own(cfg)
     if not name:
         return any("${" + group + end in text for end in "}.")
     parts = [group, *name.split(".")]
     return any("${" + ".".join(parts[:end]) + "}" in text for end in range(1, len(parts) + 1))
+
+
+def _text_of_own(cfg: DictConfig) -> str:
+    """Return data and task as they are written, and all that they refer to: `${training.optimizer}` has a rate, too."""
+    plain: Any = OmegaConf.to_container(cfg)
+    waiting, seen, text = [plain["data"], plain["task"]], set[str](), ""
+    while waiting:
+        part = str(waiting.pop())
+        text += part
+        for name in set(_REFERENCE.findall(part)) - seen:
+            seen.add(name)
+            value = plain
+            for key in name.split("."):
+                value = value.get(key) if isinstance(value, dict) else None
+            waiting.append(value)
+    return text

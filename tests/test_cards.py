@@ -11,7 +11,7 @@ import pytest
 import yaml
 from conftest import CHOICES, TEMPLATE, THIS_PYTHON, Render, installed, run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 CARDS = ("MODEL_CARD.md", "DATA_CARD.md", "reports/croissant.json")
 
 

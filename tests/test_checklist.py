@@ -11,7 +11,7 @@ import pytest
 from conftest import THIS_PYTHON, Render, installed, run
 from runs import SHORT, interrupted, record, train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 COMMIT = "git add --all && git commit --quiet --message Planted"
 
 

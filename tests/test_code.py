@@ -15,6 +15,8 @@ from reproml.runs import code
 from reproml.runs.params import code_text
 from reproml.runs.record import what_changed
 
+pytestmark = pytest.mark.preloaded
+
 ROOM = f"src/{code.MACHINERY}"
 SAME = f"{ROOM}/report/templates/style.css.j2"
 OTHER = f"{ROOM}/models/classifier.py"

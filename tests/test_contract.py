@@ -14,6 +14,8 @@ import yaml
 from conftest import Render, digest, metrics, run
 from runs import go_on, interrupted, record, train
 
+pytestmark = pytest.mark.preloaded
+
 PAGE = re.compile(r"`((?:src|configs)/[^`]+)`:\n\n```(?:python|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PATIENTS = "tracking=[none] data=patients task=progression training.epochs=30"
 LETTERS = "tracking=[none] data=letters task=next_letter training.epochs=4"

@@ -15,7 +15,7 @@ from conftest import code_blocks, digest, metrics, run
 from loopback import free_port, until
 from runs import record, train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 SETTINGS = "model=mlp model.hidden=[16] training.epochs=3 tracking=[none]"
 FINISHED = 6  # what Optuna's journal calls the change of a trial's state
 SEARCH = """# @package _global_

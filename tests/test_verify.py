@@ -10,7 +10,7 @@ import pytest
 from conftest import TEMPLATE, digest, run
 from runs import SHORT, go_on, interrupted, outcome, record, train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 
 
 def verify(project: Path, arguments: str, **environment: str) -> tuple[int, str]:

@@ -18,7 +18,7 @@ from reproml.config.schema import Config
 from reproml.errors import ConfigError, RecordError
 from reproml.files import file_digest
 from reproml.report.archive import _refuse_home
-from reproml.runs import inputs as module
+from reproml.runs import content as module
 from reproml.runs import record, schema
 from reproml.runs.inputs import check_inputs, digests, locate, refuse_changed
 from reproml.training import ready

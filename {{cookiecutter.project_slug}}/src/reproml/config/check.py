@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ..errors import ConfigError, unknown_key
 from ..names import RECORD
 from ..secrets import mask, refuse_in_configuration
+from . import resolvers as _resolvers  # noqa: F401  (configs/ need them wherever they are composed)
 from . import trust
 from .combinations import check_model_file, check_recorded, check_repeatable, check_together
 from .own import check_own, is_own

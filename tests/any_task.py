@@ -15,9 +15,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sources import load_package
+from sources import load_packages
 
-load_package()
+load_packages()
 import torch  # noqa: E402
 from lightning import Callback, LightningDataModule, LightningModule, Trainer  # noqa: E402
 from reproml.config.schema import Config, Data, Paths, Reproducibility, Restore, Training  # noqa: E402

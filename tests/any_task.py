@@ -16,14 +16,15 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from sources import load_package
+from sources import load_packages
 from tasks.task import EPOCHS, Task
 
-load_package()
+load_packages()
 import torch  # noqa: E402
 from lightning import Callback, LightningModule, Trainer  # noqa: E402
+from lightning.pytorch.callbacks import ModelCheckpoint  # noqa: E402
 from lightning.pytorch.utilities.model_helpers import is_overridden  # noqa: E402
-from package_name import config as keys  # noqa: E402
+from reproml.config import schema  # noqa: E402
 from reproml.config.schema import Config, Paths, Reproducibility, Restore, Training  # noqa: E402
 from reproml.errors import ConfigError  # noqa: E402
 from reproml.runs.digest import tensor_digest  # noqa: E402
@@ -35,7 +36,8 @@ from reproml.training.randomness import seed_everything  # noqa: E402
 from reproml.training.restore import restore  # noqa: E402
 from reproml.training.trainer import build_trainer  # noqa: E402
 from tasks.classified import TASKS, Data, Module  # noqa: E402
-from tasks.refused import HIDING, REFUSED  # noqa: E402
+from tasks.holding import HOLDING  # noqa: E402
+from tasks.refused import HIDING, REFUSED, REPLACING  # noqa: E402
 
 
 class Numbers(Callback):
@@ -101,9 +103,9 @@ def configured(task: Task, run: Path, seed: int) -> Config:
     trainer = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "log_every_n_steps": 1, "logger": False}
     return Config(
         seed=seed,
-        data=keys.Data("none", "none", "none", {}, {}, [], 0.1, 0.1, None, 0, False, 0, False, None),
+        data=schema.Data("none", "none", "none", {}, {}, [], 0.1, 0.1, None, 0, False, 0, False, None),
         model={},
-        training=Training(EPOCHS, 1, task.accumulate, 0.01, "sgd", 0, 0, "none", task.clip),
+        training=Training(EPOCHS, 1, task.accumulate, 0.01, 0, {}, {}, {}, task.clip),
         trainer={"_target_": "lightning.Trainer", "enable_progress_bar": False, **trainer, **task.trainer},
         reproducibility=Reproducibility("strict", True, "error", 1, {}),
         tracking={},
@@ -136,6 +138,7 @@ def fit(task: Task, run: Path, seed: int = 1, workers: int = 0, more: tuple[Call
         tested = [trainer.test(module, data, verbose=False), trainer.test(module, data, verbose=False)]
         tested += trainer.predict(module, data)
         assert tested[0] == tested[1]
+    kept = [each for each in trainer.checkpoint_callbacks if isinstance(each, ModelCheckpoint)]
     return {
         "weights": weights,
         "tested": tested,
@@ -144,6 +147,7 @@ def fit(task: Task, run: Path, seed: int = 1, workers: int = 0, more: tuple[Call
         "validations": numbers[0].rows,
         "epochs": numbers[1].rows,
         "loops": last["loops"],
+        "kept": [sorted(map(float, each.best_k_models.values())) for each in kept],
     }
 
 
@@ -215,7 +219,7 @@ def main() -> dict[str, Any]:
     found: dict[str, Any] = {"tasks": {}, "controls": {}}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for number, (title, task) in enumerate(TASKS.items()):
+        for number, (title, task) in enumerate((TASKS | HOLDING).items()):
             found["tasks"][title] = tried(task, folder / f"task {number}")
         for title, (owner, part, task, expected) in CONTROLS.items():
             with without(owner, part):
@@ -223,6 +227,7 @@ def main() -> dict[str, Any]:
             found["controls"][title] = sum(expected in each for each in [*result["points"].values(), result["workers"]])
         found["refused"] = {part: refused(task, folder / part[:9]) for part, task in REFUSED.items()}
         found["hiding"] = tried(HIDING, folder / "hiding")["points"]
+        found["replacing"] = tried(REPLACING, folder / "replacing")["points"]
     return found
 
 

@@ -11,10 +11,10 @@ import pytest
 import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import ModelCheckpoint
-from sources import load_package
+from sources import load_packages
 from torch.utils.data import DataLoader
 
-load_package()
+load_packages()
 from reproml.errors import ConfigError, DataError  # noqa: E402
 from reproml.training.checkpoint import BestCheckpoint, WholeFileIO  # noqa: E402
 from reproml.training.final import check_final_weights, final_weights  # noqa: E402

@@ -11,10 +11,16 @@ from .check import keys
 
 # What torch.distributed says in the processes that are left when one ends.
 _PEER_GONE = ("Connection closed by peer", "Connection reset by peer", "connectFullMesh")
+_TRACEBACK = "the run's log file has the traceback; HYDRA_FULL_ERROR=1 prints it"
 
 
-def explain(error: Exception) -> str:
-    """Return one sentence for a person: what is wrong, where, and how to fix it."""
+def explain(error: Exception, hint: str = _TRACEBACK) -> str:
+    """Return one sentence for a person: what is wrong, where, and how to fix it.
+
+    Args:
+        error: that was raised.
+        hint: where to look further, if nothing better is known than what the error says.
+    """
     cause = error.__cause__
     if refused := refusal(error):  # a worker sends it with a traceback, whose last line names it
         return str(refused).rstrip().rpartition(f".{type(refused).__name__}: ")[2]
@@ -57,7 +63,7 @@ def explain(error: Exception) -> str:
             f"{operation} has no deterministic implementation in this version of torch; use another operation, "
             "or accept that bits may differ: reproducibility.nondeterministic_operations=warn"
         )
-    return f"{type(error).__name__}: {first_line} (the run's log file has the traceback; HYDRA_FULL_ERROR=1 prints it)"
+    return f"{type(error).__name__}: {first_line} ({hint})"
 
 
 def refusal(error: Exception) -> UserError | None:

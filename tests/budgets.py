@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 QUICK = 30  # for a file that is not listed
 SECONDS = {
     "test_any_answer": 120,
-    "test_any_task": 180,
+    "test_any_task": 240,
     "test_audit": 90,
     "test_cards": 210,
     "test_checklist": 300,

@@ -21,7 +21,7 @@ def python(project: Path, code: str) -> str:
 COMPOSE = """
 from pathlib import Path
 from hydra import compose, initialize_config_dir
-from reproml import cli  # registers the resolvers
+from reproml import recipe  # registers the resolvers
 with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
     for file in sorted([*Path("configs").glob("*/*.yaml"), *Path("configs").glob("training/*/*.yaml")]):
         choice = f"[{file.stem}]" if file.parent.name == "tracking" else file.stem

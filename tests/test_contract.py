@@ -108,7 +108,7 @@ CHECKS = """
 import json, sys
 from pathlib import Path
 from hydra import compose, initialize_config_dir
-from reproml import recipe as cli
+from reproml import recipe
 from reproml.config.check import check
 from reproml.errors import ConfigError
 said = []
@@ -196,6 +196,21 @@ def test_a_record_of_either_kind_is_accepted_and_a_mixture_is_not() -> None:
     arrays = {"model": {"_target_": "a.B"}, "input_shape": [3], "input_dtype": "float32", "classes": ["x"]}
     assert schema.problem(arrays, "model") is None
     assert schema.problem({**arrays, "input_shape": [-1]}, "model") == "input_shape.0 is out of range: -1"
+
+
+def test_what_would_not_reach_the_task_is_refused() -> None:
+    """A key of the group `training`, or a file of it."""
+    from omegaconf import OmegaConf
+    from reproml.config.own import refuse_unused
+    from reproml.errors import ConfigError
+
+    groups = {"training": {"lr": 0.1, "optimizer": {"lr": 0.1}}, "data": {"_target_": "a.Data"}}
+    plain = OmegaConf.create({**groups, "task": {"_target_": "a.Task"}})
+    taking = OmegaConf.create({**groups, "task": {"_target_": "a.Task", "optimizer": "${training.optimizer}"}})
+    for key in ("training/optimizer", "training.optimizer.lr"):
+        with pytest.raises(ConfigError, match=f"^{key} would not reach a.Task: "):
+            refuse_unused(plain, [key])
+        refuse_unused(taking, [key, "training.epochs", "training/optimizer@task.optimizer"])
 
 
 def test_named_files_are_those_that_exist_outside_of_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -129,6 +129,17 @@ def test_what_the_pages_name_exists(render: Render) -> None:
     assert run("make --dry-run no-such-verb", project, check=False).returncode
 
 
+def test_the_pages_that_a_project_names_are_its_own() -> None:
+    """In comments, messages and help."""
+    named = set()
+    for path in TEMPLATE.rglob("*"):
+        if path.suffix in (".py", ".yaml", ".yml", ".mk", ".sbatch", ".md", ".j2"):
+            named |= set(re.findall(r"\bdocs/[\w-]+\.md\b", path.read_text(encoding="utf-8")))
+    assert len(named) > 10
+    own = {f"docs/{path.name}" for path in TEMPLATE.rglob("docs/*.md")}
+    assert not named - own
+
+
 def steps(text: str) -> Iterator[tuple[str, list[str]]]:
     """Return the commands of a page, block by block, each with the lines that the page shows as their output."""
     for block, output in re.findall(

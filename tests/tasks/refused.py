@@ -1,10 +1,14 @@
 """What strict cannot keep, and the first words of what it says."""
 
+from threading import Lock
 from typing import Any
 
+import lightning as L
+import numpy as np
 from torch.utils.data import DataLoader, IterableDataset
 
 from .classified import Data, Module, Points, Stream
+from .holding import Meter
 from .task import Task
 
 
@@ -51,12 +55,44 @@ class Unloadable(Module):
         checkpoint["mine"] = {"thing": Thing(), "number": 1}
 
 
+class Late(L.Callback):
+    """Has a state that no checkpoint can hold, but not at first."""
+
+    def __init__(self) -> None:
+        self.best: Any = None
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.best = np.float64(batch_idx) if batch_idx == 3 else self.best
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"best": self.best}
+
+
+class Locked(Module):
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["mine"] = {"lock": Lock()}
+
+
+class Timed(Module):
+    def configure_callbacks(self) -> Any:
+        return [L.pytorch.callbacks.Timer("01:00:00:00")]
+
+
+class Reading(Module):
+    def training_step(self, dataloader_iter: Any) -> Any:
+        return super().training_step(*next(dataloader_iter)[:2])
+
+
 REFUSED = {
     "set num_workers=0": Task(Module, StreamedByWorkers),
     "give it state_dict() and load_state_dict(state)": Task(Module, Forgetting),
     "Listed.train_dataloader reads from _SingleProcessDataLoaderIter": Task(Module, Listed),
     "return a torch.utils.data.DataLoader": Task(Module, KeepingItsPlace),
     "because of mine['thing']": Task(Unloadable, Data),
+    "because of mine['lock']": Task(Locked, Data),
+    "because of callbacks['Late']": Task(Module, Data, callbacks=(Late,)),
+    "Timed.configure_callbacks adds Timer, which stops by the clock": Task(Timed, Data),
+    "Reading.training_step takes dataloader_iter": Task(Reading, Data),
 }
 
 
@@ -76,3 +112,21 @@ class Hiding(Module):
 
 
 HIDING = Task(Hiding, Data)
+
+
+class Replacing(Module):
+    """Makes an object of its own for each epoch. Where there was none at first, a resumed run has none to set."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.meter: Any = None
+
+    def on_train_epoch_start(self) -> None:
+        self.meter = Meter()
+
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        loss = super().training_step(batch, batch_idx)
+        return loss * (1 + self.meter.add(float(loss)))
+
+
+REPLACING = Task(Replacing, Data)

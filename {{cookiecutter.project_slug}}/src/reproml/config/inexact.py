@@ -48,9 +48,15 @@ def refuse_derived(config: Config) -> None:
             target = get_object(callback["_target_"])
         except Exception:  # importing it can raise anything
             target = None
-        bases = target.__mro__ if isinstance(target, type) else ()  # a function may make a callback too
-        names = [base.__name__ for base in bases if base.__module__.partition(".")[0] in _LIGHTNING]
-        _refuse(config, key, next((_REASONS[name] for name in names if name in _REASONS), None))
+        _refuse(
+            config, key, reason_against(target) if isinstance(target, type) else None
+        )  # a function may make one too
+
+
+def reason_against(kind: type) -> str | None:
+    """Return why a callback of this class is refused, if it is one of those or derived from one."""
+    names = [base.__name__ for base in kind.__mro__ if base.__module__.partition(".")[0] in _LIGHTNING]
+    return next((_REASONS[name] for name in names if name in _REASONS), None)
 
 
 def _refuse(config: Config, key: str, reason: str | None) -> None:

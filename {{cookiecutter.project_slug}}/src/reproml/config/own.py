@@ -60,13 +60,13 @@ def refuse_unused(cfg: DictConfig, keys: Iterable[str]) -> None:
 
     Args:
         cfg: as it is composed, with its interpolations.
-        keys: that are set, as in `training.lr`.
+        keys: that are set, as in `training.lr` or `training/optimizer`.
 
     Raises:
         ConfigError: neither data nor task take such a key.
     """
     for key in keys if is_own(cfg) else ():
-        group, _, name = key.partition(".")
+        group, _, name = key.replace("/", ".").partition(".")  # training/optimizer=sgd chooses a file of configs/
         if group == "training" and name.partition(".")[0] in _OF_ARRAYS and not _refers_to(cfg, group, name):
             raise ConfigError(
                 f"{key} would not reach {cfg.task._target_}: set its own argument in the group task, or let that take "

@@ -44,7 +44,7 @@ class StepSeed(Callback):
 
 
 class Reentry(Callback):
-    """Brings a run back into the loop as it left it. It is the first of all callbacks.
+    """Brings a run back into the loop as it left it. It comes before all callbacks that do anything in a loop.
 
     Lightning skips `on_train_epoch_start` when it resumes in the middle of an epoch. What hooks have switched by then
     is not in the weights: frozen parameters, modules in evaluation mode, the batches per optimizer step. Nor are the

@@ -1,7 +1,6 @@
 """Checkpoint files hold everything that training needs to go on, in plain types, and appear whole or not at all."""
 
 import hashlib
-import io
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -17,7 +16,7 @@ from ..runs.changes import changes
 from ..runs.record import deciding
 from .history import History
 from .loop import batches_done, forget_finished_epoch
-from .plain import as_plain, check_loads
+from .plain import as_bytes, as_plain, check_loads, kinds_in
 
 _HYPERPARAMETERS = ("hyper_parameters", "datamodule_hyper_parameters")
 CHECKSUM = "{sha256}"  # in a file's name: stands for the checksum of its content
@@ -67,9 +66,9 @@ class PlainContent(Checkpoint):
 class WholeFileIO(TorchCheckpointIO):
     """Writes a checkpoint in one step. Lightning's own way can leave half a file when the process is killed.
 
-    The first one is read back at once, so that what cannot be loaded is found before a run depends on it. Of
-    hyperparameters that are no plain data (`save_hyperparameters()` notes networks and partial functions too) it holds
-    the text: a resumed run makes them anew from its configuration.
+    The first one is read back at once, and so is each with a type that was in none before: what cannot be loaded is
+    found before a run depends on it. Of hyperparameters that are no plain data (`save_hyperparameters()` notes networks
+    and partial functions too) it holds the text: a resumed run makes them anew from its configuration.
 
     `{sha256}` in a file's name is replaced by the first 16 digits of the content's checksum.
 
@@ -81,18 +80,16 @@ class WholeFileIO(TorchCheckpointIO):
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__()
         self.config = config
-        self._read_back = False
+        self._loadable = set[type]()
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        stream = io.BytesIO()  # into memory first: with a path, torch would put the file's name into the bytes
         plain = {key: as_plain(checkpoint[key]) for key in _HYPERPARAMETERS if key in checkpoint}
         checkpoint = {**checkpoint, **plain, "config": self.config}
         checkpoint.pop("hparams_type", None)  # a class
-        torch.save(checkpoint, stream)
-        content = stream.getvalue()
-        if not self._read_back:
+        content = as_bytes(checkpoint)
+        if not (kinds := kinds_in(checkpoint)) <= self._loadable:
             check_loads(checkpoint, content)
-            self._read_back = True
+            self._loadable |= kinds
         write_bytes(Path(str(path).replace(CHECKSUM, checksum(content))), content)
 
     def load_checkpoint(

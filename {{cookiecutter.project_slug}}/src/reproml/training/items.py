@@ -4,12 +4,15 @@ from typing import Any
 
 from torch.utils.data import Dataset
 
+from .inside import generators_in, seed_generator
 from .order import Keys
 from .randomness import seed_processor
 
+_OWN = ("dataset", "key", "_generators")
+
 
 class KeyedDataset(Dataset[Any]):
-    """Seeds all generators before each example that it takes from a user's dataset.
+    """Seeds all generators before each example that it takes from a user's dataset, also those that this holds itself.
 
     So it does not matter which worker reads an example, nor which ones it has read before. A dataset that reads whole
     batches (`__getitems__`) is seeded once a batch, which keeps its speed.
@@ -21,9 +24,11 @@ class KeyedDataset(Dataset[Any]):
 
     def __init__(self, dataset: Any, key: tuple[int | str, ...]) -> None:
         self.dataset, self.key = dataset, key
+        self._generators: list[Any] | None = None  # of the dataset; each worker has its own
 
     def __getitems__(self, keys: Keys) -> Any:
         """Return the examples of one batch."""
+        self._find()
         if callable(getattr(self.dataset, "__getitems__", None)):
             self._seed(keys, 0)
             return self.dataset.__getitems__(keys.wanted)
@@ -36,6 +41,7 @@ class KeyedDataset(Dataset[Any]):
     def __getitem__(self, keys: Any) -> Any:
         if not isinstance(keys, Keys):  # somebody looks at an example
             return self.dataset[keys]
+        self._find()
         self._seed(keys, 0)
         return self.dataset[keys.wanted]
 
@@ -50,7 +56,14 @@ class KeyedDataset(Dataset[Any]):
 
     def __setattr__(self, name: str, value: Any) -> None:
         """Set it where the user's dataset will look for it, as when a `worker_init_fn` opens a file."""
-        super().__setattr__(name, value) if name in ("dataset", "key") else setattr(self.dataset, name, value)
+        super().__setattr__(name, value) if name in _OWN else setattr(self.dataset, name, value)
+
+    def _find(self) -> None:
+        """Look for generators: again if there are some, because a transform may replace its own."""
+        if self._generators is None or self._generators:
+            self._generators = generators_in(self.dataset)
 
     def _seed(self, keys: Keys, place: int) -> None:
-        seed_processor(*self.key, "item", keys.epoch, keys.times, keys.position + place)
+        number = seed_processor(*self.key, "item", keys.epoch, keys.times, keys.position + place)
+        for generator in self._generators or ():
+            seed_generator(generator, number)

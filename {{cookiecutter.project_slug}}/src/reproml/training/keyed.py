@@ -14,7 +14,7 @@ from torch.utils.data import DataLoader, DistributedSampler, IterableDataset
 
 from ..errors import ConfigError
 from .items import KeyedDataset
-from .loop import place_in_epoch, train_loaders
+from .loop import batch_in_hand, place_in_epoch, train_loaders
 from .order import KeyedOrder
 from .randomness import seed_everything
 from .streams import KeyedStream
@@ -28,6 +28,7 @@ _STAGES = {
     "predict_dataloader": "predict",
 }
 _SEEDED = ("prepare_data", "setup", "configure_model")  # a random_split in `setup` is the same for training and test
+_TRANSFERS = ("on_before_batch_transfer", "transfer_batch_to_device", "on_after_batch_transfer")  # before the step
 
 
 def keyed(source: LightningModule | LightningDataModule, seed: int) -> None:
@@ -42,6 +43,8 @@ def keyed(source: LightningModule | LightningDataModule, seed: int) -> None:
     """
     for name in _SEEDED:
         _replace(source, name, partial(_seeded, key=(seed, "setup")))
+    for name in _TRANSFERS:
+        _replace(source, name, partial(_seeded_by_batch, source=source, key=(seed, name)))
     for name, stage in _STAGES.items():
         _replace(source, name, partial(_rebuilding, source=source, seed=seed, stage=stage))
 
@@ -56,17 +59,28 @@ class LoaderPlace(Callback):
     def __init__(self, strict: bool) -> None:
         self.strict = strict
         self.start = (0, 0)  # epoch and batch
-        self.states: dict[int, dict[str, Any]] = {}  # of streams, by the number of the loader
+        self.held: dict[int, Any] = {}  # where streams are, and values in samplers and datasets, by loader
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         epoch, batch = place_in_epoch(trainer)
-        loaders = enumerate(train_loaders(trainer))
-        states = {number: each.state_after(batch) for number, each in loaders if isinstance(each, KeyedStream)}
-        checkpoint["loaders"] = {"epoch": epoch, "batch": batch, "states": states}
+        held = {number: _held(loader, batch) for number, loader in enumerate(train_loaders(trainer))}
+        checkpoint["loaders"] = {"epoch": epoch, "batch": batch, "held": held}
 
-    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        if (found := checkpoint.get("loaders")) is not None:  # an earlier version saved none
-            self.start, self.states = (found["epoch"], found["batch"]), found["states"]
+    def take_up(self, saved: dict[str, Any] | None) -> None:
+        """Begin where a checkpoint was saved: before anything has asked for a loader, which a hook may do early.
+
+        Args:
+            saved: the part `loaders` of the checkpoint; None: an earlier version wrote it.
+        """
+        if saved is not None:
+            self.start, self.held = (saved["epoch"], saved["batch"]), saved.get("held", {})
+
+
+def _held(loader: Any, batch: int) -> Any:
+    if isinstance(loader, KeyedStream):
+        return loader.place_after(batch)
+    parts = (getattr(loader, name, None) for name in ("batch_sampler", "sampler"))
+    return next((each.values(batch) for each in parts if isinstance(each, KeyedOrder)), None)
 
 
 def _replace(source: Any, name: str, replacement: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
@@ -81,6 +95,19 @@ def _seeded(hook: Callable[..., Any], key: tuple[int | str, ...]) -> Callable[..
     def call(*arguments: Any, **named: Any) -> Any:
         seed_everything(*key)
         return hook(*arguments, **named)
+
+    return call
+
+
+def _seeded_by_batch(hook: Callable[..., Any], source: Any, key: tuple[int | str, ...]) -> Callable[..., Any]:
+    """Seed what changes a batch on its way to its step. By then the next one may have been read, or not."""
+
+    def call(batch: Any, *arguments: Any, **named: Any) -> Any:
+        trainer = source._trainer if isinstance(source, LightningModule) else source.trainer
+        if trainer is not None:  # else somebody tries the hook by hand
+            numbers = [each for each in (*arguments, *named.values()) if isinstance(each, int)]  # of the loader
+            seed_everything(*key, *batch_in_hand(trainer), *numbers, trainer.global_rank)
+        return hook(batch, *arguments, **named)
 
     return call
 
@@ -127,12 +154,15 @@ class _Rebuilt:
         order = KeyedOrder(
             loader.batch_sampler if batched else loader.sampler,  # type: ignore[arg-type]
             batched,
+            dataset,
             key,
             *self._share(loader),
             start=self.place.start,
             cycles=self.cycles,
             evaluates=self.stage != "train",
         )
+        if held := self.place.held.get(self.number):
+            order.set_values(held)
         if order.processes > 1 and len(order) == 0:
             raise ConfigError(
                 f"{self.where} has fewer batches than the {order.processes} processes that share them: choose a "
@@ -140,7 +170,8 @@ class _Rebuilt:
             )
         # a copy has the user's class, and all that it may have added; a DataLoader refuses to be changed
         built = copy.copy(loader)
-        built.__dict__.update({"dataset": KeyedDataset(dataset, key), "batch_sampler" if batched else "sampler": order})
+        parts = {"dataset": KeyedDataset(dataset, key), "batch_sampler" if batched else "sampler": order}
+        built.__dict__.update(parts, in_order=True)  # else the workers' speed decides about the order
         return built if self.stage != "predict" else _Kept(built)
 
     def _share(self, loader: "DataLoader[Any]") -> tuple[int, int]:
@@ -158,7 +189,7 @@ class _Rebuilt:
         indexed = isinstance(loader, DataLoader) and not isinstance(dataset, IterableDataset)
         source = loader if _stateful(loader) else dataset
         if _stateful(source) and not indexed and (source is loader or not workers):
-            return KeyedStream(loader, source, key, self.place.start, self.place.states.get(self.number))
+            return KeyedStream(loader, source, key, self.place.start, self.place.held.get(self.number))
         if indexed:
             fix = "return a torch.utils.data.DataLoader, whose place this project keeps"
         elif _stateful(source):

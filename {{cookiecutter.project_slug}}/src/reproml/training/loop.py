@@ -45,6 +45,13 @@ def place_in_epoch(trainer: Trainer) -> tuple[int, int]:
     return trainer.current_epoch, trainer.fit_loop.epoch_loop.batch_progress.current.processed  # type: ignore[attr-defined]
 
 
+def batch_in_hand(trainer: Trainer) -> tuple[str, int]:
+    """Return what the batch before its step is for, and its number: of all in a training, else in this pass."""
+    if trainer.training:
+        return "train", batches_done(trainer)
+    return str(trainer.state.stage), trainer._active_loop.batch_progress.current.ready  # type: ignore[union-attr]
+
+
 def train_loaders(trainer: Trainer) -> list[Any]:
     """Return the training loaders, one after the other."""
     combined = trainer.fit_loop._combined_loader

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from lightning.fabric.utilities.data import sized_len
 from torch.utils.data import Sampler
 
+from .inside import Values, generators_in, seed_generator
 from .randomness import seed_processor
 
 _DRAWN_TOGETHER = 1024  # batches: a sampler may never end, and an order may be too long to hold
@@ -28,6 +29,7 @@ class KeyedOrder(Sampler[Keys]):
     Args:
         drawn: the batch sampler of a loader, or the sampler of one that makes no batches.
         batched: which of the two.
+        dataset: of the loader.
         key: begins every key of this loader.
         rank: number of this process, from 0. It takes each `processes`-th batch.
         processes: that share the batches. What is left of them after the last whole round is dropped.
@@ -42,6 +44,7 @@ class KeyedOrder(Sampler[Keys]):
         self,
         drawn: Iterable[Any],
         batched: bool,
+        dataset: Any,
         key: tuple[int | str, ...],
         rank: int = 0,
         processes: int = 1,
@@ -53,6 +56,9 @@ class KeyedOrder(Sampler[Keys]):
         self.rank, self.processes, self.start, self.epoch = rank, processes, start, start[0]
         self.digests: dict[int, str] = {}  # batch of the epoch -> CRC-32 of its indices, for the trail
         self._times = 0
+        self._sampler, self._dataset = Values(drawn), Values(dataset)
+        self._began: dict[str, Any] = {}  # what the sampler held when this pass began
+        self._hooked: dict[str, Any] = {}  # what hooks have set in the dataset; what it sets itself is its own affair
 
     @property
     def sampler(self) -> "KeyedOrder":
@@ -64,6 +70,22 @@ class KeyedOrder(Sampler[Keys]):
         if epoch != self.epoch and not self.evaluates:
             self.epoch, self._times = epoch, 0
 
+    def values(self, batches: int) -> dict[str, dict[str, Any]]:
+        """Return the values inside of sampler and dataset that a resume has to bring back after so many batches.
+
+        The rest of a pass is drawn anew then, so of a sampler that has begun, it is what it held before.
+        """
+        if batches:
+            return {"sampler": self._began, "dataset": self._hooked}
+        return {"sampler": self._sampler.changed(), "dataset": self._hooked | self._dataset.changed()}
+
+    def set_values(self, values: dict[str, dict[str, Any]]) -> None:
+        """Set what `values` returned."""
+        self._sampler.set(values["sampler"])
+        self._dataset.set(values["dataset"])
+        self._dataset.look()
+        self._hooked = values["dataset"]
+
     def __len__(self) -> int:
         return len(self.drawn) // self.processes  # type: ignore[arg-type]  # a sampler without a length says so
 
@@ -72,11 +94,15 @@ class KeyedOrder(Sampler[Keys]):
         if skipped and self.cycles and (length := sized_len(self)):
             self._times, skipped = divmod(skipped, length)
         self.digests.clear()
+        self._began = self._sampler.changed()
+        self._hooked = self._hooked | self._dataset.changed()  # what has changed between two passes, a hook has set
         epoch, times, position = self.epoch, self._times, 0
         for batch, (wanted, size) in enumerate(self._shared(epoch, times)):
             if batch >= skipped:
                 self.digests[batch] = f"{zlib.crc32(repr(wanted).encode()):08x}"
                 yield Keys(epoch, times, position + self.rank * size, wanted)
+                if batch == skipped:  # a file that is opened at the first example, say, is no work of a hook
+                    self._dataset.look()
             position += size * self.processes
         self._times += not self.evaluates
 
@@ -90,14 +116,15 @@ class KeyedOrder(Sampler[Keys]):
     def _all(self, epoch: int, times: int) -> Iterator[Any]:
         entries = None
         samplers: tuple[Any, ...] = (self.drawn, getattr(self.drawn, "sampler", None))
+        own = generators_in(self.drawn)
         for part in count():
             number = seed_processor(*self.key, "order", epoch, times, part)
+            for generator in own:
+                seed_generator(generator, number)
             if entries is None:
                 for sampler in samplers:
                     if hasattr(sampler, "set_epoch"):
                         sampler.set_epoch(epoch)
-                    if getattr(sampler, "generator", None) is not None:  # one of its own
-                        sampler.generator.manual_seed(number)
                 entries = iter(self.drawn)
             drawn = list(islice(entries, _DRAWN_TOGETHER))
             yield from drawn

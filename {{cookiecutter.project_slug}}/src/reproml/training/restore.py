@@ -10,6 +10,7 @@ from ..config.schema import Restore
 from ..errors import ConfigError, DataError
 from ..models.saved import load_weights
 from .checkpoint import load_checkpoint
+from .keyed import LoaderPlace
 from .resume import newest_whole
 
 
@@ -49,10 +50,14 @@ def restore(point: Path | None, settings: Restore, model: LightningModule, train
         DataError: its files are not there.
     """
     trainer.strategy.precision_plugin.convert_module(model)  # first, because restored weights must not be rounded
-    if point is not None:
-        return point
-    path = starting_file(settings)
-    if path is None or settings.mode == "continue":
+    path = point if point is not None else starting_file(settings)
+    if path is None:
+        return None
+    if point is not None or settings.mode == "continue":
+        saved = torch.load(path, map_location="cpu", weights_only=True, mmap=True).get("loaders")
+        for callback in trainer.callbacks:  # type: ignore[attr-defined]
+            if isinstance(callback, LoaderPlace):
+                callback.take_up(saved)
         return path
     if settings.mode == "finetune":
         weights, _ = load_weights(path)

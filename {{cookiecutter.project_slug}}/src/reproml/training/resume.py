@@ -97,7 +97,7 @@ class ResumePoint(Checkpoint):
         self._waits = True
         log.warning(
             "no resume point is saved before the next epoch: a checkpoint cannot hold what is now in %s; keep numbers, "
-            "text, tensors, arrays, and lists or dictionaries of them there",
+            "text, tensors, arrays, and lists or dictionaries of them there, and make objects of your own in __init__",
             ", ".join(lost),
         )
 

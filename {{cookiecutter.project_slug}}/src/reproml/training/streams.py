@@ -22,7 +22,7 @@ class KeyedStream:
         source: the loader or its dataset, whichever has `state_dict` and `load_state_dict`.
         key: begins every key of this loader.
         start: epoch and batch at which the training begins.
-        state: of the source at that batch.
+        place: what `place_after` returned there.
     """
 
     keyed = True  # keyed.py leaves such a loader as it is
@@ -33,11 +33,11 @@ class KeyedStream:
         source: Any,
         key: tuple[int | str, ...],
         start: tuple[int, int] = (0, 0),
-        state: dict[str, Any] | None = None,
+        place: dict[str, Any] | None = None,
     ) -> None:
         self.loader, self.source, self.key = loader, source, key
         self.start, self.epoch = start, start[0]
-        self._first, self._state = deepcopy(source.state_dict()), state
+        self._first, self._place = deepcopy(source.state_dict()), place
         self._states: dict[int, dict[str, Any]] = {}  # batches of the epoch so far -> state after them
         self._ended_at = 0  # batches, where it begins again in the same epoch, beside a longer loader
 
@@ -51,9 +51,15 @@ class KeyedStream:
         if epoch != self.epoch:
             self.epoch, self._ended_at = epoch, 0
 
-    def state_after(self, batches: int) -> dict[str, Any] | None:
-        """Return the state of the source after so many batches of the epoch; None at its start."""
-        return self._states[batches] if batches else None
+    def place_after(self, batches: int) -> dict[str, Any] | None:
+        """Return where the source is after so many batches of the epoch; None at its start.
+
+        Beside a longer loader it may have come to its end before, or have begun again after so many batches.
+        """
+        if not batches:
+            return None
+        state = None if batches == self._ended_at else self._states.get(batches)
+        return {"state": state, "ended_at": self._ended_at}
 
     def __len__(self) -> int:
         return len(self.loader)
@@ -66,8 +72,13 @@ class KeyedStream:
 
     def __iter__(self) -> Iterator[Any]:
         epoch, done, state = self.epoch, self._ended_at, self._first
-        if epoch == self.start[0] and not done and self._state is not None:
-            done, state = self.start[1], self._state
+        if self._place is not None and epoch == self.start[0]:
+            if self._place["ended_at"] > done:  # Lightning has to see again that it came to an end
+                self._ended_at = self._place["ended_at"]
+                return
+            done = self.start[1]
+            state = self._first if self._place["state"] is None else self._place["state"]
+            self._place = None
         seed_processor(*self.key, "order", epoch, done)
         sources: tuple[Any, ...] = (self.loader, getattr(self.loader, "dataset", None))
         for each in sources:

@@ -15,6 +15,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import PassThroughProfiler
 
 from ..config.schema import Config, Reproducibility
+from .admission import Admission
 from .callbacks import Reentry, StepSeed
 from .checkpoint import PlainContent, WholeFileIO
 from .cluster import environment
@@ -36,7 +37,7 @@ for _advice in (
     ".*LeafSpec.*",
     ".*functional.all_gather is deprecated.*",  # Lightning uses it
     ".*`srun` command is available.*",  # on the login node of a cluster a run of one process is fine
-    ".*your dataloader is not resumable.*",  # arrays/datamodule.py starts in the middle of an epoch itself
+    ".*your dataloader is not resumable.*",  # training/keyed.py starts in the middle of an epoch itself
 ):
     warnings.filterwarnings("ignore", _advice)
 logging.getLogger("lightning").handlers.clear()  # its records go to this project's log, once
@@ -67,7 +68,8 @@ def build_trainer(config: Config, public_config: dict[str, Any], loggers: Sequen
     run = Path(config.paths.run)
     history = History(run / "metrics.csv")
     content = PlainContent(history)
-    strict = config.reproducibility.mode != "fast"
+    mode = config.reproducibility.mode
+    first = [Admission(mode), Reentry(), StepSeed(config.seed), LoaderPlace(strict=mode != "fast")]
     named = {name: instantiate(callback) for name, callback in config.callbacks.items()}
     callbacks = list(named.values())
     if config.restore.mode == "continue":
@@ -82,7 +84,7 @@ def build_trainer(config: Config, public_config: dict[str, Any], loggers: Sequen
         deterministic=_deterministic(config.reproducibility),
         benchmark=not config.reproducibility.deterministic,
         use_distributed_sampler=False,  # training/keyed.py shares the batches itself
-        callbacks=[Reentry(), StepSeed(config.seed), LoaderPlace(strict), StepLoss(), history, content, *callbacks],
+        callbacks=[*first, StepLoss(), history, content, *callbacks],
         logger=list(loggers),
         plugins=[WholeFileIO(public_config), environment()],
         profiler=config.trainer.get("profiler") or Unmeasured(),

@@ -1,0 +1,46 @@
+"""What a module is after set-up: what strict cannot keep is refused, whatever the configuration says."""
+
+from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
+
+from ..config.inexact import reason_against
+from ..errors import ConfigError
+from .resume import ResumePoint
+
+
+class Admission(Callback):
+    """Judges a module before its training, and the callbacks that it adds itself.
+
+    Args:
+        mode: of the reproducibility.
+    """
+
+    def __init__(self, mode: str) -> None:
+        self.mode = mode
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        """Refuse what cannot be kept.
+
+        Raises:
+            ConfigError: naming it and what to do.
+        """
+        if stage != "fit":
+            return
+        callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+        # the point comes last here too: what Lightning has put behind it would miss a step in a resume
+        trainer.callbacks = sorted(callbacks, key=lambda each: isinstance(each, ResumePoint))  # type: ignore[attr-defined]
+        if self.mode == "fast":
+            return
+        name = type(pl_module).__name__
+        for callback in callbacks:
+            if reason := reason_against(type(callback)):
+                raise ConfigError(
+                    f"{name}.configure_callbacks adds {type(callback).__name__}, which {reason}; "
+                    f"reproducibility={self.mode} rules that out: remove it, or choose reproducibility=fast"
+                )
+        if is_param_in_hook_signature(pl_module.training_step, "dataloader_iter", explicit=True):
+            raise ConfigError(
+                f"{name}.training_step takes dataloader_iter, and how far that has read ahead decides about random "
+                f"numbers, which reproducibility={self.mode} rules out: take batch and batch_idx, or choose "
+                "reproducibility=fast"
+            )

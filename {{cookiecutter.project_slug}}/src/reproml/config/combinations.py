@@ -24,7 +24,7 @@ _SET_ELSEWHERE = {
     "default_root_dir": "hydra.run.dir",
     "fast_dev_run": "debug=fast",
     "num_sanity_val_steps": "debug=fast",
-    "use_distributed_sampler": "arrays/sampler.py",
+    "use_distributed_sampler": "training/keyed.py",
     "plugins": "training/trainer.py",
 }
 # Arguments of the Trainer whose effect is not a function of the configuration.

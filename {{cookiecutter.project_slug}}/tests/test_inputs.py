@@ -18,7 +18,8 @@ from reproml.config.schema import Config
 from reproml.errors import ConfigError, RecordError
 from reproml.files import file_digest
 from reproml.report.archive import _refuse_home
-from reproml.runs import content, record, schema
+from reproml.runs import content as module
+from reproml.runs import record, schema
 from reproml.runs.inputs import check_inputs, digests, locate, refuse_changed
 from reproml.training import ready
 
@@ -86,7 +87,7 @@ def test_every_file_is_read_once_and_by_the_record_alone(folder: Path, monkeypat
         read.append(path)
         return file_digest(path)
 
-    monkeypatch.setattr(content, "file_digest", counted)
+    monkeypatch.setattr(module, "file_digest", counted)
     check_inputs({"bert": str(folder)})
     assert read == []
     digests({"bert": str(folder)})

@@ -176,6 +176,31 @@ def test_what_is_read_for_a_stranger_lies_in_the_project(tmp_path: Path, monkeyp
     trust.check_inputs({"theirs": "/etc/hosts"}, source)
 
 
+def test_classes_are_pointed_at_places_in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named_there = b"data: {_target_: my.Data, root: /srv/photos}\npaths: {processed: /srv/processed}"
+    monkeypatch.chdir(written(tmp_path / "project", {"configs/photos.yaml": named_there}))
+    monkeypatch.delenv("RUN_FOLDER_IS_TRUSTED", raising=False)
+    config = {"data": {"_target_": "my.Data"}, "inputs": {"bert": "/srv/bert"}, "paths": {"raw": "/srv"}}
+    config["paths"] |= {"processed": "/srv/processed", "run": "/tmp/run"}
+
+    def asked(**arguments: str) -> None:
+        own = {**config, "task": {"_target_": "my.Task", "nested": [arguments]}}
+        trust.check_arguments(own, Path("outputs/theirs/run.json"))
+
+    asked(root="data/photos", other="outputs/theirs/cache", name="a/b", separator=", ", address="https://host/x")
+    asked(root="/srv/photos", vocabulary="/srv/bert/vocab.txt")  # which configs/ name, and an input
+    asked(cache="/tmp/run/cache", arrays="/srv/processed/arrays")
+    for path in ("/etc/passwd", "/srv/other", "../other", "~/.ssh", "/srv/bert/../x", "file:///etc/passwd"):
+        with pytest.raises(ConfigError, match=r"run.json asks for task.nested.0.root=.*, which is outside of this"):
+            asked(root=path)
+    arrays = {**config, "data": {"source": "/srv/raw"}, "model": {"bias": "/srv/bert/bias"}}
+    trust.check_arguments(arrays, Path("run.json"))  # raw files are known by their digests
+    with pytest.raises(ConfigError, match=r"run.json asks for model.bias=/etc/passwd"):
+        trust.check_arguments({**arrays, "model": {"bias": "/etc/passwd"}}, Path("run.json"))
+    monkeypatch.setenv("RUN_FOLDER_IS_TRUSTED", "1")
+    asked(root="/etc/passwd")
+
+
 def described(place: str, sha256: str) -> dict[str, Any]:
     """Return the parts of a record that say what a run stands on."""
     config = {"data": {}, "paths": {"run": "outputs/one"}, "inputs": {"words": place}, "model": {"file": f"{place}/a"}}

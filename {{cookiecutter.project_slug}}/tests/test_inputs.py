@@ -282,6 +282,9 @@ def test_an_archive_shows_no_home_folder(tmp_path: Path, monkeypatch: pytest.Mon
     _refuse_home({"words": "data/external/words.txt", "shared": "/usr/share/dict/words"})
     with pytest.raises(RecordError, match=r"inputs.words=.*words.txt would show your home folder"):
         _refuse_home({"words": f"{tmp_path}/words.txt"})
+    _refuse_home({}, ["data/photos", "/srv/photos"])
+    with pytest.raises(RecordError, match=r"my photos would show your home .* 'data/external/my photos', name"):
+        _refuse_home({}, ["data/photos", f"{tmp_path}/my photos"])
 
 
 def test_the_record_holds_inputs_by_their_names(short_run: Path) -> None:

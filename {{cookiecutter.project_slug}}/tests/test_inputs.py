@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ from reproml.config.schema import Config
 from reproml.errors import ConfigError, RecordError
 from reproml.files import file_digest
 from reproml.report.archive import _refuse_home
+from reproml.report.collect import collect
+from reproml.report.render import report
 from reproml.runs import content as module
 from reproml.runs import record, schema
 from reproml.runs.inputs import check_inputs, digests, locate, refuse_changed
@@ -285,6 +288,14 @@ def test_an_archive_shows_no_home_folder(tmp_path: Path, monkeypatch: pytest.Mon
     _refuse_home({}, ["data/photos", "/srv/photos"])
     with pytest.raises(RecordError, match=r"my photos would show your home .* 'data/external/my photos', name"):
         _refuse_home({}, ["data/photos", f"{tmp_path}/my photos"])
+
+
+def test_a_report_tells_of_inputs(short_run: Path) -> None:
+    facts = collect(short_run, checked=False)
+    told = replace(facts, record={**facts.record, "inputs": {"words": "a" * 64}})
+    for name, line in (("report.md", f"| input words | {'a' * 64} |"), ("report.html", f"<code>{'a' * 64}</code>")):
+        assert line in report(told, name)
+        assert line not in report(facts, name)
 
 
 def test_the_record_holds_inputs_by_their_names(short_run: Path) -> None:

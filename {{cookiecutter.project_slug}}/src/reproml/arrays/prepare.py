@@ -113,7 +113,8 @@ def _reader(data: Data) -> Callable[[Path], Examples]:
         return get_method(data.reader)
     except ImportError as error:
         raise ConfigError(
-            f"data.reader={data.reader} cannot be imported: name a function, as in package.module.function"
+            f"data.reader={data.reader} cannot be imported: name a function, as in package.module.function "
+            f"({' '.join(str(error).split())})"
         ) from error
 
 

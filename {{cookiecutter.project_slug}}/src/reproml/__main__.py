@@ -1,4 +1,4 @@
-"""The commands about runs: `python -m reproml verify outputs/<date>/<time>-<id>`; commands/ has them all."""
+"""The commands about runs: `python -m reproml verify outputs/<date>/<time>-<id>`; cli/ has them all."""
 
 import argparse
 import os

@@ -1,7 +1,7 @@
 """The check of the configuration: unknown keys, wrong types, ranges; combinations.py has what does not fit together."""
 
 from collections.abc import Iterator
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -55,6 +55,7 @@ def check(cfg: DictConfig, recorded: bool = False) -> Config:
     if config.resume not in (None, "auto"):
         trust.check_places(config, Path(config.resume) / RECORD)
         trust.check_inputs(config.inputs, Path(config.resume) / RECORD)
+        trust.check_arguments(asdict(config), Path(config.resume) / RECORD)
     if config.reproducibility.mode != "fast":
         check_repeatable(config)
         check_recorded(cfg)

@@ -6,13 +6,16 @@ from typing import Any
 
 from ..config.trust.names import leaves
 from ..errors import ConfigError, RecordError
+from ..secrets import is_private
 from .content import Unreadable, content_digest
 
 
 def named_files(settings: Mapping[str, Any], but: Path) -> dict[str, str]:
     """Return the SHA-256 of the files and folders that exist and that settings name, by their names there.
 
-    A single word is taken for a folder only where it ends with a slash: `data` could be the name of anything.
+    A single word is taken for a folder only where it ends with a slash: `data` could be the name of anything. So could
+    `/`; a folder that the project lies in is no data. A file that is named like one that keeps secrets has no digest:
+    the record would tell it.
 
     Args:
         settings: in plain types.
@@ -23,7 +26,7 @@ def named_files(settings: Mapping[str, Any], but: Path) -> dict[str, str]:
     """
     found = {}
     for _, value in leaves(dict(settings)):
-        if isinstance(value, str) and _is_there(value) and not Path(value).resolve().is_relative_to(but.resolve()):
+        if isinstance(value, str) and _is_data(value) and not Path(value).resolve().is_relative_to(but.resolve()):
             try:
                 found[value] = content_digest(Path(value))
             except Unreadable as error:
@@ -66,8 +69,12 @@ def _is(path: Path, digest: str) -> bool:
         return False
 
 
-def _is_there(value: str) -> bool:
+def _is_data(value: str) -> bool:
+    """Whether a value names a file or folder that is there."""
+    path = Path(value)
     try:
-        return Path(value).is_file() or ("/" in value and any(path.is_file() for path in Path(value).rglob("*")))
+        if is_private(path) or Path.cwd().is_relative_to(path.resolve()):
+            return False
+        return path.is_file() or ("/" in value and any(each.is_file() for each in path.rglob("*")))
     except (OSError, ValueError):  # too long for a name
         return False

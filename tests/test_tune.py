@@ -258,7 +258,7 @@ def test_what_is_no_search_and_what_is_one(shared_project: Path) -> None:
     assert "sweep=seeds is no search: give sweep=search" in result.stderr
     result = run("python train.py sweep=search", shared_project, check=False)
     assert result.returncode == 1
-    assert "python -m my_project tune" in result.stderr
+    assert "python -m reproml tune" in result.stderr
 
 
 def test_what_could_not_be_promoted_is_refused_before_any_trial(shared_project: Path) -> None:

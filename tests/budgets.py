@@ -30,6 +30,7 @@ SECONDS = {
     "test_pipeline": 300,
     "test_project": 180,
     "test_readme": 300,
+    "test_rehearse": 330,
     "test_release": 210,
     "test_report": 150,
     "test_resume": 420,

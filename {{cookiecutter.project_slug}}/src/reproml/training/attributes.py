@@ -15,7 +15,7 @@ from torch import nn
 from torchmetrics import Metric, MetricCollection
 
 _ROOT = __name__.rsplit(".", 2)[0]
-_OURS = tuple(f"{_ROOT}.{room}." for room in ("training", "reproducibility", "tracking", "tuning"))
+_OURS = tuple(f"{_ROOT}.{room}." for room in ("training", "verify", "tracking", "tuning"))
 _LIBRARIES = ("torch.", "torchmetrics.", "lightning.", "pytorch_lightning.", "torchvision.", "transformers.")
 _SCALARS = (bool, int, float, complex, str, bytes, type(None))
 

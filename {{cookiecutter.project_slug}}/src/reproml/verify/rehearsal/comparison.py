@@ -76,8 +76,10 @@ def _by_steps(first: Outcome, other: Outcome, trail: Divergence) -> Break:
     )
     if examples is not None and what in ("loss", "weights") and step is not None and examples <= step:
         epoch = first.seen["epochs"][examples]
-        details = ["their order was equal, and their content was not", *(trail.details[:1] if what == "loss" else [])]
-        return Break("examples", f"the examples of step {examples} (epoch {epoch})", examples, epoch, details)
+        details = ["the order was equal", *(trail.details[:1] if what == "loss" else [])]
+        return Break(
+            "examples", f"content of the examples first at step {examples} (epoch {epoch})", examples, epoch, details
+        )
     details = list(trail.details)
     if what in ("loss", "weights") and step in first.seen["drawn"] and step in other.seen["drawn"]:
         drawn = _unequal(first.seen["drawn"][step], other.seen["drawn"][step])
@@ -90,7 +92,7 @@ def _by_parts(first: Outcome, other: Outcome, unequal: dict[str, list[str]]) -> 
     after = other.seen["validated"]
     for place, content in first.seen["validated"].items():
         if place in after and after[place] != content:
-            return Break("validation", f"the examples of the validation {place}")
+            return Break("validation", f"content of the examples of the validation {place}")
     part, names = next((part, names) for part, names in unequal.items() if names)
     values = first.parts[part].get(names[0]), other.parts[part].get(names[0])
     kind = "metrics" if part.endswith("metrics") else "weights"

@@ -28,7 +28,7 @@ def rehearse(cfg: DictConfig, say: Callable[[str], None]) -> Rehearsal:
         TrainingError: it fails by itself.
     """
     refuse_inexact(cfg)
-    ready_to_begin(_untracked(cfg))  # before torch is imported, whose libraries read the environment once
+    ready_to_begin(_alone(cfg))  # before torch is imported, whose libraries read the environment once
     from .trials import Trials
 
     with _home() as home:
@@ -42,11 +42,11 @@ def rehearse(cfg: DictConfig, say: Callable[[str], None]) -> Rehearsal:
         return trials.result()
 
 
-def _untracked(cfg: DictConfig) -> DictConfig:
-    """Return the configuration without trackers, which are not started, so nothing of them is imported."""
+def _alone(cfg: DictConfig) -> DictConfig:
+    """Return the configuration without trackers and an earlier run: neither is touched."""
     copy = deepcopy(cfg)
     with read_write(copy), open_dict(copy):
-        copy.tracking = {}
+        copy.tracking, copy.resume = {}, None
     return copy
 
 
@@ -54,7 +54,9 @@ def _untracked(cfg: DictConfig) -> DictConfig:
 def _home() -> Iterator[Path]:
     """Yield a folder for all that is written, which is removed."""
     _OUTPUTS.mkdir(exist_ok=True)
-    with TemporaryDirectory(prefix="rehearsal-", dir=_OUTPUTS) as folder:
-        yield Path(folder)
-    with suppress(OSError):  # it holds runs
-        _OUTPUTS.rmdir()
+    try:
+        with TemporaryDirectory(prefix="rehearsal-", dir=_OUTPUTS) as folder:
+            yield Path(folder)
+    finally:
+        with suppress(OSError):  # it holds runs
+            _OUTPUTS.rmdir()

@@ -43,7 +43,7 @@ def refuse_inexact(cfg: DictConfig) -> None:
     Raises:
         ConfigError: naming the key and the fix.
     """
-    if cfg.get("resume") is not None:
+    if cfg.get("resume") not in (None, "auto"):
         raise ConfigError(f"resume={cfg.resume} would go on with a run, and a rehearsal begins anew: leave it out")
     if cfg.restore.mode == "continue":
         raise ConfigError(
@@ -70,7 +70,7 @@ def shortened(cfg: DictConfig, run: Path, seed: int) -> Short:
     short = deepcopy(cfg)
     with read_write(short), open_dict(short):
         tracked = bool(short.tracking)
-        short.tracking, short.seed, short.paths.run = {}, seed, str(run)
+        short.tracking, short.resume, short.seed, short.paths.run = {}, None, seed, str(run)
         short.training.epochs = EPOCHS
         _limit(short)
         _save_and_note_often(short, run)

@@ -133,13 +133,13 @@ def _read_by(loader: Any) -> Iterator[tuple[str, Any]]:
 def _text(value: Any) -> str | None:
     """Return a value as a text that tells it from others; None: it is not plain."""
     if (state := _generator(value)) is not None:
-        return f"{type(value).__name__} {digest(state)}"
+        return f"{type(value).__name__} in state {digest(state)[:8]}"
     if value is None or isinstance(value, bool | int | float | complex | str | bytes | PurePath | np.generic):
         return _short(repr(value))
     if isinstance(value, itertools.count):
         return repr(value)
     if isinstance(value, torch.Tensor | np.ndarray):
-        return digest(value) if value.size and _size(value) <= _LONGEST**2 else None
+        return digest(value) if _size(value) <= _LONGEST**2 else None
     if isinstance(value, list | tuple | deque | set | frozenset | Mapping):
         return _of_many(value)
     return None

@@ -109,7 +109,7 @@ class Trials:
         """Return the verdict."""
         for trial in self.trials:
             if trial.status in _BROKEN and trial.found is not None:
-                return Rehearsal(NOT_EXACT, f"not exact {trial.name}: {trial.found.where}", self.trials, self.notes)
+                return Rehearsal(NOT_EXACT, f"not exact: {trial.name}: {trial.found.where}", self.trials, self.notes)
         if self.nothing:
             line = f"not proven: {self.nothing}, so equal bits prove nothing"
             return Rehearsal(NOT_PROVEN, line, self.trials, self.notes)

@@ -44,7 +44,7 @@ def main(cfg: DictConfig) -> None:
     # after an edit of the reader or the splits, the test would be of other examples
     refuse_other_data(data, record["data"], config)
     tester = build_tester(config)
-    load_into(model, folder / "model.safetensors", tester)
+    load_into(folder / "model.safetensors", tester)
     results = test(tester, model, data)
     write_results(results, folder / "metrics.csv", Path(cfg.output))
 

@@ -27,7 +27,7 @@ def main(cfg: DictConfig) -> None:
     from reproml.tasks.build import build, description
     from reproml.tasks.data import data_of
     from reproml.tracking.loggers import build_loggers, send
-    from reproml.training.final import final_weights
+    from reproml.training.final import end_with
     from reproml.training.restore import restore
     from reproml.training.session import begin
     from reproml.training.trainer import build_trainer
@@ -40,7 +40,7 @@ def main(cfg: DictConfig) -> None:
     session = begin(config, settings, data_of(config, settings, data))
     trainer = build_trainer(config, settings, build_loggers(config.tracking, settings, folder))
     trainer.fit(model, data, ckpt_path=restore(session.checkpoint, config.restore, model, trainer))
-    model.load_state_dict(final_weights(trainer, model, config.training.final_weights))
+    end_with(trainer, model, config.training.final_weights)
     save_model(model, description(settings, data), folder / "model.safetensors")
     results = test(trainer, model, data)
     write_results(results, folder / "metrics.csv", folder / "test")

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from lightning import LightningModule, Trainer
+from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
@@ -33,23 +33,38 @@ def save_model(model: LightningModule, description: dict[str, Any], path: Path) 
     write_bytes(path, save(weights, metadata={"description": json.dumps(description, sort_keys=True)}))
 
 
-def load_into(model: LightningModule, path: Path, trainer: Trainer) -> None:
-    """Set the weights of a model that was built as it was for the training.
+class SetWeights(Callback):
+    """Sets the weights of a model before its test, and after set-up, whose hooks may make layers, or make them anew.
 
     Args:
-        model: whose weights are set.
-        path: of the file.
-        trainer: that will apply the model, in its precision.
+        weights: by name.
+        unfit: what is wrong where the model has other ones.
+    """
+
+    def __init__(self, weights: dict[str, torch.Tensor], unfit: str) -> None:
+        self.weights, self.unfit = weights, unfit
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Set them.
+
+        Raises:
+            DataError: the model has other weights.
+        """
+        try:
+            pl_module.load_state_dict(self.weights)
+        except RuntimeError as error:
+            raise DataError(self.unfit) from error
+
+
+def load_into(path: Path, trainer: Trainer) -> None:
+    """Have the model that a trainer tests get the weights of a file.
 
     Raises:
-        DataError: there is no such file, it is damaged, or it holds the weights of another model.
+        DataError: there is no such file, or it is damaged. If it holds the weights of another model, the test says so.
     """
     weights, _ = load_weights(path)
-    trainer.strategy.precision_plugin.convert_module(model)  # first, because restored weights must not be rounded
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as error:
-        raise DataError(f"{path} does not hold the weights of the model that the run names; train it again") from error
+    unfit = f"{path} does not hold the weights of the model that the run names; train it again"
+    trainer.callbacks.append(SetWeights(weights, unfit))  # type: ignore[attr-defined]
 
 
 def load_model(path: str | Path, trusted: bool = False) -> tuple[Classifier, dict[str, Any]]:

@@ -4,6 +4,7 @@ from typing import Any
 
 from hydra.utils import instantiate
 from lightning import LightningDataModule, LightningModule
+from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from ..arrays.datamodule import DataModule
 from ..config.schema import Config, OwnConfig
@@ -39,6 +40,7 @@ def build(config: Config) -> tuple[LightningDataModule, LightningModule]:
     seed_everything(config.seed, "weights")
     task = _built("task", config.task, LightningModule)
     keyed(task, config.seed)
+    _refuse_incomplete(config, data, task)
     if not task.automatic_optimization:
         _refuse_automatic(config)
     return data, task
@@ -63,6 +65,18 @@ def _built(group: str, settings: dict[str, Any], base: type) -> Any:
             f"{group}._target_={settings['_target_']} makes a {type(made).__name__}, which is no {base.__name__}"
         )
     return made
+
+
+def _refuse_incomplete(config: OwnConfig, data: LightningDataModule, task: LightningModule) -> None:
+    """Refuse classes without what every training needs, before anything is written."""
+    for group, made, base, names in (
+        ("data", data, LightningDataModule, ("train_dataloader",)),
+        ("task", task, LightningModule, ("training_step", "configure_optimizers")),
+    ):
+        for name in names:
+            if not is_overridden(name, made, base):
+                target = getattr(config, group)["_target_"]
+                raise ConfigError(f"{group}._target_={target} has no {name}, which a training needs: write it there")
 
 
 def _refuse_automatic(config: OwnConfig) -> None:

@@ -2,15 +2,19 @@
 
 import logging
 import time
+from argparse import Namespace
 from collections.abc import Callable
 from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
+from lightning.fabric.loggers.logger import _DummyExperiment
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from ..secrets import masked
+from ..training.plain import as_plain
 from . import failures, notes
 from .finished import Finished
 
@@ -37,6 +41,7 @@ class Guarded(Logger):
         self.tracker, self.logger, self.folder, self.wait_seconds = tracker, logger, folder, wait_seconds
         self._run: str | None = None
         self._missed = logger is None
+        self._given: dict[str, Any] = {}  # the configuration
         self._calls: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self._thread = Thread(target=self._work, daemon=True, name=f"tracking-{tracker}")
 
@@ -44,6 +49,7 @@ class Guarded(Logger):
         """Begin the run there, or go on with it, and give it the configuration."""
         if self.logger is None:
             return
+        self._given = public_config
         try:
             self._run = str(self.logger.version)
             notes.note(self.folder, self.tracker, self._run)
@@ -115,12 +121,27 @@ class Guarded(Logger):
 
     @property
     def experiment(self) -> Any:
-        """The tracker's own object, for callbacks that know it; None while the tracker is given up."""
-        return None if self._missed else self.logger.experiment
+        """The tracker's own object, for what knows it. While the tracker is given up, one that takes any call."""
+        return _DummyExperiment() if self._missed else self.logger.experiment
+
+    def __getattr__(self, name: str) -> Any:
+        """Return what else the tracker's own logger has, such as `log_image`, whose calls go the way of metrics."""
+        if name.startswith("_") or name == "logger":
+            raise AttributeError(name)
+        value = getattr(_DummyExperiment() if self.logger is None else self.logger, name)
+
+        def call(*arguments: Any, **named: Any) -> None:
+            if not self._missed:
+                self._calls.put(lambda: value(*arguments, **named))
+
+        return call if callable(value) else value
 
     @rank_zero_only
     def log_hyperparams(self, params: Any, *args: Any, **kwargs: Any) -> None:
-        self._calls.put(lambda: self.logger.log_hyperparams(params))
+        """Log the hyperparameters of a task, beside the configuration, whose names a tracker has with their values."""
+        held = vars(params) if isinstance(params, Namespace) else params
+        more = {name: value for name, value in masked(as_plain(held)).items() if name not in self._given}
+        self._calls.put(lambda: self.logger.log_hyperparams(more))
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:

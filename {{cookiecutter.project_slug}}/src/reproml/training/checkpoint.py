@@ -14,6 +14,7 @@ from ..errors import DataError
 from ..files import write_bytes
 from ..runs.changes import changes
 from ..runs.record import deciding
+from ..secrets import masked
 from .history import History
 from .loop import batches_done, forget_finished_epoch
 from .plain import as_bytes, as_plain, check_loads, kinds_in
@@ -68,7 +69,7 @@ class WholeFileIO(TorchCheckpointIO):
 
     The first one is read back at once, and so is each with a type that was in none before: what cannot be loaded is
     found before a run depends on it. Of hyperparameters that are no plain data (`save_hyperparameters()` notes networks
-    and partial functions too) it holds the text: a resumed run makes them anew from its configuration.
+    and partial functions too) it holds the text, and no secrets: a resumed run makes them anew from its configuration.
 
     `{sha256}` in a file's name is replaced by the first 16 digits of the content's checksum.
 
@@ -83,7 +84,7 @@ class WholeFileIO(TorchCheckpointIO):
         self._loadable = set[type]()
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        plain = {key: as_plain(checkpoint[key]) for key in _HYPERPARAMETERS if key in checkpoint}
+        plain = {key: masked(as_plain(checkpoint[key])) for key in _HYPERPARAMETERS if key in checkpoint}
         checkpoint = {**checkpoint, **plain, "config": self.config}
         checkpoint.pop("hparams_type", None)  # a class
         content = as_bytes(checkpoint)

@@ -9,6 +9,7 @@ from lightning import LightningModule, Trainer
 
 from ..config.schema import Config
 from ..errors import ConfigError, DataError
+from ..models.saved import SetWeights
 from .checkpoint import BestCheckpoint, load_checkpoint, refuse_other_run
 
 
@@ -39,6 +40,23 @@ def check_final_weights(config: Config) -> None:
 def _keeps_best(settings: dict[str, Any]) -> bool:
     named = get_object(settings["_target_"])
     return isinstance(named, type) and issubclass(named, BestCheckpoint) and settings.get("monitor") is not None
+
+
+def end_with(trainer: Trainer, model: LightningModule, which: str) -> None:
+    """Give a model the weights that the run ends with. It has them in its test, too, whatever its set-up does then.
+
+    Args:
+        trainer: which has trained, and will test.
+        model: with the weights of the last epoch.
+        which: `training.final_weights`.
+
+    Raises:
+        DataError: as in `final_weights`.
+    """
+    weights = {name: tensor.detach().clone() for name, tensor in final_weights(trainer, model, which).items()}
+    model.load_state_dict(weights)
+    unfit = f"the set-up of {type(model).__name__} for its test makes another model: make the same for each stage"
+    trainer.callbacks.append(SetWeights(weights, unfit))  # type: ignore[attr-defined]
 
 
 def final_weights(trainer: Trainer, model: LightningModule, which: str) -> dict[str, torch.Tensor]:

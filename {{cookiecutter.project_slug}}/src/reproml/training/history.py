@@ -19,8 +19,9 @@ class History(Checkpoint):  # a checkpoint callback runs after the model has its
     """Keeps one row of metrics per epoch and writes them all to `metrics.csv`: whatever the epoch logged, by any name.
 
     Of a metric that is logged at single steps only, the row has the last value. An epoch without validation has no
-    validation metrics in its row; one with several has those of the last. The rows travel in the checkpoint, with what
-    an unfinished epoch has logged so far. They hold no times, so equal runs write equal files.
+    validation metrics in its row; one with several has those of the last. Epoch, step and learning rates are the row's
+    own, whatever a task logs by these names. The rows travel in the checkpoint, with what an unfinished epoch has
+    logged so far. They hold no times, so equal runs write equal files.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,9 +45,11 @@ class History(Checkpoint):  # a checkpoint callback runs after the model has its
 
     def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         logged = self._training | self._new(trainer)
+        own = {"epoch": trainer.current_epoch, "step": trainer.global_step, **_rates(trainer)}
         metrics = {name: logged[name] for name in sorted(logged)} | self._validation
+        metrics = {name: value for name, value in metrics.items() if name not in own}  # `step` chooses a tracker's axis
         self._training, self._validation = {}, {}
-        self.rows.append({"epoch": trainer.current_epoch, "step": trainer.global_step, **_rates(trainer), **metrics})
+        self.rows.append(own | metrics)
         if trainer.is_global_zero:
             write_text(self.path, self._as_csv())
             shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())

@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +10,7 @@ import torch
 
 from ..errors import ConfigError
 
+_ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 _UNSAVABLE = (pickle.PicklingError, AttributeError, TypeError)  # what pickle says of functions inside others, or locks
 
 
@@ -18,7 +20,8 @@ def as_plain(value: Any) -> Any:
         return {str(key): as_plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
         return [as_plain(each) for each in value]
-    return value if value is None or type(value) in (bool, int, float, str) else repr(value)
+    # without the address, which is another one in each process
+    return value if value is None or type(value) in (bool, int, float, str) else _ADDRESS.sub("", repr(value))
 
 
 def kinds_in(value: Any) -> set[type]:

@@ -5,6 +5,8 @@ from typing import Any
 
 import torch
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import LambdaCallback
+from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from ..config.schema import Restore
 from ..errors import ConfigError, DataError
@@ -61,12 +63,24 @@ def restore(point: Path | None, settings: Restore, model: LightningModule, train
         return path
     if settings.mode == "finetune":
         weights, _ = load_weights(path)
-        _take_over(weights, model, settings)
+        _take_over_when_made(weights, model, settings, trainer)
     else:
         checkpoint = load_checkpoint(path)
-        _take_over(checkpoint["state_dict"], model, settings)
+        _take_over_when_made(checkpoint["state_dict"], model, settings, trainer)
         trainer.callbacks.append(_OptimizerStates(checkpoint["optimizer_states"], settings))  # type: ignore[attr-defined]
     return None
+
+
+def _take_over_when_made(
+    weights: dict[str, torch.Tensor], model: LightningModule, settings: Restore, trainer: Trainer
+) -> None:
+    """Take over weights now, or as soon as hooks of the set-up have made the layers that lack."""
+    lacks = weights.keys() - model.state_dict().keys()
+    if lacks and any(is_overridden(hook, model) for hook in ("setup", "configure_model")):
+        take_over = LambdaCallback(on_fit_start=lambda trainer, made: _take_over(weights, made, settings))
+        trainer.callbacks.append(take_over)  # type: ignore[attr-defined]
+    else:
+        _take_over(weights, model, settings)
 
 
 def _take_over(weights: dict[str, torch.Tensor], model: LightningModule, settings: Restore) -> None:

@@ -22,7 +22,7 @@ class StepLoss(Callback):
         if step == self._logged or step % trainer.log_every_n_steps or not trainer.loggers:  # type: ignore[attr-defined]
             return
         self._logged = step
-        if (loss := loss_of(outputs)) is None:
+        if (loss := loss_of(outputs)) is None or LOSS in trainer.callback_metrics:  # the task logs it itself
             return
         for logger in trainer.loggers:
             logger.log_metrics({LOSS: float(loss)}, step=step - 1)

@@ -1,0 +1,196 @@
+"""Any task: what its hooks make, what it logs by names of ours, its hyperparameters, and calls of a tracker."""
+
+import csv
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from lightning import Callback, LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.loggers import Logger
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from reproml import secrets
+from reproml.config.schema import OwnConfig, Restore
+from reproml.errors import ConfigError
+from reproml.models.saved import load_into, save_model
+from reproml.tasks.build import build
+from reproml.tracking.guarded import Guarded
+from reproml.training.checkpoint import WholeFileIO, load_checkpoint
+from reproml.training.final import end_with
+from reproml.training.history import History
+from reproml.training.restore import restore
+from reproml.training.steps import LOSS, StepLoss
+
+
+class Examples(LightningDataModule):
+    """Eight numbers and their doubles."""
+
+    def train_dataloader(self) -> Any:
+        numbers = torch.arange(8.0)[:, None]
+        return DataLoader(TensorDataset(numbers, 2 * numbers), batch_size=4)
+
+    test_dataloader = train_dataloader
+
+
+class Plain(LightningModule):
+    """A line. Its layer is made in the set-up of each stage, with random weights."""
+
+    def __init__(self, token: str = "none") -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.layer: nn.Module | None = None
+
+    def setup(self, stage: str) -> None:
+        self.layer = nn.Linear(1, 1)
+
+    def error(self, batch: Any) -> torch.Tensor:
+        assert self.layer is not None
+        return (self.layer(batch[0]) - batch[1]).square().mean()
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        return self.error(batch)
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        self.log("error", self.error(batch))
+
+    def configure_optimizers(self) -> Any:
+        return torch.optim.SGD(self.parameters(), 0.01)
+
+
+class Naming(Plain):
+    """Logs by names that the history and the trackers have, too."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
+        for name in ("epoch", "step", "lr", LOSS):
+            self.log(name, -1.0)
+        return self.error(batch)
+
+
+class Noted(Logger):
+    """Keeps what is logged."""
+
+    name, version = "noted", "1"
+
+    def __init__(self) -> None:
+        self.metrics: list[dict[str, float]] = []
+        self.calls: list[Any] = []
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        self.metrics.append(metrics)
+
+    def log_hyperparams(self, params: Any, *arguments: Any, **named: Any) -> None:
+        self.calls.append(params)
+
+    def log_image(self, key: str) -> None:
+        self.calls.append(key)
+
+
+def trainer(folder: Path, *callbacks: Callback, logger: Any = False) -> Trainer:
+    return Trainer(
+        accelerator="cpu",
+        max_epochs=2,
+        logger=logger,
+        callbacks=list(callbacks),
+        log_every_n_steps=1,
+        plugins=[WholeFileIO({})],
+        enable_checkpointing=bool(callbacks),
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        default_root_dir=folder,
+    )
+
+
+def trained(folder: Path) -> tuple[Trainer, Plain]:
+    model, run = Plain(), trainer(folder)
+    run.fit(model, Examples())
+    return run, model
+
+
+def test_a_layer_that_is_made_in_the_set_up_is_tested_as_it_was_trained(tmp_path: Path) -> None:
+    run, model = trained(tmp_path)
+    error = sum(float(model.error(batch).detach()) for batch in Examples().train_dataloader()) / 2
+    end_with(run, model, "last")
+    save_model(model, {"task": {"_target_": "a.Task"}}, tmp_path / "model.safetensors")
+    assert run.test(model, Examples(), verbose=False) == [{"error": pytest.approx(error)}]
+    again = trainer(tmp_path)
+    load_into(tmp_path / "model.safetensors", again)
+    assert again.test(Plain(), Examples(), verbose=False) == [{"error": pytest.approx(error)}]
+
+
+def test_weights_are_taken_over_into_layers_that_the_set_up_makes(tmp_path: Path) -> None:
+    _, model = trained(tmp_path)
+    save_model(model, {"task": {"_target_": "a.Task"}}, tmp_path / "model.safetensors")
+    found = {}
+
+    class Look(Callback):
+        def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+            found.update({name: tensor.clone() for name, tensor in pl_module.state_dict().items()})
+
+    later, run = Plain(), trainer(tmp_path, Look())
+    run.fit(later, Examples(), ckpt_path=restore(None, Restore("finetune", str(tmp_path), []), later, run))
+    assert all(torch.equal(found[name], tensor) for name, tensor in model.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("group", "named", "said"),
+    [
+        (
+            "data",
+            "lightning.LightningDataModule",
+            "data._target_=lightning.LightningDataModule has no train_dataloader",
+        ),
+        ("task", "lightning.LightningModule", "task._target_=lightning.LightningModule has no training_step"),
+    ],
+)
+def test_classes_that_cannot_be_trained_are_refused(group: str, named: str, said: str) -> None:
+    groups = {"data": {"_target_": f"{__name__}.Examples"}, "task": {"_target_": f"{__name__}.Plain"}}
+    groups[group] = {"_target_": named}
+    common = {name: SimpleNamespace() for name in ("training", "reproducibility", "paths", "restore")}
+    config = OwnConfig(seed=1, trainer={}, tracking={}, callbacks={}, **groups, **common)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match=f"^{said}, which a training needs"):
+        build(config)
+
+
+def test_the_history_and_the_loss_of_steps_keep_their_names(tmp_path: Path) -> None:
+    logger = Noted()
+    run = trainer(tmp_path, History(tmp_path / "metrics.csv"), StepLoss(), logger=logger)
+    run.fit(Naming(), Examples())
+    with (tmp_path / "metrics.csv").open(newline="") as stream:
+        rows = [(row["epoch"], row["step"], row["lr"]) for row in csv.DictReader(stream)]
+    assert rows == [("0", "2", "0.01"), ("1", "4", "0.01")]
+    assert [metrics[LOSS] for metrics in logger.metrics if LOSS in metrics] == [-1.0] * 4
+
+
+def test_hyperparameters_tell_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVICE_TOKEN", "Sesame-0pen-97531")
+    secrets.refresh()
+    model, run = Plain("Sesame-0pen-97531"), trainer(tmp_path)
+    run.fit(model, Examples())
+    run.save_checkpoint(tmp_path / "last.ckpt", weights_only=False)
+    assert load_checkpoint(tmp_path / "last.ckpt")["hyper_parameters"] == {"token": "***"}
+    logger = Noted()
+    guarded = Guarded("noted", logger, tmp_path, 5)
+    guarded._given = {"seed": 1}
+    guarded.log_hyperparams({"seed": 2, "token": "Sesame-0pen-97531", "network": Plain.error})
+    guarded._calls.get()()  # type: ignore[misc]
+    assert logger.calls == [{"token": "***", "network": repr(Plain.error).partition(" at 0x")[0] + ">"}]
+    monkeypatch.undo()
+    secrets.refresh()
+
+
+def test_a_task_may_call_a_tracker_that_is_given_up(tmp_path: Path) -> None:
+    logger = Noted()
+    guarded = Guarded("noted", logger, tmp_path, 5)
+    guarded.log_image("first")
+    guarded._calls.get()()  # type: ignore[misc]
+    guarded._missed = True
+    guarded.log_image("second")
+    guarded.experiment.add_image("second")
+    assert logger.calls == ["first"]
+    assert guarded._calls.empty()
+    other = Guarded("noted", None, tmp_path, 5)  # of another process than the first
+    other.log_image("third")
+    other.experiment.add_image("third")

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+import reproml
 from reproml.arrays.prepare import prepare_once
 from reproml.config import combinations
 from reproml.config.check import check
@@ -120,6 +121,12 @@ def test_a_command_fails_in_one_sentence_before_any_work(
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert set(project.glob("outputs/**/model.safetensors")) == outputs
+
+
+def test_the_names_that_the_machinery_offers_are_there() -> None:
+    assert sorted(reproml.PLACES) == sorted(reproml.__all__)
+    assert all(getattr(reproml, name).__doc__ for name in reproml.__all__)
+    assert reproml.derive(1, "order", 2) != reproml.derive(1, "order", 3)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
-from reproml.checklist.before import _loose_input
+from reproml.checklist.before import _loose_input, _own_data
 from reproml.checklist.facts import Facts
+from reproml.checklist.item import PASS
 from reproml.config import trust
 from reproml.config.check import check
 from reproml.config.schema import Config
@@ -24,6 +25,7 @@ from reproml.report.render import report
 from reproml.runs import content as module
 from reproml.runs import record, schema
 from reproml.runs.inputs import check_inputs, digests, locate, refuse_changed
+from reproml.runs.named import recorded_files
 from reproml.training import ready
 
 from .conftest import PLAIN, composed
@@ -278,6 +280,18 @@ def test_the_checklist_asks_who_keeps_an_input(tmp_path: Path) -> None:
         assert "is outside of the project: put it there and set inputs.words=data/external/words" in str(
             evidence(outside)
         )
+
+
+def test_of_recorded_files_only_arguments_inside_of_the_project_are_read(tmp_path: Path) -> None:
+    project = written(tmp_path / "project", {"data/a.csv": b"one"})
+    other = written(tmp_path, {"b.csv": b"two"}) / "b.csv"
+    files = {"data/a.csv": digest(project / "data/a.csv"), str(other): "0" * 64, "/proc/kmsg": "0" * 64}
+    config = {"data": {"_target_": "my.Data", "files": ["data/a.csv", str(other)]}, "task": {}, "inputs": {}}
+    record = {"config": config, "data": {"files": files}}
+    assert list(recorded_files(record["data"], config)) == ["data/a.csv", str(other)]  # nothing else is an argument
+    found = _own_data(Facts(project, Path("run"), record))
+    assert found.status == PASS
+    assert f"{other}, outside of the project, was not looked at" in found.evidence
 
 
 def test_an_archive_shows_no_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

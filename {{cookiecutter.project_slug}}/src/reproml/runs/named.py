@@ -34,6 +34,20 @@ def named_files(settings: Mapping[str, Any], but: Path) -> dict[str, str]:
     return found
 
 
+def recorded_files(data: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the SHA-256 of the files that a record names, of those that the arguments of its run name too.
+
+    Anybody may have written the record. No training writes others, and the arguments of a run are looked at before it
+    is read: config/trust/places.py.
+
+    Args:
+        data: the part of the record.
+        settings: the configuration of the run.
+    """
+    values = {value for _, value in leaves({group: settings.get(group) for group in ("data", "task")})}
+    return {name: digest for name, digest in data.get("files", {}).items() if name in values}
+
+
 def changed(recorded: Mapping[str, str], project: Path = Path()) -> str | None:
     """Return the first recorded file or folder that is missing or not the recorded one, or None."""
     return next((name for name, digest in recorded.items() if not _is(project / name, digest)), None)

@@ -27,7 +27,7 @@ from ..runs import params, record, source
 from ..runs.code import edited
 from ..runs.folder import command_arguments, quoted
 from ..runs.inputs import locate
-from ..runs.named import bring
+from ..runs.named import bring, recorded_files
 from ..runs.params import PARAMS
 from ..runs.record import what_changed
 
@@ -152,7 +152,7 @@ def _processes(before: dict[str, Any]) -> list[str]:
 def _places(before: dict[str, Any], project: Path) -> list[str]:
     """Return the arguments that say where the recorded data and the run that was built on are."""
     if is_own(before["config"]):
-        bring(before["data"].get("files", {}), project)
+        bring(recorded_files(before["data"], before["config"]), project)
         return _restored(before)
     return [*_raw(before, project), *_restored(before)]
 

@@ -63,9 +63,10 @@ def _groups() -> str:
     configs = PROJECT / "configs"
     chosen = dict(_chosen(configs / "config.yaml"))
     for group in [*chosen]:
-        if (configs / group).is_dir():
-            inside = _chosen(configs / group / f"{chosen[group]}.yaml")
-            chosen |= {f"{group}/{name}": choice for name, choice in inside if (configs / group / name).is_dir()}
+        for name, choice in _chosen(configs / group / f"{chosen[group]}.yaml"):
+            inner = name[1:] if name.startswith("/") else f"{group}/{name}"  # as in Hydra
+            if (configs / inner).is_dir():
+                chosen[inner] = choice
     rows = ["| choice | |", "|---|---|"]
     files = sorted([*configs.glob("*/*.yaml"), *configs.glob("[!h]*/*/*.yaml")])  # without those of Hydra itself
     groups = {path: path.parent.relative_to(configs).as_posix() for path in files}

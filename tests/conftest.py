@@ -123,6 +123,7 @@ def in_project(folder: Path, **given: str) -> dict[str, str]:
     path = f"{folder / '.venv' / 'bin'}:{os.environ['PATH']}"
     if (folder / ".venv").is_symlink():  # one that is kept, and so is what mypy has read of torch's types
         variables["MYPY_CACHE_DIR"] = str((folder / ".venv").resolve().parent / "mypy")
+        variables["PYTHONPATH"] = "src"  # the project that it was made with is installed in it, and not this one
     return {**os.environ, **variables, "PATH": path, **given}
 
 

@@ -11,7 +11,7 @@ import pytest
 import yaml
 from conftest import CHOICES, TEMPLATE, THIS_PYTHON, Render, installed, run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 CARDS = ("MODEL_CARD.md", "DATA_CARD.md", "reports/croissant.json")
 
 
@@ -218,7 +218,7 @@ def test_the_numbers_are_those_of_the_test(documented: Path) -> None:
         assert fact in card
     assert record["environment"]["cpu"]["capability"] in card
     command = next(line for line in card.splitlines() if line.startswith("python -m"))
-    assert command == "python -m my_project verify models"
+    assert command == "python -m reproml verify models"
     assert "reproduced bit for bit" in run(command, documented, PYTHONPATH="src").stdout
 
 

@@ -11,7 +11,7 @@ import pytest
 from conftest import THIS_PYTHON, Render, installed, run
 from runs import SHORT, interrupted, record, train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 COMMIT = "git add --all && git commit --quiet --message Planted"
 
 
@@ -202,7 +202,7 @@ def test_before_any_run_it_says_which_command_to_run(render: Render, environment
     mends = failing(found)
     assert mends.pop(DATA).startswith("dvc repro prepare && ")
     assert set(mends) == {CLEAN, LOGGED, SAVED, TRACKED, SYSTEM, REPRODUCED, RESULTS, ARCHIVED, REPORTED}
-    assert all(mend == "make run" or mend.startswith("make run && python -m my_project ") for mend in mends.values())
+    assert all(mend == "make run" or mend.startswith("make run && python -m reproml ") for mend in mends.values())
     assert [item["name"] for item in found["items"] if item["status"] == "not applicable"] == [HARDWARE, COMMITTED]
     assert check(project, "--section 'before sharing'")[0] == 0  # a clean environment is no required item
 
@@ -213,7 +213,7 @@ def test_a_run_by_hand(copy: Path) -> None:
     code, found = check(copy, "outputs/hand")
     assert (code, found["run"]) == (1, "outputs/hand")
     assert set(failing(found)) == {CLEAN, REPRODUCED, ARCHIVED, REPORTED}
-    assert failing(found)[REPRODUCED] == "python -m my_project verify outputs/hand"
+    assert failing(found)[REPRODUCED] == "python -m reproml verify outputs/hand"
     shown(folder, copy)
     assert failing(check(copy, "outputs/hand")[1]) == {}
     (folder / "metrics.csv").unlink()
@@ -228,7 +228,7 @@ def test_a_run_by_hand(copy: Path) -> None:
 def test_the_printed_checklist_and_what_cannot_be_examined(copy: Path) -> None:
     (copy / "archives" / "models.crate.zip").unlink()
     said = run("make check", copy, PYTHONPATH="src").stdout
-    assert "mend: python -m my_project archive models" in said
+    assert "mend: python -m reproml archive models" in said
     assert said.strip().endswith("26 of 27 items pass (96 %); required and failing: 0")
     unfinished = interrupted(copy, SHORT, "killed")
     (copy / "outputs" / "damaged").mkdir()

@@ -14,6 +14,8 @@ import yaml
 from conftest import Render, digest, metrics, run
 from runs import go_on, interrupted, record, train
 
+pytestmark = pytest.mark.preloaded
+
 PAGE = re.compile(r"`((?:src|configs)/[^`]+)`:\n\n```(?:python|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PATIENTS = "tracking=[none] data=patients task=progression training.epochs=30"
 LETTERS = "tracking=[none] data=letters task=next_letter training.epochs=4"
@@ -219,7 +221,7 @@ def test_named_files_are_those_that_exist_outside_of_the_run(tmp_path: Path, mon
     from reproml.runs.named import bring, changed, named_files
 
     monkeypatch.chdir(tmp_path)
-    for name in ("data/raw/a.csv", "data/photos/1.png", "data/photos/2.png", "outputs/run/cache.bin"):
+    for name in ("data/raw/a.csv", "data/photos/1.png", "data/photos/2.png", "outputs/run/cache.bin", "data/.env"):
         Path(name).parent.mkdir(parents=True, exist_ok=True)
         Path(name).write_text(name)
     settings = {
@@ -230,6 +232,9 @@ def test_named_files_are_those_that_exist_outside_of_the_run(tmp_path: Path, mon
         "missing": "data/raw/b.csv",
         "number": 3,
         "long": "x/" * 5000,
+        "separator": "/",  # not all that is on this machine
+        "here": "./",
+        "token": "data/.env",  # whose digest a record would tell
     }
     found = named_files(settings, but=[Path("outputs/run")])
     assert list(found) == ["data/raw/a.csv", "data/photos"]

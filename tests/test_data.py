@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 PREPARED = Path("data/processed/fashion_mnist/manifest.json")
 
 

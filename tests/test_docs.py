@@ -99,6 +99,8 @@ def test_every_group_is_on_the_page_of_options(built: Path, render: Render) -> N
     assert len(files) > 20
     for path in files:
         assert f"<td><code>{path.parent.name}={path.stem}</code>" in text, path
+    for default in ("data=digits", "model=cnn", "folds=none", "training/optimizer=adamw"):  # however deep it is chosen
+        assert f"<td><code>{default}</code> (default)</td>" in text
 
 
 def test_what_the_pages_name_exists(render: Render) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 
 CANONICAL = "configs/experiment/canonical.yaml"
 

@@ -211,7 +211,9 @@ def test_the_package_builds_and_imports_elsewhere(
     venv.create(tmp_path / ".venv")
     python = ".venv/bin/python"
     run(f"uv pip install --quiet --no-deps --python {python} {wheel.name}", tmp_path, PATH=tools)
-    code = "import some_name.files, importlib.metadata as m; print(some_name.__file__, m.version('my-project'))"
+    code = (
+        "import some_name, reproml.files, importlib.metadata as m; print(some_name.__file__, m.version('my-project'))"
+    )
     where, version = run(f'{python} -c "{code}"', tmp_path).stdout.split()
     assert Path(where).is_relative_to(tmp_path / ".venv")
     assert version == "0.1.0"

@@ -89,7 +89,7 @@ def test_what_an_experiment_left_is_not_replaced(project: Path, plant: str, held
     code, said = configure(project)
     assert code == 1
     assert f"error: params.yaml holds {held}, which does not come from configs/" in said
-    assert "python -m my_project keep writes that into configs/, or python configure.py discards it" in said
+    assert "python -m reproml keep writes that into configs/, or python configure.py discards it" in said
     assert (project / "params.yaml").read_bytes() == before
     run("git add --all && git commit --quiet --message Apply && python as_dvc.py training.epochs=1", project)
     head = run("git rev-parse HEAD", project).stdout.strip()

@@ -6,7 +6,7 @@ import pytest
 from conftest import ROOT, digest, run
 from runs import SHORT, record, train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 SMALL = f"{SHORT} data.train_examples=200 training.lr=0.1 training/scheduler=none"
 # Keeps the first epoch, as the loss grows smaller.
 MINE = "{_target_:lightning.pytorch.callbacks.ModelCheckpoint,monitor:validation/loss,mode:max,dirpath:outputs/kept}"

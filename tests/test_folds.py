@@ -10,7 +10,7 @@ import pytest
 from conftest import code_blocks, metrics, run
 from runs import SHORT, record, train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 
 
 @pytest.fixture(scope="module")

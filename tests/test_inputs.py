@@ -7,7 +7,7 @@ import pytest
 from conftest import run
 from runs import SHORT, go_on, interrupted, record, train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 PRIOR = '''"""A network whose last layer begins with a bias that is read from a file."""
 
 from collections.abc import Sequence

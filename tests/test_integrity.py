@@ -16,6 +16,8 @@ from reproml.runs.record import identity, read
 from reproml.verify.repeat import outer_environment
 from runs import record, train
 
+pytestmark = pytest.mark.preloaded
+
 FILES = ("model.safetensors", "metrics.csv", "trail.jsonl", "config.yaml")
 # Which of these files each command reads, and so refuses.
 READS = {

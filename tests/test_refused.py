@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from conftest import run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 
 # All lines below run in one process, which loads torch once. It prints a sentence if a line is refused, else null.
 TRY = """

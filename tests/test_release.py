@@ -11,7 +11,7 @@ import pytest
 from conftest import code_blocks, digest, run
 from runs import record
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 COMMIT = "git add --all && git commit --quiet --message Change"
 
 

@@ -64,7 +64,7 @@ def test_the_report_is_complete_and_readable(shared_project: Path, reference: Pa
             assert browser.locator("th:not([scope])").count() == 0
             assert browser.locator("table.confusion tbody tr").count() == 10
             repeat = browser.locator("pre").filter(has_text="git checkout").inner_text().splitlines()
-            assert repeat == [f"git checkout {commit}", "make setup", "python -m my_project verify outputs/reference"]
+            assert repeat == [f"git checkout {commit}", "make setup", "python -m reproml verify outputs/reference"]
             colours = []
             for scheme in ("light", "dark"):
                 browser.emulate_media(color_scheme=scheme, media="screen")

@@ -18,6 +18,17 @@ PYTHON = sorted(
 )
 MACHINERY = [path for path in PYTHON if "reproml" in path.parts]
 OWN = [path for path in PYTHON if "{{cookiecutter.package_name}}" in path.parts]
+PACKAGE = "{{cookiecutter.package_name}}"
+# What readers are to write, and what other programs do
+EXAMPLES = {f"src/package_name/{name}.py" for name in ("data/patients", "models/progression", "models/text")}
+EXAMPLES |= {
+    "src/package/models/cnn.py",
+    "reproml.conda",
+    "reports/drift.md",
+    "reference/index.md",
+    "benchmarks/memory.py",
+    "demo/my-project/README.md",
+}
 
 
 def name(path: Path) -> str:
@@ -46,6 +57,51 @@ def imported(path: Path) -> set[str]:
 @pytest.mark.parametrize("path", MACHINERY, ids=name)
 def test_the_machinery_imports_itself_relatively_and_nothing_of_the_users(path: Path) -> None:
     assert not imported(path) & {"reproml", "package_name", "my_project"}
+
+
+def named(text: str) -> set[str]:
+    """Return the files of code and pages that a text names with their folder, and the modules of the machinery."""
+    text = re.sub(r"\{\{ ?cookiecutter.package_name ?\}\}|\bmy_project\b", "package_name", text)
+    text = re.sub(
+        r"\w+://\S+|(?<!-)\bproject/(?=docs/|README)", "", text
+    )  # where the site has a project's documentation
+    files = re.findall(r"(?<![\w./{}*-])(?:[\w-]+/)+[\w-]+\.(?:py|md)\b", text)
+    return {*files, *re.findall(r"\breproml(?:\.[a-z_]\w*)+", text)}
+
+
+def module_is_there(place: Path, parts: list[str]) -> bool:
+    """Whether a module, or what it defines, is below a folder."""
+    while parts and (place / parts[0]).is_dir():
+        place, parts = place / parts[0], parts[1:]
+    if not parts:
+        return True
+    if (place / f"{parts[0]}.py").is_file():
+        place, parts = place / f"{parts[0]}.py", parts[1:]
+    else:
+        place /= "__init__.py"
+    return place.is_file() and all(re.search(rf"\b{part}\b", place.read_text()) for part in parts[:1])
+
+
+def is_there(name: str, beside: Path) -> bool:
+    sources = [TEMPLATE / "src", *TEMPLATE.glob("variants/*/src")]
+    if name.startswith("reproml."):
+        return name in EXAMPLES or any(module_is_there(source, name.split(".")) for source in sources)
+    roots = [TEMPLATE, *(package for source in sources for package in source.iterdir()), beside]
+    roots += [] if TEMPLATE in beside.parents else [ROOT]
+    return name in EXAMPLES or any((root / name.replace("package_name", PACKAGE)).exists() for root in roots)
+
+
+def test_files_and_modules_that_texts_name_are_there() -> None:
+    """In comments, docstrings, messages, configuration and documentation: a move leaves none of them behind."""
+    assert named("see data/code.py and reproml.gone.there") == {"data/code.py", "reproml.gone.there"}
+    lost = []
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for path in (ROOT / name for name in listed.split("\0")):
+        if path.suffix in (".py", ".md", ".yaml", ".toml", ".j2", ".mk", ".json") and "tests" not in path.parts:
+            for name in sorted(named(path.read_text(encoding="utf-8"))):
+                if not is_there(name, path.parent):
+                    lost.append(f"{path.relative_to(ROOT)}: {name}")
+    assert not lost, "\n".join(lost)
 
 
 def test_what_is_the_users_is_short() -> None:

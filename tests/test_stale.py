@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from conftest import run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 PREPARED = Path("data/processed/digits")
 READER = """
 from reproml import Examples
@@ -69,18 +69,18 @@ def own_reader(shared_project: Path) -> Path:
 @pytest.mark.parametrize(
     ("file", "before", "after", "anew"),
     [
-        ("data/mine.py", "inputs * step()", "inputs * 2 * step()", True),
-        ("letters.py", "return 1", "return 3", True),  # what the reader imports
-        ("data/readers.py", "table[:, :64]", "table[:, 63::-1]", True),
-        ("data/shards.py", "inputs.tobytes()", "(inputs + 1).tobytes()", True),
-        ("data/sampler.py", "import zlib", "import zlib  # a remark", False),
-        ("config.py", "import Any", "import Any  # a remark", False),
+        ("my_project/data/mine.py", "inputs * step()", "inputs * 2 * step()", True),
+        ("my_project/letters.py", "return 1", "return 3", True),  # what the reader imports
+        ("my_project/data/readers.py", "table[:, :64]", "table[:, 63::-1]", True),
+        ("reproml/arrays/shards.py", "inputs.tobytes()", "(inputs + 1).tobytes()", True),
+        ("reproml/arrays/sampler.py", "import zlib", "import zlib  # a remark", False),
+        ("reproml/config/schema.py", "import Any", "import Any  # a remark", False),
     ],
 )
 def test_an_edit_is_seen_where_it_decides(own_reader: Path, file: str, before: str, after: str, anew: bool) -> None:
     first = run("python prepare_once.py", own_reader).stdout
     stamp = (own_reader / PREPARED / "manifest.json").stat().st_mtime_ns
-    path = own_reader / "src" / "my_project" / file
+    path = own_reader / "src" / file
     good = path.read_text()
     assert good.count(before) == 1
     try:

@@ -10,7 +10,7 @@ import pytest
 from conftest import ROOT, run
 from runs import record, train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 
 PROFILER = "reproml.training.profiler.Profile"
 SETTINGS = ("experiment=canonical", "tracking=none", "training.epochs=1")

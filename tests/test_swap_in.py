@@ -14,7 +14,7 @@ from runs import go_on, interrupted, outcome, record, train
 from test_ci import Runner
 from test_serving import serving
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 
 PAGE = (ROOT / "docs" / "your-own.md").read_text(encoding="utf-8")
 LISTS = Path("/usr/share/dict")  # Debian's packages wamerican, witalian and wspanish

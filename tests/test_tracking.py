@@ -20,7 +20,7 @@ from conftest import digest, metrics, run
 from loopback import free_port, served, until
 from runs import OFTEN, SHORT, go_on, interrupted, record, train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 
 SETTINGS = "model=mlp training.epochs=4"  # 76 steps
 NOWHERE = "http://127.0.0.1:1"  # nothing listens there

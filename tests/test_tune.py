@@ -15,7 +15,7 @@ from conftest import code_blocks, digest, metrics, run
 from loopback import free_port, until
 from runs import record, train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 SETTINGS = "model=mlp model.hidden=[16] training.epochs=3 tracking=[none]"
 FINISHED = 6  # what Optuna's journal calls the change of a trial's state
 SEARCH = """# @package _global_
@@ -258,7 +258,7 @@ def test_what_is_no_search_and_what_is_one(shared_project: Path) -> None:
     assert "sweep=seeds is no search: give sweep=search" in result.stderr
     result = run("python train.py sweep=search", shared_project, check=False)
     assert result.returncode == 1
-    assert "python -m my_project tune" in result.stderr
+    assert "python -m reproml tune" in result.stderr
 
 
 def test_what_could_not_be_promoted_is_refused_before_any_trial(shared_project: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from conftest import TEMPLATE, digest, run
 from runs import SHORT, go_on, interrupted, outcome, record, train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 
 
 def verify(project: Path, arguments: str, **environment: str) -> tuple[int, str]:
@@ -91,7 +91,7 @@ def test_variables_whose_names_sound_secret_change_nothing(
 def test_uncommitted_changes_and_new_files_are_part_of_the_record(project: Path) -> None:
     (project / "removed.txt").write_text("my key is hunter2hunter2\n")
     commit(project)
-    package = next((project / "src").iterdir())
+    package = project / "src" / "my_project"
     source = package / "models" / "mlp.py"
     source.write_text(source.read_text().replace("nn.ReLU()", "activation()") + "\n\nfrom .extra import activation\n")
     (package / "models" / "extra.py").write_text("from torch.nn import GELU as activation\n")

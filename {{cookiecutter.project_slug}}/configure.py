@@ -34,7 +34,7 @@ def main(project: Path) -> None:
         before = f"git checkout {PARAMS}, then " if baseline else ""
         raise ConfigError(
             f"{PARAMS}{' in the commit' if baseline else ''} holds {lost}, which does not come from configs/ but "
-            f"probably from an experiment: {before}python -m {params.__name__.partition('.')[0]} keep writes that into "
+            f"probably from an experiment: {before}python -m reproml keep writes that into "
             "configs/, or python configure.py discards it"
         )
     if baseline and params.unkept(project, cfg):

@@ -5,10 +5,14 @@ from pathlib import Path
 import pytest
 from omegaconf import OmegaConf
 
+import reproml
+from reproml.arrays.prepare import prepare_once
 from reproml.config import combinations
 from reproml.config.check import check
+from reproml.config.explain import explain
 from reproml.config.signatures import check_signatures
 from reproml.errors import ConfigError
+from reproml.packages import own_packages
 
 from .conftest import PLAIN, ROOT, Command, composed
 
@@ -117,6 +121,39 @@ def test_a_command_fails_in_one_sentence_before_any_work(
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert set(project.glob("outputs/**/model.safetensors")) == outputs
+
+
+def test_the_names_that_the_machinery_offers_are_there() -> None:
+    assert sorted(reproml.PLACES) == sorted(reproml.__all__)
+    assert all(getattr(reproml, name).__doc__ for name in reproml.__all__)
+    assert reproml.derive(1, "order", 2) != reproml.derive(1, "order", 3)
+
+
+@pytest.mark.parametrize(
+    ("named", "now"),
+    [
+        ("reproducibility.trail.Trail", "reproml.training.trail.Trail"),
+        ("training.checkpoint.BestCheckpoint", "reproml.training.checkpoint.BestCheckpoint"),
+        ("models.gone.Network", None),
+        ("models.gone.Classifier", None),  # that of the machinery is another one
+    ],
+)
+def test_a_class_that_has_moved_to_the_machinery_is_named(named: str, now: str | None) -> None:
+    own = min(set(own_packages()) - {"reproml"})
+    with pytest.raises(ConfigError) as error:
+        check_signatures(check(composed(*PLAIN, "data=digits", f"+callbacks.mine._target_={own}.{named}")))
+    said = explain(error.value)
+    assert f"callbacks.mine._target_={own}.{named} cannot be imported" in said
+    assert said.endswith(f"; {own}.{named} is {now} now") if now else " now" not in said
+
+
+def test_a_reader_that_imports_what_has_moved_says_where_it_is(tmp_path: Path) -> None:
+    own = min(set(own_packages()) - {"reproml"})
+    data = check(composed(*PLAIN, "data=digits", f"data.reader={own}.errors.read")).data
+    with pytest.raises(ConfigError) as error:
+        prepare_once(data, tmp_path / "raw", tmp_path / "processed")
+    assert f"No module named '{own}.errors'" in str(error.value)
+    assert explain(error.value).endswith(f"; {own}.errors is reproml.errors now")
 
 
 def test_a_mistake_in_a_file_is_named_with_its_line(project: Path, command: Command) -> None:

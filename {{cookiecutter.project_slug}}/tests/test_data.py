@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from reproml.arrays.arrays import MappedArray
-from reproml.arrays.prepare import prepare_once, read_manifest
+from reproml.arrays.prepare import _raw_files_of, prepare_once, read_manifest
 from reproml.arrays.raw import fetch
 from reproml.arrays.sampler import BatchSampler
 from reproml.arrays.splits import split, subset
@@ -29,6 +29,12 @@ DATA = ["digits", "breast_cancer"]
 def prepared(request: pytest.FixtureRequest, project: Path, command: Command) -> Path:
     command("prepare.py", *PLAIN, f"data={request.param}")
     return project / "data" / "processed" / request.param
+
+
+def test_a_manifest_has_no_file_outside_of_the_raw_data_removed(tmp_path: Path) -> None:
+    named = {name: "" for name in ("a.csv", "more/b.csv", "../../train.py", "/etc/hosts")}
+    (tmp_path / "manifest.json").write_text(json.dumps({"settings": {"files": named}}))
+    assert _raw_files_of(tmp_path) == {"a.csv", "more/b.csv"}
 
 
 def test_the_manifest_describes_the_arrays(prepared: Path) -> None:

@@ -5,22 +5,27 @@ import hashlib
 import json
 import os
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from reproml.checklist.before import _loose_input
+from reproml.checklist.before import _loose_input, _own_data
 from reproml.checklist.facts import Facts
+from reproml.checklist.item import PASS
 from reproml.config import trust
 from reproml.config.check import check
 from reproml.config.schema import Config
 from reproml.errors import ConfigError, RecordError
 from reproml.files import file_digest
 from reproml.report.archive import _refuse_home
-from reproml.runs import inputs as module
+from reproml.report.collect import collect
+from reproml.report.render import report
+from reproml.runs import content as module
 from reproml.runs import record, schema
 from reproml.runs.inputs import check_inputs, digests, locate, refuse_changed
+from reproml.runs.named import recorded_files
 from reproml.training import ready
 
 from .conftest import PLAIN, composed
@@ -176,6 +181,31 @@ def test_what_is_read_for_a_stranger_lies_in_the_project(tmp_path: Path, monkeyp
     trust.check_inputs({"theirs": "/etc/hosts"}, source)
 
 
+def test_classes_are_pointed_at_places_in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    named_there = b"data: {_target_: my.Data, root: /srv/photos}\npaths: {processed: /srv/processed}"
+    monkeypatch.chdir(written(tmp_path / "project", {"configs/photos.yaml": named_there}))
+    monkeypatch.delenv("RUN_FOLDER_IS_TRUSTED", raising=False)
+    config = {"data": {"_target_": "my.Data"}, "inputs": {"bert": "/srv/bert"}, "paths": {"raw": "/srv"}}
+    config["paths"] |= {"processed": "/srv/processed", "run": "/tmp/run"}
+
+    def asked(**arguments: str) -> None:
+        own = {**config, "task": {"_target_": "my.Task", "nested": [arguments]}}
+        trust.check_arguments(own, Path("outputs/theirs/run.json"))
+
+    asked(root="data/photos", other="outputs/theirs/cache", name="a/b", separator=", ", address="https://host/x")
+    asked(root="/srv/photos", vocabulary="/srv/bert/vocab.txt")  # which configs/ name, and an input
+    asked(cache="/tmp/run/cache", arrays="/srv/processed/arrays")
+    for path in ("/etc/passwd", "/srv/other", "../other", "~/.ssh", "/srv/bert/../x", "file:///etc/passwd"):
+        with pytest.raises(ConfigError, match=r"run.json asks for task.nested.0.root=.*, which is outside of this"):
+            asked(root=path)
+    arrays = {**config, "data": {"source": "/srv/raw"}, "model": {"bias": "/srv/bert/bias"}}
+    trust.check_arguments(arrays, Path("run.json"))  # raw files are known by their digests
+    with pytest.raises(ConfigError, match=r"run.json asks for model.bias=/etc/passwd"):
+        trust.check_arguments({**arrays, "model": {"bias": "/etc/passwd"}}, Path("run.json"))
+    monkeypatch.setenv("RUN_FOLDER_IS_TRUSTED", "1")
+    asked(root="/etc/passwd")
+
+
 def described(place: str, sha256: str) -> dict[str, Any]:
     """Return the parts of a record that say what a run stands on."""
     config = {"data": {}, "paths": {"run": "outputs/one"}, "inputs": {"words": place}, "model": {"file": f"{place}/a"}}
@@ -252,11 +282,34 @@ def test_the_checklist_asks_who_keeps_an_input(tmp_path: Path) -> None:
         )
 
 
+def test_of_recorded_files_only_arguments_inside_of_the_project_are_read(tmp_path: Path) -> None:
+    project = written(tmp_path / "project", {"data/a.csv": b"one"})
+    other = written(tmp_path, {"b.csv": b"two"}) / "b.csv"
+    files = {"data/a.csv": digest(project / "data/a.csv"), str(other): "0" * 64, "/proc/kmsg": "0" * 64}
+    config = {"data": {"_target_": "my.Data", "files": ["data/a.csv", str(other)]}, "task": {}, "inputs": {}}
+    record: dict[str, Any] = {"config": config, "data": {"files": files}}
+    assert list(recorded_files(record["data"], config)) == ["data/a.csv", str(other)]  # nothing else is an argument
+    found = _own_data(Facts(project, Path("run"), record))
+    assert found.status == PASS
+    assert f"{other}, outside of the project, was not looked at" in found.evidence
+
+
 def test_an_archive_shows_no_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     _refuse_home({"words": "data/external/words.txt", "shared": "/usr/share/dict/words"})
     with pytest.raises(RecordError, match=r"inputs.words=.*words.txt would show your home folder"):
         _refuse_home({"words": f"{tmp_path}/words.txt"})
+    _refuse_home({}, ["data/photos", "/srv/photos"])
+    with pytest.raises(RecordError, match=r"my photos would show your home .* 'data/external/my photos', name"):
+        _refuse_home({}, ["data/photos", f"{tmp_path}/my photos"])
+
+
+def test_a_report_tells_of_inputs(short_run: Path) -> None:
+    facts = collect(short_run, checked=False)
+    told = replace(facts, record={**facts.record, "inputs": {"words": "a" * 64}})
+    for name, line in (("report.md", f"| input words | {'a' * 64} |"), ("report.html", f"<code>{'a' * 64}</code>")):
+        assert line in report(told, name)
+        assert line not in report(facts, name)
 
 
 def test_the_record_holds_inputs_by_their_names(short_run: Path) -> None:

@@ -17,10 +17,14 @@ from jsonschema import Draft202012Validator
 
 from reproml.arrays.augment import Augmentation
 from reproml.arrays.sampler import BatchSampler
+from reproml.errors import RecordError
+from reproml.release.suggestion import suggest
+from reproml.release.version import ReleaseError, Version
 from reproml.runs import record
 from reproml.runs.changes import changes
 from reproml.runs.digest import weights_digest
 from reproml.training.resume import newest_whole
+from reproml.training.session import _interrupted
 from reproml.training.trail import read_trail, sample
 from reproml.verify.divergence import compare
 from reproml.verify.ulps import ulps
@@ -67,6 +71,31 @@ def test_the_record_follows_its_schema(short_run: Path) -> None:
     assert found["data"]["raw"] == found["config"]["data"]["files"]
     assert found["metrics"] == json.loads((short_run / "test" / "metrics.json").read_text())
     assert str(ROOT) not in (short_run / "run.json").read_text()
+
+
+def test_the_pipeline_starts_anew_where_other_code_has_trained(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text('{"schema_version": 1, "status": "running"}')
+    assert _interrupted(tmp_path, asked=False) is None
+    with pytest.raises(RecordError, match=r"run.json has the schema version 1, but this code reads 2: use the code of"):
+        _interrupted(tmp_path, asked=True)
+    (tmp_path / "run.json").write_text("{")
+    with pytest.raises(RecordError, match="is damaged"):
+        _interrupted(tmp_path, asked=False)
+
+
+def test_a_release_of_other_code_is_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Kept:
+        """What DVC keeps of every version."""
+
+        def __init__(self, *given: object, **named: object) -> None: ...
+
+        def get_file(self, name: str, place: str) -> None:
+            Path(place).write_text('{"schema_version": 1}')
+
+    monkeypatch.setattr("dvc.api.DVCFileSystem", Kept)
+    monkeypatch.setattr("reproml.release.suggestion.released", lambda project: [Version(1, 0, 0)])
+    with pytest.raises(ReleaseError, match=r"model@v1.0.0 was recorded by another version of the machinery"):
+        suggest(tmp_path, Path("models"))
 
 
 def test_another_weight_decay_is_found_at_the_first_step(project: Path, command: Command, short_run: Path) -> None:

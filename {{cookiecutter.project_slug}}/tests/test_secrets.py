@@ -1,6 +1,7 @@
 """Secrets of the environment are masked in what is shown, and kept out of what is written."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
@@ -27,6 +28,14 @@ def test_a_secret_is_masked_and_an_ordinary_value_is_not() -> None:
 def test_a_secret_is_refused_where_it_would_be_recorded() -> None:
     with pytest.raises(ConfigError, match=r"note=\*\*\* holds a secret"):
         secrets.refuse_in(["note=correct-horse"])
+
+
+def test_the_name_of_a_package_is_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "src" / "correct_horse").mkdir(parents=True)
+    (tmp_path / "src" / "correct_horse" / "__init__.py").touch()
+    monkeypatch.chdir(tmp_path)
+    secrets.refresh()
+    secrets.refuse_in(["note=correct-horse"])
 
 
 def test_a_value_from_the_environment_is_used_and_neither_shown_nor_written() -> None:

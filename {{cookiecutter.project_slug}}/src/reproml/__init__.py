@@ -10,15 +10,17 @@ if TYPE_CHECKING:
     from .arrays.examples import Chunk, Examples
     from .arrays.raw import open_raw
     from .errors import ConfigError, DataError
+    from .training.randomness import derive
 
 __version__ = "0.1.0"
-__all__ = ["Chunk", "ConfigError", "DataError", "Examples", "open_raw"]
+__all__ = ["Chunk", "ConfigError", "DataError", "Examples", "derive", "open_raw"]
 
 PLACES = {  # the module of each of these names
     "Chunk": ".arrays.examples",
     "ConfigError": ".errors",
     "DataError": ".errors",
     "Examples": ".arrays.examples",
+    "derive": ".training.randomness",
     "open_raw": ".arrays.raw",
 }
 

@@ -1,4 +1,4 @@
-"""The commands about runs: `python -m reproml verify outputs/<date>/<time>-<id>`; commands/ has them all."""
+"""The commands about runs: `python -m reproml verify outputs/<date>/<time>-<id>`; cli/ has them all."""
 
 import argparse
 import os
@@ -7,7 +7,7 @@ import traceback
 from pathlib import Path
 
 from . import secrets
-from .cli import check, drift, keep, proof, release, report, serve, track, tune
+from .cli import check, drift, keep, proof, rehearse, release, report, serve, track, tune
 from .config import trust
 from .config.explain import explain
 from .errors import RecordError
@@ -18,7 +18,7 @@ _FAILED = 2  # what was asked could not be answered
 def _parser(package: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {package}", description="Commands about runs.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (proof, drift, check, report, release, tune, keep, track, serve):
+    for module in (rehearse, proof, drift, check, report, release, tune, keep, track, serve):
         module.add(commands)
     for command in commands.choices.values():
         command.add_argument(

@@ -1,4 +1,4 @@
-"""Errors that a person can mend: one sentence with the key, the value and the mend."""
+"""Errors that a person can fix: one sentence with the key, the value and the fix."""
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher
@@ -7,19 +7,25 @@ _ALIKE = 0.6  # below this a suggestion does not help
 
 
 class UserError(Exception):
-    """Something that the reader of the message can mend. It is shown without a traceback."""
+    """Something that the reader of the message can fix. It is shown without a traceback."""
 
 
 class ConfigError(UserError):
-    """A key or a value of the configuration is wrong."""
+    """A key or a value of the configuration is wrong.
+
+    Example: `raise ConfigError(f"model.depth={depth} is deeper than the image: give at most 3")`
+    """
 
 
 class TrainingError(UserError):
-    """The training went wrong in a way that other settings can mend."""
+    """The training went wrong in a way that other settings can fix."""
 
 
 class DataError(UserError):
-    """A file of data is missing, damaged or not the one that the configuration names."""
+    """A file of data is missing, damaged or not the one that the configuration names.
+
+    Example: `raise DataError(f"{path} has no column age: fetch it again")`
+    """
 
 
 class CardError(UserError):

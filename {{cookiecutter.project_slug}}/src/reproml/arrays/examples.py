@@ -8,7 +8,12 @@ import numpy as np
 
 
 class Chunk(NamedTuple):
-    """Some examples, in their order. A plain pair of inputs and targets will do as well."""
+    """Some examples, in their order. A plain pair of inputs and targets will do as well.
+
+    Example, of two patients with several rows each, for `data.split=group`:
+
+        Chunk(inputs=np.zeros((3, 8), np.float32), targets=np.array([0, 0, 1]), groups=np.array(["a", "a", "b"]))
+    """
 
     inputs: np.ndarray  # (n, *shape)
     targets: np.ndarray  # (n,), the number of a class
@@ -21,7 +26,16 @@ Chunks = Iterator[Chunk] | Iterator[tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True)
 class Examples:
-    """What a reader found. The official test examples, if there are any, come last."""
+    """What a reader found. The official test examples, if there are any, come last.
+
+    Example, of a reader for a table of 30 measurements and the class:
+
+        def read_measurements(folder: Path) -> Examples:
+            with open_raw(folder / "measurements.csv.gz") as stream:
+                table = np.loadtxt(stream, delimiter=",")
+            inputs, targets = table[:, :30].astype(np.float32), table[:, 30].astype(np.int64)
+            return Examples(len(table), (30,), "float32", 0, iter([(inputs, targets)]))
+    """
 
     count: int
     shape: tuple[int, ...]  # of one input: (channels, height, width) for images, (features,) for tables

@@ -67,11 +67,15 @@ def prepare_once(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
 
 
 def _raw_files_of(folder: Path) -> set[str]:
-    """Return the names of the raw files that a prepared folder was made from; of a damaged one, none."""
+    """Return the names of the raw files that a prepared folder was made from; of a damaged one, none.
+
+    They will be removed, and anybody may have made that folder: a name that leads out of it is none.
+    """
     try:
-        return set(json.loads((folder / MANIFEST).read_text())["settings"]["files"])
+        names = set(map(Path, json.loads((folder / MANIFEST).read_text())["settings"]["files"]))
     except (OSError, ValueError, KeyError, TypeError):
         return set()
+    return {str(name) for name in names if not name.is_absolute() and ".." not in name.parts}
 
 
 def _lock(folder: Path) -> FileLock:
@@ -109,7 +113,8 @@ def _reader(data: Data) -> Callable[[Path], Examples]:
         return get_method(data.reader)
     except ImportError as error:
         raise ConfigError(
-            f"data.reader={data.reader} cannot be imported: name a function, as in package.module.function"
+            f"data.reader={data.reader} cannot be imported: name a function, as in package.module.function "
+            f"({' '.join(str(error).split())})"
         ) from error
 
 

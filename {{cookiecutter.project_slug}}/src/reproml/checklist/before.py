@@ -10,7 +10,7 @@ from ..config.schema import OwnConfig
 from ..locks.lock import normal, pins, python_version
 from ..names import RECORD
 from ..programs import git
-from ..runs.named import changed
+from ..runs.named import changed, recorded_files
 from ..runs.source import PATCH, has_patch
 from .facts import Facts
 from .item import Check, Finding, failed, not_applicable, passed
@@ -123,12 +123,16 @@ def _loose_input(facts: Facts) -> Finding | None:
 
 def _own_data(facts: Facts) -> Finding:
     """Return what is known of data that a class of the user's own reads."""
-    files = facts.record["data"].get("files", {}) if facts.record else {}
+    files = recorded_files(facts.record["data"], facts.record["config"]) if facts.record else {}
     if facts.record is None or not files:
         return not_applicable("a class of the project reads the data, and its arguments name no file")
-    if name := changed(files, facts.project):
+    project = facts.project.resolve()
+    inside = {name: digest for name, digest in files.items() if (project / name).resolve().is_relative_to(project)}
+    if name := changed(inside, facts.project):
         return failed(f"{name} is missing or not what {facts.run} was trained on", train(facts))
-    return passed(f"the record has the SHA-256 of {', '.join(files)}, and they are unchanged")
+    outside = [name for name in files if name not in inside]  # somebody else's record could name anything there
+    unread = f"; {', '.join(outside)}, outside of the project, was not looked at" if outside else ""
+    return passed(f"the record has the SHA-256 of {', '.join(files)}, and they are unchanged{unread}")
 
 
 def _hardware(facts: Facts) -> Finding:

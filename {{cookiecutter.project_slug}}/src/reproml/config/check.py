@@ -1,7 +1,7 @@
 """The check of the configuration: unknown keys, wrong types, ranges; combinations.py has what does not fit together."""
 
 from collections.abc import Iterator
-from dataclasses import MISSING, fields, is_dataclass
+from dataclasses import MISSING, asdict, fields, is_dataclass
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from ..errors import ConfigError, unknown_key
 from ..names import RECORD
 from ..secrets import mask, refuse_in_configuration
+from . import resolvers as _resolvers  # noqa: F401  (configs/ need them wherever they are composed)
 from . import trust
 from .combinations import check_model_file, check_recorded, check_repeatable, check_together
 from .own import check_own, is_own
@@ -54,6 +55,7 @@ def check(cfg: DictConfig, recorded: bool = False) -> Config:
     if config.resume not in (None, "auto"):
         trust.check_places(config, Path(config.resume) / RECORD)
         trust.check_inputs(config.inputs, Path(config.resume) / RECORD)
+        trust.check_arguments(asdict(config), Path(config.resume) / RECORD)
     if config.reproducibility.mode != "fast":
         check_repeatable(config)
         check_recorded(cfg)

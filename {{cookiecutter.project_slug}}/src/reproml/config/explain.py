@@ -1,20 +1,62 @@
 """What went wrong, in one sentence for a person."""
 
 import errno
+import re
+from pathlib import Path
 
 from hydra.errors import HydraException, InstantiationException, MissingConfigException, OverrideParseException
 from omegaconf.errors import ConfigAttributeError, ConfigKeyError, OmegaConfBaseException
 
 from .. import secrets
 from ..errors import ConfigError, UserError, nearest, unknown_key
+from ..packages import own_packages
 from .check import keys
 
 # What torch.distributed says in the processes that are left when one ends.
 _PEER_GONE = ("Connection closed by peer", "Connection reset by peer", "connectFullMesh")
+_TRACEBACK = "the run's log file has the traceback; HYDRA_FULL_ERROR=1 prints it"
+_NOT_FOUND = re.compile("cannot be imported|No module named|Error l(oad|ocat)ing")  # by this project, Python or Hydra
+_MACHINERY = Path(__file__).parents[1]
 
 
-def explain(error: Exception) -> str:
-    """Return one sentence for a person: what is wrong, where, and how to fix it."""
+def explain(error: Exception, hint: str = _TRACEBACK) -> str:
+    """Return one sentence for a person: what is wrong, where, and how to fix it.
+
+    Args:
+        error: that was raised.
+        hint: where to look further, if nothing better is known than what the error says.
+    """
+    said = _explained(error, hint)
+    return f"{said}{_where_now(said)}" if _NOT_FOUND.search(said) else said
+
+
+def _where_now(said: str) -> str:
+    """Return where the machinery has what could not be imported, if it has: once it lay in the project's package."""
+    packages = own_packages()
+    for name in re.findall(r"\b[A-Za-z_]\w*(?:\.\w+)+", said):
+        package, *inside = name.split(".")
+        if package == _MACHINERY.name or package not in packages:
+            continue
+        place = packages[package].joinpath(*inside)
+        if not place.is_dir() and not place.with_suffix(".py").exists() and (now := _in_machinery(inside)):
+            return f"; {name} is {now} now"
+    return ""
+
+
+def _in_machinery(inside: list[str]) -> str | None:
+    """Return the room or module of that name, or what a module of that name defines."""
+    for path in sorted(_MACHINERY.rglob("*.py")):
+        parts = path.relative_to(_MACHINERY.parent).with_suffix("").parts
+        parts = parts[:-1] if parts[-1] == "__init__" else parts
+        if inside[-1] == parts[-1]:
+            return ".".join(parts)
+        text = path.read_text(encoding="utf-8") if inside[-2:-1] == [parts[-1]] else ""
+        if re.search(rf"^(class|def) {inside[-1]}\b", text, re.MULTILINE):
+            return ".".join([*parts, inside[-1]])
+    return None
+
+
+def _explained(error: Exception, hint: str) -> str:
     cause = error.__cause__
     if refused := refusal(error):  # a worker sends it with a traceback, whose last line names it
         return str(refused).rstrip().rpartition(f".{type(refused).__name__}: ")[2]
@@ -57,7 +99,7 @@ def explain(error: Exception) -> str:
             f"{operation} has no deterministic implementation in this version of torch; use another operation, "
             "or accept that bits may differ: reproducibility.nondeterministic_operations=warn"
         )
-    return f"{type(error).__name__}: {first_line} (the run's log file has the traceback; HYDRA_FULL_ERROR=1 prints it)"
+    return f"{type(error).__name__}: {first_line} ({hint})"
 
 
 def refusal(error: Exception) -> UserError | None:

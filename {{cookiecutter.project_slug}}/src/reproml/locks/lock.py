@@ -1,6 +1,6 @@
 """Whether the lock is that of pyproject.toml: each direct package is in it, at the version that is pinned there.
 
-`python -m <package>.reproducibility.lock` needs nothing but Python, so that `make setup` can ask before it installs.
+`python -m reproml.locks.lock` needs nothing but Python, so that `make setup` can ask before it installs.
 """
 
 import re

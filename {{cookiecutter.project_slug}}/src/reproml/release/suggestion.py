@@ -49,7 +49,7 @@ def suggest(project: Path, run: Path, below: Version | None = None) -> Suggestio
         below: compare with the newest version before this one; None: with the newest of all.
 
     Raises:
-        ReleaseError: the earlier version is in git, and what DVC keeps of it cannot be fetched.
+        ReleaseError: the earlier version is in git, and what DVC keeps of it cannot be fetched, or compared.
     """
     earlier = [version for version in released(project) if below is None or version < below]
     if not earlier:
@@ -101,6 +101,11 @@ def _kept(project: Path, run: Path, version: Version) -> tuple[dict[str, Any], d
                 files.get_file(f"{place}/{file}", str(folder / file))
             found = finished(folder, needs=(MODEL,))
             return _description(folder), found
+        except record.OtherVersion as error:
+            raise ReleaseError(
+                f"{tag} was recorded by another version of the machinery and cannot be compared: choose the number "
+                "yourself, docs/versions.md"
+            ) from error
         except RecordError:
             raise
         except Exception as error:  # of Git, DVC or any kind of storage

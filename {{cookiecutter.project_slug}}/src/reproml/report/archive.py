@@ -8,6 +8,7 @@ import io
 import re
 import shlex
 import tomllib
+from collections.abc import Collection
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -65,7 +66,7 @@ def write_archive(folder: Path) -> Path:
     found = finished(folder)
     if not (folder / "model.safetensors").exists():
         raise RecordError(f"{folder}/model.safetensors is missing: fetch it from where the run was made, or dvc pull")
-    _refuse_home(found["config"].get("inputs", {}))
+    _refuse_home(found["config"].get("inputs", {}), found["data"].get("files", {}))
     facts = collect(folder)
     name = folder.resolve().name
     if folder.resolve() == Path("models").resolve():
@@ -78,14 +79,20 @@ def write_archive(folder: Path) -> Path:
     return output
 
 
-def _refuse_home(inputs: dict[str, str]) -> None:
-    """Refuse to publish where an input lies in somebody's home folder: record and model file name the path."""
-    for name, path in inputs.items():
+def _refuse_home(inputs: dict[str, str], files: Collection[str] = ()) -> None:
+    """Refuse to publish where an input lies in somebody's home folder: record and model file name the path.
+
+    Args:
+        inputs: name -> path.
+        files: what arguments of data and task name.
+    """
+    named = [(f"inputs.{name}={path}", path) for name, path in inputs.items()] + [(path, path) for path in files]
+    for what, path in named:
         if Path(path).is_absolute() and Path(path).is_relative_to(Path.home()):
+            link = f"data/external/{Path(path).name}"
             raise RecordError(
-                f"inputs.{name}={path} would show your home folder to everybody: put a link to it into the project, "
-                f"ln -s {shlex.quote(path)} data/external/{name}, give inputs.{name}=data/external/{name}, and train "
-                "again"
+                f"{what} would show your home folder to everybody: put a link to it into the project, "
+                f"ln -s {shlex.quote(path)} {shlex.quote(link)}, name that instead, and train again"
             )
 
 
@@ -151,9 +158,10 @@ def _add_training(crate: ROCrate, facts: Facts, files: dict[str, Any], author: A
             url=project.get("urls", {}).get("Repository", f"https://archive.softwareheritage.org/swh:1:rev:{commit}"),
         )
     )
+    read = record["data"]["raw"] | record["data"].get("files", {}) | record.get("inputs", {})
     data = [
         crate.add(_entity(crate, f"#sha256:{digest}", "CreativeWork", name=name, sha256=digest))
-        for name, digest in (record["data"]["raw"] | record["data"].get("files", {})).items()
+        for name, digest in read.items()
     ]
     results = ("model.safetensors", "run.json", "metrics.csv", "trail.jsonl")
     action = crate.add_action(

@@ -27,13 +27,15 @@ _NAMES_INPUTS = "writes into the record what a run stands on, and trains nothing
 # Rooms and files of the machinery that leave a run's bits alone, and why. What is not here decides.
 DECIDES_NOTHING = {
     **dict.fromkeys(("cards", "checklist", "cli", "release", "report", "serving", "verify"), _ABOUT_RUNS),
-    **dict.fromkeys(("README.md", "__main__.py", "logs.py", "markdown.py"), _SAYS),
+    **dict.fromkeys(("README.md", "__main__.py", "errors.py", "logs.py", "markdown.py"), _SAYS),
     "config/explain.py": _SAYS,
     "config/trust": "refuses runs of strangers, and changes none",
     "evaluation/figures.py": "draws what evaluation/results.py has computed",
     "locks": "compares the lock with pyproject.toml before anything runs",
     "runs/params.py": "writes params.yaml and code.yaml, whose values the record has",
-    **{f"runs/{name}.py": _NAMES_INPUTS for name in ("environment", "git", "held", "snapshot", "source", "submodules")},
+    "runs/integrity.py": "compares the files of a run with its record",
+    **{f"runs/{name}.py": _NAMES_INPUTS for name in ("content", "environment", "git", "held", "inputs", "named")},
+    **{f"runs/{name}.py": _NAMES_INPUTS for name in ("snapshot", "source", "submodules")},
     **{f"runs/{name}": "describes the record" for name in ("schema.py", "run.schema.json")},
     "tracking": "sends copies; the configuration of a tracker is not compared either",
     "training/describe.py": _NAMES_INPUTS,

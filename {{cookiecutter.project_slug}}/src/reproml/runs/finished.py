@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Collection
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +37,7 @@ def check_run(folder: str | Path | None, needs: Collection[str] = (), reads: Col
     config = check(_moved(saved, path), recorded=True)
     trust.check_places(config, path / CONFIG)
     trust.check_inputs(config.inputs, path / CONFIG)
+    trust.check_arguments(asdict(config), path / CONFIG)
     return config
 
 

@@ -6,13 +6,16 @@ from typing import Any
 
 from ..config.trust.names import leaves
 from ..errors import ConfigError, RecordError
+from ..secrets import is_private
 from .content import Unreadable, content_digest
 
 
 def named_files(settings: Mapping[str, Any], but: Iterable[Path]) -> dict[str, str]:
     """Return the SHA-256 of the files and folders that exist and that settings name, by their names there.
 
-    A single word is taken for a folder only where it ends with a slash: `data` could be the name of anything.
+    A single word is taken for a folder only where it ends with a slash: `data` could be the name of anything. So could
+    `/`; a folder that the project lies in is no data. A file that is named like one that keeps secrets has no digest:
+    the record would tell it.
 
     Args:
         settings: in plain types.
@@ -24,7 +27,7 @@ def named_files(settings: Mapping[str, Any], but: Iterable[Path]) -> dict[str, s
     """
     found, others = {}, [path.resolve() for path in but]
     for _, value in leaves(dict(settings)):
-        if isinstance(value, str) and _is_there(value):
+        if isinstance(value, str) and _is_data(value):
             if any(Path(value).resolve().is_relative_to(path) for path in others):
                 continue
             try:
@@ -32,6 +35,20 @@ def named_files(settings: Mapping[str, Any], but: Iterable[Path]) -> dict[str, s
             except Unreadable as error:
                 raise ConfigError(f"{value}, which an argument of data or task names, {error}") from error
     return found
+
+
+def recorded_files(data: Mapping[str, Any], settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the SHA-256 of the files that a record names, of those that the arguments of its run name too.
+
+    Anybody may have written the record. No training writes others, and the arguments of a run are looked at before it
+    is read: config/trust/places.py.
+
+    Args:
+        data: the part of the record.
+        settings: the configuration of the run.
+    """
+    values = {value for _, value in leaves({group: settings.get(group) for group in ("data", "task")})}
+    return {name: digest for name, digest in data.get("files", {}).items() if name in values}
 
 
 def changed(recorded: Mapping[str, str], project: Path = Path()) -> str | None:
@@ -69,8 +86,12 @@ def _is(path: Path, digest: str) -> bool:
         return False
 
 
-def _is_there(value: str) -> bool:
+def _is_data(value: str) -> bool:
+    """Whether a value names a file or folder that is there."""
+    path = Path(value)
     try:
-        return Path(value).is_file() or ("/" in value and any(path.is_file() for path in Path(value).rglob("*")))
+        if is_private(path) or Path.cwd().is_relative_to(path.resolve()):
+            return False
+        return path.is_file() or ("/" in value and any(each.is_file() for each in path.rglob("*")))
     except (OSError, ValueError):  # too long for a name
         return False

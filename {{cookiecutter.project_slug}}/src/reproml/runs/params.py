@@ -14,6 +14,7 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
+from ..config import resolvers as _resolvers  # noqa: F401  (configs/ need them)
 from ..programs import git
 from .code import code_digests, deciding_code, summed_up
 from .imported import code_now, module_of

@@ -27,12 +27,16 @@ RESULTS = {  # what has to be equal, and what people call it
 _OF_FINISHED = {"weights_sha256", "model_sha256", "history_sha256", "metrics"}
 
 
+class OtherVersion(RecordError):
+    """A record that other code wrote, and can read."""
+
+
 def read(folder: Path) -> dict[str, Any]:
     """Return the record of a run.
 
     Raises:
-        RecordError: there is none, it is not what a training writes, it has another version, or the folder holds a
-            link that leads out of it.
+        OtherVersion: it has another version.
+        RecordError: there is none, it is not what a training writes, or the folder holds a link that leads out of it.
     """
     path = folder / RECORD
     trust.check_links(folder)
@@ -44,7 +48,7 @@ def read(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise RecordError(f"{path} is damaged: fetch it again from where the run was made") from error
     if isinstance(version, int) and version != VERSION:
-        raise RecordError(
+        raise OtherVersion(
             f"{path} has the schema version {str(version)[:9]}, but this code reads {VERSION}: "
             "use the code of its commit"
         )

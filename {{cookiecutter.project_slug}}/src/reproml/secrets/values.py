@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dotenv import load_dotenv
 
+from ..packages import own_packages
 from .forms import SHORTEST, forms, looks_random
 
 ADDRESS_WITH_PASSWORD = re.compile(r"(://[^/@:\s]*:)(?!\$\{)[^/\s\"']+(?=@)")  # a password may hold @, too
@@ -76,7 +77,7 @@ def to_mask() -> re.Pattern[str]:
 def to_refuse() -> re.Pattern[str]:
     """Return the same for secrets that cannot be mistaken for the project's own words: no file may hold these.
 
-    A password that is also a word in configs/, such as the package's name, gives nothing away there.
+    A password that is also a word in configs/, such as a package's name, gives nothing away there.
     """
     values = {value for value in named() if looks_random(value) or not is_own_word(value)}
     values |= {value for value in _read if not _is_place(value) and looks_random(value)}
@@ -84,7 +85,7 @@ def to_refuse() -> re.Pattern[str]:
 
 
 def is_own_word(value: str) -> bool:
-    """Whether a value is a word of the project: its package's name, or one that its configuration uses."""
+    """Whether a value is a word of the project: the name of one of its packages, or one that its configuration uses."""
     return value.replace("-", "_") in _project_words()
 
 
@@ -92,7 +93,7 @@ def is_own_word(value: str) -> bool:
 def _project_words() -> frozenset[str]:
     paths = list(Path("configs").rglob("*.yaml"))
     texts = [path.stem for path in paths] + [path.read_text(encoding="utf-8", errors="replace") for path in paths]
-    return frozenset({__name__.partition(".")[0], *re.findall(r"[A-Za-z_]\w*", "\n".join(texts))})
+    return frozenset({*own_packages(), *re.findall(r"[A-Za-z_]\w*", "\n".join(texts))})
 
 
 def _any_of(texts: set[str]) -> re.Pattern[str]:

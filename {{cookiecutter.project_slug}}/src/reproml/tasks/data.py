@@ -11,7 +11,7 @@ from ..config.own import name_of
 from ..config.schema import Config, OwnConfig
 from ..errors import DataError
 from ..processes import rank
-from ..runs.named import changed, named_files
+from ..runs.named import changed, named_files, recorded_files
 
 
 def data_of(config: Config, settings: dict[str, Any], data: LightningDataModule) -> dict[str, Any]:
@@ -44,5 +44,5 @@ def refuse_other_data(data: LightningDataModule, recorded: dict[str, Any], confi
     """
     if isinstance(data, DataModule):
         refuse_other(data.recorded(), recorded, Path(config.paths.processed))
-    elif name := changed(recorded.get("files", {})):
+    elif name := changed(recorded_files(recorded, vars(config))):
         raise DataError(f"{name} is missing or not what the run was trained with: put that back, or train again")

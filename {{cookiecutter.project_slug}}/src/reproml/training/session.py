@@ -145,7 +145,13 @@ def _interrupted(folder: Path, asked: bool) -> dict[str, Any] | None:
     """
     if not asked and not (folder / RECORD).exists():
         return None
-    earlier = record.read(folder)  # an error must not cost what was there
+    try:
+        earlier = record.read(folder)  # an error must not cost what was there
+    except record.OtherVersion as error:  # as after an update of the project: other code began that run
+        if asked:
+            raise
+        log.info("%s: the training starts anew", error)
+        return None
     return earlier if earlier["status"] == "running" else None
 
 

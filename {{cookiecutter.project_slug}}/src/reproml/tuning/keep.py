@@ -58,27 +58,36 @@ def keep(name: str | None) -> Path:
 
 def _groups(held: dict[str, Any]) -> list[str]:
     """Return the groups to choose differently, because their files come closer to params.yaml than single keys."""
-    entries = OmegaConf.select(OmegaConf.load(_CONFIG), "defaults") or []
-    groups = [str(group) for entry in entries if isinstance(entry, DictConfig) for group in entry]
-    groups = [each for group in groups for each in (group, *_inside(group))]
+    groups = _named(_CONFIG)
+    groups += [inner for group in groups for inner in _inside(group)]
     chosen: list[str] = []
-    for group in groups:
+    least = _distance(held, chosen)
+    for group in dict.fromkeys(groups):
         if group in _APART or not (Path("configs") / group).is_dir():
             continue
-        least = _distance(held, chosen)
         if not any(least):
             break
         options = [f"{group}={file.stem}" for file in sorted((Path("configs") / group).glob("*.yaml"))]
-        best = min(options, key=lambda option: _distance(held, [*chosen, option]))
-        lacking, other = _distance(held, [*chosen, best])
+        found = {option: _distance(held, [*chosen, option]) for option in options}
+        best = min(options, key=lambda option: found[option])
+        lacking, other = found[best]
         if lacking < least[0] or (lacking == least[0] and other < least[1] - 1):  # a single key is better set by itself
             chosen.append(best)
+            least = found[best]
     return chosen
 
 
+def _named(path: Path) -> list[str]:
+    """Return the groups that a file chooses from."""
+    entries = OmegaConf.select(OmegaConf.load(path), "defaults") or []
+    return [str(group) for entry in entries if isinstance(entry, DictConfig) for group in entry]
+
+
 def _inside(group: str) -> list[str]:
-    """Return the groups inside a group, such as training/optimizer."""
-    return [f"{group}/{path.name}" for path in sorted((Path("configs") / group).glob("*/"))]
+    """Return the groups inside a group, such as training/optimizer, and those that its files name, such as /model."""
+    folder = Path("configs") / group
+    named = [each[1:] for file in sorted(folder.glob("*.yaml")) for each in _named(file) if each.startswith("/")]
+    return [*(f"{group}/{path.name}" for path in sorted(folder.glob("*/"))), *named]
 
 
 def _values(held: dict[str, Any], groups: list[str]) -> DictConfig:

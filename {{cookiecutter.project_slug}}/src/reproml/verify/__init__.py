@@ -1,1 +1,1 @@
-"""A run made again from its record, two runs compared, and drift of the canonical one."""
+"""A run made again from its record, two runs compared, drift of the canonical one, and rehearsals of a user's code."""

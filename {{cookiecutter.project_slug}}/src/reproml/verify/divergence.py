@@ -84,7 +84,7 @@ def compare(before: dict[str, Any], after: dict[str, Any], folder: Path, other: 
     if same_result(before, after):
         return Divergence(changes=found)
     unfinished = "running" in (before["status"], after["status"])
-    result = _first_difference(folder, other, unfinished)
+    result = first_difference(folder, other, unfinished)
     if result.what is None and unfinished:
         result.changes, result.unfinished = found, True
         return result
@@ -98,7 +98,17 @@ def compare(before: dict[str, Any], after: dict[str, Any], folder: Path, other: 
     return result
 
 
-def _first_difference(folder: Path, other: Path, unfinished: bool) -> Divergence:
+def first_difference(folder: Path, other: Path, unfinished: bool = False) -> Divergence:
+    """Compare two runs step by step, by their trails.
+
+    Args:
+        folder: of the first run.
+        other: folder of the second run.
+        unfinished: whether one of them is, so that only the steps of both can be compared.
+
+    Raises:
+        DataError: a trail is missing where there is nothing else to compare.
+    """
     try:
         first, second = read_trail(folder / TRAIL), read_trail(other / TRAIL)
     except DataError as error:

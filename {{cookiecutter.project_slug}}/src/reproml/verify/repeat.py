@@ -27,12 +27,12 @@ from ..runs import params, record, source
 from ..runs.code import edited
 from ..runs.folder import command_arguments, quoted
 from ..runs.inputs import locate
-from ..runs.named import bring
+from ..runs.named import bring, recorded_files
 from ..runs.params import PARAMS
 from ..runs.record import what_changed
 
 _AGAIN = Path("outputs/verification")
-_PARTS = ("paths", "callbacks", "trainer", "inputs")  # that write, and what is read
+_PARTS = ("paths", "callbacks", "trainer", "inputs", "data", "task", "model")  # that write, and what is read
 # A job's processes are not those of the command, and a DVC stage that starts the command is not its stage.
 _OF_THIS_PROCESS = re.compile(
     r"HYDRA_FULL_ERROR|PYTHONPATH|DVC_.*|SLURM_.*|TORCHELASTIC_.*|(LOCAL_|GROUP_|NODE_)?RANK|(LOCAL_)?WORLD_SIZE"
@@ -102,10 +102,10 @@ def train_again(before: dict[str, Any], project: Path, python: str, *more: str) 
 
 
 def _composed(arguments: list[str], project: Path) -> dict[str, Any]:
-    """Return what writes and the inputs, as a command configures them in a checkout, after checking its classes.
+    """Return what writes and what is read, as a command configures it in a checkout, after checking its classes.
 
     Raises:
-        ConfigError: it names a class that the project does not know.
+        ConfigError: it names a class that the project does not know, or points one at a place outside of it.
         RecordError: the arguments do not fit the files in configs/.
     """
     _, name, *overrides = arguments
@@ -117,6 +117,7 @@ def _composed(arguments: list[str], project: Path) -> dict[str, Any]:
         composed: Any = {key: OmegaConf.to_container(config[key], resolve=True) for key in _PARTS if key in config}
     except (HydraException, OmegaConfBaseException) as error:
         raise RecordError(f"the recorded command does not fit configs/: {str(error).splitlines()[0]}") from error
+    trust.check_arguments(composed, Path(RECORD))
     return composed
 
 
@@ -151,7 +152,7 @@ def _processes(before: dict[str, Any]) -> list[str]:
 def _places(before: dict[str, Any], project: Path) -> list[str]:
     """Return the arguments that say where the recorded data and the run that was built on are."""
     if is_own(before["config"]):
-        bring(before["data"].get("files", {}), project)
+        bring(recorded_files(before["data"], before["config"]), project)
         return _restored(before)
     return [*_raw(before, project), *_restored(before)]
 

@@ -1,4 +1,4 @@
-"""Where the settings of a run have files written. This list is the only one."""
+"""Where the settings of a run have files written, and what its classes are pointed at."""
 
 import re
 from collections.abc import Iterator
@@ -60,6 +60,35 @@ def check_places(config: Config, source: Path) -> None:
         )
 
 
+def check_arguments(config: dict[str, Any], source: Path) -> None:
+    """Refuse to point a network, or data and task of the user's own, at places that only the folder of a run names.
+
+    What such a class reads ends in its results, and the record would tell the digest; what it downloads, it writes
+    there.
+
+    Args:
+        config: of the run, resolved, in plain types; its inputs and its folder are checked already.
+        source: the file of the run that it comes from.
+
+    Raises:
+        ConfigError: an argument leads out of this project, and `--trust` was not given.
+    """
+    if given():
+        return
+    groups = ("data", "task", "model") if "_target_" in config["data"] else ("model",)
+    project = Path.cwd().resolve()
+    paths = [path for key, path in config["paths"].items() if key == "run" or path in _named(key)]
+    homes = [(project / place).resolve() for place in (".", source.parent, *config.get("inputs", {}).values(), *paths)]
+    for key, value in leaves({group: config.get(group) for group in groups}):
+        for path in _path(key, value):
+            inside = any((project / path).resolve().is_relative_to(home) for home in homes)
+            if not inside and path not in _named(key):
+                raise ConfigError(
+                    f"{source} asks for {key}={short(value)}, which is outside of this project, and which no file in "
+                    f"configs/ names: add {FLAG} if you trust its author"
+                )
+
+
 def _path(key: str, value: Any) -> Iterator[str]:
     """Yield the path that a setting is, if it is one."""
     if not isinstance(value, str) or last(key).startswith("_"):
@@ -74,7 +103,7 @@ def _path(key: str, value: Any) -> Iterator[str]:
         yield str(path.expanduser())
 
 
-def _named(key: str, data: Data | dict[str, Any]) -> set[str]:
+def _named(key: str, data: Data | dict[str, Any] | None = None) -> set[str]:
     """Return the values that configs/ have for a key. The name of the data, whose form is checked, may be in them."""
     found = set()
     for name, text in named(Path("configs").resolve()):

@@ -1,4 +1,4 @@
-"""The environment that conda makes, written from pyproject.toml: `python -m <package>.reproducibility.conda`."""
+"""The environment that conda makes, written from pyproject.toml: `python -m reproml.locks.conda`."""
 
 import argparse
 import tomllib

@@ -288,7 +288,7 @@ def test_of_recorded_files_only_arguments_inside_of_the_project_are_read(tmp_pat
     files = {"data/a.csv": digest(project / "data/a.csv"), str(other): "0" * 64, "/proc/kmsg": "0" * 64}
     config = {"data": {"_target_": "my.Data", "files": ["data/a.csv", str(other)]}, "task": {}, "inputs": {}}
     record = {"config": config, "data": {"files": files}}
-    assert list(recorded_files(record["data"], config)) == ["data/a.csv", str(other)]  # nothing else is an argument
+    assert list(recorded_files({"files": files}, config)) == ["data/a.csv", str(other)]  # nothing else is an argument
     found = _own_data(Facts(project, Path("run"), record))
     assert found.status == PASS
     assert f"{other}, outside of the project, was not looked at" in found.evidence

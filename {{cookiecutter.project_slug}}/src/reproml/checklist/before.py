@@ -121,7 +121,8 @@ def _loose_input(facts: Facts) -> Finding | None:
             continue
         if here.is_symlink():  # of which git keeps the address alone
             evidence = f"{path}, the input {name}, is a link, and nobody else has what it leads to"
-            copied = f"rm {kept} && cp -RL {shlex.quote(str(here.resolve()))} {kept}"
+            part = shlex.quote(f"{path}.part")
+            copied = f"cp -RL {kept} {part} && rm {kept} && mv {part} {kept}"
             return failed(evidence, f"{copied} && dvc add {kept} && {COMMIT}")
         return failed(f"neither git nor DVC keeps {path}, the input {name}", f"dvc add {kept} && {COMMIT}")
     return None

@@ -430,6 +430,8 @@ def test_the_chosen_task_is_trained_in_models(project: Path) -> None:
         assert found == 1
         config.write_text(text)
     try:
+        refused = run("python configure.py", project, check=False, DVC_STAGE="configure")
+        assert "the pipeline of dvc.yaml is for task=classification, which learns from prepared" in refused.stderr
         run("python configure.py && python train.py -cn pipeline training.epochs=2", project)
         assert yaml.safe_load((project / "models/config.yaml").read_text())["task"]["hidden"] == 32
         run("python evaluate.py run=models output=reports", project)

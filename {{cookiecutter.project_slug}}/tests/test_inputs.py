@@ -208,7 +208,8 @@ def test_classes_are_pointed_at_places_in_the_project(tmp_path: Path, monkeypatc
 
 def described(place: str, sha256: str) -> dict[str, Any]:
     """Return the parts of a record that say what a run stands on."""
-    config = {"data": {}, "paths": {"run": "outputs/one"}, "inputs": {"words": place}, "model": {"file": f"{place}/a"}}
+    model = {"file": f"{place}/a", "several": [place, {"file": f"{place}/b"}]}
+    config = {"data": {}, "paths": {"run": "outputs/one"}, "inputs": {"words": place}, "model": model}
     empty: dict[str, Any] = {"code": {}, "data": {}, "locks": {}, "environment": {}, "restored": None}
     return {**empty, "config": config, "inputs": {"words": sha256}}
 
@@ -276,6 +277,9 @@ def test_the_checklist_asks_who_keeps_an_input(tmp_path: Path) -> None:
     assert evidence("data/external/words.txt") is not None  # nobody else gets it
     subprocess.run(["git", "add", "data/external/words.txt.dvc"], cwd=tmp_path, check=True)
     assert evidence("data/external/words.txt") is None
+    (tmp_path / "link.txt").symlink_to("/etc/hosts")
+    subprocess.run(["git", "add", "link.txt"], cwd=tmp_path, check=True)
+    assert "link.txt, the input words, is a link, and nobody else has what it leads to" in str(evidence("link.txt"))
     for outside in ("/etc/hosts", "../words.txt"):
         assert "is outside of the project: put it there and set inputs.words=data/external/words" in str(
             evidence(outside)
@@ -287,8 +291,8 @@ def test_of_recorded_files_only_arguments_inside_of_the_project_are_read(tmp_pat
     other = written(tmp_path, {"b.csv": b"two"}) / "b.csv"
     files = {"data/a.csv": digest(project / "data/a.csv"), str(other): "0" * 64, "/proc/kmsg": "0" * 64}
     config = {"data": {"_target_": "my.Data", "files": ["data/a.csv", str(other)]}, "task": {}, "inputs": {}}
-    record: dict[str, Any] = {"config": config, "data": {"files": files}}
-    assert list(recorded_files(record["data"], config)) == ["data/a.csv", str(other)]  # nothing else is an argument
+    record = {"config": config, "data": {"files": files}}
+    assert list(recorded_files({"files": files}, config)) == ["data/a.csv", str(other)]  # nothing else is an argument
     found = _own_data(Facts(project, Path("run"), record))
     assert found.status == PASS
     assert f"{other}, outside of the project, was not looked at" in found.evidence

@@ -2,6 +2,7 @@
 
 import zlib
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from reproml.arrays.recorded import refuse_other
 from reproml.arrays.splits import Splits, split, split_digests
 from reproml.cards.splits import told
 from reproml.config.check import check
+from reproml.config.schema import Config
 from reproml.errors import ConfigError, DataError
+from reproml.training.earlier import _check_splits
 
 from .conftest import PLAIN, Command, composed
 
@@ -134,6 +137,30 @@ def test_an_official_test_set_stays_as_it_is(strategy: str) -> None:
 
 def test_given_splits_are_those_of_the_reader() -> None:
     assert [np.unique(GIVEN[positions]).tolist() for positions in splits("given").values()] == [[0], [1], [2]]
+
+
+def test_a_reader_may_give_more_to_test_than_its_official_test_set() -> None:
+    given = GIVEN.copy()
+    given[-100:] = 2
+    found = splits("given", official=100, given=given)
+    assert sorted(np.concatenate(list(found.values()))) == list(range(COUNT))
+    assert len(found["test"]) == np.sum(given == 2) > 100
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_run_is_built_on_another_seed_where_that_draws_nothing(strategy: str) -> None:
+    def configured(*arguments: str) -> Config:
+        return check(composed(*PLAIN, "data=digits", f"data.split={strategy}", *arguments))
+
+    earlier = {"config": asdict(configured("seed=1"))}
+    _check_splits(configured("seed=1"), earlier)
+    if strategy in DRAWN:
+        with pytest.raises(ConfigError, match="seed=2 splits the data in another way"):
+            _check_splits(configured("seed=2"), earlier)
+    else:
+        _check_splits(configured("seed=2"), earlier)
+    with pytest.raises(ConfigError, match=r"data.test_fraction=0.2 splits the data in another way"):
+        _check_splits(configured("seed=1", "data.test_fraction=0.2"), earlier)
 
 
 @pytest.mark.parametrize(

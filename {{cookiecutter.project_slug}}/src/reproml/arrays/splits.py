@@ -65,8 +65,8 @@ def split(
     else:
         assigned = drawn(labels[:own] if strategy == "stratified" else None, own, kind, fractions, seed, folds, fold)
     splits = {name: np.flatnonzero(assigned == number).astype(kind) for number, name in enumerate(NAMES)}
-    if official_test:
-        splits["test"] = np.arange(own, len(targets), dtype=kind)
+    # without an official test set, these are none; with one, only a reader that gives the splits has put others there
+    splits["test"] = np.concatenate([splits["test"], np.arange(own, len(targets), dtype=kind)])
     _check_usable(splits, labels, strategy)
     return splits
 

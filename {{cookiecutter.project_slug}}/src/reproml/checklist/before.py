@@ -114,10 +114,17 @@ def _loose_input(facts: Facts) -> Finding | None:
         if not (facts.project / path).absolute().is_relative_to(facts.project.absolute()) or ".." in Path(path).parts:
             evidence = f"the input {name} is outside of the project: put it there and set inputs.{name}={place}"
             return failed(evidence, f"cp -RL {shlex.quote(path)} {place} && dvc add {place} && {COMMIT}")
+        kept, here = shlex.quote(path), facts.project / path
         files = [f"{part.as_posix()}.dvc" for part in (Path(path), *Path(path).parents)]
-        if path not in facts.outputs and not git(facts.project, "ls-files", "--", path, *files):
-            evidence = f"neither git nor DVC keeps {path}, the input {name}"
-            return failed(evidence, f"dvc add {shlex.quote(path)} && {COMMIT}")
+        followed = git(facts.project, "ls-files", "--", *files, *([] if here.is_symlink() else [path]))
+        if path in facts.outputs or followed:
+            continue
+        if here.is_symlink():  # of which git keeps the address alone
+            evidence = f"{path}, the input {name}, is a link, and nobody else has what it leads to"
+            part = shlex.quote(f"{path}.part")
+            copied = f"cp -RL {kept} {part} && rm {kept} && mv {part} {kept}"
+            return failed(evidence, f"{copied} && dvc add {kept} && {COMMIT}")
+        return failed(f"neither git nor DVC keeps {path}, the input {name}", f"dvc add {kept} && {COMMIT}")
     return None
 
 

@@ -122,5 +122,7 @@ def deciding(config: dict[str, Any]) -> dict[str, Any]:
 def _without(folder: str, called: str, value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without(folder, called, item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without(folder, called, item) for item in value]
     inside = isinstance(value, str) and (value == folder or value.startswith(f"{folder}/"))
     return f"{called}{value.removeprefix(folder)}" if inside else value

@@ -26,6 +26,7 @@ _SPLIT_BY = {
     "folds": None,
     "fold": None,
 }  # key -> before it existed
+_NOT_DRAWN = ("contiguous", "given")  # where the seed decides nothing
 
 
 def built_on(config: Config) -> dict[str, Any] | None:
@@ -69,9 +70,10 @@ def _check_splits(config: Config, earlier: dict[str, Any]) -> None:
     elif before["data"]["files"] != config.data.files:
         return
     else:
-        now = {"seed": config.seed, **{f"data.{key}": getattr(config.data, key) for key in _SPLIT_BY}}
-        then = {"seed": before["seed"]}
-        then |= {f"data.{key}": before["data"].get(key, old) for key, old in _SPLIT_BY.items()}
+        now = {f"data.{key}": getattr(config.data, key) for key in _SPLIT_BY}
+        then = {f"data.{key}": before["data"].get(key, old) for key, old in _SPLIT_BY.items()}
+        if config.data.split not in _NOT_DRAWN:
+            now["seed"], then["seed"] = config.seed, before["seed"]
     for key, value in now.items():
         if value != then[key]:
             raise ConfigError(
@@ -108,6 +110,7 @@ def _check_whole_state(config: Config, earlier: dict[str, Any], path: Path) -> N
         own = before.get("task", {})
         now |= {f"task.{key}": config.task.get(key) for key in {**config.task, **own}}
         then |= {f"task.{key}": own.get(key) for key in {**config.task, **own}}
+    now["seed"], then["seed"] = config.seed, before["seed"]
     for key in ("devices", "num_nodes"):
         now[f"trainer.{key}"], then[f"trainer.{key}"] = config.trainer[key], before["trainer"][key]
     for key in {**now, **then}:

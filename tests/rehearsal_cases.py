@@ -57,6 +57,7 @@ class Net(L.LightningModule):
     def __init__(self, lr: float = 0.05) -> None:
         super().__init__()
         self.save_hyperparameters()
+        self.started = time.perf_counter()  # which nothing depends on
         self.net = nn.Sequential(nn.Linear(4, 8), nn.BatchNorm1d(8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, 2))
 
     def training_step(self, batch: Any, batch_idx: int) -> Any:

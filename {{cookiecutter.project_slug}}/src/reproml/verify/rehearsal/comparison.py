@@ -44,22 +44,25 @@ def compare(first: Outcome, other: Outcome, noise: frozenset[str] = frozenset())
     for part in ("epoch metrics", "test metrics"):
         if names := unequal[part]:
             found.details.append(f"{part} that differ: {', '.join(names[:_SHOWN])}")
-    suspects = held_differently(first, other, found.step)
-    names = [name for name in suspects if name not in noise]
-    if found.first in ("order", "examples", "validation"):
-        names.sort(key=lambda name: name.partition(" ")[0] not in _READING)
-    found.suspects = {name: suspects[name] for name in names}
+    found.suspects = _suspects(first, other, found, noise)
     return found
 
 
-def held_differently(first: Outcome, other: Outcome, until: int | None = None) -> dict[str, tuple[str, str]]:
-    """Return what was held differently at the first step where anything was, at most at step `until`."""
+def held_differently(first: Outcome, other: Outcome) -> frozenset[str]:
+    """Return the names of what is held differently at any step of two trainings."""
+    before, after = first.seen["held"], other.seen["held"]
+    return frozenset(name for step in before.keys() & after.keys() for name in _unequal(before[step], after[step]))
+
+
+def _suspects(first: Outcome, other: Outcome, found: Break, noise: frozenset[str]) -> dict[str, tuple[str, str]]:
+    """Return what was held differently at the first step where anything was, if that is not after the break."""
     before, after = first.seen["held"], other.seen["held"]
     for step in sorted(before.keys() & after.keys()):
-        if until is not None and step > max(until, min(after)):
+        if found.step is not None and step > max(found.step, min(after)):
             break
-        names = _unequal(before[step], after[step])
-        if names:
+        if names := [name for name in _unequal(before[step], after[step]) if name not in noise]:
+            if found.first in ("order", "examples", "validation"):
+                names.sort(key=lambda name: name.partition(" ")[0] not in _READING)
             return {name: (before[step].get(name, "nothing"), after[step].get(name, "nothing")) for name in names}
     return {}
 

@@ -66,7 +66,7 @@ class Trials:
         if self.trials[-1].status in _BROKEN:
             self._note("not compared: workers and interruptions, since the same training differs by itself")
             return False
-        self.noise = frozenset(held_differently(self.first, outcome))
+        self.noise = held_differently(self.first, outcome)
         return True
 
     def other_seed(self) -> None:

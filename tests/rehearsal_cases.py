@@ -4,6 +4,7 @@ import collections
 import os
 import random
 import time
+from types import SimpleNamespace
 from typing import Any
 
 import lightning as L
@@ -117,9 +118,6 @@ class Streamed(Data):
         return DataLoader(Stream(), batch_size=6)
 
 
-# What follows is broken, each in one way.
-
-
 class OwnGenerator(Points):
     def __init__(self) -> None:
         super().__init__()
@@ -127,6 +125,82 @@ class OwnGenerator(Points):
 
     def noise(self, index: int) -> Any:
         return float(self.rng.normal())
+
+
+class Hard:
+    """A sampler that draws from a generator of its own, which goes on from epoch to epoch."""
+
+    def __init__(self, length: int) -> None:
+        self.length, self.rng = length, np.random.default_rng(0)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __iter__(self) -> Any:
+        return iter(self.rng.permutation(self.length).tolist())
+
+
+class Holding(Data):
+    points: type[Points] = OwnGenerator
+    sampler: type[Hard] = Hard
+
+    def train_dataloader(self) -> Any:
+        sampler = self.sampler(len(self.train))
+        return DataLoader(self.train, batch_size=6, sampler=sampler, num_workers=self.num_workers)
+
+
+class Meter:
+    """An average, as many projects have one."""
+
+    def __init__(self) -> None:
+        self.total, self.count = 0.0, 0
+
+    def update(self, value: float) -> float:
+        self.total, self.count = self.total + value, self.count + 1
+        return self.total / self.count
+
+
+class WithMeter(Net):
+    def __init__(self) -> None:
+        super().__init__()
+        self.meter = Meter()
+
+    def measured(self, value: float) -> float:
+        return self.meter.update(value)
+
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        loss = super().training_step(batch, batch_idx)
+        return loss / (1 + self.measured(float(loss)))
+
+
+class Slower(L.Callback):
+    """Lowers the learning rate by the mean of the last losses."""
+
+    def __init__(self) -> None:
+        self.last: collections.deque[float] = collections.deque([1.0], maxlen=5)
+
+    @property
+    def losses(self) -> Any:
+        return self.last
+
+    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
+        self.losses.append(float(outputs["loss"]))
+        for group in trainer.optimizers[0].param_groups:
+            group["lr"] = 0.05 / (1 + sum(self.losses))
+
+
+# What follows is broken, each in one way.
+
+
+class HiddenGenerator(Points):
+    """Has generators where nobody looks for them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rngs = {"noise": np.random.default_rng()}
+
+    def noise(self, index: int) -> Any:
+        return float(self.rngs["noise"].normal())
 
 
 class NewGenerator(Points):
@@ -154,8 +228,8 @@ class CountingPoints(Points):
         return self.reads / 100
 
 
-class WithOwnGenerator(Data):
-    points = OwnGenerator
+class WithHiddenGenerator(Data):
+    points = HiddenGenerator
 
 
 class WithNewGenerator(Data):
@@ -174,26 +248,18 @@ class WithReads(Data):
     points = CountingPoints
 
 
-class Hard:
-    """A sampler that draws from a generator which goes on from epoch to epoch."""
-
+class Hidden(Hard):
     def __init__(self, length: int) -> None:
-        self.length, self.rng = length, np.random.default_rng(0)
-
-    def __len__(self) -> int:
-        return self.length
+        super().__init__(length)
+        self.rngs = {"order": self.rng}
+        del self.rng
 
     def __iter__(self) -> Any:
-        return iter(self.rng.permutation(self.length).tolist())
+        return iter(self.rngs["order"].permutation(self.length).tolist())
 
 
-class WithSampler(Data):
-    def setup(self, stage: str) -> None:
-        super().setup(stage)
-        self.sampler = Hard(len(self.train))
-
-    def train_dataloader(self) -> Any:
-        return DataLoader(self.train, batch_size=6, sampler=self.sampler)
+class WithHiddenSampler(Holding):
+    points, sampler = Points, Hidden
 
 
 class Once(IterableDataset):
@@ -234,25 +300,14 @@ class Frozen(Net):
         self.net = nn.Linear(4, 2)
 
 
-class Meter:
-    """An average, as many projects have one."""
-
-    def __init__(self) -> None:
-        self.total, self.count = 0.0, 0
-
-    def update(self, value: float) -> float:
-        self.total, self.count = self.total + value, self.count + 1
-        return self.total / self.count
-
-
-class WithMeter(Net):
+class WithMeters(WithMeter):
     def __init__(self) -> None:
         super().__init__()
-        self.meter = Meter()
+        self.meters = [self.meter]
+        del self.meter
 
-    def training_step(self, batch: Any, batch_idx: int) -> Any:
-        loss = super().training_step(batch, batch_idx)
-        return loss / (1 + self.meter.update(float(loss)))
+    def measured(self, value: float) -> float:
+        return self.meters[0].update(value)
 
 
 class WithGlobal(Net):
@@ -298,16 +353,17 @@ class Failing(Net):
         self.log("share", 1 / (batch_idx * 0))
 
 
-class Slower(L.Callback):
-    """Lowers the learning rate by the mean of the last losses, which nothing saves."""
+class SlowerByNamespace(Slower):
+    """Holds them in an object that is not of the project's own."""
 
     def __init__(self) -> None:
-        self.last: collections.deque[float] = collections.deque([1.0], maxlen=5)
+        super().__init__()
+        self.held = SimpleNamespace(last=self.last)
+        del self.last
 
-    def on_train_batch_end(self, trainer: Any, pl_module: Any, outputs: Any, batch: Any, batch_idx: int) -> None:
-        self.last.append(float(outputs["loss"]))
-        for group in trainer.optimizers[0].param_groups:
-            group["lr"] = 0.05 / (1 + sum(self.last))
+    @property
+    def losses(self) -> Any:
+        return self.held.last
 
 
 class Forgetful(L.Callback):

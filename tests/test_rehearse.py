@@ -28,6 +28,7 @@ EXACT = {
     "the example of the page": ["data=patients", "task=progression", "training.epochs=100"],
     "a language model": ["data=letters", "task=next_letter"],
     "plain attributes, accumulation, one epoch": own("Data", "Counting", "training.accumulate=2", "training.epochs=1"),
+    "generators, a meter and a deque of their own": own("Holding", "WithMeter", callback("Slower")),
     "a stream with a state, two processes": own("Streamed", "Net", "trainer=ddp"),
     "workers, the best weights, files elsewhere": own(
         "Data",
@@ -42,8 +43,8 @@ EXACT = {
 # What is broken, the training that finds it, what differed first, who held it, and a part of the fix.
 BROKEN = {
     "a generator of its own": (
-        own("WithOwnGenerator", "Net"),
-        ("again", "examples", "dataset OwnGenerator.rng", "draw from torch.rand"),
+        own("WithHiddenGenerator", "Net"),
+        ("again", "examples", "dataset HiddenGenerator.rngs", "draw from torch.rand"),
     ),
     "a new generator each time": (own("WithNewGenerator", "Net"), ("again", "examples", None, "draw from torch.rand")),
     "the clock": (own("WithClock", "Net"), ("again", "examples", None, "the clock")),
@@ -57,12 +58,12 @@ BROKEN = {
         ("with 2 workers", "examples", "dataset CountingPoints.reads", "a function of its index"),
     ),
     "a sampler of its own": (
-        own("WithSampler", "Net"),
-        ("interrupted", "order", "sampler Hard.rng", "a function of the epoch"),
+        own("WithHiddenSampler", "Net"),
+        ("interrupted", "order", "sampler Hidden.rngs", "a function of the epoch"),
     ),
-    "an object on the module": (
-        own("Data", "WithMeter"),
-        ("interrupted", "loss", "module WithMeter.meter.total", "on_save_checkpoint"),
+    "objects in a list": (
+        own("Data", "WithMeters"),
+        ("interrupted", "loss", "module WithMeters.meters[0].total", "on_save_checkpoint"),
     ),
     "a global variable": (
         own("Data", "WithGlobal"),
@@ -73,8 +74,8 @@ BROKEN = {
         ("interrupted", "loss", "class my_project.rehearsal_cases.WithClass.count", "(self.name)"),
     ),
     "a callback without a state": (
-        own("Data", "Net", callback("Slower")),
-        ("interrupted", "weights", "callback Slower.last", "state_dict"),
+        own("Data", "Net", callback("SlowerByNamespace")),
+        ("interrupted", "weights", "callback SlowerByNamespace.held.last", "state_dict"),
     ),
     "a callback with half a state": (
         own("Data", "Net", callback("Forgetful")),
@@ -208,7 +209,7 @@ def test_what_is_not_compared_is_said(found: dict[str, Any]) -> None:
 
 @pytest.mark.slow
 def test_a_reason_is_told_once(found: dict[str, Any]) -> None:
-    lines = found["an object on the module"]["lines"]
+    lines = found["objects in a list"]["lines"]
     assert sum("fix: " in line for line in lines) == 1
     assert sum("for the same reason" in line for line in lines) == 3
 

@@ -40,7 +40,7 @@ def writing(folder: Path) -> bool:
     return newest_batch(folder) > 0 and any(folder.glob("checkpoints/.*.part"))
 
 
-def tested(folder: Path) -> bool:
+def is_tested(folder: Path) -> bool:
     """Whether the training is over: the model is there, and its test goes on."""
     return (folder / "model.safetensors").exists()
 
@@ -51,7 +51,7 @@ MOMENTS = {
     "beginning": ("accumulated", signal.SIGKILL, begun),
     "point": ("accumulated", signal.SIGKILL, writing),
     "batch": ("accumulated", signal.SIGINT, lambda folder: newest_batch(folder) > 60),
-    "teardown": ("accumulated", signal.SIGKILL, tested),
+    "teardown": ("accumulated", signal.SIGKILL, is_tested),
     "workers": ("workers", signal.SIGKILL, lambda folder: newest_batch(folder) > 50),
     "terminated": ("workers", signal.SIGTERM, lambda folder: newest_batch(folder) > 30),
     "processes": ("processes", signal.SIGKILL, lambda folder: newest_batch(folder) > 20),

@@ -68,7 +68,9 @@ class History(Checkpoint):  # a checkpoint callback runs after the model has its
 
         Lightning keeps what earlier epochs have logged. Where a metric is logged again, it puts a new tensor.
         """
-        before, self._seen = self._seen, dict(trainer.logged_metrics)
+        # what a callback sends to the loggers by itself can hold times, such as ThroughputMonitor's
+        logged = trainer.callback_metrics
+        before, self._seen = self._seen, {name: it for name, it in trainer.logged_metrics.items() if name in logged}
         return {name: float(value) for name, value in sorted(self._seen.items()) if value is not before.get(name)}
 
     def _as_csv(self) -> str:

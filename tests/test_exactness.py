@@ -28,7 +28,7 @@ def found(shared_project: Path) -> dict[str, Any]:
 
 def refused_names() -> set[str]:
     """Return the names that the project refuses, from its source, without a project's environment."""
-    source = (TEMPLATE / "src" / "reproml" / "training" / "inexact.py").read_text()
+    source = (TEMPLATE / "src" / "reproml" / "config" / "inexact.py").read_text()
     namespace: dict[str, Any] = {}
     table = source[source.index("_REASONS = {") : source.index("_LIGHTNING = ")]
     exec(table, namespace)

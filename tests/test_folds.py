@@ -59,9 +59,10 @@ def test_what_is_no_spread_of_one_training(shared_project: Path, folds: list[Pat
     train(shared_project, f"{SHORT} training.lr=0.01 data.folds=3 data.fold=1", "second")
     command = f"python -m my_project spread {folds[0]} outputs"
     said = run(f"{command}/second", shared_project, PYTHONPATH="src").stdout.splitlines()
-    assert said[0] == "2 runs, which differ in: data.fold, training.lr"
+    rates = "training.lr, training.optimizer.lr, training.scheduler.max_lr"  # the last two follow the first
+    assert said[0] == f"2 runs, which differ in: data.fold, {rates}"
     assert said[1].startswith("warning: ")
-    assert said[1].endswith(" of training.lr")
+    assert said[1].endswith(f" of {rates}")
 
     (shared_project / "outputs" / "sweep" / "0" / ".hydra").mkdir(parents=True)  # refused before it began
     unfinished = record(shared_project / "outputs" / "second") | {"status": "running"}

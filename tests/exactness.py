@@ -75,14 +75,14 @@ from lightning.pytorch.callbacks import BaseFinetuning, WeightAveraging  # noqa:
 from lightning.pytorch.loggers.logger import DummyLogger  # noqa: E402
 from reproml.arrays.datamodule import DataModule  # noqa: E402
 from reproml.evaluation.results import test  # noqa: E402
-from reproml.models.classifier import Classifier, build_network  # noqa: E402
+from reproml.models.classifier import Classifier  # noqa: E402
 from reproml.models.saved import load_model, save_model  # noqa: E402
 from reproml.runs.digest import tensor_digest  # noqa: E402
+from reproml.tasks.build import build  # noqa: E402
 from reproml.training import resume  # noqa: E402
 from reproml.training.admission import Admission  # noqa: E402
 from reproml.training.checkpoint import load_checkpoint  # noqa: E402
 from reproml.training.final import final_weights  # noqa: E402
-from reproml.training.randomness import seed_everything  # noqa: E402
 from reproml.training.restore import restore  # noqa: E402
 from reproml.training.trainer import build_tester, build_trainer  # noqa: E402
 
@@ -207,10 +207,8 @@ def fit(case: tuple[list[str], dict[str, Any] | None], run: Path, **callbacks: C
     config = configured(case[0], run)
     if case[1]:
         config.callbacks["tried"] = case[1]
-    data = DataModule(config)
-    seed_everything(config.seed, "weights")
-    network = build_network(config.model, data.input_shape, len(data.classes))
-    model = Classifier(network, *data.statistics(), config.training)
+    data, model = build(config)
+    assert isinstance(model, Classifier)
     trainer = build_trainer(config, asdict(config))
     trainer.loggers = [DummyLogger()]  # some callbacks want one
     trainer.callbacks += callbacks.values()

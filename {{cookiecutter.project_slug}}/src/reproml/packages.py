@@ -1,6 +1,7 @@
 """The packages of this project: the user's, and this one."""
 
 import tomllib
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
@@ -15,9 +16,10 @@ def own_packages(project: Path = Path()) -> dict[str, Path]:
     if source.is_dir():
         return {path.parent.name: path.parent for path in sorted(source.glob("*/__init__.py"))}
     here = Path(__file__).parent
-    return {**_installed(project / "pyproject.toml"), here.name: here}
+    return {**_installed((project / "pyproject.toml").resolve()), here.name: here}
 
 
+@cache  # every import that is looked up asks for it
 def _installed(pyproject: Path) -> dict[str, Path]:
     try:
         name = tomllib.loads(pyproject.read_text(encoding="utf-8"))["project"]["name"]

@@ -43,8 +43,7 @@ def prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
             what `data.split` needs.
         DataError: a raw file is missing, damaged or not the one named, or its content does not fit the configuration.
     """
-    check_watched(f"data.reader={data.reader}", module_of(data.reader))
-    check_watched("prepare.py", __name__)
+    check_watched({f"data.reader={data.reader}": module_of(data.reader), "prepare.py": __name__})
     before = _raw_files_of(folder)
     with _lock(folder):
         manifest = _prepare(data, raw_folder, folder)

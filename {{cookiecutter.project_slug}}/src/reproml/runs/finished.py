@@ -14,6 +14,7 @@ from ..config.schema import Config
 from ..names import CONFIG
 from .folder import read_config
 from .integrity import finished
+from .record import moved
 
 
 def check_run(folder: str | Path | None, needs: Collection[str] = (), reads: Collection[str] = ()) -> Config:
@@ -47,14 +48,6 @@ def _moved(saved: DictConfig, folder: Path) -> DictConfig:
     if not before or not isinstance(before, str):  # the check says so
         return saved
 
-    def moved(value: Any) -> Any:
-        if isinstance(value, dict):
-            return {key: moved(item) for key, item in value.items()}
-        if isinstance(value, list):
-            return [moved(item) for item in value]
-        inside = isinstance(value, str) and (value == before or value.startswith(f"{before}/"))
-        return place + value.removeprefix(before) if inside else value
-
     plain: Any = OmegaConf.to_container(saved)
     place_of_run = {"paths": {**plain["paths"], "run": place}}
-    return OmegaConf.create({**plain, "trainer": moved(plain.get("trainer")), **place_of_run})
+    return OmegaConf.create({**plain, "trainer": moved(plain.get("trainer"), before, place), **place_of_run})

@@ -50,19 +50,18 @@ def module_of(function: str) -> str:
     return function.rpartition(".")[0]
 
 
-def check_watched(what: str, module: str) -> None:
-    """Check that the current DVC stage, if any, runs again after the code of a module has changed.
+def check_watched(modules: dict[str, str]) -> None:
+    """Check that the current DVC stage, if any, runs again after the code of modules has changed.
 
     Args:
-        what: runs it: a setting, or a script.
-        module: with all that it imports from this project.
+        modules: each with all that it imports from this project, by what runs it: a setting, or a script.
 
     Raises:
         ConfigError: some of the code is where the stage does not look.
     """
     if (watched := watched_places()) is None:
         return
-    for name in code_of(module):
+    for what, name in ((what, name) for what, module in modules.items() for name in code_of(module)):
         path = module_file(name)
         if path is not None and not any(path.resolve().is_relative_to(place) for place in watched):
             raise ConfigError(

@@ -23,14 +23,13 @@ def check_inputs(inputs: dict[str, str]) -> None:
     Raises:
         ConfigError: one is not.
     """
+    watched = watched_places() if inputs else None
     for name, path in inputs.items():
         with _named(name, path):
             for _, file in files_in(Path(path)):
                 if not os.access(file, os.R_OK):
                     raise Unreadable(f"cannot be read: give yourself the right to read {file}")
-        if (watched := watched_places()) is None:
-            continue
-        if not any(Path(path).resolve().is_relative_to(place) for place in watched):
+        if watched is not None and not any(Path(path).resolve().is_relative_to(place) for place in watched):
             raise ConfigError(
                 f"inputs.{name}={path}: `dvc repro` would not see a change there; add it to the deps of the stage "
                 f"{os.environ['DVC_STAGE'].rpartition(':')[2]} in dvc.yaml"

@@ -115,14 +115,15 @@ def deciding(config: dict[str, Any]) -> dict[str, Any]:
     if not is_own(config):
         kept["data"] = {key: value for key, value in kept["data"].items() if key != "source"}
     for name, place in config.get("inputs", {}).items():  # the record has their digests
-        kept = _without(place, f"<input {name}>", kept)
-    return _without(config["paths"]["run"], "<run>", kept)
+        kept = moved(kept, place, f"<input {name}>")
+    return moved(kept, config["paths"]["run"], "<run>")
 
 
-def _without(folder: str, called: str, value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without(folder, called, item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_without(folder, called, item) for item in value]
-    inside = isinstance(value, str) and (value == folder or value.startswith(f"{folder}/"))
-    return f"{called}{value.removeprefix(folder)}" if inside else value
+def moved(settings: Any, before: str, now: str) -> Any:
+    """Return settings, in plain types, with another name for a path and for all that is inside of it."""
+    if isinstance(settings, dict):
+        return {key: moved(item, before, now) for key, item in settings.items()}
+    if isinstance(settings, list):
+        return [moved(item, before, now) for item in settings]
+    inside = isinstance(settings, str) and (settings == before or settings.startswith(f"{before}/"))
+    return f"{now}{settings.removeprefix(before)}" if inside else settings

@@ -17,7 +17,7 @@ from .items import KeyedDataset
 from .loop import batch_in_hand, place_in_epoch, train_loaders
 from .order import KeyedOrder
 from .randomness import seed_everything
-from .streams import KeyedStream
+from .streams import AroundLoader, KeyedStream
 
 log = logging.getLogger(__name__)
 
@@ -204,24 +204,11 @@ class _Rebuilt:
         return loader
 
 
-class _Kept:
+class _Kept(AroundLoader):
     """A loader that Lightning does not build again: it would, for predictions, with a sampler of its own."""
-
-    keyed = True
-
-    def __init__(self, loader: "DataLoader[Any]") -> None:
-        self.loader = loader
 
     def __iter__(self) -> Any:
         return iter(self.loader)
-
-    def __len__(self) -> int:
-        return len(self.loader)
-
-    def __getattr__(self, name: str) -> Any:
-        if name == "loader" or name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self.loader, name)
 
 
 def _stateful(source: Any) -> bool:

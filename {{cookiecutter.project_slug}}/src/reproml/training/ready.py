@@ -42,9 +42,8 @@ def ready(cfg: DictConfig) -> Config:
     check_signatures(config)
     check_final_weights(config)
     named = ("data", "task", "model", "training", "trainer", "callbacks")
-    for key, target in leaves({group: getattr(config, group, None) for group in named}):
-        if key.endswith("_target_"):
-            check_watched(f"{key}={target}", module_of(target))
+    settings = leaves({group: getattr(config, group, None) for group in named})
+    check_watched({f"{key}={target}": module_of(target) for key, target in settings if key.endswith("_target_")})
     if config.trainer["accelerator"] in GPU:
         _check_gpu(config.trainer["accelerator"])
     return config

@@ -12,7 +12,28 @@ from .randomness import seed_processor
 _KEPT = 4  # states: Lightning fetches a batch ahead of the one that it trains on
 
 
-class KeyedStream:
+class AroundLoader:
+    """Stands for a user's loader, and has all that it has.
+
+    Args:
+        loader: the user's own.
+    """
+
+    keyed = True  # keyed.py leaves such a loader as it is
+
+    def __init__(self, loader: "DataLoader[Any]") -> None:
+        self.loader = loader
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "loader" or name.startswith("__"):
+            raise AttributeError(name)
+        return getattr(self.loader, name)
+
+
+class KeyedStream(AroundLoader):
     """The batches of a loader that only goes forward. It notes the state of its source after each.
 
     Every epoch begins with the state that the source had first, after `set_epoch(epoch)` where there is one.
@@ -25,8 +46,6 @@ class KeyedStream:
         place: what `place_after` returned there.
     """
 
-    keyed = True  # keyed.py leaves such a loader as it is
-
     def __init__(
         self,
         loader: "DataLoader[Any]",
@@ -35,7 +54,8 @@ class KeyedStream:
         start: tuple[int, int] = (0, 0),
         place: dict[str, Any] | None = None,
     ) -> None:
-        self.loader, self.source, self.key = loader, source, key
+        super().__init__(loader)
+        self.source, self.key = source, key
         self.start, self.epoch = start, start[0]
         self._first, self._place = deepcopy(source.state_dict()), place
         self._states: dict[int, dict[str, Any]] = {}  # batches of the epoch so far -> state after them
@@ -60,15 +80,6 @@ class KeyedStream:
             return None
         state = None if batches == self._ended_at else self._states.get(batches)
         return {"state": state, "ended_at": self._ended_at}
-
-    def __len__(self) -> int:
-        return len(self.loader)
-
-    def __getattr__(self, name: str) -> Any:
-        """Return what the user's loader has."""
-        if name == "loader" or name.startswith("__"):
-            raise AttributeError(name)
-        return getattr(self.loader, name)
 
     def __iter__(self) -> Iterator[Any]:
         epoch, done, state = self.epoch, self._ended_at, self._first

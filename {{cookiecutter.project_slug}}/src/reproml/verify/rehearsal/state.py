@@ -6,7 +6,6 @@ user's own is passed over, and so is most of what is very long.
 """
 
 import itertools
-import random
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
@@ -21,6 +20,7 @@ from torch import nn
 from torch.utils.data import BatchSampler, ConcatDataset, DataLoader, RandomSampler, SequentialSampler, Subset
 
 from ...packages import own_packages
+from ...training.inside import GENERATORS, generator_state
 from ...training.items import KeyedDataset
 from ...training.loop import train_loaders
 from ...training.order import KeyedOrder
@@ -132,8 +132,8 @@ def _read_by(loader: Any) -> Iterator[tuple[str, Any]]:
 
 def _text(value: Any) -> str | None:
     """Return a value as a text that tells it from others; None: it is not plain."""
-    if (state := _generator(value)) is not None:
-        return f"{type(value).__name__} in state {digest(state)[:8]}"
+    if isinstance(value, GENERATORS):
+        return f"{type(value).__name__} in state {digest(generator_state(value))[:8]}"
     if value is None or isinstance(value, bool | int | float | complex | str | bytes | PurePath | np.generic):
         return _short(repr(value))
     if isinstance(value, itertools.count):
@@ -155,16 +155,6 @@ def _of_many(value: Any) -> str | None:
     else:
         text = f"{len(value)}: {texts}"
     return _short(f"{type(value).__name__}({text})")
-
-
-def _generator(value: Any) -> Any:
-    if isinstance(value, np.random.Generator):
-        return value.bit_generator.state
-    if isinstance(value, np.random.RandomState):
-        return value.get_state(legacy=False)
-    if isinstance(value, torch.Generator):
-        return value.get_state()
-    return value.getstate() if isinstance(value, random.Random) else None
 
 
 def _size(value: torch.Tensor | np.ndarray) -> int:

@@ -152,7 +152,7 @@ def _trained(training: Training, run: Path) -> Outcome:
     from ...models.saved import save_model
     from ...tasks.build import build, description
     from ...training.determinism import apply
-    from ...training.final import final_weights
+    from ...training.final import end_with
     from ...training.restore import restore
     from ...training.resume import ResumePoint, newest_whole
     from ...training.trainer import build_trainer
@@ -181,8 +181,8 @@ def _trained(training: Training, run: Path) -> Outcome:
     point = newest_whole(run / "checkpoints")
     trainer.fit(model, data, ckpt_path=restore(point, config.restore, model, trainer))
     found = _parts(trainer, model, run)
+    end_with(trainer, model, config.training.final_weights)
     if config.training.final_weights != "last":
-        model.load_state_dict(final_weights(trainer, model, config.training.final_weights))
         found["final weights"] = dict(parts(model.state_dict()))
     save_model(model, description(settings, data), run / MODEL)
     found["test metrics"] = {name: repr(value) for name, value in test(trainer, model, data).metrics().items()}

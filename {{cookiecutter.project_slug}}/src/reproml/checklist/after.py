@@ -8,7 +8,7 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from ..config.own import is_own
-from ..names import RECORD
+from ..names import MODEL, RECORD
 from ..runs.code import code_digests, deciding_code
 from .facts import Facts
 from .item import Check, Finding, failed, passed
@@ -70,7 +70,7 @@ def _holds(path: Path, record: dict[str, Any]) -> bool:
             if json.loads(archive.read(RECORD)).get("weights_sha256") != record["weights_sha256"]:
                 return False
             digest = hashlib.sha256()
-            with archive.open("model.safetensors") as stream:
+            with archive.open(MODEL) as stream:
                 while part := stream.read(1_000_000):
                     digest.update(part)
             return digest.hexdigest() == record["model_sha256"]

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..config.own import is_own
 from ..models.description import read_description
-from ..names import CONFIG, RECORD
+from ..names import CONFIG, HISTORY, MODEL, RECORD, TRAIL
 from ..runs.integrity import altered
 from .facts import Facts
 from .item import Check, Finding, failed, passed
@@ -32,7 +32,7 @@ def _hyperparameters(facts: Facts) -> Finding:
 def _checkpoint(facts: Facts) -> Finding:
     if facts.record is None or facts.run is None:
         return failed(_NO_RUN, train(facts))
-    path = facts.run / "model.safetensors"
+    path = facts.run / MODEL
     if spoiled := _spoiled(facts, path, facts.record, "model"):
         return spoiled
     description = read_description(facts.project / path)
@@ -48,11 +48,11 @@ def _checkpoint(facts: Facts) -> Finding:
 def _metrics(facts: Facts) -> Finding:
     if facts.record is None or facts.run is None:
         return failed(_NO_RUN, train(facts))
-    path = facts.run / "metrics.csv"
+    path = facts.run / HISTORY
     if spoiled := _spoiled(facts, path, facts.record, "history"):
         return spoiled
-    if altered(facts.project / facts.run, "trail.jsonl", facts.record):
-        trail = facts.run / "trail.jsonl"
+    if altered(facts.project / facts.run, TRAIL, facts.record):
+        trail = facts.run / TRAIL
         return failed(f"{trail} is not the trail that the record names", recover(facts, trail.name))
     with (facts.project / path).open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))

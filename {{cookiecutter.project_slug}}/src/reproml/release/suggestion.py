@@ -7,7 +7,7 @@ from typing import Any
 
 from ..errors import RecordError
 from ..models.description import read_description
-from ..names import MODEL
+from ..names import MODEL, RECORD
 from ..programs import git
 from ..runs import record
 from ..runs.integrity import finished
@@ -97,7 +97,7 @@ def _kept(project: Path, run: Path, version: Version) -> tuple[dict[str, Any], d
         try:
             files = DVCFileSystem(git(project, "rev-parse", "--show-toplevel"), rev=tag, subrepos=True)
             place = (git(project, "rev-parse", "--show-prefix") or "") + run.as_posix()
-            for file in ("model.safetensors", "run.json"):
+            for file in (MODEL, RECORD):
                 files.get_file(f"{place}/{file}", str(folder / file))
             found = finished(folder, needs=(MODEL,))
             return _description(folder), found
@@ -115,7 +115,7 @@ def _kept(project: Path, run: Path, version: Version) -> tuple[dict[str, Any], d
 
 
 def _description(folder: Path) -> dict[str, Any]:
-    found = read_description(folder / "model.safetensors")
+    found = read_description(folder / MODEL)
     if found is None:
         raise ReleaseError(
             f"{folder}/model.safetensors does not describe its network: train it again, dvc repro --force"

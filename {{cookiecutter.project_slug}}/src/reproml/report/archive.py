@@ -19,7 +19,7 @@ from rocrate.rocrate import ROCrate
 
 from ..errors import RecordError
 from ..files import file_digest, write_bytes
-from ..names import REPORTS
+from ..names import CONFIG, HISTORY, MODEL, RECORD, REPORTS, TRAIL, VERIFICATION
 from ..runs.folder import results_of
 from ..verify.verify import finished
 from .collect import Facts, collect
@@ -30,13 +30,13 @@ _VERSION = "1.3"
 _SPDX = "https://spdx.org/licenses/"
 # What goes into the archive where it is there -> what a reader is told of it, and its media type.
 _OF_THE_RUN = {
-    "model.safetensors": ("the final weights", "application/octet-stream"),
-    "run.json": ("the record of the run", "application/json"),
-    "config.yaml": ("the configuration", "application/yaml"),
+    MODEL: ("the final weights", "application/octet-stream"),
+    RECORD: ("the record of the run", "application/json"),
+    CONFIG: ("the configuration", "application/yaml"),
     "changes.patch": ("what differed from the commit", "text/x-diff"),
-    "metrics.csv": ("metrics of each epoch", "text/csv"),
-    "trail.jsonl": ("order of the examples, loss and digests of the weights, by step", "application/jsonl"),
-    "verification.json": ("what the last verification said", "application/json"),
+    HISTORY: ("metrics of each epoch", "text/csv"),
+    TRAIL: ("order of the examples, loss and digests of the weights, by step", "application/jsonl"),
+    VERIFICATION: ("what the last verification said", "application/json"),
 }
 _OF_THE_TEST = {
     "metrics.json": ("metrics of the test", "application/json"),
@@ -64,7 +64,7 @@ def write_archive(folder: Path) -> Path:
             the record would tell where the home folder is.
     """
     found = finished(folder)
-    if not (folder / "model.safetensors").exists():
+    if not (folder / MODEL).exists():
         raise RecordError(f"{folder}/model.safetensors is missing: fetch it from where the run was made, or dvc pull")
     _refuse_home(found["config"].get("inputs", {}), found["data"].get("files", {}))
     facts = collect(folder)
@@ -163,11 +163,11 @@ def _add_training(crate: ROCrate, facts: Facts, files: dict[str, Any], author: A
         crate.add(_entity(crate, f"#sha256:{digest}", "CreativeWork", name=name, sha256=digest))
         for name, digest in read.items()
     ]
-    results = ("model.safetensors", "run.json", "metrics.csv", "trail.jsonl")
+    results = (MODEL, RECORD, HISTORY, TRAIL)
     action = crate.add_action(
         script,
         f"#training-{record['weights_sha256'][:12]}",
-        object=[*data, files["config.yaml"], *([files["changes.patch"]] if "changes.patch" in files else [])],
+        object=[*data, files[CONFIG], *([files["changes.patch"]] if "changes.patch" in files else [])],
         result=[files[name] for name in results if name in files],
         properties={
             "@type": "CreateAction",

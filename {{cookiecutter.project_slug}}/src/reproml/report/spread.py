@@ -63,7 +63,7 @@ def _name(change: Change) -> str:
 
 def _metrics(run: Path, record: dict[str, Any]) -> dict[str, float]:
     """Return the last validation metrics of a run, and those of its test."""
-    with (run / "metrics.csv").open(encoding="utf-8") as stream:
+    with (run / HISTORY).open(encoding="utf-8") as stream:
         rows = list(csv.DictReader(stream))
     last: dict[str, str] = next((row for row in reversed(rows) if row.get("validation/loss")), {})
     validation = {name: float(value) for name, value in last.items() if name.startswith("validation/")}

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from ..config.schema import Config
 from ..errors import ConfigError
-from ..names import RECORD, REPORTS, TRAIL, VERIFICATION
+from ..names import HISTORY, MODEL, RECORD, REPORTS, TRAIL, VERIFICATION
 
-_FILES = (TRAIL, "metrics.csv", "model.safetensors")
+_FILES = (TRAIL, HISTORY, MODEL)
 _FOLDERS = ("checkpoints", "test", "evaluation")
 _ABOUT = (VERIFICATION, *REPORTS)  # what other commands wrote about the earlier training
 

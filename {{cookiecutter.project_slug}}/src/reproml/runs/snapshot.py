@@ -10,6 +10,7 @@ from typing import Any
 
 from .. import secrets
 from ..errors import RecordError
+from ..names import RECORD
 from . import git
 from .code import deciding_digests
 from .held import own_index, unheld
@@ -145,7 +146,7 @@ def _left_out(environment: dict[str, str]) -> dict[str, str]:
             reason = "unreadable for git"
         elif path.is_dir() and not path.is_symlink():
             reason = "another repository"
-        elif name in new and any((parent / "run.json").exists() for parent in path.parents[:-1]):
+        elif name in new and any((parent / RECORD).exists() for parent in path.parents[:-1]):
             reason = "part of another run"
         elif name in new and path.exists() and path.stat().st_size > _LARGEST:
             reason = "large"

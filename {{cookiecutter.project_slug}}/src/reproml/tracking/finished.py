@@ -14,14 +14,14 @@ from ..arrays.recorded import refuse_other
 from ..config.own import is_own
 from ..config.schema import Config
 from ..models.saved import load_weights
-from ..names import REPORTS_OF_PIPELINE, TRAIL
+from ..names import CONFIG, HISTORY, MODEL, RECORD, REPORTS_OF_PIPELINE, TRAIL
 from ..runs.finished import check_run
 from ..runs.folder import results_of
 from ..runs.integrity import EVERYTHING, finished
 from ..training.steps import LOSS
 from ..training.trail import read_trail
 
-_FILES = ("config.yaml", "run.json", "changes.patch", "metrics.csv", TRAIL, "*.log", "*.jsonl", "model.safetensors")
+_FILES = (CONFIG, RECORD, "changes.patch", HISTORY, TRAIL, "*.log", "*.jsonl", MODEL)
 _FIGURES = ("confusion_matrix.png", "learning_curves.png")
 _TABLES = ("metrics.json", "per_class.csv", "confusion_matrix.csv", "predictions.csv")
 
@@ -60,7 +60,7 @@ class Finished:
 
         Steps are those of the optimizer, counted from 0 as Lightning does when it logs.
         """
-        with (self.folder / "metrics.csv").open(encoding="utf-8", newline="") as stream:
+        with (self.folder / HISTORY).open(encoding="utf-8", newline="") as stream:
             rows = list(csv.DictReader(stream))
         epochs = [
             (int(row.pop("step")) - 1, {name: float(value) for name, value in row.items() if value and name != "lr"})
@@ -142,7 +142,7 @@ class Finished:
 
     def interface(self) -> dict[str, Any]:
         """Return the shape and type of an input, and the classes."""
-        return load_weights(self.folder / "model.safetensors")[1]
+        return load_weights(self.folder / MODEL)[1]
 
     def _tests(self) -> Path | None:
         return results_of(self.folder, self.record["metrics"])

@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 from lightning.pytorch.loggers import MLFlowLogger
 
+from ..names import MODEL
 from ..packages import own_packages
 from .finished import Finished
 from .sweeps import sweep_of
@@ -143,7 +144,7 @@ class MLflow(MLFlowLogger):
             run_id=self.run_id,
             registered_model_name=self._model_name,
             python_model=Predictions(),
-            artifacts={"model": str(run.folder / "model.safetensors")},
+            artifacts={"model": str(run.folder / MODEL)},
             code_paths=[str(folder) for folder in own_packages().values()],
             signature=ModelSignature(Schema([inputs]), Schema([outputs])),
             input_example=run.examples(_EXAMPLES),

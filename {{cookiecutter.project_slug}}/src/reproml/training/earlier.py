@@ -8,7 +8,7 @@ from ..config.own import is_own
 from ..config.schema import Config, OwnConfig
 from ..errors import ConfigError
 from ..files import file_digest
-from ..names import MODEL
+from ..names import MODEL, TRAIL
 from ..runs.integrity import finished, intact
 from ..runs.params import flat
 from .checkpoint import load_checkpoint, refuse_foreign
@@ -50,7 +50,7 @@ def built_on(config: Config) -> dict[str, Any] | None:
     if settings.mode == "finetune":
         earlier = finished(run, needs=(MODEL,))
     else:
-        earlier = intact(run, reads=("trail.jsonl",))  # which restore=continue takes over
+        earlier = intact(run, reads=(TRAIL,))  # which restore=continue takes over
         refuse_foreign(path, earlier["config"])
     digest = file_digest(path)
     _check_splits(config, earlier)

@@ -11,6 +11,7 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 from ..config.schema import Restore
 from ..errors import ConfigError, DataError
 from ..models.saved import load_weights
+from ..names import MODEL
 from .checkpoint import load_checkpoint
 from .keyed import LoaderPlace
 from .resume import newest_whole
@@ -26,7 +27,7 @@ def starting_file(settings: Restore) -> Path | None:
         return None
     earlier = Path(str(settings.run))
     if settings.mode == "finetune":
-        path: Path | None = earlier / "model.safetensors"
+        path: Path | None = earlier / MODEL
     else:  # where the training came to its end; of an interrupted run, the newest resume point
         last = earlier / "checkpoints" / "last.ckpt"
         path = last if last.exists() else newest_whole(earlier / "checkpoints")

@@ -14,7 +14,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from ..config.schema import Config
 from ..errors import ConfigError, DataError
 from ..files import file_digest, write_bytes, write_json
-from ..names import RECORD, TRAIL
+from ..names import HISTORY, MODEL, RECORD, TRAIL
 from ..runs import record, schema, source
 from ..runs.anew import start_anew
 from ..runs.code import edited_since_start
@@ -68,10 +68,10 @@ class Session:
         self.record |= {
             "status": "finished",
             "trail_sha256": file_digest(trail) if trail.exists() else None,
-            "history_sha256": file_digest(self.folder / "metrics.csv"),
+            "history_sha256": file_digest(self.folder / HISTORY),
             "metrics": metrics,
             "weights_sha256": weights_digest(weights),
-            "model_sha256": file_digest(self.folder / "model.safetensors"),
+            "model_sha256": file_digest(self.folder / MODEL),
         }
         write_json(self.folder / RECORD, self.record)
         resume.clear(self.folder / "checkpoints")

@@ -15,6 +15,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import PassThroughProfiler
 
 from ..config.schema import Config, Reproducibility
+from ..names import HISTORY
 from .admission import Admission
 from .callbacks import Reentry, StepSeed
 from .checkpoint import PlainContent, WholeFileIO
@@ -66,7 +67,7 @@ def build_trainer(config: Config, public_config: dict[str, Any], loggers: Sequen
         loggers: the trackers of the run.
     """
     run = Path(config.paths.run)
-    history = History(run / "metrics.csv")
+    history = History(run / HISTORY)
     content = PlainContent(history)
     mode = config.reproducibility.mode
     first = [Admission(mode), Reentry(), StepSeed(config.seed), LoaderPlace(strict=mode != "fast")]

@@ -14,7 +14,7 @@ from optuna.trial import TrialState
 
 from ..config.schema import Search
 from ..errors import ConfigError, TrainingError
-from ..names import RECORD
+from ..names import HISTORY, RECORD
 from ..runs.folder import quoted
 from ..runs.record import read
 from .space import as_overrides
@@ -80,7 +80,7 @@ def _train(trial: optuna.Trial, settings: list[str], run: Path, metric: str) -> 
     try:
         while True:
             ended = process is None or process.poll() is not None  # before the file is read for the last time
-            for epoch, value in _values(run / "metrics.csv", metric).items():
+            for epoch, value in _values(run / HISTORY, metric).items():
                 if epoch not in reported:
                     reported[epoch] = value
                     trial.report(value, epoch)

@@ -6,6 +6,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
+from ..names import MODEL
 from ..training.trail import Steps
 from .ulps import difference, ulps
 
@@ -13,7 +14,7 @@ from .ulps import difference, ulps
 def final_weights(folder: Path, other: Path) -> list[str]:
     """Return what differs between the final weights of two runs; nothing if they are equal or cannot be read."""
     try:
-        first, second = (load_file(path / "model.safetensors") for path in (folder, other))
+        first, second = (load_file(path / MODEL) for path in (folder, other))
     except (OSError, SafetensorError):
         return []
     named = [name for name in first if name in second]

@@ -76,7 +76,7 @@ def both(command: str, folder: Path) -> tuple[subprocess.CompletedProcess[str], 
 @pytest.mark.slow
 @pytest.mark.parametrize("command", ["python train.py a 'b c'", "python -m my_project a 'b c'"])
 def test_a_process_starts_as_python_starts_it(scripts: Path, command: str) -> None:
-    for name in ("train.py", "src/reproml/__main__.py"):
+    for name in ("train.py", "src/my_project/__main__.py"):
         (scripts / name).write_text(FACTS)
     plain, forked = both(command, scripts)
     assert plain.returncode == 0, plain.stderr

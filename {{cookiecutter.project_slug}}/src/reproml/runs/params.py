@@ -101,9 +101,9 @@ def leading(values: dict[str, Any], config: Any) -> dict[str, Any]:
     """Return the values without those that follow others in a configuration, as `lr: ${training.lr}` does."""
     found = {}
     for key, value in values.items():
-        if not isinstance(config, DictConfig) or not OmegaConf.is_interpolation(config, key):
-            inside = config.get(key) if isinstance(config, DictConfig) else None
-            found[key] = leading(value, inside) if isinstance(value, dict) else value
+        inside = config if isinstance(config, DictConfig) and key in config else OmegaConf.create()
+        if not OmegaConf.is_interpolation(inside, key):
+            found[key] = leading(value, inside.get(key)) if isinstance(value, dict) else value
     return {key: value for key, value in found.items() if value or not isinstance(value, dict) or not values[key]}
 
 

@@ -2,8 +2,8 @@
 
 The folders under `variants/` are the table: `environment_manager=pip/` holds what a project with that answer gets, at
 the same place below its root. A file of one name in several folders is put together in this order: the root's, those of
-the answers, and last the one in `variants/` itself. Nothing here needs the network or git, and running it twice changes
-nothing.
+the answers, and last the one in `variants/` itself. The packages of a lock are sorted afterwards. Nothing here needs
+the network or git, and running it twice changes nothing.
 """
 
 import re
@@ -37,6 +37,16 @@ def keep_chosen(variants: Path, target: Path, begun: set[Path]) -> None:
     shutil.rmtree(variants)
 
 
+def sort_packages(root: Path) -> None:
+    """Put the packages that a tracker adds to the locks among the others, in the order that `make lock` writes."""
+    for path in root.glob("requirements*"):
+        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
+        head, locked = ("".join(line for line in lines if line.startswith("#") is kind) for kind in (True, False))
+        packages = re.split(r"^(?=[a-z0-9-]+==)", locked, flags=re.MULTILINE)
+        packages.sort(key=lambda package: package.partition("==")[0])
+        path.write_text(head + "".join(packages), encoding="utf-8", newline="\n")
+
+
 def name_package(root: Path) -> None:
     """Write the package's name into the imports of the scripts and tests, and into the setting that sorts them.
 
@@ -60,3 +70,4 @@ if __name__ == "__main__":
     name_package(Path())
     if Path("variants").is_dir():  # goes last: where it is still there, the project is not finished
         keep_chosen(Path("variants"), Path(), set(ROOT))
+        sort_packages(Path())

@@ -7,6 +7,7 @@ too, so that every lock holds the same version of a package and an extra can be 
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -31,26 +32,42 @@ def compile_lock(project: Path, *arguments: str | Path) -> None:
     subprocess.run([str(part) for part in command], cwd=project, check=True)
 
 
-def compile_pair(project: Path, name: str, folder: Path, *source: str) -> None:
-    """Write the direct packages of a source into NAME.in, and all that they need into NAME.txt."""
-    direct, everything = project / f"{name}.in", project / f"{name}.txt"
+def compile_pair(project: Path, name: str, *source: str) -> dict[str, str]:
+    """Write the direct packages of a source into NAME.in, and all that they need into NAME.txt; return both texts."""
+    direct, everything = f"{name}.in", f"{name}.txt"
     compile_lock(project, *source, *DIRECT, "--output-file", direct)
-    compile_lock(project, direct.name, *ALL, "--output-file", everything.name)
-    folder.mkdir(exist_ok=True)
-    for file in (direct, everything):  # users have no together.txt
-        (folder / file.name).write_text(file.read_text().replace("    #   -c together.txt\n", ""))
+    compile_lock(project, direct, *ALL, "--output-file", everything)
+    texts = {file: (project / file).read_text() for file in (direct, everything)}
+    return {file: text.replace("    #   -c together.txt\n", "") for file, text in texts.items()}  # users have none
 
 
 def write_for_pip(project: Path, upgrade: list[str]) -> None:
-    """Write requirements.txt for each tracker and requirements-dev.txt, from one resolution."""
+    """Write requirements.txt, what each tracker adds to it, and requirements-dev.txt, from one resolution."""
     variant = VARIANTS / "environment_manager=pip"
     together = ["--all-extras", "--group", "dev", *EXCLUDES, "--output-file", "together.txt"]
     locked = [lock.read_text() for lock in sorted(variant.glob("**/requirements*.txt"))]
     (project / "together.txt").write_text("".join(locked))  # uv prefers what its output file holds
     compile_lock(project, "pyproject.toml", *upgrade, *together)
+    base = compile_pair(project, "requirements", "pyproject.toml")
+    write(variant, base | compile_pair(project, "requirements-dev", "--group", "dev"))
     for tracker in TRACKERS:
-        compile_pair(project, "requirements", variant / f"tracker={tracker}", "pyproject.toml", *extra(tracker))
-    compile_pair(project, "requirements-dev", variant, "--group", "dev")
+        if added := extra(tracker):
+            locks = compile_pair(project, "requirements", "pyproject.toml", *added)
+            write(variant / f"tracker={tracker}", {file: beyond(text, base[file]) for file, text in locks.items()})
+
+
+def beyond(lock: str, base: str) -> str:
+    """Return the packages of a lock that another one lacks; hooks/post_gen_project.py puts them among the others."""
+    packages = re.compile(r"^([a-z0-9-]+==.*\n(?: .*\n)*)", re.MULTILINE)
+    there = {package.split()[0] for package in packages.findall(base)}
+    return "".join(package for package in packages.findall(lock) if package.split()[0] not in there)
+
+
+def write(folder: Path, files: dict[str, str]) -> None:
+    """Write files by their names."""
+    folder.mkdir(exist_ok=True)
+    for name, text in files.items():
+        (folder / name).write_text(text)
 
 
 def write_for_conda(project: Path) -> None:

@@ -13,7 +13,7 @@ import subprocess
 import tomllib
 from pathlib import Path
 
-from conftest import ANSWERS, CACHE, CHOICES, ROOT, TEMPLATE, THIS_PYTHON, code_blocks, run
+from conftest import ANSWERS, CACHE, ROOT, TEMPLATE, THIS_PYTHON, code_blocks, run
 from cookiecutter.main import cookiecutter
 from filelock import FileLock
 from packaging.requirements import Requirement
@@ -23,7 +23,7 @@ DEFAULT = ANSWERS["tracker"][0]
 EVERYTHING = "everything"  # all trackers and the extras, which some tests need
 EXTRAS = ("s3", "slurm", "stream", "ray")
 _LOCKS = TEMPLATE / "variants" / "environment_manager=pip"
-_OTHERS = [_LOCKS / f"tracker={name}" / "requirements.txt" for name in CHOICES["tracker"] if name != DEFAULT]
+_OTHERS = [lock for lock in sorted(_LOCKS.glob("tracker=*/requirements.txt")) if f"={DEFAULT}" not in lock.parent.name]
 _PIP = "python -m pip --disable-pip-version-check"
 # How people install a project's own code in the environment: the README's last command
 _EDITABLE = "python -m pip install --no-deps --no-build-isolation --editable ."

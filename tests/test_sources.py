@@ -117,7 +117,7 @@ def test_sizes(path: Path) -> None:
 
 def test_hooks_together_are_short() -> None:
     lines = [line for path in (ROOT / "hooks").glob("*.py") for line in path.read_text(encoding="utf-8").splitlines()]
-    assert len([line for line in lines if line.strip()]) <= 120
+    assert len([line for line in lines if line.strip()]) <= 130
 
 
 @pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]], ids=" ".join)
@@ -150,6 +150,6 @@ def test_the_rooms_of_the_machinery_import_from_those_below_only(tmp_path: Path)
 def test_no_registry_or_local_path_is_committed() -> None:
     tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     locks = [ROOT / path for path in tracked.split("\0") if Path(path).name.startswith("requirements")]
-    assert len(locks) >= 6
+    assert len(locks) >= 5
     for lock in locks:
         assert not re.search(r"://|^--|@ file|^/", lock.read_text(), flags=re.MULTILINE), lock

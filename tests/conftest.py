@@ -112,6 +112,8 @@ def _run(command: str, folder: Path, plain: bool, given: dict[str, str]) -> subp
         process = preloaded.Process(arguments, folder, environment)
         output, errors = process.communicate()
         return subprocess.CompletedProcess(command, process.wait(), output, errors)
+    if not plain:
+        environment = dict(preloaded.of_stages(command, folder, environment))
     shell = ["bash", "-euo", "pipefail", "-c", command]
     return subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True)
 

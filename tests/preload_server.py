@@ -112,10 +112,16 @@ class Hidden(MetaPathFinder, Loader):
         module.__spec__, module.__loader__ = self._own
 
 
-def serve(requests: socket.socket) -> dict | None:
-    """Fork a process for each request. Returns what to run in such a process, and None when nobody is left to ask."""
+def serve(requests: socket.socket, listener: socket.socket) -> dict | None:
+    """Fork a process for each request. Returns what to run in such a process, and None when nobody is left to ask.
+
+    Args:
+        requests: the tests ask here, with the files 0, 1 and 2 of the process, and one for the answers.
+        listener: preloaded_python.py connects here, sends its own files, and gets the answers on the same connection.
+    """
     selector = selectors.DefaultSelector()
     selector.register(requests, selectors.EVENT_READ)
+    selector.register(listener, selectors.EVENT_READ)
     while True:
         for key, _ in selector.select():
             if key.data:  # a process has ended
@@ -127,7 +133,12 @@ def serve(requests: socket.socket) -> dict | None:
                 _answer(answers, f"{os.waitstatus_to_exitcode(status)} {seconds}")
                 os.close(answers)
                 continue
-            message, files, _, _ = socket.recv_fds(requests, MESSAGE, 4)
+            if key.fileobj is listener:
+                connection, _ = listener.accept()
+                message, files, _, _ = socket.recv_fds(connection, MESSAGE, 3)
+                files.append(connection.detach())
+            else:
+                message, files, _, _ = socket.recv_fds(requests, MESSAGE, 4)
             if not message:
                 return None
             assert len(list(Path("/proc/self/task").iterdir())) == 1, "a fork would lack a thread"
@@ -142,6 +153,7 @@ def serve(requests: socket.socket) -> dict | None:
                         os.close(each.data[1])
                 selector.close()
                 requests.detach()
+                listener.detach()
                 os.close(files[3])
                 for number, file in enumerate(files[:3]):
                     os.dup2(file, number)
@@ -186,10 +198,11 @@ def become(command: dict) -> None:
 
 if __name__ == "__main__":
     asking = socket.socket(fileno=int(sys.argv[1]))
+    listening = socket.socket(fileno=int(sys.argv[2]))
     sys.path.pop(0)  # the folder of this file
     hidden = Hidden()
     hidden.load(HEAVY)
     sys.meta_path.insert(0, hidden)
     gc.freeze()  # no pages are copied only to count references
-    if (asked := serve(asking)) is not None:
+    if (asked := serve(asking, listening)) is not None:
         become(asked)

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 _SERVER = Path(__file__).with_name("preload_server.py")
+_STAGE = Path(__file__).with_name("preloaded_python.py")
 _SIMPLE = re.compile(r"python ((train|evaluate)\.py|-m (my_project|reproml))( |$)")
 _OF_THE_SHELL = re.compile(r"[|&;<>()$`*?{\n\\]|(^|\s)#")  # in what is not quoted
 _PINNED = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}  # by strict
@@ -54,9 +55,17 @@ def suits(folder: Path, environment: Mapping[str, str]) -> bool:
     return python.exists() and first == str(python.parent) and not any(map(_READ_EARLY.fullmatch, changed))
 
 
+def of_stages(command: str, folder: Path, environment: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the environment of a command line, in which the scripts of DVC's stages run preloaded if that suits."""
+    if not re.search(r"\bdvc (repro|exp run)\b", command) or not suits(folder, environment):
+        return environment
+    server = _server(folder)
+    return {**environment, "PATH": f"{server.tools}:{environment['PATH']}"}
+
+
 def used() -> float:
     """Return the seconds of all processors that the processes which have ended have used."""
-    return sum(server.used for server in _servers.values())
+    return sum(server.used + server.used_by_stages() for server in _servers.values())
 
 
 class Process:
@@ -64,10 +73,7 @@ class Process:
 
     def __init__(self, arguments: list[str], folder: Path, environment: Mapping[str, str], group: bool = False) -> None:
         self.returncode: int | None = None
-        home = (folder / ".venv").resolve()
-        if home not in _servers:
-            _servers[home] = _Server(home)
-        self._server = _servers[home]
+        self._server = _server(folder)
         self._said = [tempfile.TemporaryFile() for _ in range(2)]  # noqa: SIM115 (open as long as this is)
         request = {
             "arguments": arguments,
@@ -117,17 +123,34 @@ class Process:
         self.returncode = int(code)
 
 
+def _server(folder: Path) -> "_Server":
+    """Return the server of the environment of a project."""
+    home = (folder / ".venv").resolve()
+    if home not in _servers:
+        _servers[home] = _Server(home)
+    return _servers[home]
+
+
 class _Server:
     """The server of an environment. It ends with the process that has started it, however that ends."""
 
     def __init__(self, home: Path) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-        with theirs:
+        self._folder = tempfile.TemporaryDirectory(prefix="preloaded-")
+        self.tools = Path(self._folder.name)  # with a `python` for the stages of DVC
+        asked, python = self.tools / "socket", home / "bin" / "python"
+        text = _STAGE.read_text().replace("@SOCKET@", str(asked)).replace("@PYTHON@", str(python))
+        (self.tools / "python").write_text(f"#!{python} -IS\n{text}")
+        (self.tools / "python").chmod(0o755)
+        listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        listener.bind(str(asked))
+        listener.listen()
+        with theirs, listener:
             self._process = subprocess.Popen(
-                [home / "bin" / "python", _SERVER, str(theirs.fileno())],
+                [python, _SERVER, str(theirs.fileno()), str(listener.fileno())],
                 env={**_AT_START, **_PINNED, **_ONE_THREAD, "PYTHONHASHSEED": "0"},
-                pass_fds=[theirs.fileno()],
+                pass_fds=[theirs.fileno(), listener.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,  # Ctrl-C is for the tests
             )
@@ -146,6 +169,11 @@ class _Server:
             os.close(write)
         return os.fdopen(answers, buffering=1)
 
+    def used_by_stages(self) -> float:
+        """Return the seconds of processors that the stages of DVC have used."""
+        noted = self.tools / "used"
+        return sum(map(float, noted.read_text().split())) if noted.exists() else 0.0
+
     def stop(self) -> None:
         """Let the server end, and wait for that."""
         self._requests.close()
@@ -154,3 +182,4 @@ class _Server:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._folder.cleanup()

@@ -11,7 +11,7 @@ from conftest import THIS_PYTHON, Render, code_blocks, digest, metrics, run
 from golden import STAGES, stages_run
 from loopback import s3_server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 TRAINED = {"train", "evaluate", "document_model"}  # the stages that another training concerns
 
 

@@ -5,7 +5,7 @@ import json
 import logging
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -141,10 +141,10 @@ class Telling(Counting):
     def evaluation(self) -> Any:
         if self.told is not None:
             return self.told
-        figure = Figure()
+        figure, half = Figure(), cast(float, torch.tensor(0.5))  # as users forget .item()
         figure.subplots().plot(self.values)
         return Evaluation(
-            metrics={"largest": max(self.values), "half": torch.tensor(0.5), "odd": float("nan"), "middle": 3.5},
+            metrics={"largest": max(self.values), "half": half, "odd": float("nan"), "middle": 3.5},
             headline="middle",
             kind="image-segmentation",
             tables={"values": [{"value": torch.tensor(value), "even": value % 2 == 0} for value in self.values]},
@@ -156,7 +156,7 @@ class Telling(Counting):
 
 @pytest.fixture
 def tester(tmp_path: Path) -> Trainer:
-    quiet = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
+    quiet: dict[str, Any] = {"enable_progress_bar": False, "enable_model_summary": False, "enable_checkpointing": False}
     return Trainer(accelerator="cpu", logger=False, default_root_dir=tmp_path, **quiet)
 
 

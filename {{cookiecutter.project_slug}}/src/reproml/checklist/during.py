@@ -38,11 +38,9 @@ def _checkpoint(facts: Facts) -> Finding:
     description = read_description(facts.project / path)
     if description is None:
         return failed(f"{path} does not describe its network", train(facts))
-    if "task" in description:
-        return passed(f"{path} holds the weights of {description['task']['_target_'].rpartition('.')[2]}")
-    shape = " x ".join(map(str, description["input_shape"]))
-    network = description["model"]["_target_"].rpartition(".")[2]
-    return passed(f"{path} holds the weights of {network}, input {shape}, {len(description['classes'])} classes")
+    built = description.get("model") or description["task"]
+    shape = f", input {' x '.join(map(str, description['input_shape']))}" if "input_shape" in description else ""
+    return passed(f"{path} holds the weights of {built['_target_'].rpartition('.')[2]}{shape}")
 
 
 def _metrics(facts: Facts) -> Finding:

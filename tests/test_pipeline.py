@@ -41,7 +41,7 @@ def test_nothing_runs_the_second_time(pipeline: Path) -> None:
         ("sed -i 's/^test_fraction: .*/test_fraction: 0.2/' configs/data/digits.yaml", STAGES - {"code"}),
         ("echo '# more' >> configs/training/default.yaml", {"configure"}),
         ("echo '# more' >> src/reproml/evaluation/figures.py", {"code", "evaluate"}),
-        ("echo '# more' >> src/reproml/evaluation/results.py", {"code", *TRAINED}),  # the record has its metrics
+        ("echo '# more' >> src/reproml/evaluation/classification.py", {"code", *TRAINED}),  # the record has its metrics
         ("echo '# more' >> src/my_project/models/mlp.py", {"code", *TRAINED}),
         ("echo '# mine' > src/my_project/callbacks.py", {"code", *TRAINED}),  # a new file
         ("echo '/* more */' >> src/reproml/report/templates/style.css.j2", {"code"}),

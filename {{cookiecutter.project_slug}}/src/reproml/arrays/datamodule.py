@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..config.schema import Config
 from ..errors import ConfigError, DataError
+from ..models.interface import Interface
 from ..runs.imported import code_now, code_of
 from ..training.cluster import first_goes_first
 from .augment import Augmentation
@@ -79,14 +80,19 @@ class DataModule(LightningDataModule):
         )
         if data.train_examples is not None:
             self.splits["train"] = subset(self.splits["train"], data.train_examples, config.seed)
-        self.input_shape: tuple[int, ...] = tuple(self.manifest["input_shape"])
-        self.classes = data.classes
+        self.interface = Interface(
+            tuple(self.manifest["input_shape"]),
+            self.manifest["input_dtype"],
+            classes=None if data.classes is None else tuple(data.classes),
+            target=data.target,
+            unit=data.unit,
+        )
         self.seed, self.batch_size, self.config = config.seed, config.training.batch_size, data
         self.augment = Augmentation(config.seed, data.shift, data.flip) if data.shift or data.flip else None
-        if self.augment and len(self.input_shape) != 3:
+        if self.augment and len(self.interface.input_shape) != 3:
             raise ConfigError(
                 f"data.shift={data.shift} and data.flip={data.flip} change images, but the inputs of data={data.name} "
-                f"have the shape {self.input_shape}: set data.shift=0 data.flip=false"
+                f"have the shape {self.interface.input_shape}: set data.shift=0 data.flip=false"
             )
         self._start = (0, 0)  # epoch and batch at which the training begins
         if self.batch_size > len(self.splits["train"]):
@@ -95,17 +101,12 @@ class DataModule(LightningDataModule):
                 f"examples of data={data.name}: choose a smaller one"
             )
 
-    def interface(self) -> dict[str, Any]:
-        """Return shape and number type of one stored input, and the names of the classes, in plain types."""
-        shape, dtype = self.manifest["input_shape"], self.manifest["input_dtype"]
-        return {"input_shape": shape, "input_dtype": dtype, "classes": self.classes}
-
     def recorded(self) -> dict[str, Any]:
         """Return what the record of a run says of this data."""
         return recorded(self.config, self.manifest, split_digests(self.splits))
 
-    def statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return mean and standard deviation of the training inputs: per channel (images) or per feature (tables).
+    def statistics(self) -> dict[str, torch.Tensor]:
+        """Return `mean` and `std` of the training inputs: per channel (images) or per feature (tables).
 
         Shapes (channels, 1, 1) or (features,), float32.
         """
@@ -115,7 +116,7 @@ class DataModule(LightningDataModule):
         sample = positions[:: max(1, len(positions) // _STATISTICS_FROM)]
         mean, std = mean_and_deviation(self.dataset.inputs, sample)
         std[std == 0] = 1  # a constant feature stays constant
-        return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
+        return {"mean": torch.from_numpy(mean).float(), "std": torch.from_numpy(std).float()}
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return the training batches: shuffled by seed and epoch, shared between the processes."""

@@ -4,6 +4,7 @@ import csv
 import math
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -109,13 +110,11 @@ class Finished:
 
     def results(self) -> list[Path]:
         """Return the files of this run's test; none if another training has left its own."""
-        written = self._written()
-        return [path for path in written.files() if path.exists()] if written else []
+        return [] if self._test is None else [path for path in self._test.files() if path.exists()]
 
     def figures(self) -> dict[str, Path]:
         """Return the figures by name."""
-        written = self._written()
-        return {figure.name: figure.path for figure in written.figures if figure.path.exists()} if written else {}
+        return {} if self._test is None else {item.name: item.path for item in self._test.figures if item.path.exists()}
 
     def examples(self, count: int) -> np.ndarray:
         """Return the first test examples as stored, shape (count, *input_shape).
@@ -129,14 +128,14 @@ class Finished:
         return np.array(data.dataset.inputs.rows(data.splits["test"][:count]))
 
     def predictions(self, count: int) -> list[dict[str, str]]:
-        """Return what the test says of each of the first test examples, if it does."""
-        written = self._written()
-        return written.predicted()[:count] if written else []
+        """Return what the model said of the first test examples, if the task tells that."""
+        return [] if self._test is None else self._test.predicted()[:count]
 
     def interface(self) -> dict[str, Any]:
         """Return what the model file says of itself: what was trained, what goes in, and what comes out."""
         return load_weights(self.folder / MODEL)[1]
 
-    def _written(self) -> Written | None:
+    @cached_property
+    def _test(self) -> Written | None:
         tests = results_of(self.folder, self.record["metrics"])
-        return read_evaluation(tests) if tests else None
+        return None if tests is None else read_evaluation(tests)

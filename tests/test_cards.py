@@ -125,19 +125,19 @@ keys = ("task_type", "dataset_type", "dataset_split", "metric_type", "metric_val
 results = [[getattr(result, key) for key in keys] for result in model.data.eval_results]
 print(json.dumps([model.data.to_dict(), results, data.data.to_dict()]))
 """
-    for project, name, task in (
-        (documented, "digits", "image-classification"),
-        (tabular, "breast_cancer", "tabular-classification"),
+    for project, name, task, headline, others in (
+        (documented, "digits", "image-classification", "accuracy", ("loss", "f1")),
+        (tabular, "breast_cancer", "tabular-classification", "accuracy", ("loss", "f1")),
     ):
         model, results, data = python(project, code)
         metrics = json.loads((project / "reports/metrics.json").read_text())
-        assert results == [[task, name, "test", key, metrics[key]] for key in ("accuracy", "f1")]
+        assert results == [[task, name, "test", key, metrics[key]] for key in (headline, *others)]
         assert model["license"] == "mit"
         assert model["library_name"] == "pytorch"
         assert model["pipeline_tag"] == task
         assert {task, "lightning"} <= set(model["tags"])
         assert model["datasets"] == [name]
-        assert model["metrics"] == ["accuracy", "f1"]
+        assert sorted(model["metrics"]) == sorted((headline, *others))
         assert (data["license"], data["task_categories"]) == ("cc-by-4.0", [task])
 
 
@@ -167,42 +167,41 @@ import csv, json
 import numpy as np
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score
-from reproml.evaluation.intervals import f1_intervals, wilson
-from reproml.cards.results import read_results
+from reproml.evaluation.written import read_evaluation
 from pathlib import Path
-config = json.loads(Path("models/run.json").read_text())["config"]
-classes = config["data"]["classes"]
-results = read_results(Path("reports"), classes, 7)
-with open("reports/predictions.csv") as file:
-    rows = list(csv.DictReader(file))
+written = read_evaluation(Path("reports"))
+rows, per_class = written.predicted(), written.table("per_class")
+classes = [row["class"] for row in per_class]
 actual = np.array([classes.index(row["actual"]) for row in rows])
 predicted = np.array([classes.index(row["predicted"]) for row in rows])
 def interval(mask, hits):
     n = int(mask.sum())
     return tuple(binomtest(int((hits & mask).sum()), n).proportion_ci(method="wilson")) if n else None
+def told(row, name):
+    return (float(row[f"{name}_low"]), float(row[f"{name}_high"])) if row[f"{name}_low"] else None
 right = actual == predicted
-assert results.accuracy.interval == interval(np.ones_like(right), right)
-for index, item in enumerate(results.per_class):
-    assert item.recall.interval == interval(actual == index, right)
-    assert item.precision.interval == interval(predicted == index, right)
+assert written.metrics["accuracy"].interval == interval(np.ones_like(right), right)
+for index, row in enumerate(per_class):
+    assert told(row, "recall") == interval(actual == index, right)
+    assert told(row, "precision") == interval(predicted == index, right)
 generator, macro = np.random.default_rng(0), []
 average = dict(average="macro", labels=range(len(classes)), zero_division=0)
 for _ in range(2000):
     drawn = generator.integers(0, len(rows), len(rows))
     macro.append(f1_score(actual[drawn], predicted[drawn], **average))
 expected = np.quantile(macro, [0.025, 0.975])
-assert np.allclose(results.f1.interval, expected, atol=0.01), (results.f1.interval, expected)
-assert f1_intervals(actual, predicted, len(classes), 7) == f1_intervals(actual, predicted, len(classes), 7)
-assert f1_intervals(actual, predicted, len(classes), 7) != f1_intervals(actual, predicted, len(classes), 8)
-assert f1_intervals(actual, actual, len(classes), 7)[0] is None  # without a mistake
-assert wilson(0, 0) is None
-print(json.dumps([str(results.accuracy), str(results.f1), [[str(c.recall), str(c.f1)] for c in results.per_class]]))
+assert np.allclose(written.metrics["f1"].interval, expected, atol=0.01), (written.metrics["f1"].interval, expected)
+def shown(value, ends):
+    return f"{value:.4f}" + (f" ({ends[0]:.4f} to {ends[1]:.4f})" if ends else "")
+accuracy = written.metrics["accuracy"]
+recalls = [shown(float(row["recall"]), told(row, "recall")) for row in per_class]
+print(json.dumps([shown(accuracy.value, accuracy.interval), recalls]))
 """
     for project in (documented, tabular):
-        accuracy, _, per_class = python(project, code)
+        accuracy, recalls = python(project, code)
         card = (project / "MODEL_CARD.md").read_text()
         assert f"| accuracy | {accuracy} |" in card
-        assert all(f"| {recall} |" in card for recall, _ in per_class)
+        assert all(f"| {recall} |" in card for recall in recalls)
 
 
 def test_the_numbers_are_those_of_the_test(documented: Path) -> None:
@@ -213,7 +212,13 @@ def test_the_numbers_are_those_of_the_test(documented: Path) -> None:
     for row in rows:
         shown = [rf"{float(row[key]):.4f}[^|]*" for key in ("precision", "recall", "f1")]
         assert re.search(r" \| ".join([rf"^\| {row['class']}", *shown, rf"{row['examples']} \|$"]), card, re.MULTILINE)
-    assert f"| macro F1 | {record['metrics']['f1']:.4f} (" in card
+    with (documented / "reports/tables/mistakes.csv").open() as file:
+        for row in csv.DictReader(file):
+            assert f"| {row['actual']} | {row['predicted']} | {row['examples']} |" in card
+    assert f"| f1 | {record['metrics']['f1']:.4f} (" in card
+    for figure in re.findall(r"\]\((reports/[^)]+)\)", card):
+        assert (documented / figure).exists(), figure
+    assert "(reports/figures/confusion_matrix.png)" in card
     for fact in (record["git"]["commit"], record["weights_sha256"], record["environment"]["packages"]["torch"]):
         assert fact in card
     assert record["environment"]["cpu"]["capability"] in card

@@ -26,8 +26,8 @@ from reproml.verify.headline import loss
         (0.0000321, "3.21e-05"),
         (0.0, "0.0000"),
         ("nan", "nan"),
-        ("", "–"),
-        (None, "–"),
+        ("", "-"),
+        (None, "-"),
         ("Trouser", "Trouser"),
     ],
 )
@@ -104,7 +104,7 @@ def test_other_bits_without_a_metric_have_drifted() -> None:
     before = {"date": "2026-01-31T12:00:00", "commit": "0" * 40, "weights_sha256": "f" * 64}
     verdict, line = _judge(Comparison(False, {}, []), before, 0.005)
     assert verdict == DRIFTED
-    assert "no metric of a test" in line
+    assert "no metric of a test to compare" in line
 
 
 FLOWERS = {"input_shape": [4], "input_dtype": "float32", "classes": ["rose", "tulip"]}

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 _LOW, _HIGH = "_low", "_high"  # ends of the names of columns: of the interval of the column without them
-_NOTHING = "–"
+_NOTHING = "-"
 _DECIMALS = ((10, 4), (100, 2), (1000, 1))  # below this size -> so many
 
 
@@ -75,10 +75,8 @@ class TextTable:
         return Cell(number(row[place]) if place else row[0], interval)
 
     def _is_end(self, name: str) -> bool:
-        return any(
-            name.endswith(end) and name.removesuffix(end) + other in self.columns and name.removesuffix(end) in self.columns
-            for end, other in ((_LOW, _HIGH), (_HIGH, _LOW))
-        )
+        stem = name.removesuffix(_LOW).removesuffix(_HIGH)
+        return stem != name and {stem, stem + _LOW, stem + _HIGH} <= set(self.columns)
 
 
 def with_interval(value: float, interval: Sequence[float] | None) -> Cell:

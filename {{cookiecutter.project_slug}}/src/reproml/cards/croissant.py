@@ -59,7 +59,7 @@ def describe(
 
 
 def describe_own(name: str, source: Source, version: str, files: dict[str, str], folder: Path) -> dict[str, Any]:
-    """Return the description of data that a class of the user's own reads: of the files, since only it knows the records.
+    """Return the description of data that a user's own class reads: of the files, as only it knows the records.
 
     Args:
         name: of the data.
@@ -73,7 +73,12 @@ def describe_own(name: str, source: Source, version: str, files: dict[str, str],
     """
     context = mlc.Context(conforms_to=_VERSION)
     return _described(
-        context, name, source, version, lambda: [_file(context, Path(path), folder, files[path]) for path in files], list
+        context,
+        name,
+        source,
+        version,
+        lambda: [_file(context, Path(path), folder, files[path]) for path in files],
+        list,
     )
 
 
@@ -186,7 +191,10 @@ def _record_sets(
     splits = [{"splits/name": name, "splits/examples": examples} for name, examples in counts.items()]
     drawn = "; the seed draws which" if data.split not in ("contiguous", "given") else ""
     return [
-        *(_table(context, name, "What the numbers in the targets stand for.", "number", rows) for name, rows in named.items()),
+        *(
+            _table(context, name, "What the numbers in the targets stand for.", "number", rows)
+            for name, rows in named.items()
+        ),
         *([_table(context, "splits", f"How many examples are for what{drawn}.", "name", splits)] if splits else []),
         *([inputs] if "inputs.npy" in manifest["files"] else []),  # shards are files alone
         targets,

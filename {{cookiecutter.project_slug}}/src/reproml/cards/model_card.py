@@ -95,7 +95,7 @@ def _manifest(config: dict[str, Any]) -> dict[str, Any]:
 
 
 def _parts(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return what was trained, by what it is called, as classes with their arguments, which show no path of a machine."""
+    """Return what was trained, by what it is called: classes with their arguments, which show no path of a machine."""
     shown = deciding(config)
     named = {"Network": shown.get("model"), "Task": shown.get("task")}
     return {name: settings for name, settings in named.items() if settings and "_target_" in settings}
@@ -114,7 +114,9 @@ def _tables(written: Written) -> list[tuple[TextTable, list[list[Cell]], str]]:
         table = TextTable.of(each.name, each.title, each.rows())
         if len(table.columns) <= _WIDEST_TABLE:
             whole = len(table.rows) <= _LONGEST_TABLE
-            found.append((table, table.cells(_LONGEST_TABLE if whole else _BEGINNING), "" if whole else each.path.as_posix()))
+            found.append(
+                (table, table.cells(_LONGEST_TABLE if whole else _BEGINNING), "" if whole else each.path.as_posix())
+            )
     return found
 
 

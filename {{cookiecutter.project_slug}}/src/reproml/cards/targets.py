@@ -13,9 +13,7 @@ _PARTS = {"least": 0.0, "first quartile": 0.25, "median": 0.5, "third quartile":
 
 def answer(described: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a description of a model or of data says of the targets, in plain types: names, or a quantity."""
-    return {
-        name: value for name, value in described.items() if name not in ("task", "model") and "input" not in name
-    }
+    return {name: value for name, value in described.items() if name not in ("task", "model") and "input" not in name}
 
 
 def distribution(manifest: dict[str, Any], processed: Path) -> TextTable:
@@ -26,9 +24,14 @@ def distribution(manifest: dict[str, Any], processed: Path) -> TextTable:
         processed: the folder of the arrays.
     """
     if counts := manifest.get("class_counts"):
-        rows = [[str(name), str(count), f"{100 * count / manifest['examples']:.1f} %"] for name, count in counts.items()]
+        rows = [
+            [str(name), str(count), f"{100 * count / manifest['examples']:.1f} %"] for name, count in counts.items()
+        ]
         return TextTable("targets", "", ["class", "examples", "share"], rows)
     values = np.load(processed / "targets.npy", mmap_mode="r")
     found = dict(zip(_PARTS, np.quantile(values, list(_PARTS.values())).tolist(), strict=True))
-    found |= {"mean": float(np.mean(values, dtype=np.float64)), "standard deviation": float(np.std(values, dtype=np.float64))}
+    found |= {
+        "mean": float(np.mean(values, dtype=np.float64)),
+        "standard deviation": float(np.std(values, dtype=np.float64)),
+    }
     return TextTable("targets", "", ["target", "value"], [[name, str(value)] for name, value in found.items()])

@@ -74,7 +74,7 @@ def _judge(comparison: Comparison, before: dict[str, Any], tolerance: float) -> 
     if comparison.same_bits:
         return SAME, f"same bits as {since}: weights {before['weights_sha256'][:12]}"
     if not comparison.metrics:
-        return DRIFTED, f"drifted from {since}: other weights, and no metric of a test that could be within the tolerance"
+        return DRIFTED, f"drifted from {since}: other weights, and no metric of a test to compare"
     was, now = comparison.metrics[comparison.most_moved]
     figures = f"{comparison.most_moved} was {was:.6g}, is {now:.6g}; tolerance {tolerance:g}"
     if comparison.within(tolerance):

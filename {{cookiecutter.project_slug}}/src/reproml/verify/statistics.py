@@ -58,7 +58,7 @@ def verify_within(folder: Path, tolerance: float, metric: str | None, seeds: int
     before = finished(folder)
     metric, there = metric or headline(folder, before), ", ".join(before["metrics"]) or "none"
     if metric is None:
-        raise RecordError(f"the test of {folder} names no headline to compare: choose --metric=NAME; there are: {there}")
+        raise RecordError(f"the test of {folder} names no headline: choose --metric=NAME; there are: {there}")
     if metric not in before["metrics"]:
         raise RecordError(f"--metric={metric} is not recorded; there are: {there}")
     if before["restored"]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from math import isfinite
 
 _LOW, _HIGH = "_low", "_high"  # ends of the names of columns: of the interval of the column without them
+_SHORT = 6  # characters; no digits of a number are left out before
 _NOTHING = "-"
 _DECIMALS = ((10, 4), (100, 2), (1000, 1))  # below this size -> so many
 
@@ -72,7 +73,8 @@ class TextTable:
         place = self.columns.index(name)
         ends = [row[self.columns.index(name + end)] for end in (_LOW, _HIGH) if name + end in self.columns]
         interval = " to ".join(map(number, ends)) if len(ends) == 2 and all(ends) else ""
-        return Cell(number(row[place]) if place else row[0], interval)
+        named = not place and len(row[0]) <= _SHORT  # a name that looks like a number stays as it is
+        return Cell(row[0] if named else number(row[place]), interval)
 
     def _is_end(self, name: str) -> bool:
         stem = name.removesuffix(_LOW).removesuffix(_HIGH)

@@ -49,8 +49,8 @@ def _of_arrays(data: Data, raw: Path, processed: Path) -> tuple[str, dict[str, A
     """Return the card and the description of prepared arrays."""
     manifest = json.loads((processed / MANIFEST).read_text(encoding="utf-8"))
     source, project = read_source(data.name), read_project()
-    # of the settings of the data and what is known of the inputs, an interface takes what it knows
-    targets = answer(Interface.of({**asdict(data), **manifest}).described())
+    # the manifest knows the inputs, and the settings what the targets are
+    targets = answer(Interface.of({**manifest, **asdict(data)}).described())
     quantity = {name: value for name, value in targets.items() if isinstance(value, str)}
     metadata = DatasetCardData(
         license=data_license(source.license),

@@ -64,6 +64,7 @@ def write_model_card(run: Path, test: Path) -> None:
         splits_told=_splits_told(config, manifest) if manifest else "",
         written=written,
         metrics=_metrics(written),
+        has_intervals=any(metric.interval for metric in written.metrics.values()),
         tables=_tables(written),
         packages={
             name: version for name, version in record["environment"]["packages"].items() if name in _MAIN_PACKAGES

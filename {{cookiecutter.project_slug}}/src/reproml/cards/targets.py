@@ -8,12 +8,13 @@ import numpy as np
 
 from ..tables import TextTable
 
+_OTHERS = ("task", "model", "missing")  # what is built, and numbers that an input may lack
 _PARTS = {"least": 0.0, "first quartile": 0.25, "median": 0.5, "third quartile": 0.75, "most": 1.0}
 
 
 def answer(described: Mapping[str, Any]) -> dict[str, Any]:
     """Return what a description of a model or of data says of the targets, in plain types: names, or a quantity."""
-    return {name: value for name, value in described.items() if name not in ("task", "model") and "input" not in name}
+    return {name: value for name, value in described.items() if name not in _OTHERS and "input" not in name}
 
 
 def distribution(manifest: dict[str, Any], processed: Path) -> TextTable:

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from .errors import ConfigError, DataError
     from .evaluation.classification import classification
     from .evaluation.evaluation import Evaluation, Intervals
+    from .evaluation.regression import regression
     from .models.array_task import ArrayTask
     from .models.interface import Interface
     from .training.randomness import derive
@@ -29,6 +30,7 @@ __all__ = [
     "classification",
     "derive",
     "open_raw",
+    "regression",
 ]
 
 PLACES = {  # the module of each of these names
@@ -43,6 +45,7 @@ PLACES = {  # the module of each of these names
     "classification": ".evaluation.classification",
     "derive": ".training.randomness",
     "open_raw": ".arrays.raw",
+    "regression": ".evaluation.regression",
 }
 
 

@@ -19,10 +19,10 @@ from .opened import Inputs, Targets, open_prepared
 from .recorded import recorded
 from .sampler import BatchSampler, Keys
 from .splits import split, split_digests, subset
-from .statistics import mean_and_deviation
+from .statistics import mean_and_deviation, of_a_table
 from .windows import Window
 
-Batch = tuple[torch.Tensor, torch.Tensor]  # inputs (n, *shape) as stored, targets (n,) int64
+Batch = tuple[torch.Tensor, torch.Tensor]  # inputs (n, *shape) and targets (n,), as stored
 _STATISTICS_FROM = 10_000  # examples: enough for two digits, and constant time however large the data is
 
 
@@ -86,6 +86,7 @@ class DataModule(LightningDataModule):
             classes=None if data.classes is None else tuple(data.classes),
             target=data.target,
             unit=data.unit,
+            missing=self.manifest.get("missing", False),
         )
         self.seed, self.batch_size, self.config = config.seed, config.training.batch_size, data
         self.augment = Augmentation(config.seed, data.shift, data.flip) if data.shift or data.flip else None
@@ -106,17 +107,29 @@ class DataModule(LightningDataModule):
         return recorded(self.config, self.manifest, split_digests(self.splits))
 
     def statistics(self) -> dict[str, torch.Tensor]:
-        """Return `mean` and `std` of the training inputs: per channel (images) or per feature (tables).
+        """Return what the task needs to know of the training examples, float32.
 
-        Shapes (channels, 1, 1) or (features,), float32.
+        `mean` and `std` of the inputs are per channel (images) or per feature (tables), of the shapes (channels, 1, 1)
+        or (features,). Where numbers may be missing, `missing` has the places of the features that lack some, int64.
+        For a quantity there are `target_mean` and `target_std`, of the shape (1,).
         """
         positions = self.splits["train"]
         if self.config.storage == "arrow":  # of the first shards: to reach into all of them takes as long as an epoch
             positions = positions[: 2 * _STATISTICS_FROM]
         sample = positions[:: max(1, len(positions) // _STATISTICS_FROM)]
-        mean, std = mean_and_deviation(self.dataset.inputs, sample)
-        std[std == 0] = 1  # a constant feature stays constant
-        return {"mean": torch.from_numpy(mean).float(), "std": torch.from_numpy(std).float()}
+        found: dict[str, np.ndarray] = {}
+        if self.interface.missing:
+            found["mean"], found["std"], found["missing"] = of_a_table(self.dataset.inputs, sample)
+        else:
+            found["mean"], found["std"] = mean_and_deviation(self.dataset.inputs, sample)
+        if self.interface.classes is None:
+            targets = self.dataset.targets.rows(self.splits["train"]).astype(np.float64)
+            found |= {"target_mean": targets.mean(keepdims=True), "target_std": targets.std(keepdims=True)}
+        for name in ("std", "target_std"):
+            if name in found:
+                found[name][found[name] == 0] = 1  # what is constant stays constant
+        tensors = {name: torch.from_numpy(value) for name, value in found.items()}
+        return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return the training batches: shuffled by seed and epoch, shared between the processes."""

@@ -34,6 +34,35 @@ def confusion_figure(counts: np.ndarray, classes: Sequence[str]) -> Figure:
     return figure
 
 
+def against_figure(predicted: np.ndarray, actual: np.ndarray, title: str) -> Figure:
+    """Draw the predictions (n,) of a quantity over what was measured (n,). On the line both are equal."""
+    figure = Figure(figsize=(4.5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    extent = [min(predicted.min(), actual.min()), max(predicted.max(), actual.max())]
+    axes.plot(extent, extent, color="lightgray", zorder=0)
+    axes.scatter(actual, predicted, s=8, alpha=0.5)
+    axes.set_xlabel(f"actual {title}")
+    axes.set_ylabel(f"predicted {title}")
+    axes.grid(alpha=0.3)
+    return figure
+
+
+def residuals_figure(predicted: np.ndarray, actual: np.ndarray, title: str) -> Figure:
+    """Draw the errors (n,), predicted minus actual, over the predictions, and how often each occurs."""
+    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    over, often = figure.subplots(1, 2, sharey=True, width_ratios=(2, 1))
+    errors = predicted - actual
+    over.axhline(0, color="lightgray", zorder=0)
+    over.scatter(predicted, errors, s=8, alpha=0.5)
+    over.set_xlabel(f"predicted {title}")
+    over.set_ylabel("predicted minus actual")
+    often.hist(errors, bins=20, orientation="horizontal")
+    often.set_xlabel("examples")
+    for axes in (over, often):
+        axes.grid(alpha=0.3)
+    return figure
+
+
 def learning_curves(history: Path) -> Figure | None:
     """Draw each metric that training or validation have logged over the epochs, which count from 0 as in metrics.csv.
 

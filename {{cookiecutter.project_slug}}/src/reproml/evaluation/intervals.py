@@ -29,7 +29,7 @@ def mean_interval(values: np.ndarray, seed: int) -> Interval | None:
 
     Source: B. Efron, "Bootstrap methods: another look at the jackknife", The Annals of Statistics 7 (1979).
     """
-    [interval] = _bootstrapped(len(values), lambda rows: values[rows].mean(-1)[None], seed)
+    [interval] = bootstrapped(len(values), lambda rows: values[rows].mean(-1)[None], seed)
     return interval
 
 
@@ -48,12 +48,18 @@ def f1_intervals(
         seed: of the draws; the same one gives the same intervals.
     """
     # the last column is macro F1, so that one bootstrap serves all
-    pairs = _bootstrapped(len(actual), lambda rows: _f1(actual[rows], predicted[rows], classes), seed)
+    pairs = bootstrapped(len(actual), lambda rows: _f1(actual[rows], predicted[rows], classes), seed)
     return pairs[-1], pairs[:-1]
 
 
-def _bootstrapped(examples: int, statistic: Callable[[np.ndarray], np.ndarray], seed: int) -> list[Interval | None]:
-    """Return the intervals of statistics, which are given the positions of drawn examples (..., n)."""
+def bootstrapped(examples: int, statistic: Callable[[np.ndarray], np.ndarray], seed: int) -> list[Interval | None]:
+    """Return the percentile bootstrap intervals of statistics, or None where one is the same in all draws.
+
+    Args:
+        examples: how many there are to draw from.
+        statistic: returns the statistics, shape (statistics, draws), for the positions of drawn examples (draws, n).
+        seed: of the draws; the same one gives the same intervals.
+    """
     if examples == 0:
         return [None]
     result = bootstrap(

@@ -62,7 +62,8 @@ class ArrayTask(LightningModule):
             attribute `standardize = False` gets them as they are stored, as where they are codes and not quantities.
         interface: what the inputs and the targets are.
         statistics: of the training examples, by name, saved with the weights: `mean` and `std` of the inputs,
-            broadcastable to one input; where the targets are quantities, `target_mean` and `target_std` too.
+            broadcastable to one input; where the targets are a quantity, `target_mean` and `target_std`, of the shape
+            (1,); where numbers may be missing, `missing`, the places of the features that lack some.
         training: optimizer, schedule and loss; None for a model that only predicts.
 
     Example, of a task that counts how often the output is too low:
@@ -91,6 +92,9 @@ class ArrayTask(LightningModule):
             self.register_buffer(name, value)
         self.mean: torch.Tensor
         self.std: torch.Tensor
+        self.target_mean: torch.Tensor
+        self.target_std: torch.Tensor
+        self.missing: torch.Tensor
         self._sums = EpochSums()
         self.outputs: list[torch.Tensor] = []  # of the last test, one tensor (n, outputs) per batch
         self.targets: list[torch.Tensor] = []  # likewise, (n,)
@@ -110,8 +114,13 @@ class ArrayTask(LightningModule):
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
         """Map inputs as stored (n, *input_shape), of any number type, to outputs (n, outputs)."""
+        absent = inputs.isnan() if self.interface.missing else None
+        if absent is not None:
+            inputs = torch.where(absent, self.mean, inputs)
         if self._standardize:
             inputs = (inputs.to(self.mean.dtype) - self.mean) / self.std
+        if absent is not None:
+            inputs = torch.cat([inputs, absent[:, self.missing].to(inputs.dtype)], 1)
         return self.network(inputs)
 
     def infer(self, inputs: torch.Tensor) -> torch.Tensor:
@@ -200,23 +209,29 @@ class ArrayTask(LightningModule):
         return {"optimizer": optimizer, "lr_scheduler": scheduler} if scheduler else optimizer  # type: ignore[return-value]
 
 
-def build_network(model: dict[str, Any], interface: Interface) -> nn.Module:
-    """Build the configured network for what goes in and comes out."""
-    return instantiate(model, input_shape=interface.input_shape, outputs=interface.outputs)
-
-
 def build_task(
     task: dict[str, Any],
-    network: nn.Module,
+    model: dict[str, Any],
     interface: Interface,
     statistics: dict[str, torch.Tensor],
     training: Training | None = None,
 ) -> ArrayTask:
-    """Build the configured task around a network.
+    """Build the configured task around the configured network, which has its first weights then.
+
+    Args:
+        task: the configuration of the task.
+        model: that of the network. It sees a column more for each feature that lacks some numbers.
+        interface: as in `ArrayTask`, like all else.
+        statistics: likewise.
+        training: likewise.
 
     Raises:
         ConfigError: it is a task of another kind.
     """
+    shape = interface.input_shape
+    if interface.missing:
+        shape = (shape[0] + len(statistics["missing"]),)
+    network = instantiate(model, input_shape=shape, outputs=interface.outputs)
     # called here: Hydra would make a configuration of each of these
     made = instantiate({"_convert_": "object", **task}, _partial_=True)(
         network=network, interface=interface, statistics=statistics, training=training

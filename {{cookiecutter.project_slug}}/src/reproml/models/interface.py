@@ -14,6 +14,7 @@ class Interface:
         classes: names of the classes, where a target is the number of one.
         target: what a target measures, where it is a quantity.
         unit: of the quantity, where it has one.
+        missing: whether a number of an input may be NaN, which stands for a missing one.
 
     Example, of a table of ten columns that predicts a price:
 
@@ -25,6 +26,7 @@ class Interface:
     classes: tuple[str, ...] | None = None
     target: str | None = None
     unit: str | None = None
+    missing: bool = False
 
     @property
     def outputs(self) -> int:
@@ -40,5 +42,5 @@ class Interface:
 
     def described(self) -> dict[str, Any]:
         """Return what is known of it, as JSON has it."""
-        given = {name: value for name, value in asdict(self).items() if value is not None}
+        given = {name: value for name, value in asdict(self).items() if value is not None and value is not False}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}

@@ -13,7 +13,7 @@ from safetensors.torch import save
 from ..config import trust
 from ..errors import DataError
 from ..files import write_bytes
-from .array_task import ArrayTask, build_network, build_task
+from .array_task import ArrayTask, build_task
 from .description import parse
 from .interface import Interface
 
@@ -90,7 +90,7 @@ def load_model(path: str | Path, trusted: bool = False) -> tuple[ArrayTask, dict
     try:
         # what lies in neither the network nor the loss are statistics of the training examples
         statistics = {name: torch.zeros_like(tensor) for name, tensor in weights.items() if "." not in name}
-        model = build_task(description["task"], build_network(description["model"], interface), interface, statistics)
+        model = build_task(description["task"], description["model"], interface, statistics)
         if weights["mean"].dtype != torch.get_default_dtype():
             model.to(weights["mean"].dtype)  # as after trainer.precision=64-true: loading must not round
         # class weights, say, or parameters of the loss itself: only training needs them

@@ -9,7 +9,7 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 from ..arrays.datamodule import DataModule
 from ..config.schema import Config, OwnConfig
 from ..errors import ConfigError
-from ..models.array_task import build_network, build_task
+from ..models.array_task import build_task
 from ..processes import rank
 from ..training.cluster import first_goes_first
 from ..training.keyed import keyed
@@ -26,8 +26,7 @@ def build(config: Config) -> tuple[LightningDataModule, LightningModule]:
     if not isinstance(config, OwnConfig):
         arrays = DataModule(config)
         seed_everything(config.seed, "weights")
-        network = build_network(config.model, arrays.interface)
-        learner = build_task(config.task, network, arrays.interface, arrays.statistics(), config.training)
+        learner = build_task(config.task, config.model, arrays.interface, arrays.statistics(), config.training)
         for each in (arrays, learner):
             keyed(each, config.seed)
         return arrays, learner

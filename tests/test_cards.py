@@ -44,6 +44,25 @@ def tabular(tmp_path_factory: pytest.TempPathFactory, documented: Path) -> Path:
     return project
 
 
+@pytest.fixture(scope="module")
+def quantity(tmp_path_factory: pytest.TempPathFactory, documented: Path) -> Path:
+    """Return a copy of it whose pipeline has run, for two epochs, on diabetes: a quantity for each patient."""
+    project = tmp_path_factory.mktemp("quantity") / "my-project"
+    run(f"git clone --quiet '{documented}' '{project}'", documented)
+    (project / ".venv").symlink_to((documented / ".venv").resolve())
+    run("sed -i 's/task: classification/task: regression/;s/data: digits/data: diabetes/' configs/config.yaml", project)
+    for command in (
+        "configure.py",
+        "prepare.py -cn pipeline",
+        "document.py data",
+        "train.py -cn pipeline training.epochs=2",
+        "evaluate.py run=models output=reports",
+        "document.py model",
+    ):
+        run(f"python {command}", project)
+    return project
+
+
 def test_nothing_runs_the_second_time_and_the_bytes_stay(documented: Path) -> None:
     before = contents(documented)
     assert stages_run(documented) == set()
@@ -114,7 +133,7 @@ def test_a_damaged_section_is_refused_and_kept(documented: Path, edit: tuple[str
     assert left == damaged
 
 
-def test_the_metadata_is_what_the_hub_reads(documented: Path, tabular: Path) -> None:
+def test_the_metadata_is_what_the_hub_reads(documented: Path, tabular: Path, quantity: Path) -> None:
     code = """
 import json
 from huggingface_hub import DatasetCard, ModelCard
@@ -128,6 +147,7 @@ print(json.dumps([model.data.to_dict(), results, data.data.to_dict()]))
     for project, name, task, headline, others in (
         (documented, "digits", "image-classification", "accuracy", ("loss", "f1")),
         (tabular, "breast_cancer", "tabular-classification", "accuracy", ("loss", "f1")),
+        (quantity, "diabetes", "tabular-regression", "mae", ("loss", "rmse", "r2")),
     ):
         model, results, data = python(project, code)
         metrics = json.loads((project / "reports/metrics.json").read_text())
@@ -138,7 +158,8 @@ print(json.dumps([model.data.to_dict(), results, data.data.to_dict()]))
         assert {task, "lightning"} <= set(model["tags"])
         assert model["datasets"] == [name]
         assert sorted(model["metrics"]) == sorted((headline, *others))
-        assert (data["license"], data["task_categories"]) == ("cc-by-4.0", [task])
+        license = "unknown" if project == quantity else "cc-by-4.0"
+        assert (data["license"], data["task_categories"]) == (license, [task])
 
 
 def test_each_license_has_its_name_on_the_hub(render: Render, environment: Path) -> None:
@@ -247,7 +268,23 @@ def test_the_cards_of_a_table(tabular: Path) -> None:
     assert stages_run(tabular) == set()
 
 
-def test_the_description_for_machines_is_valid_and_names_the_files(documented: Path, tabular: Path) -> None:
+def test_the_cards_of_a_quantity(quantity: Path) -> None:
+    data, model = (quantity / "DATA_CARD.md").read_text(), (quantity / "MODEL_CARD.md").read_text()
+    assert "- Target: disease\\_progression" in data
+    assert "| least | 25.00 |" in data and "| median | 140.5 |" in data and "| most | 346.0 |" in data
+    assert "class" not in data.partition("## Content")[2].partition("## Known gaps")[0]
+    assert "- Output, target: disease\\_progression" in model
+    assert "The headline is mae: lower is better." in model
+    for name in ("mae", "rmse", "r2"):
+        assert re.search(rf"^\| {name} \| -?[\d.]+ \(-?[\d.]+ to -?[\d.]+\) \|$", model, re.MULTILINE), name
+    for figure in re.findall(r"\]\((reports/[^)]+)\)", model):
+        assert (quantity / figure).exists(), figure
+    assert "[Predicted against actual](reports/figures/predicted_against_actual.png)" in model
+
+
+def test_the_description_for_machines_is_valid_and_names_the_files(
+    documented: Path, tabular: Path, quantity: Path
+) -> None:
     """The library reads it, finds each file by its address and checksum, and its tables by their names."""
     code = """
 import hashlib, json
@@ -260,15 +297,16 @@ for file in read.metadata.distribution:
     content = (Path("reports") / file.content_url).read_bytes()
     assert hashlib.sha256(content).hexdigest() == file.sha256, file.name
     assert file.content_size == f"{len(content)} B"
-classes = [row["classes/name"] for row in read.records("classes")]
+named = any(part.id == "classes" for part in read.metadata.record_sets)
+classes = [row["classes/name"] for row in read.records("classes")] if named else []
 splits = {row["splits/name"]: row["splits/examples"] for row in read.records("splits")}
 shapes = {part.id: part.fields[0].array_shape_tuple for part in read.metadata.record_sets if part.fields[0].is_array}
 print(json.dumps([classes, splits, shapes]))
 """
-    for project in (documented, tabular):
+    for project in (documented, tabular, quantity):
         manifest = json.loads((project / "data/processed/pipeline/manifest.json").read_text())
         classes, splits, shapes = python(project, code)
-        assert classes == list(manifest["class_counts"])
+        assert classes == list(manifest.get("class_counts", []))
         assert splits == manifest["splits"]
         count = manifest["examples"]
         assert shapes == {"inputs": [count, *manifest["input_shape"]], "targets": [count]}

@@ -437,8 +437,16 @@ def test_the_chosen_task_is_trained_in_models(project: Path) -> None:
         assert yaml.safe_load((project / "models/config.yaml").read_text())["task"]["hidden"] == 32
         run("python evaluate.py run=models output=reports", project)
         assert metrics(project / "reports") == record(project / "models")["metrics"]
+        run("python document.py model && python document.py data", project)
+        card, data = ((project / name).read_text() for name in ("MODEL_CARD.md", "DATA_CARD.md"))
+        assert "- Task: `my_project.models.progression.Progression`, with `hidden=32`" in card
+        assert re.search(r"^\| mean\\_absolute\\_error \| \d+\.\d \|$", card, re.M)
+        assert "(reports/figures/learning_curves.png)" in card
+        assert "`my_project.data.patients.Patients` reads the data and splits it" in data
+        assert json.loads((project / "reports/croissant.json").read_text())["name"] == "Patients"
         checked = run("PYTHONPATH=src python -m my_project check --json", project, check=False)
         assert checked.returncode in (0, 1), checked.stderr
         assert " passed" in run("pytest -q tests/test_config.py -k 'composes or sentence'", project).stdout
     finally:
         config.write_text(before)
+        run("git checkout --quiet MODEL_CARD.md DATA_CARD.md reports/croissant.json", project)

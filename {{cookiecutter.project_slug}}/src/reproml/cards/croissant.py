@@ -222,7 +222,7 @@ def _array(context: mlc.Context, name: str, dtype: str, shape: list[int], about:
         ctx=context,
         id=f"{name}/array",
         name="array",
-        description=f"One row for each example{': ' + about if about else ''}.",
+        description=f"One row for each example{'; ' + about if about else ''}.",
         data_types=[getattr(mlc.DataType, dtype.upper())],
         is_array=True,
         array_shape=",".join(map(str, shape)),

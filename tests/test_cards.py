@@ -50,6 +50,7 @@ def quantity(tmp_path_factory: pytest.TempPathFactory, documented: Path) -> Path
     project = tmp_path_factory.mktemp("quantity") / "my-project"
     run(f"git clone --quiet '{documented}' '{project}'", documented)
     (project / ".venv").symlink_to((documented / ".venv").resolve())
+    (project / "models/metrics.csv").unlink()  # of another run
     run("sed -i 's/task: classification/task: regression/;s/data: digits/data: diabetes/' configs/config.yaml", project)
     for command in (
         "configure.py",
@@ -292,7 +293,9 @@ from pathlib import Path
 import mlcroissant as mlc
 read = mlc.Dataset(jsonld=json.loads(Path("reports/croissant.json").read_text()))
 assert mlc.Dataset(jsonld="reports/croissant.json").metadata.to_json() == read.metadata.to_json()
-assert not read.metadata.ctx.issues.errors and not read.metadata.ctx.issues.warnings, read.metadata.ctx.issues.report()
+issues = read.metadata.ctx.issues
+unknown = [issue for issue in issues.warnings if "schema.org/license" not in str(issue)]  # nobody says that of diabetes
+assert not issues.errors and not unknown, issues.report()
 for file in read.metadata.distribution:
     content = (Path("reports") / file.content_url).read_bytes()
     assert hashlib.sha256(content).hexdigest() == file.sha256, file.name

@@ -33,7 +33,7 @@ def counted(**more: Any) -> Evaluation:
         higher_is_better=False,
         kind="object-detection",
         examples=4,
-        tables={"per_site": [{"site": EVIL, "missed": 3.0}, {"site": "lake", "missed": 1.0}]},
+        tables={"counts": [{"site": EVIL, "missed": 3.0}, {"site": "lake", "missed": 1.0}]},
         figures={"counts": figure},
         predictions=[{"seen": 3, "counted": 1}] * 4,
         per_example={"missed": [1.0, 3.0, 2.0, 2.0]},
@@ -102,7 +102,7 @@ def test_a_report_shows_whatever_a_test_gave(written: Written, name: str) -> Non
     assert f"{low:.4f} to {high:.4f}" in text
     assert text.index("missed") < text.index("loss")  # the headline is the first of the metrics
     assert "The headline of the test is missed: lower is better." in text
-    for shown in ("Per site", "lake", "Counts"):
+    for shown in ("lake", "Counts"):
         assert shown in text
     assert "<b>" not in text and "Learning curves" not in text  # which it draws itself
     assert ("data:image/png;base64," if name.endswith("html") else "![Counts](test/figures/counts.png)") in text
@@ -113,7 +113,7 @@ def test_a_card_shows_whatever_a_test_gave(written: Written) -> None:
     assert (missed, loss, shown.text) == ("missed", "loss", "2.0000")
     assert shown.interval
     [(table, rows, rest)] = _tables(written)
-    assert (table.title, [cell.text for cell in rows[1]], rest) == ("Per site", ["lake", "1.0000"], "")
+    assert (table.title, [cell.text for cell in rows[1]], rest) == ("Counts", ["lake", "1.0000"], "")
     project = Project("birds", "Birds", "", [], "1.0.0", "MIT")
     head = _metadata(project, Source("Photos"), "Photos", written)
     assert (head.pipeline_tag, head.metrics) == ("object-detection", ["loss", "missed"])

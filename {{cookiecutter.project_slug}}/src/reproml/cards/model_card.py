@@ -31,7 +31,7 @@ from .targets import answer
 MODEL_CARD = Path("MODEL_CARD.md")
 _TEMPLATE = Path(__file__).with_name("model_card.md.j2")
 _LONGEST_TABLE, _BEGINNING = 30, 20  # rows; a table with more has its beginning on the card
-_WIDEST_TABLE = 20  # columns; a table with more is a file only
+_WIDEST_TABLE = 21  # columns: one that names the rows, and 20 others; a table with more is a file only
 _MAIN_PACKAGES = ("torch", "lightning", "numpy", "scikit-learn", "hydra-core", "dvc")
 
 
@@ -113,7 +113,7 @@ def _tables(written: Written) -> list[tuple[TextTable, list[list[Cell]], str]]:
     found = []
     for each in written.tables:
         table = TextTable.of(each.name, each.title, each.rows())
-        if len(table.columns) <= _WIDEST_TABLE:
+        if len(table.header) <= _WIDEST_TABLE:
             whole = len(table.rows) <= _LONGEST_TABLE
             found.append(
                 (table, table.cells(_LONGEST_TABLE if whole else _BEGINNING), "" if whole else each.path.as_posix())

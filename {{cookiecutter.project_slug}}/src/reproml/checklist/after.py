@@ -8,6 +8,7 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from ..config.own import is_own
+from ..errors import RecordError
 from ..evaluation.written import read_evaluation
 from ..names import EVALUATION, METRICS, MODEL, RECORD
 from ..runs.code import code_digests, deciding_code
@@ -36,10 +37,15 @@ def _results(facts: Facts) -> Finding:
     test = f"python evaluate.py run={facts.run} output={place}"
     if deciding_code(facts.record["code"]) != deciding_code(code_digests(facts.project)):
         test = train(facts)  # the code of today could compute other metrics than the record has
-    if _json(facts.project / place / METRICS) != facts.record["metrics"]:
-        problem = "is not what the record of {} names" if (facts.project / place / METRICS).exists() else "is missing"
-        return failed(f"{place}/{METRICS} {problem.format(facts.run)}", test)
-    written = read_evaluation(facts.project / place)
+    metrics = facts.project / place / METRICS
+    if not metrics.exists():
+        return failed(f"{place}/{METRICS} is missing", test)
+    if _json(metrics) != facts.record["metrics"]:
+        return failed(f"{place}/{METRICS} is not what the record of {facts.run} names", test)
+    try:
+        written = read_evaluation(facts.project / place)
+    except RecordError:
+        return failed(f"{place}/{EVALUATION} is damaged", test)
     if written is None:
         return failed(f"{place}/{EVALUATION} is missing", test)
     if missing := [path for path in written.files() if not path.exists()]:

@@ -20,7 +20,7 @@ from .curves import Curve, picture
 _DRAWN = ("learning_curves",)  # figures that the report draws itself, from the history
 _SECOND = "validation"  # the curve with the second colour
 _LONGEST_TABLE = 100  # rows; of more the report has the first ones
-_WIDEST_TABLE = 20  # columns; a table with more is a picture, or a file
+_WIDEST_TABLE = 21  # columns: one that names the rows, and 20 others; a table with more is a picture, or a file
 
 
 def write_report(folder: Path) -> list[Path]:
@@ -50,7 +50,8 @@ def report(facts: Facts, name: str = REPORTS[0]) -> str:
         )
         for measure, curves in measures(_columns(facts)).items()
     ]
-    tables = [table for table in facts.tables if len(table.columns) <= _WIDEST_TABLE]
+    tables = [table for table in facts.tables if len(table.header) <= _WIDEST_TABLE]
+    drawn = {*_DRAWN, *(table.name for table in tables if table.square)}  # which are shaded
     return (
         _environment(name)
         .get_template(f"{name}.j2")
@@ -59,8 +60,8 @@ def report(facts: Facts, name: str = REPORTS[0]) -> str:
             record=facts.record,
             pictures=[item for item in pictures if item],
             tables=tables,
-            figures=[item for item in facts.figures if item.name not in {*_DRAWN, *(table.name for table in tables)}],
-            files=[table for table in facts.tables if len(table.columns) > _WIDEST_TABLE],
+            figures=[item for item in facts.figures if item.name not in drawn],
+            files=[table for table in facts.tables if len(table.header) > _WIDEST_TABLE],
             rows=_LONGEST_TABLE,
             tables_at=f"{facts.results}/{TABLES}",
             figures_at=f"{facts.results}/{FIGURES}",

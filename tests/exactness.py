@@ -54,16 +54,27 @@ TRAININGS = {
     "momentum": [*RANDOM, "training/optimizer=sgd", "training/scheduler=none"],
 }
 # Continued by restore=continue too: what may do something at the end of a training, or at the start of one.
-CONTINUED = ["nothing more", "BaseFinetuning", "frozen by hand", "GradientAccumulationScheduler", "EMAWeightAveraging"]
-# Three epochs of three batches, on real images.
+CONTINUED = [
+    "nothing more",
+    "regression",
+    "BaseFinetuning",
+    "frozen by hand",
+    "GradientAccumulationScheduler",
+    "EMAWeightAveraging",
+]
+# Three epochs of three batches, on real images or a real table.
 SMALL = ["tracking=[none]", "data.train_examples=50", "training.batch_size=16", "training.epochs=3"]
-SMALL += ["model.channels=[4]", "model.hidden=8", "callbacks.resume_point.every_seconds=0", "hydra.run.dir=unused"]
+SMALL += ["callbacks.resume_point.every_seconds=0", "hydra.run.dir=unused"]
+OF_IMAGES = ["model.channels=[4]", "model.hidden=8"]
+REGRESSION = ["experiment=diabetes", "model.hidden=[8]", "callbacks=default"]
+REGRESSION += [f"paths.{kind}=data/{kind}/diabetes" for kind in ("raw", "processed")]
 
 
 def configured(overrides: list[str], run: Path) -> Config:
     """Return the configuration of a small training."""
     with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
-        return check(compose("snapshot", [*SMALL, f"paths.run='{run}'", *overrides]))
+        images = [] if set(REGRESSION) & set(overrides) else OF_IMAGES
+        return check(compose("snapshot", [*SMALL, *images, f"paths.run='{run}'", *overrides]))
 
 
 pin_environment(configured([], Path("unused")).reproducibility)  # before torch is imported
@@ -183,7 +194,13 @@ CASES = {
         None,
     ),
     **{kind: (overrides, None) for kind, overrides in TRAININGS.items()},
+    "regression": (REGRESSION, None),
+    "regression, huber, accumulation": (
+        [*REGRESSION, "training/loss=huber", "training.batch_size=4", "training.accumulate=3"],
+        None,
+    ),
 }
+TESTED = {**PRECISIONS, "regression": REGRESSION, "regression, 64-true": [*REGRESSION, "trainer.precision=64-true"]}
 # Refused for a reason: it shows that the comparison sees a difference.
 CONTROL = {"StochasticWeightAveraging": case("StochasticWeightAveraging", swa_lrs=0.01, swa_epoch_start=1)}
 
@@ -300,7 +317,7 @@ def main(folder: Path) -> dict[str, Any]:
         "interrupted": tried,
         "control": control,
         "continued": {name: continued(CASES[name], folder / f"{name} continued") for name in CONTINUED},
-        "tested": {kind: tested_again(each, folder / f"{kind} tested") for kind, each in PRECISIONS.items()},
+        "tested": {kind: tested_again(each, folder / f"{kind} tested") for kind, each in TESTED.items()},
         "lightning": lightning_callbacks.__all__,
     }
 

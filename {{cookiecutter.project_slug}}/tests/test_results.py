@@ -16,6 +16,7 @@ from reproml.evaluation.write import write_evaluation
 from reproml.evaluation.written import Written, read_evaluation
 from reproml.report.collect import Facts
 from reproml.report.render import report
+from reproml.runs import record
 from reproml.tables import TextTable
 from reproml.verify import baseline, drift
 from reproml.verify.baseline import Canonical
@@ -134,8 +135,8 @@ def test_a_task_without_a_test_has_a_card_without_results(tmp_path: Path) -> Non
 def test_drift_is_that_of_the_headline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """And what an earlier task has left in the history stays there."""
     monkeypatch.chdir(tmp_path)
-    inputs = {"inputs": {}, "code": {}, "data": {}, "environment": {}}
-    monkeypatch.setattr(baseline.record, "inputs", lambda run: inputs)
+    inputs: dict[str, Any] = {"inputs": {}, "code": {}, "data": {}, "environment": {}}
+    monkeypatch.setattr(record, "inputs", lambda run: inputs)
     trained = recorded()
     monkeypatch.setattr(baseline, "train", lambda: Canonical(trained, "missed"))
     assert drift.update().endswith(", missed 2, loss 0.5")

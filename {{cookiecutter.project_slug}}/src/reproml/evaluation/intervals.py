@@ -25,7 +25,7 @@ def wilson(successes: int, trials: int) -> Interval | None:
 
 
 def mean_interval(values: np.ndarray, seed: int) -> Interval | None:
-    """Return the percentile bootstrap interval of a mean of values (n,), or None where they do not differ.
+    """Return the percentile bootstrap interval of the mean of values (n,), or None where they do not differ.
 
     Source: B. Efron, "Bootstrap methods: another look at the jackknife", The Annals of Statistics 7 (1979).
     """
@@ -60,8 +60,8 @@ def bootstrapped(examples: int, statistic: Callable[[np.ndarray], np.ndarray], s
         statistic: returns the statistics, shape (statistics, draws), for the positions of drawn examples (draws, n).
         seed: of the draws; the same one gives the same intervals.
     """
-    if examples == 0:
-        return [None]
+    if examples < 2:
+        return [None] * len(statistic(np.arange(examples)[None]))
     result = bootstrap(
         (np.arange(examples),),
         lambda rows, axis: statistic(rows),

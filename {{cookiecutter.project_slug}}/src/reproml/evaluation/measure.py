@@ -27,7 +27,9 @@ def evaluate(trainer: Trainer, task: LightningModule, data: LightningDataModule)
     trainer.test(task, data, verbose=False)
     logged = {name: float(value) for name, value in sorted(trainer.callback_metrics.items())}
     told = _told(task)
-    metrics = {**logged, **told.metrics}
+    # numbers without the tensor around them
+    plain = {name: value if isinstance(value, int) else float(value) for name, value in told.metrics.items()}
+    metrics = {**logged, **plain}
     for name, value in metrics.items():
         if not isfinite(value):
             log.warning("the test gave %s=%s, which no record can hold: it is left out", name, value)

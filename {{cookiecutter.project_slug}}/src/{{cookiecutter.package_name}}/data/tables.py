@@ -28,9 +28,7 @@ def read_columns(path: Path, names: Sequence[str] | None = None, delimiter: str 
     header = [name.strip() for name in (lines.pop(0) if names is None else names)]
     for number, line in enumerate(lines, 1):
         if len(line) != len(header):
-            raise DataError(
-                f"{path} has {len(line)} values in row {number}, but {len(header)} columns: correct that row"
-            )
+            raise DataError(f"{path} has {len(line)} values in row {number}, not {len(header)}: correct that row")
     return {name: [line[place].strip() for line in lines] for place, name in enumerate(header)}
 
 
@@ -43,9 +41,7 @@ def numbers(column: Sequence[str], name: str) -> np.ndarray:
     try:
         return np.array([[np.nan if value in MISSING else float(value)] for value in column])
     except ValueError as error:
-        raise DataError(
-            f"the column {name} holds what is no number ({error}): make it categories, or leave it out"
-        ) from error
+        raise DataError(f"the column {name} holds no numbers ({error}): read it with one_hot") from error
 
 
 def one_hot(column: Sequence[str], categories: Sequence[str], name: str) -> np.ndarray:

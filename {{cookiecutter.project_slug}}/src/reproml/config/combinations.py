@@ -206,14 +206,14 @@ def check_recorded(cfg: DictConfig) -> None:
 
 
 def check_model_file(cfg: DictConfig) -> None:
-    """Refuse what a model file cannot hold, since it has the group `model` alone, or `task`.
+    """Refuse what a model file cannot hold, since it has the group `task` alone, or `task` and `model`.
 
     Raises:
         ConfigError: naming the key and the text that reads the environment.
     """
-    group = "task" if is_own(cfg) else "model"
-    for key, text in values_from_environment(cfg[group]).items():
-        if "oc.env" not in text:
-            raise ConfigError(
-                f"{group}.{key}={text} reads the environment through another key: write $" + "{oc.env:NAME} there"
-            )
+    for group in ("task",) if is_own(cfg) else ("task", "model"):
+        for key, text in values_from_environment(cfg[group]).items():
+            if "oc.env" not in text:
+                raise ConfigError(
+                    f"{group}.{key}={text} reads the environment through another key: write $" + "{oc.env:NAME} there"
+                )

@@ -12,7 +12,7 @@ from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
 
 from ..config.schema import Training
-from ..errors import ConfigError, TrainingError
+from ..errors import ConfigError, DataError, TrainingError
 from .interface import Interface
 from .optimization import build_loss, build_optimizer, build_scheduler
 
@@ -187,7 +187,13 @@ class ArrayTask(LightningModule):
         checkpoint["sums"] = {"names": names, "numbers": numbers.reshape(-1, len(names) + 1).cpu()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
-        """Continue with the sums of the interrupted epoch."""
+        """Continue with the sums of the interrupted epoch.
+
+        Raises:
+            DataError: an earlier version wrote the checkpoint.
+        """
+        if "sums" not in checkpoint:
+            raise DataError("an earlier version wrote this checkpoint: train again, or choose restore=finetune")
         saved = checkpoint["sums"]
         self._sums.load(saved["names"], saved["numbers"][self.global_rank])
 

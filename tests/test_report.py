@@ -62,7 +62,7 @@ def test_the_report_is_complete_and_readable(shared_project: Path, reference: Pa
             assert browser.locator("svg[role=img]:not([aria-label])").count() == 0
             assert browser.locator("svg[role=img]").count() == 2
             assert browser.locator("th:not([scope])").count() == 0
-            assert browser.locator("table.confusion tbody tr").count() == 10
+            assert browser.locator("table.square tbody tr").count() == 10
             repeat = browser.locator("pre").filter(has_text="git checkout").inner_text().splitlines()
             assert repeat == [f"git checkout {commit}", "make setup", "python -m reproml verify outputs/reference"]
             colours = []
@@ -73,7 +73,7 @@ def test_the_report_is_complete_and_readable(shared_project: Path, reference: Pa
             browser.emulate_media(media="print")  # still in the dark
             assert browser.evaluate("getComputedStyle(document.querySelector('h1')).color") == colours[0]
             pages = len(re.findall(rb"/Type\s*/Page\b", browser.pdf(prefer_css_page_size=True)))
-            assert 3 <= pages <= 7
+            assert 3 <= pages <= 8
     markdown = (reference / "report.md").read_text()
     for heading in headings:
         assert f"## {heading}" in markdown
@@ -260,7 +260,7 @@ def test_the_pipelines_run(shared_project: Path) -> None:
     run("python evaluate.py run=models output=reports", shared_project)
     shutil.rmtree(shared_project / "models" / "test")  # as after dvc pull
     command(shared_project, "report models")
-    assert 'class="confusion"' in (shared_project / "models" / "report.html").read_text()
+    assert 'class="square"' in (shared_project / "models" / "report.html").read_text()
     weights = record(shared_project / "models")["weights_sha256"][:12]
     assert f"archives/models-{weights}.crate.zip" in command(shared_project, "archive models")[1]
     left = run("git status --porcelain", shared_project).stdout

@@ -7,7 +7,6 @@ from omegaconf import DictConfig, OmegaConf
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
 from reproml.config.check import check
-from reproml.config.own import refuse_own
 from reproml.errors import CardError
 from reproml.recipe import one_sentence
 
@@ -19,9 +18,7 @@ def main(arguments: list[str]) -> None:
 
         params = OmegaConf.load("params.yaml")
         assert isinstance(params, DictConfig)
-        config = check(params)
-        refuse_own(config, "a data card")
-        write_data_card(config.data, Path(config.paths.raw), Path(config.paths.processed))
+        write_data_card(check(params))
     elif arguments == ["model"]:
         from reproml.cards.model_card import write_model_card
 

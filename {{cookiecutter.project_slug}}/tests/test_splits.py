@@ -285,8 +285,8 @@ def test_the_batches_are_those_of_the_strategy(tmp_path: Path, strategy: str) ->
             "random",
             10,
             (5, 2),
-            "The test split is the official one of the data. The others are drawn by the seed 1, whatever class an "
-            "example has. Cross-validation: the validation is fold 2 of 5, counted from 0.",
+            "The test split is the official one of the data. The others are drawn by the seed 1, whatever the target "
+            "of an example is. Cross-validation: the validation is fold 2 of 5, counted from 0.",
         ),
         ("group", 0, None, "The splits are drawn by the seed 1, with no group in two of them (there are 60)."),
         (

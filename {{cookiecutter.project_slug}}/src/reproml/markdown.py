@@ -3,6 +3,7 @@
 import html
 import re
 from typing import Any
+from urllib.parse import quote
 
 from jinja2 import Environment
 from markupsafe import Markup
@@ -34,12 +35,20 @@ def fence(text: str) -> Markup:
     return _done(f"{ticks}\n{text}\n{ticks}")
 
 
+def link(path: Any) -> Markup:
+    """Return a path as the target of a link, whatever it holds."""
+    return _done(quote(mask(str(path))))
+
+
 def _done(text: str) -> Markup:
     return Markup(text)  # noqa: S704 (escaped, though not for HTML)
 
 
 def environment(**settings: Any) -> Environment:
-    """Return Jinja for Markdown: what a template prints is escaped, unless it says `| code`, `| fence` or `| safe`."""
+    """Return Jinja for Markdown.
+
+    What a template prints is escaped, unless it says `| code`, `| fence`, `| link` or `| safe`.
+    """
     made = Environment(finalize=escape, **settings)  # noqa: S701 (escaped for Markdown, by finalize)
-    made.filters |= {"code": code, "fence": fence}
+    made.filters |= {"code": code, "fence": fence, "link": link}
     return made

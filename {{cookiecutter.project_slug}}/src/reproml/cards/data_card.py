@@ -4,58 +4,91 @@ After T. Gebru et al., "Datasheets for datasets", Communications of the ACM 64 (
 """
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import DatasetCard, DatasetCardData
 
 from ..arrays.prepare import MANIFEST
-from ..config.schema import Data
+from ..config.own import name_of
+from ..config.schema import Config, Data, OwnConfig
 from ..files import write_json
+from ..models.interface import Interface
+from ..runs.named import named_files
 from . import sections, splits
-from .croissant import describe
+from .croissant import describe, describe_own
 from .hub import data_license, size, task
-from .sources import Source, read_project, read_source
+from .sources import read_project, read_source
+from .targets import answer, distribution
 
 DATA_CARD = Path("DATA_CARD.md")
 CROISSANT = Path("reports/croissant.json")
 _TEMPLATE = Path(__file__).with_name("data_card.md.j2")
 
 
-def write_data_card(data: Data, raw: Path, processed: Path) -> None:
-    """Write both from data that prepare.py left.
+def write_data_card(config: Config) -> None:
+    """Write both: from data that prepare.py left, or of a user's own class from the files that its arguments name.
 
     Args:
-        data: the checked configuration.
-        raw: the folder of the raw files.
-        processed: the folder of the arrays and their manifest.
+        config: the checked configuration.
 
     Raises:
         CardError: the description is not valid Croissant, or a section that people wrote is damaged.
     """
-    manifest = json.loads((processed / MANIFEST).read_text(encoding="utf-8"))
-    source, project = read_source(data.name), read_project()
-    croissant = describe(data, source, project.version, manifest, raw, processed, CROISSANT.parent)
-    card = sections.render(
-        _TEMPLATE,
-        _metadata(source, manifest),
-        project=project,
-        source=source,
-        data=data,
-        manifest=manifest,
-        processed=processed.as_posix(),
-        splits_told=splits.told(data.split, manifest, "the one seed"),
-        croissant=CROISSANT.as_posix(),
-    )
+    if isinstance(config, OwnConfig):
+        card, croissant = _of_own(config)
+    else:
+        card, croissant = _of_arrays(config.data, Path(config.paths.raw), Path(config.paths.processed))
     DatasetCard(card)  # checks the head, which the Hub reads
     sections.write(DATA_CARD, card)
     write_json(CROISSANT, croissant)
 
 
-def _metadata(source: Source, manifest: dict[str, Any]) -> DatasetCardData:
-    return DatasetCardData(
+def _of_arrays(data: Data, raw: Path, processed: Path) -> tuple[str, dict[str, Any]]:
+    """Return the card and the description of prepared arrays."""
+    manifest = json.loads((processed / MANIFEST).read_text(encoding="utf-8"))
+    source, project = read_source(data.name), read_project()
+    # the manifest knows the inputs, and the settings what the targets are
+    targets = answer(Interface.of({**manifest, **asdict(data)}).described())
+    quantity = {name: value for name, value in targets.items() if isinstance(value, str)}
+    metadata = DatasetCardData(
         license=data_license(source.license),
         pretty_name=source.title,
-        task_categories=[task(source.task, manifest["input_shape"])],
+        task_categories=[task(source.task, manifest["input_shape"], bool(quantity))],
         size_categories=[size(manifest["examples"])],
     )
+    card = _rendered(
+        metadata,
+        project=project,
+        source=source,
+        files=data.files,
+        reader=data.reader,
+        manifest=manifest,
+        processed=processed.as_posix(),
+        quantity=quantity,
+        distribution=distribution(manifest, processed),
+        splits_told=splits.told(data.split, manifest, "the one seed"),
+    )
+    return card, describe(data, source, project.version, manifest, targets, raw, processed, CROISSANT.parent)
+
+
+def _of_own(config: OwnConfig) -> tuple[str, dict[str, Any]]:
+    """Return the card and the description of data that only a class of the user's own can read."""
+    name = name_of(config)
+    source, project = read_source(name), read_project()
+    found = named_files({"data": config.data}, but=[Path(config.paths.run), *map(Path, config.inputs.values())])
+    metadata = DatasetCardData(
+        license=data_license(source.license),
+        pretty_name=source.title,
+        task_categories=[source.task] if source.task else None,
+    )
+    card = _rendered(
+        metadata, project=project, source=source, files=found, reader=config.data["_target_"], manifest=None
+    )
+    single = {path: digest for path, digest in found.items() if Path(path).is_file()}
+    return card, describe_own(name, source, project.version, single, CROISSANT.parent)
+
+
+def _rendered(metadata: DatasetCardData, **facts: Any) -> str:
+    return sections.render(_TEMPLATE, metadata, croissant=CROISSANT.as_posix(), **facts)

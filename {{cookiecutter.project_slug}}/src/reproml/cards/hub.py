@@ -5,13 +5,23 @@ from typing import Any
 _LICENSES = {"MIT", "BSD-3-Clause", "Apache-2.0"}  # the Hub writes them in lower case
 _SIZES = {1_000: "n<1K", 10_000: "1K<n<10K", 100_000: "10K<n<100K", 1_000_000: "100K<n<1M", 10_000_000: "1M<n<10M"}
 _LARGER = "n>10M"
+OTHER = "other"  # for a task that it has no word for
 
 
-def task(named: str | None, input_shape: list[int]) -> str:
-    """Return the task that data/sources.yaml names; where it names none, inputs of three dimensions are images."""
+def task(named: str | None, input_shape: list[int], quantity: bool) -> str:
+    """Return the task that data/sources.yaml names; where it names none, one that shape and targets suggest.
+
+    Args:
+        named: the name there.
+        input_shape: inputs of three dimensions are images, others rows of a table.
+        quantity: whether the targets are quantities.
+    """
     if named:
         return named
-    return "image-classification" if len(input_shape) == 3 else "tabular-classification"
+    inputs = "image" if len(input_shape) == 3 else "tabular"
+    if quantity:
+        return OTHER if inputs == "image" else "tabular-regression"
+    return f"{inputs}-classification"
 
 
 def size(examples: int) -> str:

@@ -14,20 +14,24 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from ..arrays.prepare import MANIFEST
 from ..arrays.splits import split
 from ..arrays.told import read_told
-from ..config.own import refuse_own
-from ..evaluation.intervals import RESAMPLES
+from ..config.own import is_own
+from ..errors import CardError
+from ..evaluation.written import Written, read_evaluation
+from ..models.description import read_description
+from ..names import EVALUATION, METRICS, MODEL
 from ..runs.integrity import finished
 from ..runs.record import deciding
-from ..training.randomness import derive
+from ..tables import Cell, TextTable, in_order, with_interval
 from . import sections
 from . import splits as splits_of
-from .hub import model_license, task
-from .results import Results, read_results
+from .hub import OTHER, model_license
 from .sources import Project, Source, read_project, read_source
+from .targets import answer
 
 MODEL_CARD = Path("MODEL_CARD.md")
 _TEMPLATE = Path(__file__).with_name("model_card.md.j2")
-_SHOWN_MISTAKES = 5
+_LONGEST_TABLE, _BEGINNING = 30, 20  # rows; a table with more has its beginning on the card
+_WIDEST_TABLE = 21  # columns: one that names the rows, and 20 others; a table with more is a file only
 _MAIN_PACKAGES = ("torch", "lightning", "numpy", "scikit-learn", "hydra-core", "dvc")
 
 
@@ -39,72 +43,107 @@ def write_model_card(run: Path, test: Path) -> None:
         test: where evaluate.py wrote the test of its model.
 
     Raises:
-        CardError: a section that people wrote is damaged.
-        ConfigError: data and task are of the user's own.
+        CardError: a section that people wrote is damaged, or the test is missing or not of one piece.
         RecordError: there is no record, it cannot be read, or the run is not finished.
     """
     record = finished(run)
-    config = record["config"]
-    refuse_own(config, "a model card")
-    processed = Path(config["paths"]["processed"])
-    manifest = json.loads((processed / MANIFEST).read_text(encoding="utf-8"))
-    results = read_results(test, config["data"]["classes"], derive(config["seed"], "bootstrap"))
-    project, source = read_project(), read_source(config["data"]["name"])
+    config, written = record["config"], _test(run, test)
+    manifest = None if is_own(config) else _manifest(config)
+    project, source = read_project(), read_source(record["data"]["name"])
     card = sections.render(
         _TEMPLATE,
-        _metadata(project, source, config, manifest, results),
+        _metadata(project, source, record["data"]["name"], written),
         project=project,
         source=source,
         record=record,
         config=config,
-        network=deciding(config)["model"],  # which shows no path of this machine
+        parts=_parts(config),
         manifest=manifest,
-        splits=_split_counts(config, processed, manifest["official_test_examples"]),
-        splits_told=_splits_told(config, manifest),
-        results=results,
-        weakest=_weakest(results),
-        mistakes=results.mistakes[:_SHOWN_MISTAKES],
-        resamples=RESAMPLES,
+        answer=answer(read_description(run / MODEL) or {}),
+        splits=_split_counts(config, manifest) if manifest else {},
+        splits_told=_splits_told(config, manifest) if manifest else "",
+        written=written,
+        metrics=_metrics(written),
+        has_intervals=any(metric.interval for metric in written.metrics.values()),
+        tables=_tables(written),
         packages={
             name: version for name, version in record["environment"]["packages"].items() if name in _MAIN_PACKAGES
         },
         run=run.as_posix(),
-        test=test.as_posix(),
     )
     ModelCard(card)  # checks the head, which the Hub reads
     sections.write(MODEL_CARD, card)
 
 
-def _metadata(
-    project: Project, source: Source, config: dict[str, Any], manifest: dict[str, Any], results: Results
-) -> ModelCardData:
-    kind = task(source.task, manifest["input_shape"])
-    dataset = source.hub or config["data"]["name"]
-    shared: dict[str, Any] = {
-        "task_type": kind,
-        "dataset_type": dataset,
-        "dataset_name": source.title,
-        "dataset_split": "test",
-    }
-    scores = [("accuracy", "Accuracy", results.accuracy), ("f1", "Macro F1", results.f1)]
+def _test(run: Path, test: Path) -> Written:
+    """Return the test of a run's model.
+
+    Raises:
+        CardError: it is missing, or its files are of different tests.
+    """
+    written, again = read_evaluation(test), f"python evaluate.py run={run} output={test}"
+    if written is None:
+        raise CardError(f"{test}/{EVALUATION} is missing: write it with {again}")
+    metrics = json.loads((test / METRICS).read_text(encoding="utf-8"))
+    if any(metrics.get(name) != metric.value for name, metric in written.metrics.items()):
+        raise CardError(f"{test}/{EVALUATION} and {test}/{METRICS} are of different tests: write both with {again}")
+    return written
+
+
+def _manifest(config: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((Path(config["paths"]["processed"]) / MANIFEST).read_text(encoding="utf-8"))
+    return found
+
+
+def _parts(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return what was trained, by what it is called: classes with their arguments, which show no path of a machine."""
+    shown = deciding(config)
+    named = {"Network": shown.get("model"), "Task": shown.get("task")}
+    return {name: settings for name, settings in named.items() if settings and "_target_" in settings}
+
+
+def _metrics(written: Written) -> list[tuple[str, Cell]]:
+    """Return the metrics with their intervals, the headline first."""
+    names = in_order(written.metrics, written.headline)
+    return [(name, with_interval(written.metrics[name].value, written.metrics[name].interval)) for name in names]
+
+
+def _tables(written: Written) -> list[tuple[TextTable, list[list[Cell]], str]]:
+    """Return the tables that a page has room for: each whole or its beginning, and then where the rest is."""
+    found = []
+    for each in written.tables:
+        table = TextTable.of(each.name, each.title, each.rows())
+        if len(table.header) <= _WIDEST_TABLE:
+            whole = len(table.rows) <= _LONGEST_TABLE
+            found.append(
+                (table, table.cells(_LONGEST_TABLE if whole else _BEGINNING), "" if whole else each.path.as_posix())
+            )
+    return found
+
+
+def _metadata(project: Project, source: Source, data: str, written: Written) -> ModelCardData:
+    kind, dataset = source.task or written.kind or OTHER, source.hub or data
     return ModelCardData(
         **model_license(project.license),
         library_name="pytorch",
-        pipeline_tag=kind,
-        tags=[kind, "pytorch", "lightning", "safetensors", "reproducible"],
+        pipeline_tag=None if kind == OTHER else kind,
+        tags=[*([] if kind == OTHER else [kind]), "pytorch", "lightning", "safetensors", "reproducible"],
         datasets=[dataset],
-        metrics=[name for name, _, _ in scores],
+        metrics=list(written.metrics),
         model_name=project.name,
         eval_results=[
             EvalResult(
-                **shared,
+                task_type=kind,
+                dataset_type=dataset,
+                dataset_name=source.title,
+                dataset_split="test",
                 metric_type=name,
-                metric_name=title,
-                metric_value=score.value,
-                metric_args={"average": "macro"} if name == "f1" else None,
+                metric_name=name,
+                metric_value=written.metrics[name].value,
             )
-            for name, title, score in scores
-        ],
+            for name in in_order(written.metrics, written.headline)
+        ]
+        or None,
     )
 
 
@@ -114,13 +153,13 @@ def _splits_told(config: dict[str, Any], manifest: dict[str, Any]) -> str:
     return splits_of.told(data.get("split", "stratified"), manifest, f"the seed {config['seed']}", folds)
 
 
-def _split_counts(config: dict[str, Any], processed: Path, official_test: int) -> dict[str, int]:
+def _split_counts(config: dict[str, Any], manifest: dict[str, Any]) -> dict[str, int]:
     """Return how many examples each split of the run has, before `data.train_examples`; a fold has its own counts."""
-    data, targets = config["data"], np.load(processed / "targets.npy")
+    data, processed = config["data"], Path(config["paths"]["processed"])
     groups, given = read_told(processed)
     splits = split(
-        targets,
-        official_test,
+        np.load(processed / "targets.npy"),
+        manifest["official_test_examples"],
         data["validation_fraction"],
         data["test_fraction"],
         config["seed"],
@@ -131,10 +170,3 @@ def _split_counts(config: dict[str, Any], processed: Path, official_test: int) -
         given=given,
     )
     return {name: len(positions) for name, positions in splits.items()}
-
-
-def _weakest(results: Results) -> str | None:
-    """Return the class that is recognized least often, unless all always are."""
-    measured = [result for result in results.per_class if result.recall.value is not None]
-    lowest = min(measured, key=lambda result: result.recall.value or 0.0)
-    return f"{lowest.name}, with a recall of {lowest.recall}" if lowest.recall.value != 1 else None

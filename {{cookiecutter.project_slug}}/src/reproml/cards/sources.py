@@ -44,7 +44,7 @@ def read_source(name: str) -> Source:
     try:
         source = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(Source), facts))
     except OmegaConfBaseException as error:
-        raise CardError(f"{SOURCES}: {name}: {str(error).splitlines()[0]}; mend the entry there") from error
+        raise CardError(f"{SOURCES}: {name}: {str(error).splitlines()[0]}; fix the entry there") from error
     assert isinstance(source, Source)
     return source
 

@@ -4,7 +4,7 @@ from typing import Any
 
 _DRAWN = {
     "stratified": "with the same share of every class in each",
-    "random": "whatever class an example has",
+    "random": "whatever the target of an example is",
     "group": "with no group in two of them",
 }
 

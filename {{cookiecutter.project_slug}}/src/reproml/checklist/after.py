@@ -8,9 +8,11 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from ..config.own import is_own
+from ..errors import RecordError
 from ..evaluation.written import read_evaluation
-from ..names import METRICS, MODEL, RECORD
+from ..names import EVALUATION, METRICS, MODEL, RECORD
 from ..runs.code import code_digests, deciding_code
+from ..tables import in_order
 from .facts import Facts
 from .item import Check, Finding, failed, passed
 from .mends import of_run, restore, train
@@ -35,25 +37,32 @@ def _results(facts: Facts) -> Finding:
     test = f"python evaluate.py run={facts.run} output={place}"
     if deciding_code(facts.record["code"]) != deciding_code(code_digests(facts.project)):
         test = train(facts)  # the code of today could compute other metrics than the record has
-    own = is_own(facts.record["config"])
-    written = read_evaluation(facts.project / place)
-    expected = written.files() if written else [facts.project / place / METRICS]
-    if missing := [path for path in expected if not path.exists()]:
+    metrics = facts.project / place / METRICS
+    if not metrics.exists():
+        return failed(f"{place}/{METRICS} is missing", test)
+    if _json(metrics) != facts.record["metrics"]:
+        return failed(f"{place}/{METRICS} is not what the record of {facts.run} names", test)
+    try:
+        written = read_evaluation(facts.project / place)
+    except RecordError:
+        return failed(f"{place}/{EVALUATION} is damaged", test)
+    if written is None:
+        return failed(f"{place}/{EVALUATION} is missing", test)
+    if missing := [path for path in written.files() if not path.exists()]:
         return failed(f"{missing[0].relative_to(facts.project)} is missing", test)
-    if _json(facts.project / place / "metrics.json") != facts.record["metrics"]:
-        return failed(f"{place}/metrics.json is not what the record of {facts.run} names", test)
-    if own:
-        logged = ", ".join(f"{name} {value:.6g}" for name, value in facts.record["metrics"].items()) or "nothing"
-        return passed(f"{place}/metrics.json has what the test logged, as recorded: {logged}")
+    names = in_order(facts.record["metrics"], written.headline)
+    shown = ", ".join(f"{name} {facts.record['metrics'][name]:.6g}" for name in names) or "no metric"
     card = facts.text("MODEL_CARD.md")
     if not card.strip():
         return failed("MODEL_CARD.md is empty", restore(facts, "MODEL_CARD.md", lambda text: bool(text.strip())))
     about = facts.record["model_sha256"] in card
     if facts.of_the_pipeline and not about:
-        return failed("MODEL_CARD.md is about another model", "dvc repro")
-    accuracy = facts.record["metrics"].get("accuracy")
+        return failed(
+            "MODEL_CARD.md is about another model",
+            "python document.py model" if is_own(facts.record["config"]) else "dvc repro",  # of arrays only
+        )
     told = "tells about this model" if about else "is that of the pipeline"
-    return passed(f"{place}/metrics.json has the recorded accuracy, {accuracy}; MODEL_CARD.md {told}")
+    return passed(f"{place}/{METRICS} is as recorded: {shown}; MODEL_CARD.md {told}")
 
 
 def _archived(facts: Facts) -> Finding:

@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
     verify.add_argument("run", type=Path, help="folder of the run")
     verify.add_argument("--clean", action="store_true", help="build a fresh environment from the lock first")
     verify.add_argument("--tolerance", type=tolerance, help="compare a metric over several seeds instead of the bits")
-    verify.add_argument("--metric", default="accuracy", help="which metric (default: accuracy)")
+    verify.add_argument("--metric", help="which metric of the test (default: its headline)")
     verify.add_argument("--seeds", type=seeds, default=3, help="how many seeds (default: 3)")
     verify.set_defaults(command=_verify, failure="could not be tried")
     diff = commands.add_parser(

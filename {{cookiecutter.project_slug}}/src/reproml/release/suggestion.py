@@ -13,13 +13,9 @@ from ..runs import record
 from ..runs.integrity import finished
 from .version import MAJOR, MINOR, PATCH, ReleaseError, Version, model_tag, released
 
-_NAMES = {
-    "input_shape": "shape of the input",
-    "input_dtype": "type of the input",
-    "classes": "classes",
-    "model": "network",
-    "task": "task",
-}
+# What people call a part of what a model file says of itself; of any other part, its name.
+_NAMES = {"model": "network", "input_shape": "shape of the input", "input_dtype": "type of the input"}
+_BUILT = ("model", "task")  # what goes in and comes out matters more
 
 
 @dataclass(frozen=True)
@@ -65,14 +61,15 @@ def compare(
     """Return the level of the change between two models, and what changed.
 
     Args:
-        interface: what the earlier model's file says of its network, input and classes.
+        interface: what the earlier model's file says of itself: what was trained, what goes in, and what comes out.
         before: the earlier record.
         new_interface: the same of the later model.
         after: the later record.
     """
-    broken = [name for name in _NAMES if _part(interface, name) != _part(new_interface, name)]
+    names = sorted(dict.fromkeys([*interface, *new_interface]), key=lambda name: name in _BUILT)
+    broken = [name for name in names if _part(interface, name) != _part(new_interface, name)]
     if broken:
-        return MAJOR, [f"the {_NAMES[name]} changed" for name in broken]
+        return MAJOR, [f"the {_NAMES.get(name, name)} changed" for name in broken]
     changed = record.what_changed(before, after)
     if before["weights_sha256"] == after["weights_sha256"]:
         return PATCH, ["the weights are the same, bit for bit", *map(str, changed)]

@@ -9,6 +9,7 @@ import re
 import shlex
 import tomllib
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,9 +19,21 @@ from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
 from ..errors import RecordError
-from ..evaluation.written import read_evaluation
 from ..files import file_digest, write_bytes
-from ..names import CONFIG, HISTORY, MODEL, RECORD, REPORTS, TRAIL, VERIFICATION
+from ..names import (
+    CONFIG,
+    EVALUATION,
+    FIGURES,
+    HISTORY,
+    METRICS,
+    MODEL,
+    PREDICTIONS,
+    RECORD,
+    REPORTS,
+    TABLES,
+    TRAIL,
+    VERIFICATION,
+)
 from ..runs.folder import results_of
 from ..verify.verify import finished
 from .collect import Facts, collect
@@ -38,6 +51,11 @@ _OF_THE_RUN = {
     HISTORY: ("metrics of each epoch", "text/csv"),
     TRAIL: ("order of the examples, loss and digests of the weights, by step", "application/jsonl"),
     VERIFICATION: ("what the last verification said", "application/json"),
+}
+_OF_THE_TEST = {
+    METRICS: ("metrics of the test", "application/json"),
+    EVALUATION: ("metrics of the test with their intervals, and what its tables and figures show", "application/json"),
+    PREDICTIONS: ("prediction of each test example", "text/csv"),
 }
 _OF_THE_PROJECT = {
     "MODEL_CARD.md": ("the model card", "text/markdown"),
@@ -110,20 +128,16 @@ def _crate(facts: Facts, reports: Path) -> ROCrate:
     return crate
 
 
-def _about(path: Path) -> tuple[str, str]:
-    """Return what a reader is told of a file of the test, and its media type."""
-    media = {".json": "application/json", ".csv": "text/csv", ".png": "image/png"}[path.suffix]
-    return f"{path.stem.replace('_', ' ')} of the test", media
-
-
 def _add_files(crate: ROCrate, facts: Facts, reports: Path) -> dict[str, Any]:
     """Put the files into the crate and return their entities, by their names in it."""
     reports.mkdir()
-    for name in REPORTS:
-        (reports / name).write_text(report(facts, name), encoding="utf-8")
+    for name in REPORTS:  # which name the results by their place in the archive
+        (reports / name).write_text(report(replace(facts, results="test"), name), encoding="utf-8")
     places = [(facts.folder / name, name, *about) for name, about in _OF_THE_RUN.items()]
-    if (place := results_of(facts.folder, facts.record["metrics"])) and (test := read_evaluation(place)):
-        places += [(path, f"test/{path.relative_to(place)}", *_about(path)) for path in test.files()]
+    if tests := results_of(facts.folder, facts.record["metrics"]):
+        shown = {f"{TABLES}/{item.name}.csv": (item.title, "text/csv") for item in facts.tables}
+        shown |= {f"{FIGURES}/{item.name}.png": (item.title, "image/png") for item in facts.figures}
+        places += [(tests / name, f"test/{name}", *about) for name, about in (_OF_THE_TEST | shown).items()]
     places += [(Path(name), Path(name).name, *about) for name, about in _OF_THE_PROJECT.items()]
     places += [
         (reports / REPORTS[0], REPORTS[0], "the report, for a browser", "text/html"),

@@ -1,6 +1,7 @@
 """The facts of a run that a reader wants, gathered from its folder."""
 
 import csv
+import os
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +11,11 @@ from omegaconf import OmegaConf
 
 from ..checklist import ARCHIVED, REPORTED, Item, examine
 from ..config.own import is_own
-from ..names import CONFIG, FIGURES, HISTORY, TABLES
+from ..evaluation.written import Picture, Written, read_evaluation
+from ..names import CONFIG, HISTORY
 from ..runs.folder import read_config, results_of
 from ..runs.integrity import finished
+from ..tables import Cell, TextTable, in_order, with_interval
 from ..verify.verify import noted
 
 _MADE_HERE = (ARCHIVED, REPORTED)
@@ -29,10 +32,10 @@ class Facts:
         command: what it was started with.
         repeat: the commands that make it again and compare.
         history: a row for each epoch: column of metrics.csv -> value, as text.
-        per_class: a row for each class: precision, recall, F1 and number of examples, as text.
-        confusion: number of test examples, a row for each true class, a column for each predicted one.
-        classes: names of the classes.
-        confusion_picture: the same as PNG, where it was drawn.
+        written: what the test wrote, None where that is not here.
+        tables: of the test.
+        figures: of the test.
+        results: the folder of both, as seen from the report.
         verification: what the last verification of this run said, or None.
         checklist: what the checklist says of the project and this run, but for report and archive, which this is for.
     """
@@ -43,10 +46,10 @@ class Facts:
     command: str
     repeat: list[str]
     history: list[dict[str, str]]
-    per_class: list[dict[str, str]]
-    confusion: list[list[int]]
-    classes: list[str]
-    confusion_picture: bytes | None
+    written: Written | None
+    tables: list[TextTable]
+    figures: list[Picture]
+    results: str
     verification: dict[str, Any] | None
     checklist: list[Item]
 
@@ -58,15 +61,21 @@ class Facts:
         return target.rpartition(".")[2]
 
     @property
-    def data(self) -> str:
-        """The name of the data, and how many classes they have where they have some."""
-        name, config = self.record["data"]["name"], self.record["config"]
-        return name if is_own(config) else f"{name}: {len(config['data']['classes'])} classes"
+    def metrics(self) -> dict[str, Cell]:
+        """The metrics of the test for a reader, with their intervals where there are such; the headline first."""
+        values, found = self.record["metrics"], self.written.metrics if self.written else {}
+        names = in_order(values, self.written.headline if self.written else None)
+        return {name: with_interval(values[name], found[name].interval if name in found else None) for name in names}
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether the test tells how far its numbers can be trusted; that of a training does not."""
+        return any(cell.interval for cell in self.metrics.values())
 
     @property
     def lacks_tables(self) -> bool:
-        """Whether the test made tables that are not here."""
-        return not self.per_class and not is_own(self.record["config"])
+        """Whether the test is not here that the record has metrics of."""
+        return self.written is None and bool(self.record["metrics"])
 
     @property
     def seconds(self) -> float:
@@ -86,8 +95,7 @@ def collect(folder: Path, checked: bool = True) -> Facts:
     """
     found = finished(folder, needs=(CONFIG,), reads=(HISTORY,))
     tests = results_of(folder, found["metrics"])
-    confusion = _rows(tests / TABLES / "confusion_matrix.csv") if tests else []
-    picture = tests / FIGURES / "confusion_matrix.png" if tests else None
+    written = read_evaluation(tests) if tests else None
     return Facts(
         folder=folder,
         record=found,
@@ -95,10 +103,10 @@ def collect(folder: Path, checked: bool = True) -> Facts:
         command=_command(found["command"]),
         repeat=_repeat(folder, found),
         history=_rows(folder / HISTORY),
-        per_class=_rows(tests / TABLES / "per_class.csv") if tests else [],
-        confusion=[[int(count) for count in list(row.values())[1:]] for row in confusion],
-        classes=[row["actual"] for row in confusion],
-        confusion_picture=picture.read_bytes() if picture and picture.exists() else None,
+        written=written,
+        tables=_tables(written) if written else [],
+        figures=[figure for figure in written.figures if figure.path.exists()] if written else [],
+        results=Path(os.path.relpath(tests, folder)).as_posix() if tests else "",
         verification=noted(folder),
         checklist=[item for item in examine(Path(), folder) if item.name not in _MADE_HERE] if checked else [],
     )
@@ -112,6 +120,11 @@ def _command(recorded: dict[str, Any]) -> str:
 def _repeat(folder: Path, found: dict[str, Any]) -> list[str]:
     commit = found["git"]["commit"] if found["git"] else "<the commit of this code>"
     return [f"git checkout {commit}", "make setup", f"python -m reproml verify {shlex.quote(str(folder))}"]
+
+
+def _tables(written: Written) -> list[TextTable]:
+    there = [table for table in written.tables if table.path.exists()]
+    return [TextTable.of(table.name, table.title, rows) for table in there if (rows := table.rows())]
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

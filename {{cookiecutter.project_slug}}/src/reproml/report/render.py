@@ -10,15 +10,17 @@ from markupsafe import Markup
 from .. import markdown
 from ..evaluation.history import measures, points
 from ..files import write_text
-from ..names import REPORTS
+from ..names import FIGURES, REPORTS, TABLES
 from ..runs.integrity import EVERYTHING, finished
 from ..secrets import mask
 from ..verify.divergence import compare as divergence_of
 from .collect import Facts, collect
 from .curves import Curve, picture
 
+_DRAWN = ("learning_curves",)  # figures that the report draws itself, from the history
 _SECOND = "validation"  # the curve with the second colour
-_LARGEST_TABLE = 20  # classes; the confusion matrix of more is a picture
+_LONGEST_TABLE = 100  # rows; of more the report has the first ones
+_WIDEST_TABLE = 21  # columns: one that names the rows, and 20 others; a table with more is a picture, or a file
 
 
 def write_report(folder: Path) -> list[Path]:
@@ -48,6 +50,8 @@ def report(facts: Facts, name: str = REPORTS[0]) -> str:
         )
         for measure, curves in measures(_columns(facts)).items()
     ]
+    tables = [table for table in facts.tables if len(table.header) <= _WIDEST_TABLE]
+    drawn = {*_DRAWN, *(table.name for table in tables if table.square)}  # which are shaded
     return (
         _environment(name)
         .get_template(f"{name}.j2")
@@ -55,7 +59,12 @@ def report(facts: Facts, name: str = REPORTS[0]) -> str:
             facts=facts,
             record=facts.record,
             pictures=[item for item in pictures if item],
-            as_table=len(facts.classes) <= _LARGEST_TABLE,
+            tables=tables,
+            figures=[item for item in facts.figures if item.name not in drawn],
+            files=[table for table in facts.tables if len(table.header) > _WIDEST_TABLE],
+            rows=_LONGEST_TABLE,
+            tables_at=f"{facts.results}/{TABLES}",
+            figures_at=f"{facts.results}/{FIGURES}",
         )
     )
 
@@ -93,7 +102,7 @@ def write_comparison(folder: Path, other: Path, output: Path) -> str:
         .render(
             runs=runs,
             divergence=divergence,
-            metrics=list(first["metrics"] | second["metrics"]),
+            metrics=list(runs[0].metrics | runs[1].metrics),
             configuration=[item for item in divergence.changes if item.key.startswith("config.")],
             others=[item for item in divergence.changes if not item.key.startswith("config.")],
             pictures=[item for item in pictures if item],
@@ -120,7 +129,7 @@ def _environment(page: str) -> Environment:
         environment = markdown.environment(**settings)
     else:
         environment = Environment(autoescape=True, finalize=_without_secrets, **settings)
-    environment.filters |= {"number": _number, "data_uri": _data_uri}
+    environment.filters |= {"data_uri": _data_uri}
     return environment
 
 
@@ -128,13 +137,5 @@ def _without_secrets(value: Any) -> Any:
     return mask(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def _number(value: Any) -> str:
-    """Return a number for a reader, of four digits; other values as they are."""
-    try:
-        return f"{float(value):.4g}" if float(value) % 1 else f"{float(value):.0f}"
-    except (TypeError, ValueError, OverflowError):
-        return str(value)
-
-
-def _data_uri(content: bytes) -> str:
-    return f"data:image/png;base64,{base64.b64encode(content).decode()}"
+def _data_uri(path: Path) -> str:
+    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"

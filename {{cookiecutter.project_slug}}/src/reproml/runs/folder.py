@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from ..errors import ConfigError
 from ..files import write_text
-from ..names import CONFIG, PIPELINE, RECORD, REPORTS_OF_PIPELINE
+from ..names import CONFIG, MODELS, PIPELINE, RECORD, REPORTS_OF_PIPELINE
 from ..processes import in_job_step, launcher, rank, restarts, shared_folder, started_by_lightning
 
 _OF_A_SWEEP = "multirun.yaml"  # which Hydra writes
@@ -162,11 +162,14 @@ def discard_unbegun(folder: Path) -> None:
 def results_of(folder: Path, metrics: dict[str, Any]) -> Path | None:
     """Return the folder with the results of a run's test: `test/` in it, or the pipeline's `reports/`.
 
+    Of the pipeline's run the latter comes first: evaluate.py adds intervals, which the test of a training lacks.
+
     Args:
         folder: of the run.
         metrics: the ones in its record. Results with others were left by another training.
     """
-    for place in (folder / "test", REPORTS_OF_PIPELINE):
+    places = [folder / "test", REPORTS_OF_PIPELINE]
+    for place in reversed(places) if folder.resolve() == MODELS.resolve() else places:
         try:
             if json.loads((place / "metrics.json").read_text(encoding="utf-8")) == metrics:
                 return place

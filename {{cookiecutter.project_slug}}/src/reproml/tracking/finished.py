@@ -109,12 +109,12 @@ class Finished:
         return [path for pattern in _FILES for path in sorted(self.folder.glob(pattern))]
 
     def results(self) -> list[Path]:
-        """Return the tables and figures of this run's test; none if another training has left its own."""
-        return [] if self._test is None else self._test.files()
+        """Return the files of this run's test; none if another training has left its own."""
+        return [] if self._test is None else [path for path in self._test.files() if path.exists()]
 
     def figures(self) -> dict[str, Path]:
         """Return the figures by name."""
-        return {} if self._test is None else {figure.name: figure.path for figure in self._test.figures}
+        return {} if self._test is None else {item.name: item.path for item in self._test.figures if item.path.exists()}
 
     def examples(self, count: int) -> np.ndarray:
         """Return the first test examples as stored, shape (count, *input_shape).
@@ -132,7 +132,7 @@ class Finished:
         return [] if self._test is None else self._test.predicted()[:count]
 
     def interface(self) -> dict[str, Any]:
-        """Return the shape and type of an input, and the classes."""
+        """Return what the model file says of itself: what was trained, what goes in, and what comes out."""
         return load_weights(self.folder / MODEL)[1]
 
     @cached_property

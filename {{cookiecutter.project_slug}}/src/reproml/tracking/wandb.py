@@ -5,6 +5,7 @@ from typing import Any
 
 from lightning.pytorch.loggers import WandbLogger
 
+from ..tables import number
 from .finished import Finished
 from .sweeps import sweep_of
 
@@ -68,16 +69,24 @@ class WandB(WandbLogger):
         self.experiment.log_artifact(artifact)
 
     def _predictions(self, run: Finished) -> dict[str, Any]:
-        """Return the first test examples, as pictures where they are pictures, else as a table."""
+        """Return what was predicted of the first test examples, with the inputs if these are prepared arrays.
+
+        It is a table, unless the inputs are pictures.
+        """
         import wandb
 
         rows = run.predictions(_EXAMPLES)
         if not rows:
             return {}
+        if run.own:
+            return {"predictions": wandb.Table(columns=list(rows[0]), data=[list(row.values()) for row in rows])}
         examples = run.examples(_EXAMPLES)
         if examples.ndim == 4:  # (n, channels, height, width)
             pictures = [
-                wandb.Image(example.transpose(1, 2, 0).squeeze(), caption="{actual} as {predicted}".format(**row))
+                wandb.Image(
+                    example.transpose(1, 2, 0).squeeze(),
+                    caption=", ".join(f"{name} {number(value)}" for name, value in row.items()),
+                )
                 for example, row in zip(examples, rows, strict=False)
             ]
             return {"predictions": pictures}

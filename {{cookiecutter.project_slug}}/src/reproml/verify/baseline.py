@@ -10,13 +10,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..config.own import refuse_own
 from ..errors import RecordError
 from ..programs import git
 from ..runs import record
 from ..runs.changes import Change, changes
 from ..runs.code import deciding_code
 from ..runs.folder import quoted
+from .headline import headline, loss
 from .repeat import last_line, outer_environment
 
 BASELINE = Path("reports/baseline.json")
@@ -54,11 +54,27 @@ class Comparison:
         return ["| metric | baseline | now | difference |", "|---|---|---|---|", *rows]
 
 
-def train() -> dict[str, Any]:
-    """Train `experiment=canonical` in a temporary folder, untracked, and return the record.
+@dataclass(frozen=True)
+class Canonical:
+    """A finished canonical training.
+
+    Args:
+        record: of the run.
+        headline: the metric of its test by which it is compared, where there is one.
+    """
+
+    record: dict[str, Any]
+    headline: str | None
+
+    def judged(self) -> list[str]:
+        """Return the metrics that the history keeps: the headline and the loss, of those that there are."""
+        return list(dict.fromkeys(name for name in (self.headline, loss(self.record["metrics"])) if name))
+
+
+def train() -> Canonical:
+    """Train `experiment=canonical` in a temporary folder, untracked.
 
     Raises:
-        ConfigError: it is a run of a task of the user's own.
         RecordError: the training fails.
     """
     with TemporaryDirectory(prefix="drift-") as temporary:
@@ -69,8 +85,7 @@ def train() -> dict[str, Any]:
         if result.returncode:
             raise RecordError(f"the canonical training failed: {last_line(result.stderr)}")
         run = record.read(folder)
-        refuse_own(run["config"], "the baseline of experiment=canonical")
-        return run
+        return Canonical(run, headline(folder, run))
 
 
 def made_from(run: dict[str, Any]) -> dict[str, Any]:

@@ -3,16 +3,14 @@
 Nothing in a project need change for its results to change: a package, a driver or a processor can do it.
 """
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
 from ..errors import RecordError
 from ..files import write_json, write_text
 from ..runs import record
-from . import baseline
-from .baseline import BASELINE, Comparison
+from . import baseline, comparisons
+from .baseline import BASELINE, Canonical, Comparison
 from .verify import Verdict
 
 HISTORY = Path("reports/drift.csv")
@@ -23,9 +21,11 @@ SAME, WITHIN, DRIFTED = "same bits", "within tolerance", "drifted"
 
 def update() -> str:
     """Train, write the baseline, and return one line about it."""
-    made = baseline.made_from(baseline.train())
+    trained = baseline.train()
+    made = baseline.made_from(trained.record)
     write_json(BASELINE, made)
-    return f"{BASELINE} written: weights {made['weights_sha256'][:12]}, accuracy {made['metrics']['accuracy']:.6g}"
+    shown = "".join(f", {name} {made['metrics'][name]:.6g}" for name in trained.judged())
+    return f"{BASELINE} written: weights {made['weights_sha256'][:12]}{shown}"
 
 
 def check(tolerance: float) -> Verdict:
@@ -38,10 +38,11 @@ def check(tolerance: float) -> Verdict:
         RecordError: there is no baseline, or the training fails.
     """
     before = baseline.read()
-    run = baseline.train()
+    trained = baseline.train()
+    run = trained.record
     comparison = baseline.compare(before, run)
     verdict, line = _judge(comparison, before, tolerance)
-    _note(verdict, run)
+    _note(verdict, trained)
     ALERT.unlink(missing_ok=True)
     if verdict == DRIFTED:
         write_text(ALERT, _alert(comparison, before, run, tolerance))
@@ -72,6 +73,8 @@ def _judge(comparison: Comparison, before: dict[str, Any], tolerance: float) -> 
     since = f"the baseline of {before['date'][:10]} (commit {before['commit'][:12]})"
     if comparison.same_bits:
         return SAME, f"same bits as {since}: weights {before['weights_sha256'][:12]}"
+    if not comparison.metrics:
+        return DRIFTED, f"drifted from {since}: other weights, and no metric of a test to compare"
     was, now = comparison.metrics[comparison.most_moved]
     figures = f"{comparison.most_moved} was {was:.6g}, is {now:.6g}; tolerance {tolerance:g}"
     if comparison.within(tolerance):
@@ -79,24 +82,19 @@ def _judge(comparison: Comparison, before: dict[str, Any], tolerance: float) -> 
     return DRIFTED, f"drifted from {since}: {figures}"
 
 
-def _note(verdict: str, run: dict[str, Any]) -> None:
+def _note(verdict: str, trained: Canonical) -> None:
     """Add a line to the history, and draw it anew."""
-    from ..evaluation.figures import plot_drift
-
-    rows = list(csv.DictReader(HISTORY.open(encoding="utf-8"))) if HISTORY.exists() else []
+    run, judged = trained.record, trained.judged()
     row = {
         "date": run["sessions"][-1]["ended"],
         "commit": baseline.commit(run),
         "verdict": verdict,
         "weights_sha256": run["weights_sha256"],
-        **{name: run["metrics"][name] for name in ("accuracy", "loss")},
+        **{name: run["metrics"][name] for name in judged},
     }
-    text = io.StringIO()
-    table = csv.DictWriter(text, list(row), lineterminator="\n")
-    table.writeheader()
-    table.writerows([*rows, row])
-    write_text(HISTORY, text.getvalue())
-    plot_drift(HISTORY, PICTURE)
+    comparisons.add(HISTORY, row)
+    if judged:
+        comparisons.draw(HISTORY, judged[0], PICTURE)
 
 
 def _alert(comparison: Comparison, before: dict[str, Any], run: dict[str, Any], tolerance: float) -> str:

@@ -9,6 +9,7 @@ from ..errors import RecordError
 from ..runs import record
 from ..runs.record import what_changed
 from ..training.randomness import derive
+from .headline import headline
 from .repeat import checked_out, left_out, python_for, train_again
 from .verify import DIFFERS, REPRODUCED, Verdict, finished
 
@@ -39,7 +40,7 @@ class Sample:
         return self.mean - half, self.mean + half
 
 
-def verify_within(folder: Path, tolerance: float, metric: str, seeds: int, clean: bool = False) -> Verdict:
+def verify_within(folder: Path, tolerance: float, metric: str | None, seeds: int, clean: bool = False) -> Verdict:
     """Train again with several other seeds, and compare the mean of a test metric with the recorded value.
 
     The recorded value is reproduced when it lies within `tolerance` of the mean.
@@ -47,7 +48,7 @@ def verify_within(folder: Path, tolerance: float, metric: str, seeds: int, clean
     Args:
         folder: of the run.
         tolerance: largest accepted distance, in the unit of the metric.
-        metric: its name in the record, for example `accuracy`.
+        metric: its name in the record; None: the headline of the test.
         seeds: number of trainings, 2 or more.
         clean: build a fresh environment from the recorded lock first.
 
@@ -55,8 +56,11 @@ def verify_within(folder: Path, tolerance: float, metric: str, seeds: int, clean
         RecordError: it could not be tried.
     """
     before = finished(folder)
+    metric, there = metric or headline(folder, before), ", ".join(before["metrics"]) or "none"
+    if metric is None:
+        raise RecordError(f"the test of {folder} names no headline: choose --metric=NAME; there are: {there}")
     if metric not in before["metrics"]:
-        raise RecordError(f"--metric={metric} is not recorded; there are: {', '.join(before['metrics'])}")
+        raise RecordError(f"--metric={metric} is not recorded; there are: {there}")
     if before["restored"]:
         raise RecordError(
             f"{folder} is built on {before['restored']['run']}, whose splits another seed would mix: verify that run"

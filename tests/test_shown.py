@@ -1,0 +1,135 @@
+"""What people read of results knows no task: tables, numbers, the history of drift, and the interface of a version."""
+
+import csv
+from pathlib import Path
+
+import pytest
+from reproml.release.suggestion import compare
+from reproml.release.version import MAJOR, PATCH
+from reproml.tables import TextTable, in_order, number, with_interval
+from reproml.verify.baseline import Canonical, Comparison
+from reproml.verify.comparisons import add
+from reproml.verify.drift import DRIFTED, _judge
+from reproml.verify.headline import loss
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (269, "269"),
+        ("-3", "-3"),
+        (1.0, "1.0000"),
+        (0.963, "0.9630"),
+        (53.2134, "53.21"),
+        (-291.34, "-291.3"),
+        (2913.4, "2913"),
+        (0.0000321, "3.21e-05"),
+        (0.0, "0.0000"),
+        ("nan", "nan"),
+        ("", "-"),
+        (None, "-"),
+        ("Trouser", "Trouser"),
+    ],
+)
+def test_numbers_are_short_and_lose_no_digit_that_counts(value: object, shown: str) -> None:
+    assert number(value) == shown
+
+
+def test_an_interval_stands_behind_its_number() -> None:
+    assert str(with_interval(0.5, (0.25, 0.75))) == "0.5000 (0.2500 to 0.7500)"
+    assert str(with_interval(0.5, None)) == "0.5000"
+    rows = [
+        {"class": "0", "recall": "0.5", "recall_low": "0.25", "recall_high": "0.75", "cut_low": "1", "examples": "27"},
+        {"class": "1", "recall": "1.0", "recall_low": "", "recall_high": "", "cut_low": "2", "examples": "9"},
+    ]
+    table = TextTable.of("per_class", "Per class", rows)
+    assert table.header == ["class", "recall", "cut_low", "examples"]  # cut_low is no end of a column: there is no cut
+    assert table.numeric == [False, True, True, True]  # the first column names the row, here by a number
+    assert [[str(cell) for cell in row] for row in table.cells(9)] == [
+        ["0", "0.5000 (0.2500 to 0.7500)", "1", "27"],
+        ["1", "1.0000", "2", "9"],
+    ]
+    assert len(table.cells(1)) == 1
+    assert not table.square
+
+
+def test_a_table_that_counts_pairs_is_square() -> None:
+    rows = [{"actual": "a", "a": "3", "b": "1"}, {"actual": "b", "a": "0", "b": "0"}]
+    table = TextTable.of("pairs", "Pairs", rows)
+    assert table.square
+    assert table.shares == [[0.75, 0.25], [0.0, 0.0]]
+    assert not TextTable.of("pairs", "Pairs", rows[:1]).square
+    assert not TextTable.of("pairs", "Pairs", [rows[0], {"actual": "b", "a": "0.5", "b": "0"}]).square
+
+
+def test_the_headline_comes_first() -> None:
+    assert in_order(["loss", "rmse", "r2"], "rmse") == ["rmse", "loss", "r2"]
+    assert in_order(["loss", "rmse"], None) == ["loss", "rmse"]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "headline", "judged"),
+    [
+        (["loss", "accuracy", "f1"], "accuracy", ["accuracy", "loss"]),
+        (["mae", "rmse", "loss"], "rmse", ["rmse", "loss"]),
+        (["test/loss"], "test/loss", ["test/loss"]),
+        (["test_iou", "test_loss"], "test_iou", ["test_iou", "test_loss"]),
+        (["gloss"], None, []),
+        ([], None, []),
+    ],
+)
+def test_the_history_keeps_the_headline_and_the_loss(metrics: list[str], headline: str, judged: list[str]) -> None:
+    run = {"metrics": dict.fromkeys(metrics, 0.5)}
+    assert Canonical(run, headline).judged() == judged
+    assert loss(run["metrics"]) in (None, judged[-1:] and judged[-1])
+
+
+def test_an_earlier_history_goes_on_with_other_metrics(tmp_path: Path) -> None:
+    """The file of a project whose canonical training told classes apart, and now predicts a quantity."""
+    table = tmp_path / "drift.csv"
+    table.write_text("date,commit,verdict,weights_sha256,accuracy,loss\n2026-01-31,abc,same bits,0f,0.97,0.1\n")
+    fixed = {"commit": "def", "verdict": "drifted", "weights_sha256": "1e"}
+    add(table, {"date": "2026-02-28", **fixed, "rmse": 53.2, "loss": 0.5})
+    add(table, {"date": "2026-03-31", **fixed, "rmse": 53.1, "loss": 0.4})
+    with table.open() as stream:
+        rows = list(csv.DictReader(stream))
+    assert list(rows[0]) == ["date", "commit", "verdict", "weights_sha256", "accuracy", "loss", "rmse"]
+    assert [row["accuracy"] for row in rows] == ["0.97", "", ""]
+    assert [row["rmse"] for row in rows] == ["", "53.2", "53.1"]
+    assert [row["loss"] for row in rows] == ["0.1", "0.5", "0.4"]
+
+
+def test_other_bits_without_a_metric_have_drifted() -> None:
+    """No tolerance can be met where nothing is measured."""
+    before = {"date": "2026-01-31T12:00:00", "commit": "0" * 40, "weights_sha256": "f" * 64}
+    verdict, line = _judge(Comparison(False, {}, []), before, 0.005)
+    assert verdict == DRIFTED
+    assert "no metric of a test to compare" in line
+
+
+FLOWERS = {"input_shape": [4], "input_dtype": "float32", "classes": ["rose", "tulip"]}
+PRICES = {"input_shape": [4], "input_dtype": "float32", "target": "price", "unit": "EUR"}
+BUILT = {"model": {"_target_": "p.MLP"}, "task": {"_target_": "p.Task"}}
+RUN = {"weights_sha256": "0", "code": {}, "data": {}, "locks": {}, "environment": {}, "restored": None}
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reason"),
+    [
+        (FLOWERS | BUILT, FLOWERS | BUILT | {"classes": ["rose", "lily"]}, "the classes changed"),
+        (PRICES | BUILT, PRICES | BUILT | {"unit": "USD"}, "the unit changed"),
+        (PRICES | BUILT, {k: v for k, v in (PRICES | BUILT).items() if k != "unit"}, "the unit changed"),
+        (PRICES | BUILT, PRICES | BUILT | {"input_shape": [5]}, "the shape of the input changed"),
+        (PRICES | BUILT, PRICES | BUILT | {"model": {"_target_": "p.MLP", "hidden": 3}}, "the network changed"),
+        (BUILT, BUILT | {"task": {"_target_": "p.Other"}}, "the task changed"),
+    ],
+)
+def test_whatever_a_model_says_of_itself_is_its_interface(before: dict, after: dict, reason: str) -> None:
+    level, reasons = compare(before, RUN, after, RUN)
+    assert (level, reasons[0]) == (MAJOR, reason)
+
+
+def test_arguments_of_a_task_are_no_interface() -> None:
+    run = {**RUN, "config": {"data": {}, "paths": {"run": "r"}}}
+    trained = {"task": {"_target_": "p.Task", "lr": 0.1}}
+    assert compare(trained, run, {"task": {"_target_": "p.Task", "lr": 0.2}}, run)[0] == PATCH

@@ -1,0 +1,56 @@
+"""The comparisons with the baseline so far: a table, and a picture of it."""
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from ..files import write_bytes, write_text
+
+_MARKERS = "oXsD"  # of the verdicts, in the order of their first appearance
+_DATES = 12  # at most so many on the axis
+
+
+def add(table: Path, row: dict[str, Any]) -> None:
+    """Add a row to a CSV file. A column that the file lacks is added, and is empty in the rows before."""
+    before = _read(table)
+    columns = list(dict.fromkeys(name for each in (*before[:1], row) for name in each))
+    text = io.StringIO()
+    writer = csv.DictWriter(text, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows([*before, row])
+    write_text(table, text.getvalue())
+
+
+def draw(table: Path, metric: str, picture: Path) -> None:
+    """Draw a metric over the comparisons; the shape of a point says how it compared.
+
+    Args:
+        table: the CSV file.
+        metric: its column. Rows without it, as from before the task was another one, are left out.
+        picture: where the PNG goes.
+    """
+    from matplotlib.figure import Figure  # not pyplot: no display, no global state
+
+    from ..evaluation.figures import as_png
+
+    rows = [row for row in _read(table) if row.get(metric)]
+    figure = Figure(figsize=(9, 3.5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([float(row[metric]) for row in rows], color="lightgray", zorder=0)
+    for verdict, marker in zip(dict.fromkeys(row["verdict"] for row in rows), _MARKERS, strict=False):
+        points = [(number, float(row[metric])) for number, row in enumerate(rows) if row["verdict"] == verdict]
+        axes.scatter(*zip(*points, strict=True), marker=marker, label=verdict)
+    every = len(rows) // _DATES + 1  # so that dates do not overlap
+    axes.set_xticks(range(0, len(rows), every), [row["date"][:10] for row in rows][::every], rotation=45, ha="right")
+    axes.set_title(f"{metric} of the canonical training")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    write_bytes(picture, as_png(figure))
+
+
+def _read(table: Path) -> list[dict[str, str]]:
+    if not table.exists():
+        return []
+    with table.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))

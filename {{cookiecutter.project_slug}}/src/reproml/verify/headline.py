@@ -1,0 +1,24 @@
+"""By which metric a run is compared where nobody names one."""
+
+from pathlib import Path
+from typing import Any
+
+from ..evaluation.written import read_evaluation
+from ..runs.folder import results_of
+
+
+def headline(folder: Path, record: dict[str, Any]) -> str | None:
+    """Return the headline of the test of a finished run; None: it has none, or its test is not here.
+
+    Args:
+        folder: of the run.
+        record: of the run.
+    """
+    tests = results_of(folder, record["metrics"])
+    written = read_evaluation(tests) if tests else None
+    return written.headline if written else None
+
+
+def loss(metrics: dict[str, Any]) -> str | None:
+    """Return the name of the loss among the metrics of a test, as in `loss`, `test/loss` or `test_loss`."""
+    return next((name for name in metrics if name.replace("/", "_").rpartition("_")[2] == "loss"), None)

@@ -7,6 +7,7 @@ RECORD = "run.json"
 MODEL = "model.safetensors"
 HISTORY = "metrics.csv"
 TRAIL = "trail.jsonl"
+TEST = "test"  # the folder of the results
 VERIFICATION = "verification.json"  # what the last verification said
 REPORTS = ("report.html", "report.md")
 PIPELINE = "pipeline"  # the configuration whose run folder stands in params.yaml

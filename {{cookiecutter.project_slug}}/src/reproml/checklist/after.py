@@ -8,8 +8,9 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from ..config.own import is_own
-from ..names import MODEL, RECORD
+from ..names import MODEL, RECORD, TEST
 from ..runs.code import code_digests, deciding_code
+from ..runs.folder import altered_table
 from .facts import Facts
 from .item import Check, Finding, failed, passed
 from .mends import of_run, restore, train
@@ -31,7 +32,7 @@ def _reproduced(facts: Facts) -> Finding:
 def _results(facts: Facts) -> Finding:
     if facts.record is None or facts.run is None:
         return failed("no run yet", train(facts))
-    place = Path("reports") if facts.of_the_pipeline else facts.run / "test"
+    place = Path("reports") if facts.of_the_pipeline else facts.run / TEST
     test = f"python evaluate.py run={facts.run} output={place}"
     if deciding_code(facts.record["code"]) != deciding_code(code_digests(facts.project)):
         test = train(facts)  # the code of today could compute other metrics than the record has
@@ -40,6 +41,8 @@ def _results(facts: Facts) -> Finding:
         return failed(f"{place}/{missing[0]} is missing", test)
     if _json(facts.project / place / "metrics.json") != facts.record["metrics"]:
         return failed(f"{place}/metrics.json is not what the record of {facts.run} names", test)
+    if name := altered_table(facts.project / place, facts.record):
+        return failed(f"{place}/{name} is not what the record of {facts.run} names", test)
     if own:
         logged = ", ".join(f"{name} {value:.6g}" for name, value in facts.record["metrics"].items()) or "nothing"
         return passed(f"{place}/metrics.json has what the test logged, as recorded: {logged}")

@@ -121,7 +121,7 @@ def _add_files(crate: ROCrate, facts: Facts, reports: Path) -> dict[str, Any]:
     for name in REPORTS:
         (reports / name).write_text(report(facts, name), encoding="utf-8")
     places = [(facts.folder / name, name, *about) for name, about in _OF_THE_RUN.items()]
-    if tests := results_of(facts.folder, facts.record["metrics"]):
+    if tests := results_of(facts.folder, facts.record):
         places += [(tests / name, f"test/{name}", *about) for name, about in _OF_THE_TEST.items()]
     places += [(Path(name), Path(name).name, *about) for name, about in _OF_THE_PROJECT.items()]
     places += [

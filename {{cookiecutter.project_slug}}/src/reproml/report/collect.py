@@ -85,7 +85,7 @@ def collect(folder: Path, checked: bool = True) -> Facts:
         RecordError: there is no run, it is not finished, or its record is damaged.
     """
     found = finished(folder, needs=(CONFIG,), reads=(HISTORY,))
-    tests = results_of(folder, found["metrics"])
+    tests = results_of(folder, found)
     confusion = _rows(tests / "confusion_matrix.csv") if tests else []
     picture = tests / "confusion_matrix.png" if tests else None
     return Facts(

@@ -145,4 +145,4 @@ class Finished:
         return load_weights(self.folder / MODEL)[1]
 
     def _tests(self) -> Path | None:
-        return results_of(self.folder, self.record["metrics"])
+        return results_of(self.folder, self.record)

@@ -13,6 +13,7 @@ from reproml.checklist.facts import Facts
 from reproml.checklist.provenance import committed, edits, passed_over, unlike_the_record
 from reproml.errors import RecordError
 from reproml.runs import code, snapshot
+from reproml.runs.imported import beside_src
 from reproml.runs.source import check_out
 
 FILES = {
@@ -175,6 +176,32 @@ def test_what_no_patch_can_hold_is_named(project: Path) -> None:
         "src/package/credentials.yaml": "named like a secret",
     }
     assert b"inner.py" in patch
+
+
+def test_code_beside_src_is_in_the_record(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A configuration can name any class that Python finds: the patch holds those of the project, the others are named.
+
+    One without an `__init__.py`, hidden from git, which imports another repository.
+    """
+    write(project, {".git/info/exclude": "beside", "beside/net.py": "from notours.deep import er"})
+    write(
+        project.parent / "library",
+        {"notours/__init__.py": "", "notours/deep/er.py": "", "notours/deep/__init__.py": ""},
+    )
+    for folder in (project, project.parent / "library"):
+        monkeypatch.syspath_prepend(folder)
+    settings = {"model": {"_target_": "beside.net.Net", "part": {"_target_": "package.models.mlp.MLP"}}}
+    beside, elsewhere = beside_src({**settings, "trainer": {"_target_": "pytest.Item"}})
+    assert beside == {"beside/net.py": hashlib.sha256((project / "beside/net.py").read_bytes()).hexdigest()}
+    assert elsewhere == ["notours", "notours.deep", "notours.deep.er"]
+    found, patch = snapshot.describe(beside, elsewhere)
+    assert found
+    assert found["dirty"]
+    assert {item["path"]: item["reason"] for item in found["left_out"]} == dict.fromkeys(
+        elsewhere, "a module from outside of the project"
+    )
+    restored(project, found, patch)
+    assert (project.parent / "restored/beside/net.py").read_text() == (project / "beside/net.py").read_text()
 
 
 def test_what_is_no_code_is_left_alone(project: Path) -> None:

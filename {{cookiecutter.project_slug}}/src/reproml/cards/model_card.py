@@ -5,6 +5,7 @@ After M. Mitchell et al., "Model cards for model reporting", Conference on Fairn
 """
 
 import json
+from math import isclose
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from ..arrays.prepare import MANIFEST
 from ..arrays.splits import split
 from ..arrays.told import read_told
 from ..config.own import refuse_own
+from ..errors import CardError
+from ..runs.folder import altered_table
 from ..runs.integrity import finished
 from ..runs.record import deciding
 from ..training.randomness import derive
@@ -28,6 +31,7 @@ from .sources import Project, Source, read_project, read_source
 MODEL_CARD = Path("MODEL_CARD.md")
 _TEMPLATE = Path(__file__).with_name("model_card.md.j2")
 _SHOWN_MISTAKES = 5
+_LAST_DIGITS = 1e-6  # relative
 _MAIN_PACKAGES = ("torch", "lightning", "numpy", "scikit-learn", "hydra-core", "dvc")
 
 
@@ -39,13 +43,14 @@ def write_model_card(run: Path, test: Path) -> None:
         test: where evaluate.py wrote the test of its model.
 
     Raises:
-        CardError: a section that people wrote is damaged.
+        CardError: a section that people wrote is damaged, or the test is not the recorded one.
         ConfigError: data and task are of the user's own.
         RecordError: there is no record, it cannot be read, or the run is not finished.
     """
     record = finished(run)
     config = record["config"]
     refuse_own(config, "a model card")
+    _refuse_other_test(test, record, run)
     processed = Path(config["paths"]["processed"])
     manifest = json.loads((processed / MANIFEST).read_text(encoding="utf-8"))
     results = read_results(test, config["data"]["classes"], derive(config["seed"], "bootstrap"))
@@ -73,6 +78,24 @@ def write_model_card(run: Path, test: Path) -> None:
     )
     ModelCard(card)  # checks the head, which the Hub reads
     sections.write(MODEL_CARD, card)
+
+
+def _refuse_other_test(test: Path, record: dict[str, Any], run: Path) -> None:
+    """Refuse a test that is not the one in the record. Another machine may write other last digits.
+
+    Raises:
+        CardError: naming the file.
+    """
+    found, recorded = json.loads((test / "metrics.json").read_text(encoding="utf-8")), record["metrics"]
+    same = found.keys() == recorded.keys() and all(
+        isclose(found[name], value, rel_tol=_LAST_DIGITS) for name, value in recorded.items()
+    )
+    altered = altered_table(test, record) if found == recorded else None
+    if altered or not same:
+        raise CardError(
+            f"{test}/{altered or 'metrics.json'} is not the one that the record of {run} names: write it anew with "
+            f"python evaluate.py run={run} output={test}"
+        )
 
 
 def _metadata(

@@ -57,8 +57,8 @@ def module_of(function: str) -> str:
 def beside_src(settings: dict[str, Any], project: Path = Path()) -> tuple[dict[str, str], list[str]]:
     """Return the code outside of src/ that a configuration names, or that what it names imports.
 
-    First the SHA-256 of such files of the project, by their paths in it; then the names of modules from elsewhere, such
-    as another repository that was installed with `pip install --editable`.
+    First the SHA-256 of such files of the project, by their paths in it; then the names of packages from elsewhere,
+    such as another repository that was installed with `pip install --editable`.
 
     Args:
         settings: the configuration, in plain types.
@@ -68,7 +68,7 @@ def beside_src(settings: dict[str, Any], project: Path = Path()) -> tuple[dict[s
     parts = [str(target).split(".") for target in targets]
     # all before the last are modules or classes, and with a module its packages are imported
     modules = {".".join(names[:end]) for names in parts for end in range(1, len(names))}
-    inside, elsewhere, root = dict[str, str](), list[str](), project.resolve()
+    inside, elsewhere, root = dict[str, str](), set[str](), project.resolve()
     for name in code_of(*sorted(modules)):
         path = module_file(name)
         if path is None or name.partition(".")[0] in own_packages(project):
@@ -76,8 +76,8 @@ def beside_src(settings: dict[str, Any], project: Path = Path()) -> tuple[dict[s
         if path.resolve().is_relative_to(root):
             inside[path.resolve().relative_to(root).as_posix()] = file_digest(path)
         else:
-            elsewhere.append(name)
-    return inside, elsewhere
+            elsewhere.add(name.partition(".")[0])
+    return inside, sorted(elsewhere)
 
 
 def check_watched(modules: dict[str, str]) -> None:

@@ -38,7 +38,7 @@ def describe(
 
     Args:
         beside: SHA-256 of the files of the project outside of src/ that run, by their paths: see runs/imported.py.
-        elsewhere: names of the modules that run and are no part of the project; no patch can hold them.
+        elsewhere: names of the packages that run and are no part of the project; no patch can hold them.
     """
     try:
         commit = git.text("rev-parse", "--verify", "HEAD")
@@ -56,7 +56,7 @@ def describe(
         paths = [".", *(f":(exclude,literal){name}" for name in left_out)]
         patch = git.output("diff", "--cached", "--binary", *_PLAIN, "HEAD", "--", *paths, environment=environment)
     assert patch is not None
-    left_out |= dict.fromkeys(elsewhere, "a module from outside of the project")
+    left_out |= dict.fromkeys(elsewhere, "a package from outside of the project")
     for name, reason in left_out.items():
         log.warning("%s is not in the record: it is %s", name, reason)
     return {

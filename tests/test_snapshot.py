@@ -284,3 +284,21 @@ def test_an_edit_during_the_training_is_found(project: Path) -> None:
     told = edits(facts(project, record(sessions=[{"edited": ["b.py", "a.py"]}, {"edited": ["a.py"]}, {}])))
     assert told == "; a.py, b.py changed while it trained: verify shows whether that had an effect"
     assert edits(facts(project, record())) == ""
+
+
+@pytest.mark.parametrize("name", ["GIT_DIR", "GIT_INDEX_FILE"])
+def test_a_hook_of_git_does_not_lead_it_to_the_users_repository(
+    project: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Git tells hooks where its repository and index are, and would take a checkout elsewhere for those."""
+    write(project, {"src/package/models/mlp.py": "layers = 3"})
+    expected = code.deciding_digests()
+    found, patch = snapshot.describe()
+    assert found
+    index = project / ".git" / "index"
+    before = (git("status --porcelain --branch"), index.read_bytes())
+    with monkeypatch.context() as hook:
+        hook.setenv(name, str(project / ".git" if name == "GIT_DIR" else index))
+        assert snapshot.describe() == (found, patch)
+        assert restored(project, found, patch) == expected
+    assert (git("status --porcelain --branch"), index.read_bytes()) == before

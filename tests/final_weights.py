@@ -84,6 +84,27 @@ def test_a_callback_of_the_users_alone_changes_nothing(tmp_path: Path) -> None:
         final_weights(trainer, model, "best")
 
 
+@pytest.mark.parametrize("callback", ["best", "newest"])
+def test_a_checkpoint_of_somebody_else_removes_nothing_elsewhere(tmp_path: Path, callback: str) -> None:
+    """Lightning removes what a callback's state names, and takes a path with `..` in it for one inside its folder."""
+    mine = tmp_path / "mine" / "thesis.txt"
+    mine.parent.mkdir()
+    mine.write_text("mine")
+    run = tmp_path / "run"
+    made = best(run) if callback == "best" else ModelCheckpoint(run / "checkpoints", filename="{epoch}")
+    away = "../../mine/thesis.txt" if callback == "best" else f"{made.dirpath}/../../mine/thesis.txt"
+    named = {key: away for key in ("best_model_path", "kth_best_model_path", "last_model_path")}
+    worst = torch.tensor(9.0)
+    scores = {"best_k_models": {away: worst}, "best_model_score": worst, "kth_value": worst, "current_score": worst}
+    made.load_state_dict({**made.state_dict(), **named, **scores, "dirpath": made.dirpath})
+    trained(run, made)
+    assert mine.read_text() == "mine"
+    # its own files are removed as ever
+    assert [path.name for path in (run / "checkpoints").iterdir()] == [
+        "best.ckpt" if callback == "best" else "epoch=2.ckpt"
+    ]
+
+
 def configured(which: str, callbacks: dict[str, dict[str, Any]], **trainer: Any) -> Any:
     return SimpleNamespace(
         training=SimpleNamespace(final_weights=which, epochs=3), callbacks=callbacks, trainer={**trainer}

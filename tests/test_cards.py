@@ -382,6 +382,20 @@ def test_a_run_that_is_not_finished_has_no_card(documented: Path) -> None:
     assert (refused.returncode, asked.returncode) == (1, 1)
 
 
+def test_an_edited_test_has_no_card(documented: Path) -> None:
+    """Each edit leaves the accuracy as it is, and the number of examples."""
+    for name, edit in (("predictions.csv", r"s/,0\.(.)/,0.9\1/"), ("metrics.json", r's/"f1": 0\..*,/"f1": 0.999,/')):
+        file = documented / "reports" / name
+        whole = file.read_text()
+        run(f"sed -i -E '{edit}' reports/{name}", documented)
+        edited = file.read_text() != whole
+        refused = run("python document.py model", documented, check=False)
+        file.write_text(whole)
+        assert edited
+        assert refused.returncode == 1
+        assert f"reports/{name} is not the one that the record of models names" in refused.stderr
+
+
 def test_the_page_on_cards(documented: Path) -> None:
     page = (documented / "docs/cards.md").read_text()
     for name in re.findall(r"`([\w./]+\.(?:md|json|yaml|csv|py))`", page):

@@ -12,6 +12,7 @@ from conftest import metrics, run
 from reproml.errors import RecordError
 from reproml.runs import integrity, schema
 from reproml.runs.finished import check_run
+from reproml.runs.folder import results_of, tables
 from reproml.runs.record import identity, read
 from reproml.verify.repeat import outer_environment
 from runs import record, train
@@ -207,6 +208,26 @@ def test_a_file_that_no_record_can_vouch_for_is_refused(folder: Path) -> None:
         (folder / "config.yaml").write_text(text)
         with pytest.raises(RecordError, match=r"config\.yaml is not the file"):
             integrity.finished(folder, reads=["config.yaml"])
+
+
+def test_the_tables_of_a_test_are_the_recorded_ones(folder: Path) -> None:
+    """The report, the archive, the trackers and the checklist show them; a record of an earlier version has none."""
+    test = folder / "test"
+    test.mkdir()
+    (test / "metrics.json").write_text(json.dumps(record(folder)["metrics"]))
+    for name in ("per_class.csv", "predictions.csv"):
+        (test / name).write_text("class,f1\na,0.5\n")
+    found = {**record(folder), "tables": tables(folder)}
+    assert schema.problem(found) is None
+    assert results_of(folder, found) == test
+    (test / "per_class.csv").unlink()  # what is not there says nothing wrong
+    assert results_of(folder, found) == test
+    (test / "predictions.csv").write_text("class,f1\na,0.9\n")
+    with pytest.raises(RecordError, match=r"test/predictions\.csv is not the file that the record names"):
+        results_of(folder, found)
+    assert results_of(folder, record(folder)) == test
+    (test / "metrics.json").write_text("{}")  # of another training
+    assert results_of(folder, found) is None
 
 
 def test_the_patch_of_a_run_is_the_recorded_one(folder: Path) -> None:

@@ -59,6 +59,8 @@ EDITS = {
         "shift: 0": "shift: 1",
         "flip: false": "flip: true",
         "num_workers: 0": "num_workers: 1",
+        "validation_fraction: 0.15": "validation_fraction: 0.2",
+        "test_fraction: 0.15": "test_fraction: 0.1",
     },
     "configs/model/mlp.yaml": {"hidden: [64, 128, 64]": "hidden: [24]", "dropout: 0.0": "dropout: 0.1"},
     "configs/model/cnn.yaml": {"channels: [32, 64]": "channels: [8, 8, 8]", "hidden: 128": "hidden: 16"},

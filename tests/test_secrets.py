@@ -11,6 +11,7 @@ import os
 import re
 import shlex
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
 from typing import Any
@@ -285,6 +286,19 @@ def test_every_log_record_is_masked_once_whatever_handler_writes_it(
         assert "ValueError: ***" in stream.getvalue()
         assert stream.getvalue().endswith("nothing has failed\n")
         assert "c0rrect" not in stream.getvalue()
+
+
+def test_a_warning_is_masked(
+    secrets: Any, environment: Environment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The log of a trial and that of a job hold what the console shows."""
+    environment(DB_PASSWORD=SECRET)
+    masking = importlib.import_module("reproml.secrets.masking")
+    monkeypatch.setattr(warnings, "showwarning", masking._show_masked)  # in place of pytest's
+    warnings.showwarning(UserWarning(f"with {SECRET}"), UserWarning, "file.py", 1)
+    shown = capsys.readouterr().err
+    assert "UserWarning: with ***" in shown
+    assert "c0rrect" not in shown
 
 
 PRIVATE = """prod.env .env .env.production config/.env.local .npmrc .pypirc secrets.yaml secrets.yml secret.json

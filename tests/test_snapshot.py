@@ -13,6 +13,7 @@ from reproml.checklist.facts import Facts
 from reproml.checklist.provenance import committed, edits, passed_over, unlike_the_record
 from reproml.errors import RecordError
 from reproml.runs import code, snapshot
+from reproml.runs.imported import beside_src, code_now
 from reproml.runs.source import check_out
 
 FILES = {
@@ -177,6 +178,31 @@ def test_what_no_patch_can_hold_is_named(project: Path) -> None:
     assert b"inner.py" in patch
 
 
+def test_code_beside_src_is_in_the_record(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A configuration can name any class that Python finds: the patch holds those of the project, the others are named.
+
+    One without an `__init__.py`, hidden from git, which imports another repository.
+    """
+    write(project, {".git/info/exclude": "beside", "beside/net.py": "from notours.deep import er"})
+    write(
+        project.parent / "library",
+        {"notours/__init__.py": "", "notours/deep/er.py": "", "notours/deep/__init__.py": ""},
+    )
+    for folder in (project, project.parent / "library"):
+        monkeypatch.syspath_prepend(folder)
+    settings = {"model": {"_target_": "beside.net.Net", "part": {"_target_": "package.models.mlp.MLP"}}}
+    beside, elsewhere = beside_src({**settings, "trainer": {"_target_": "pytest.Item"}})
+    assert beside == {"beside/net.py": hashlib.sha256((project / "beside/net.py").read_bytes()).hexdigest()}
+    assert elsewhere == ["notours"]
+    assert list(code_now("notours.deep.er")) == ["notours", "notours.deep", "notours.deep.er"]  # Python runs all three
+    found, patch = snapshot.describe(beside, elsewhere)
+    assert found
+    assert found["dirty"]
+    assert found["left_out"] == [{"path": "notours", "reason": "a package from outside of the project"}]
+    restored(project, found, patch)
+    assert (project.parent / "restored/beside/net.py").read_text() == (project / "beside/net.py").read_text()
+
+
 def test_what_is_no_code_is_left_alone(project: Path) -> None:
     """A record of a clean commit stays clean beside what tools write, and with the line ends of Windows."""
     write(project, {".gitignore": "__pycache__/\n.DS_Store\n*.crlf"})
@@ -258,3 +284,21 @@ def test_an_edit_during_the_training_is_found(project: Path) -> None:
     told = edits(facts(project, record(sessions=[{"edited": ["b.py", "a.py"]}, {"edited": ["a.py"]}, {}])))
     assert told == "; a.py, b.py changed while it trained: verify shows whether that had an effect"
     assert edits(facts(project, record())) == ""
+
+
+@pytest.mark.parametrize("name", ["GIT_DIR", "GIT_INDEX_FILE"])
+def test_a_hook_of_git_does_not_lead_it_to_the_users_repository(
+    project: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Git tells hooks where its repository and index are, and would take a checkout elsewhere for those."""
+    write(project, {"src/package/models/mlp.py": "layers = 3"})
+    expected = code.deciding_digests()
+    found, patch = snapshot.describe()
+    assert found
+    index = project / ".git" / "index"
+    before = (git("status --porcelain --branch"), index.read_bytes())
+    with monkeypatch.context() as hook:
+        hook.setenv(name, str(project / ".git" if name == "GIT_DIR" else index))
+        assert snapshot.describe() == (found, patch)
+        assert restored(project, found, patch) == expected
+    assert (git("status --porcelain --branch"), index.read_bytes()) == before

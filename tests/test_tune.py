@@ -136,6 +136,33 @@ def test_a_study_is_not_gone_on_with_by_other_settings_or_code(shared_project: P
     assert trials(whole) == before
 
 
+OPEN = """
+import sys
+from pathlib import Path
+from reproml.config.explain import explain
+from reproml.tuning.space import read
+from reproml.tuning.study import open_study
+words = Path("words.txt")
+for text in ("one", "one", "two"):
+    words.write_text(text)
+    search, seed, shared = read(["sweep=small", "experiment=words"])
+    try:
+        open_study(Path("outputs/of-words"), search, seed, shared)
+        print("opened")
+    except Exception as error:
+        print(explain(error))
+"""
+
+
+def test_a_study_is_not_gone_on_with_by_other_inputs(shared_project: Path) -> None:
+    words = "# @package _global_\ninputs: {words: words.txt}\n"
+    (shared_project / "configs" / "experiment" / "words.yaml").write_text(words)
+    (shared_project / "open.py").write_text(OPEN)
+    said = run("python open.py", shared_project, PYTHONPATH="src").stdout.splitlines()
+    assert said[:2] == ["opened", "opened"]
+    assert re.match(r"the study in outputs/of-words was begun with files=\w{12}, not \w{12}: put that back", said[2])
+
+
 def test_two_processes_share_a_study_and_go_further(shared_project: Path, whole: Path) -> None:
     sweep = shared_project / "configs" / "sweep" / "small.yaml"
     try:

@@ -23,6 +23,7 @@ from reproml.release.version import ReleaseError, Version
 from reproml.runs import record
 from reproml.runs.changes import changes
 from reproml.runs.digest import weights_digest
+from reproml.runs.environment import environment
 from reproml.training.resume import newest_whole
 from reproml.training.session import _interrupted
 from reproml.training.trail import read_trail, sample
@@ -150,6 +151,12 @@ def test_units_in_the_last_place() -> None:
     assert ulps(values, torch.nextafter(values, torch.tensor(2.0))) == 1
     assert ulps(torch.tensor([-0.0]), torch.tensor([0.0])) == 0
     assert ulps(torch.tensor([1.0]), torch.tensor([2.0])) == 2**23
+
+
+@pytest.mark.parametrize("name", ["OMP_NUM_THREADS", "NPY_DISABLE_CPU_FEATURES", "ATEN_CPU_CAPABILITY"])
+def test_the_record_has_variables_that_change_bits(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "1")
+    assert environment()["variables"][name] == "1"
 
 
 def test_changes_come_with_the_most_likely_cause_first() -> None:

@@ -271,7 +271,8 @@ def test_the_batches_are_those_of_the_strategy(tmp_path: Path, strategy: str) ->
     data = DataModule(config)
     [(_, targets), *_] = list(data.test_dataloader())
     whole = np.load(tmp_path / "digits" / "targets.npy")
-    test = split(whole, 0, 0.15, 0.15, config.seed, strategy=strategy)["test"]
+    shares = (config.data.validation_fraction, config.data.test_fraction)  # whatever configs/data says
+    test = split(whole, 0, *shares, config.seed, strategy=strategy)["test"]
     assert np.array_equal(targets, whole[test[: len(targets)]])
     assert data.recorded()["splits"] == split_digests(data.splits)
     assert {name: len(positions) for name, positions in data.splits.items()} == data.manifest["splits"]

@@ -8,6 +8,7 @@ MODEL = "model.safetensors"
 HISTORY = "metrics.csv"
 TRAIL = "trail.jsonl"
 # Of a test, in the folder of the run or in reports/:
+TEST = "test"  # its folder in that of the run
 METRICS = "metrics.json"
 EVALUATION = "evaluation.json"
 PREDICTIONS = "predictions.csv"

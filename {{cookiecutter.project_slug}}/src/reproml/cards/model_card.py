@@ -5,6 +5,7 @@ After M. Mitchell et al., "Model cards for model reporting", Conference on Fairn
 """
 
 import json
+from math import isclose
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from ..errors import CardError
 from ..evaluation.written import Written, read_evaluation
 from ..models.description import read_description
 from ..names import EVALUATION, METRICS, MODEL
+from ..runs.folder import altered_table
 from ..runs.integrity import finished
 from ..runs.record import deciding
 from ..tables import Cell, TextTable, in_order, with_interval
@@ -32,6 +34,7 @@ MODEL_CARD = Path("MODEL_CARD.md")
 _TEMPLATE = Path(__file__).with_name("model_card.md.j2")
 _LONGEST_TABLE, _BEGINNING = 30, 20  # rows; a table with more has its beginning on the card
 _WIDEST_TABLE = 21  # columns: one that names the rows, and 20 others; a table with more is a file only
+_LAST_DIGITS = 1e-6  # relative
 _MAIN_PACKAGES = ("torch", "lightning", "numpy", "scikit-learn", "hydra-core", "dvc")
 
 
@@ -43,11 +46,11 @@ def write_model_card(run: Path, test: Path) -> None:
         test: where evaluate.py wrote the test of its model.
 
     Raises:
-        CardError: a section that people wrote is damaged, or the test is missing or not of one piece.
+        CardError: a section that people wrote is damaged, or the test is missing or not the recorded one.
         RecordError: there is no record, it cannot be read, or the run is not finished.
     """
     record = finished(run)
-    config, written = record["config"], _test(run, test)
+    config, written = record["config"], _test(run, test, record)
     manifest = None if is_own(config) else _manifest(config)
     project, source = read_project(), read_source(record["data"]["name"])
     card = sections.render(
@@ -75,11 +78,11 @@ def write_model_card(run: Path, test: Path) -> None:
     sections.write(MODEL_CARD, card)
 
 
-def _test(run: Path, test: Path) -> Written:
+def _test(run: Path, test: Path, record: dict[str, Any]) -> Written:
     """Return the test of a run's model.
 
     Raises:
-        CardError: it is missing, or its files are of different tests.
+        CardError: it is missing, not the one in the record, or its files are of different tests.
     """
     written, again = read_evaluation(test), f"python evaluate.py run={run} output={test}"
     if written is None:
@@ -87,6 +90,15 @@ def _test(run: Path, test: Path) -> Written:
     metrics = json.loads((test / METRICS).read_text(encoding="utf-8"))
     if any(metrics.get(name) != metric.value for name, metric in written.metrics.items()):
         raise CardError(f"{test}/{EVALUATION} and {test}/{METRICS} are of different tests: write both with {again}")
+    recorded = record["metrics"]
+    same = metrics.keys() == recorded.keys() and all(  # another machine may write other last digits
+        isclose(metrics[name], value, rel_tol=_LAST_DIGITS) for name, value in recorded.items()
+    )
+    altered = altered_table(test, record) if metrics == recorded else None
+    if altered or not same:
+        raise CardError(
+            f"{test}/{altered or METRICS} is not the one that the record of {run} names: write it again with {again}"
+        )
     return written
 
 

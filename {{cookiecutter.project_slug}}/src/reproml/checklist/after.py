@@ -10,8 +10,9 @@ from zipfile import BadZipFile, ZipFile
 from ..config.own import is_own
 from ..errors import RecordError
 from ..evaluation.written import read_evaluation
-from ..names import EVALUATION, METRICS, MODEL, RECORD
+from ..names import EVALUATION, METRICS, MODEL, RECORD, TEST
 from ..runs.code import code_digests, deciding_code
+from ..runs.folder import altered_table
 from ..tables import in_order
 from .facts import Facts
 from .item import Check, Finding, failed, passed
@@ -33,7 +34,7 @@ def _reproduced(facts: Facts) -> Finding:
 def _results(facts: Facts) -> Finding:
     if facts.record is None or facts.run is None:
         return failed("no run yet", train(facts))
-    place = Path("reports") if facts.of_the_pipeline else facts.run / "test"
+    place = Path("reports") if facts.of_the_pipeline else facts.run / TEST
     test = f"python evaluate.py run={facts.run} output={place}"
     if deciding_code(facts.record["code"]) != deciding_code(code_digests(facts.project)):
         test = train(facts)  # the code of today could compute other metrics than the record has
@@ -42,6 +43,8 @@ def _results(facts: Facts) -> Finding:
         return failed(f"{place}/{METRICS} is missing", test)
     if _json(metrics) != facts.record["metrics"]:
         return failed(f"{place}/{METRICS} is not what the record of {facts.run} names", test)
+    if name := altered_table(facts.project / place, facts.record):
+        return failed(f"{place}/{name} is not what the record of {facts.run} names", test)
     try:
         written = read_evaluation(facts.project / place)
     except RecordError:

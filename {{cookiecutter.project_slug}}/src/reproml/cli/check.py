@@ -55,7 +55,8 @@ def _lines(items: "list[Item]", run: Path | None, broken: int) -> list[str]:
         lines += ["", section]
         for item in (item for item in items if item.section == section):
             status = "FAIL" if item.status == "fail" and item.required else item.status
-            lines.append(f"  {status:14}  {item.name}: {item.evidence}")
+            evidence = " ".join(item.evidence.split())  # a record can hold line ends, and anybody may have written it
+            lines.append(f"  {status:14}  {item.name}: {evidence}")
             lines += [f"  {'':14}  mend: {item.mend}"] if item.mend else []
     score = _score(items)
     lines += [

@@ -94,7 +94,7 @@ def collect(folder: Path, checked: bool = True) -> Facts:
         RecordError: there is no run, it is not finished, or its record is damaged.
     """
     found = finished(folder, needs=(CONFIG,), reads=(HISTORY,))
-    tests = results_of(folder, found["metrics"])
+    tests = results_of(folder, found)
     written = read_evaluation(tests) if tests else None
     return Facts(
         folder=folder,

@@ -5,10 +5,10 @@ from pathlib import Path
 
 from ..config.schema import Config
 from ..errors import ConfigError
-from ..names import HISTORY, MODEL, RECORD, REPORTS, TRAIL, VERIFICATION
+from ..names import HISTORY, MODEL, RECORD, REPORTS, TEST, TRAIL, VERIFICATION
 
 _FILES = (TRAIL, HISTORY, MODEL)
-_FOLDERS = ("checkpoints", "test", "evaluation")
+_FOLDERS = ("checkpoints", TEST, "evaluation")
 _ABOUT = (VERIFICATION, *REPORTS)  # what other commands wrote about the earlier training
 
 

@@ -11,9 +11,9 @@ import torch
 
 from ..secrets import mask
 
-# Variables that change bits, or the choice of an algorithm: of OpenMP, MKL, oneDNN, CUDA, PyTorch and the C library.
+# Variables that change bits, or which algorithm is used: of OpenMP, MKL, oneDNN, NumPy, CUDA, PyTorch, the C library.
 _VARIABLES = re.compile(
-    r"(OMP|KMP|GOMP|MKL|ATEN|ONEDNN|DNNL|OPENBLAS|BLIS|CUBLAS|CUBLASLT|CUDNN|NCCL|TORCHINDUCTOR|PYTORCH)_\w+"
+    r"(OMP|KMP|GOMP|MKL|NPY|ATEN|ONEDNN|DNNL|OPENBLAS|BLIS|CUBLAS|CUBLASLT|CUDNN|NCCL|TORCHINDUCTOR|PYTORCH)_\w+"
     r"|CUDA_(VISIBLE_DEVICES|DEVICE_ORDER|LAUNCH_BLOCKING|MODULE_LOADING)|NVIDIA_TF32_OVERRIDE"
     r"|TORCH_(ALLOW_TF32_CUBLAS_OVERRIDE|CUDNN_\w+|BLAS_PREFER_\w+)|PYTHONHASHSEED|PYTHONOPTIMIZE|LD_PRELOAD|GLIBC_TUNABLES"
 )

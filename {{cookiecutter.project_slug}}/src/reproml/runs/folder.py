@@ -9,9 +9,9 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from ..errors import ConfigError
-from ..files import write_text
-from ..names import CONFIG, MODELS, PIPELINE, RECORD, REPORTS_OF_PIPELINE
+from ..errors import ConfigError, RecordError
+from ..files import file_digest, write_text
+from ..names import CONFIG, METRICS, MODELS, PIPELINE, RECORD, REPORTS_OF_PIPELINE, TEST
 from ..processes import in_job_step, launcher, rank, restarts, shared_folder, started_by_lightning
 
 _OF_A_SWEEP = "multirun.yaml"  # which Hydra writes
@@ -159,23 +159,53 @@ def discard_unbegun(folder: Path) -> None:
             folder.parent.rmdir()
 
 
-def results_of(folder: Path, metrics: dict[str, Any]) -> Path | None:
+def results_of(folder: Path, record: dict[str, Any]) -> Path | None:
     """Return the folder with the results of a run's test: `test/` in it, or the pipeline's `reports/`.
 
     Of the pipeline's run the latter comes first: evaluate.py adds intervals, which the test of a training lacks.
 
     Args:
         folder: of the run.
-        metrics: the ones in its record. Results with others were left by another training.
+        record: of the run. Results with other metrics were left by another training.
+
+    Raises:
+        RecordError: a table is not the one that the record names.
     """
-    places = [folder / "test", REPORTS_OF_PIPELINE]
+    places = [folder / TEST, REPORTS_OF_PIPELINE]
     for place in reversed(places) if folder.resolve() == MODELS.resolve() else places:
         try:
-            if json.loads((place / "metrics.json").read_text(encoding="utf-8")) == metrics:
-                return place
+            same = json.loads((place / METRICS).read_text(encoding="utf-8")) == record["metrics"]
         except (OSError, ValueError):
             continue
+        if same and (name := altered_table(place, record)):
+            raise RecordError(
+                f"{place / name} is not the file that the record names: it was changed after the run; fetch it again, "
+                f"or test again: python evaluate.py run={folder} output={place}"
+            )
+        if same:
+            return place
     return None
+
+
+def tables(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of the tables that the test of a run has written, by their place in its folder."""
+    place = folder / TEST
+    return {path.relative_to(place).as_posix(): file_digest(path) for path in sorted(place.rglob("*.csv"))}
+
+
+def altered_table(place: Path, record: dict[str, Any]) -> str | None:
+    """Return the first table in a folder that is not the one in the record. Earlier versions recorded none.
+
+    Those with confidence intervals are passed over: evaluate.py computes them, and the record has those without.
+    """
+    recorded = record.get("tables", {})
+    there = (name for name in recorded if (place / name).exists() and not _has_intervals(place / name))
+    return next((name for name in there if file_digest(place / name) != recorded[name]), None)
+
+
+def _has_intervals(table: Path) -> bool:
+    with table.open(encoding="utf-8", errors="replace") as stream:
+        return any(column.endswith("_low") for column in stream.readline().strip().split(","))
 
 
 def _status(folder: Path) -> str:

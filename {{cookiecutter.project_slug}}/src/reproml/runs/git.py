@@ -8,6 +8,9 @@ from ..errors import RecordError
 
 # Git's caches of the working tree must not hide a changed file from a record.
 _HONEST = ["-c", "core.fsmonitor=false", "-c", "core.untrackedCache=false"]
+# Git gives these to its hooks. A checkout elsewhere would be made in the repository that they name, the user's own.
+_OF_A_HOOK = {"GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR", "GIT_INDEX_FILE", "GIT_PREFIX"}
+_OF_A_HOOK |= {"GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"}
 
 
 def output(
@@ -29,7 +32,8 @@ def output(
     Raises:
         RecordError: git fails, or is not installed.
     """
-    variables = {**os.environ, **(environment or {})}
+    outer = {name: value for name, value in os.environ.items() if name not in _OF_A_HOOK}
+    variables = {**outer, **(environment or {})}
     try:
         result = subprocess.run(
             ["git", *_HONEST, *arguments], capture_output=True, cwd=folder, env=variables, input=content

@@ -14,10 +14,13 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from .. import PLACES
+from ..config.trust.names import leaves
 from ..errors import ConfigError
+from ..files import file_digest
 from ..packages import own_packages
 
 # These modules declare which values are allowed, what the errors are and where names lie: no array depends on them.
+_INSTALLED = {"site-packages", "dist-packages"}  # of another Python or of the user, which sysconfig does not name
 _DECLARATIONS = ("reproml", "reproml.config.schema", "reproml.errors", "reproml.packages")
 
 
@@ -42,12 +45,39 @@ def code_now(*modules: str) -> dict[str, str]:
             text = path.read_text(encoding="utf-8")
             found[name] = hashlib.sha256(text.encode()).hexdigest()
             waiting += _imported(text, name if path.stem == "__init__" else name.rpartition(".")[0])
+            waiting.append(name.rpartition(".")[0])  # Python runs the package first
     return dict(sorted(found.items()))
 
 
 def module_of(function: str) -> str:
     """Return the module of a function that is named as in `package.module.function`."""
     return function.rpartition(".")[0]
+
+
+def beside_src(settings: dict[str, Any], project: Path = Path()) -> tuple[dict[str, str], list[str]]:
+    """Return the code outside of src/ that a configuration names, or that what it names imports.
+
+    First the SHA-256 of such files of the project, by their paths in it; then the names of packages from elsewhere,
+    such as another repository that was installed with `pip install --editable`.
+
+    Args:
+        settings: the configuration, in plain types.
+        project: its folder.
+    """
+    targets = [value for key, value in leaves(settings) if key.endswith("_target_") or key == "data.reader"]
+    parts = [str(target).split(".") for target in targets]
+    # all before the last are modules or classes, and with a module its packages are imported
+    modules = {".".join(names[:end]) for names in parts for end in range(1, len(names))}
+    inside, elsewhere, root = dict[str, str](), set[str](), project.resolve()
+    for name in code_of(*sorted(modules)):
+        path = module_file(name)
+        if path is None or name.partition(".")[0] in own_packages(project):
+            continue
+        if path.resolve().is_relative_to(root):
+            inside[path.resolve().relative_to(root).as_posix()] = file_digest(path)
+        else:
+            elsewhere.add(name.partition(".")[0])
+    return inside, sorted(elsewhere)
 
 
 def check_watched(modules: dict[str, str]) -> None:
@@ -100,12 +130,16 @@ def _folder(top: str) -> Path | None:
     if (own := own_packages().get(top)) is not None:  # it may be installed, as in an image
         return own.parent
     spec = find_spec(top) if top.isidentifier() else None
-    if spec is None or not spec.has_location or spec.origin is None:
+    if spec is None:
         return None
-    origin = Path(spec.origin)
-    if any(origin.is_relative_to(path) for path in sysconfig.get_paths().values()):
+    if spec.submodule_search_locations:  # a package, with or without an __init__.py
+        place = Path(next(iter(spec.submodule_search_locations))).parent
+    elif spec.has_location and spec.origin is not None:
+        place = Path(spec.origin).parent
+    else:
         return None
-    return origin.parents[1] if spec.submodule_search_locations else origin.parent
+    installed = any(place.is_relative_to(path) for path in sysconfig.get_paths().values())
+    return None if installed or _INSTALLED & {*place.parts} else place
 
 
 def _installed(name: str) -> dict[str, str]:

@@ -5,6 +5,7 @@ import logging
 import os
 import shutil
 import tempfile
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ _PLAIN = ["--no-ext-diff", "--no-textconv", "--no-color", "--no-renames", "--no-
 _PLAIN += ["--full-index", "--src-prefix=a/", "--dst-prefix=b/"]
 
 
-def describe() -> tuple[dict[str, Any] | None, bytes]:
+def describe(
+    beside: Mapping[str, str] | None = None, elsewhere: Iterable[str] = ()
+) -> tuple[dict[str, Any] | None, bytes]:
     """Return the state of git, and the patch that leads from the commit to the files as they are.
 
     The patch covers changed, deleted, binary and new files of the project. It includes files that git ignores or was
@@ -32,6 +35,10 @@ def describe() -> tuple[dict[str, Any] | None, bytes]:
     that hold a secret or are named like one are left out and named.
     In an image, which holds no repository, the build has named the commit.
     Returns None and no patch, with a warning, if the code cannot be named.
+
+    Args:
+        beside: SHA-256 of the files of the project outside of src/ that run, by their paths: see runs/imported.py.
+        elsewhere: names of the packages that run and are no part of the project; no patch can hold them.
     """
     try:
         commit = git.text("rev-parse", "--verify", "HEAD")
@@ -42,12 +49,14 @@ def describe() -> tuple[dict[str, Any] | None, bytes]:
         return None, b""
     with tempfile.TemporaryDirectory() as folder:
         environment = _copy_of_index(Path(folder))
-        _add_all(environment)
+        deciding = deciding_digests() | dict(beside or {})
+        _add_all(deciding, environment)
         left_out = _left_out(environment)
-        left_out |= _out_of_reach(environment, left_out)
+        left_out |= _out_of_reach(deciding, environment, left_out)
         paths = [".", *(f":(exclude,literal){name}" for name in left_out)]
         patch = git.output("diff", "--cached", "--binary", *_PLAIN, "HEAD", "--", *paths, environment=environment)
     assert patch is not None
+    left_out |= dict.fromkeys(elsewhere, "a package from outside of the project")
     for name, reason in left_out.items():
         log.warning("%s is not in the record: it is %s", name, reason)
     return {
@@ -77,7 +86,7 @@ def _copy_of_index(folder: Path) -> dict[str, str]:
     return own_index(folder)
 
 
-def _add_all(environment: dict[str, str]) -> None:
+def _add_all(deciding: dict[str, str], environment: dict[str, str]) -> None:
     """Put the current files into the index: all that git sees, and those that decide the run even if git does not.
 
     Files that git cannot read or add stay out, and are found to be left out.
@@ -91,7 +100,7 @@ def _add_all(environment: dict[str, str]) -> None:
     for names, flag in ((assumed, "--no-assume-unchanged"), (skipped, "--no-skip-worktree")):
         git.output("update-index", flag, "-z", "--stdin", environment=environment, content=_joined(names))
     git.output("add", "--all", "--ignore-errors", "--", ".", check=False, environment=environment)
-    hidden = unheld(deciding_digests(), None, environment=environment)
+    hidden = unheld(deciding, None, environment=environment)
     reachable = [name for name in hidden if not any(_leads_away(parent) for parent in Path(name).parents)]
     # out of the index first: git sees no change in a file of the same size and time
     git.output("update-index", "--force-remove", "-z", "--stdin", environment=environment, content=_joined(reachable))
@@ -109,10 +118,10 @@ def _leads_away(folder: Path) -> bool:
     return folder != Path() and (folder.is_symlink() or (folder / ".git").exists())
 
 
-def _out_of_reach(environment: dict[str, str], known: dict[str, str]) -> dict[str, str]:
+def _out_of_reach(deciding: dict[str, str], environment: dict[str, str], known: dict[str, str]) -> dict[str, str]:
     """Return what decides the run, is not in the index, and is not known to be left out: path -> reason."""
     found = {}
-    for name in unheld(deciding_digests(), None, environment=environment):
+    for name in unheld(deciding, None, environment=environment):
         path = Path(name)
         if any(str(place) in known for place in (path, *path.parents)):
             continue

@@ -2,8 +2,10 @@
 
 import logging
 import re
+import sys
+import warnings
 from contextlib import suppress
-from typing import Any
+from typing import Any, TextIO
 
 from .files import KNOWN_TOKENS
 from .values import ADDRESS_WITH_PASSWORD, to_mask
@@ -54,4 +56,18 @@ class MaskedRecord(logging.LogRecord):
             self.stack_info = mask(self.stack_info)
 
 
+def _show_masked(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Write a warning without secrets to the console: Python does that past all logs."""
+    with suppress(AttributeError, OSError):  # there is no console, as Python's own way allows
+        (file or sys.stderr).write(mask(warnings.formatwarning(message, category, filename, lineno, line)))
+
+
+warnings.showwarning = _show_masked
 logging.setLogRecordFactory(MaskedRecord)  # here, so that it holds in each process that imports this project

@@ -137,5 +137,5 @@ class Finished:
 
     @cached_property
     def _test(self) -> Written | None:
-        tests = results_of(self.folder, self.record["metrics"])
+        tests = results_of(self.folder, self.record)
         return None if tests is None else read_evaluation(tests)

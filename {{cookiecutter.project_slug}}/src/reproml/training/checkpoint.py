@@ -1,6 +1,7 @@
 """Checkpoint files hold everything that training needs to go on, in plain types, and appear whole or not at all."""
 
 import hashlib
+import logging
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -18,6 +19,8 @@ from ..secrets import masked
 from .history import History
 from .loop import batches_done, forget_finished_epoch
 from .plain import as_bytes, as_plain, check_loads, kinds_in
+
+log = logging.getLogger(__name__)
 
 _HYPERPARAMETERS = ("hyper_parameters", "datamodule_hyper_parameters")
 CHECKSUM = "{sha256}"  # in a file's name: stands for the checksum of its content
@@ -45,9 +48,10 @@ class BestCheckpoint(ModelCheckpoint):
         return {**state, **named, "best_k_models": best, "dirpath": ""}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        folder = Path(str(self.dirpath))
-        placed = {key: str(folder / value) for key, value in state_dict.items() if key.endswith("_path") and value}
-        best = {str(folder / name): score for name, score in state_dict["best_k_models"].items()}
+        folder = Path(str(self.dirpath))  # a checkpoint can be somebody else's, so of a path only the name counts
+        named = {key: Path(value).name for key, value in state_dict.items() if key.endswith("_path") and value}
+        placed = {key: str(folder / name) for key, name in named.items()}
+        best = {str(folder / Path(name).name): score for name, score in state_dict["best_k_models"].items()}
         super().load_state_dict({**state_dict, **placed, "best_k_models": best, "dirpath": self.dirpath})
         self.current_score = state_dict["current_score"]  # Lightning saves it and forgets to load it
 
@@ -82,6 +86,8 @@ class WholeFileIO(TorchCheckpointIO):
         super().__init__()
         self.config = config
         self._loadable = set[type]()
+        # of the files that this run may remove
+        self._homes = {Path(place).resolve() for key, place in config.get("paths", {}).items() if key == "run"}
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         plain = {key: masked(as_plain(checkpoint[key])) for key in _HYPERPARAMETERS if key in checkpoint}
@@ -91,7 +97,19 @@ class WholeFileIO(TorchCheckpointIO):
         if not (kinds := kinds_in(checkpoint)) <= self._loadable:
             check_loads(checkpoint, content)
             self._loadable |= kinds
+        self._homes.add(Path(path).resolve().parent)
         write_bytes(Path(str(path).replace(CHECKSUM, checksum(content))), content)
+
+    def remove_checkpoint(self, path: Any) -> None:
+        """Remove a checkpoint that a callback no longer keeps, but nothing outside of where this run writes.
+
+        A run that continues another one has the paths in its callbacks from there, and anybody may have made that.
+        """
+        place = Path(path).resolve()
+        if any(place != home and place.is_relative_to(home) for home in self._homes):
+            super().remove_checkpoint(place)
+        else:
+            log.warning("%s is not removed, because this run does not write there", path)
 
     def load_checkpoint(
         self, path: Any, map_location: Any | None = None, weights_only: bool | None = None

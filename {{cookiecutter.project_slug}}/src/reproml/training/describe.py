@@ -12,6 +12,7 @@ from ..files import file_digest
 from ..runs import snapshot
 from ..runs.code import at_start
 from ..runs.environment import environment
+from ..runs.imported import beside_src
 from ..runs.inputs import digests
 from ..runs.record import VERSION
 from .randomness import derive
@@ -35,7 +36,8 @@ def describe(
         data: what the record says of it, see tasks/data.py.
         restored: the earlier run that it is built on, if any.
     """
-    git, patch = snapshot.describe()
+    beside, elsewhere = beside_src(settings)
+    git, patch = snapshot.describe(beside, elsewhere)
     hydra = HydraConfig.get()
     overrides = OmegaConf.to_container(hydra.overrides.task)  # as they were written: `${oc.env:NAME}`, not its value
     assert isinstance(overrides, list)
@@ -52,7 +54,7 @@ def describe(
         "config": settings,
         "seeds": {"seed": config.seed, **{key: derive(config.seed, key) for key in ("weights", "split", "subset")}},
         "git": git,
-        "code": at_start(),
+        "code": {**at_start(), **beside},
         "data": data,
         "inputs": digests(config.inputs),
         "locks": {name: file_digest(Path(name)) for name in _LOCKS if Path(name).exists()},

@@ -19,7 +19,7 @@ from ..runs import record, schema, source
 from ..runs.anew import start_anew
 from ..runs.code import edited_since_start
 from ..runs.digest import weights_digest
-from ..runs.folder import refuse_used, write_config
+from ..runs.folder import refuse_used, tables, write_config
 from . import resume
 from .checkpoint import refuse_foreign
 from .cluster import first_goes_first
@@ -70,6 +70,7 @@ class Session:
             "trail_sha256": file_digest(trail) if trail.exists() else None,
             "history_sha256": file_digest(self.folder / HISTORY),
             "metrics": metrics,
+            "tables": tables(self.folder),
             "weights_sha256": weights_digest(weights),
             "model_sha256": file_digest(self.folder / MODEL),
         }

@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from optuna import Trial
 
 from ..config.check import check, check_search
@@ -14,6 +16,8 @@ from ..config.own import is_own, refuse_unused
 from ..config.schema import Parameter, Search
 from ..config.signatures import check_signatures
 from ..errors import ConfigError
+from ..runs.inputs import digests
+from ..runs.named import named_files
 from ..secrets import refuse_in
 
 
@@ -107,6 +111,25 @@ def settings(overrides: Iterable[str]) -> dict[str, Any]:
     plain = OmegaConf.to_container(_composed(overrides))
     assert isinstance(plain, dict)
     return {str(key): value for key, value in plain.items() if key != "search"}
+
+
+def files(overrides: Iterable[str]) -> dict[str, str]:
+    """Return the SHA-256 of what all trials read besides data whose digests are in configs/, by name.
+
+    These are the inputs, and the files that arguments of the user's own data and task name.
+
+    Raises:
+        ConfigError: one is not there, or cannot be read.
+    """
+    cfg = _composed(overrides)
+    inputs: Any = OmegaConf.to_container(cfg.inputs, resolve=True)
+    found = digests(inputs)
+    if is_own(cfg):
+        for group in ("data", "task"):
+            with suppress(OmegaConfBaseException):  # it refers to the folder of a run
+                settings: Any = OmegaConf.to_container(cfg[group], resolve=True)
+                found |= named_files(settings, but=map(Path, inputs.values()))
+    return found
 
 
 def _composed(overrides: Iterable[str]) -> DictConfig:

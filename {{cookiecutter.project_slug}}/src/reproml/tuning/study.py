@@ -31,13 +31,15 @@ def open_study(folder: Path, search: Search, seed: int, overrides: list[str]) ->
     """Return the study in a folder, which is made where there is none.
 
     Raises:
-        ConfigError: it was begun with other settings or code.
+        ConfigError: it was begun with other settings, code or files that trials read.
     """
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     (folder / "trials").mkdir(parents=True, exist_ok=True)
     # what the results depend on; the number of trials may grow
     settings = {**asdict(search), "trials": None, "seed": seed, "overrides": sorted(overrides)}
     digests = {"configs": space.settings(overrides), "code": deciding_code(code_digests())}
+    if read := space.files(overrides):  # studies of earlier versions know none
+        digests["files"] = read
     settings |= {name: summed_up(parts)[:12] for name, parts in digests.items()}
     with FileLock(folder / ".lock"):
         study = optuna.create_study(

@@ -14,7 +14,7 @@ def headline(folder: Path, record: dict[str, Any]) -> str | None:
         folder: of the run.
         record: of the run.
     """
-    tests = results_of(folder, record["metrics"])
+    tests = results_of(folder, record)
     written = read_evaluation(tests) if tests else None
     return written.headline if written else None
 

@@ -29,10 +29,10 @@ pytestmark = pytest.mark.slow
 
 
 class Server:
-    """`python -m my_project serve` as a process of its own, on a free port."""
+    """`python -m my_project serve`, or a script with the same arguments, as a process of its own, on a free port."""
 
-    def __init__(self, project: Path, arguments: str) -> None:
-        command = [project / ".venv/bin/python", "-m", "my_project", "serve", "--port", "0", *arguments.split()]
+    def __init__(self, project: Path, arguments: str, script: str = "-m my_project") -> None:
+        command = [project / ".venv/bin/python", *script.split(), "serve", "--port", "0", *arguments.split()]
         self.log = project / f"serve-{time.monotonic_ns()}.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
@@ -77,8 +77,8 @@ class Server:
 
 
 @contextmanager
-def serving(project: Path, arguments: str) -> Iterator[Server]:
-    server = Server(project, arguments)
+def serving(project: Path, arguments: str, script: str = "-m my_project") -> Iterator[Server]:
+    server = Server(project, arguments, script)
     try:
         until(lambda: server.ask("/health")[0] in (200, 503))
         yield server
@@ -282,6 +282,93 @@ def test_a_request_in_progress_is_finished_at_a_signal(shared_project: Path, ser
         assert b"200 OK" in answer[:50]
         assert answer.count(b'"predicted"') == 1024
         assert server.process.returncode == 0
+
+
+def test_a_stop_that_is_late_ends_the_process_all_the_same(shared_project: Path, served: Server) -> None:
+    """With a network that computes for longer than there is time, as long as the queue is, in nine seconds."""
+    script = (
+        "import sys, time; from reproml.serving import predictor\n"
+        "predict = predictor.Predictor.predict\n"
+        "predictor.Predictor.predict = lambda self, inputs: (time.sleep(30), predict(self, inputs))[1]\n"
+        "from reproml.__main__ import main\nsys.exit(main())"
+    )
+    (shared_project / "slow.py").write_text(script)
+    with serving(shared_project, "--run outputs/served", "slow.py") as server:
+        answers: list[tuple[int, Any]] = []
+        body = json.dumps({"inputs": [GOOD]}).encode()
+        asking = [threading.Thread(target=lambda: answers.append(server.ask("/predict", body))) for _ in range(3)]
+        for thread in asking:
+            thread.start()
+        time.sleep(1)
+        start = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - start < 9
+        for thread in asking:
+            thread.join()
+        assert answers == [(503, {"detail": "the server is stopping: ask again"})] * 3
+
+
+@pytest.fixture(scope="module")
+def limits(environment: Path) -> dict[str, Any]:
+    """Return what `serving_limits.py` found: one process is treated badly for half a minute."""
+    script = Path(__file__).with_name("serving_limits.py")
+    result = subprocess.run([environment / "bin" / "python", script], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-3000:]
+    return json.loads(result.stdout)  # type: ignore[no-any-return]
+
+
+def test_a_stop_answers_what_it_can_and_tells_the_others(limits: dict[str, Any]) -> None:
+    found = limits["stop"]
+    stopping = [503, "application/json", True, "the server is stopping: ask again"]
+    assert [status for status, *_ in found["answers"]] == sorted(status for status, *_ in found["answers"])
+    assert found["answers"][0] == [200, "application/json", False, None]
+    assert found["answers"][-1] == found["upload"] == stopping
+    assert found["seconds"] < 1
+    assert found["asked"] < 5  # what is answered 503 is not computed any more
+    assert (found["idle"], found["afterwards"]) == ("", ["ConnectionRefusedError"])
+
+
+def test_idle_connections_do_not_keep_others_out(limits: dict[str, Any]) -> None:
+    found = limits["many_connections"]
+    assert found["held"] == 8 < found["of"]
+    assert found["health"][0] == 200
+    assert found["busy"] == [200] * 8
+    assert found["one more"] == [503, "application/json", True, "the server has no free connection: ask again later"]
+    found = limits["many_files"]
+    assert found["most"] < found["files"]
+    assert found["health"][0] == 200
+    assert len(found["lines"]) == 1
+
+
+def test_what_comes_too_slowly_is_not_waited_for(limits: dict[str, Any]) -> None:
+    found = limits["slow"]
+    for name in ("silent", "head", "body", "body elsewhere"):
+        assert 0.2 < found[name][0] < 2, name
+    assert found["silent"][1] == ""
+    for name in ("head", "body"):
+        assert found[name][1].startswith("HTTP/1.1 408 ")
+        assert "came too slowly" in json.loads(found[name][1].rpartition("\r\n")[2])["detail"]
+    assert max(found["drops of a head"], found["drops of a body"]) < 2
+    assert (found["computed"], found["steady"]) == (200, 200)
+    assert limits["reading_slowly"]["came"] == 1
+    assert limits["reading_slowly"]["deaf"] < 10
+
+
+def test_bodies_are_bounded_together(limits: dict[str, Any]) -> None:
+    found = limits["bodies"]
+    assert found["fifth"][:3] == [503, "application/json", True]
+    assert "as many requests as it may" in found["fifth"][3]
+    assert (found["queued"], found["too large"]) == (503, 413)
+    assert found["answers"] == [200] * 8
+    assert found["again"] == [200] * 4  # all of it was given back
+
+
+def test_head_is_get_without_a_body(limits: dict[str, Any]) -> None:
+    for path, (head, get, body) in limits["head"].items():
+        assert head == get, path
+        assert body == ""
+    assert limits["head"]["/"][0][0] == limits["head"]["/model"][0][0] == 200
+    assert limits["head"]["/predict"][0][0] == 405
 
 
 def test_with_wait_it_serves_a_run_when_that_is_finished(shared_project: Path, served: Server) -> None:

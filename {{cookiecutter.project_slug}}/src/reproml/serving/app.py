@@ -15,8 +15,9 @@ from pydantic import ValidationError
 
 from ..errors import DataError
 from . import describe, schemas
-from .body import read
+from .body import Bodies
 from .examples import one_of_each_class
+from .limits import Limits
 from .predictor import Predictor
 
 # The page is one file, and loads nothing from elsewhere.
@@ -25,23 +26,35 @@ _PAGE_POLICY = (
 )
 
 
-def build_app(predictor: Predictor, max_batch: int, max_bytes: int) -> FastAPI:
+class HeadAsGet:
+    """Answers HEAD as GET; the server sends no body then."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass on a request (ASGI)."""
+        await self.app({**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope, receive, send)
+
+
+def build_app(predictor: Predictor, limits: Limits) -> FastAPI:
     """Return the application.
 
     Args:
         predictor: the model.
-        max_batch: examples of one request.
-        max_bytes: of the body of one request.
+        limits: of requests.
     """
-    info = describe.model(predictor, max_batch, max_bytes)
+    info = describe.model(predictor, limits)
     shape, dtype = predictor.input_shape, predictor.input_dtype
-    inputs_type = schemas.inputs_type(shape, dtype, max_batch)
+    inputs_type = schemas.inputs_type(shape, dtype, limits.examples)
     blank = {"inputs": [np.zeros(shape, dtype).tolist()]}
     # one thread: requests wait for the model one after the other, and the event loop for none of them
     worker = ThreadPoolExecutor(max_workers=1)
     app: FastAPI = FastAPIOffline(title=info["project"]["name"], version=info["project"]["version"], redoc_url=None)
+    app.add_middleware(HeadAsGet)
+    bodies = Bodies(limits)
 
-    def answer(body: bytes, request: Request) -> bytes:
+    def answer(body: bytearray, request: Request) -> bytes:
         try:
             inputs = inputs_type.model_validate_json(body).inputs  # type: ignore[attr-defined]
         except ValidationError as error:
@@ -65,7 +78,7 @@ def build_app(predictor: Predictor, max_batch: int, max_bytes: int) -> FastAPI:
     @app.post(
         "/predict",
         response_model=schemas.Predictions,
-        responses={status: {"model": schemas.Problem} for status in (413, 415, 422)},
+        responses={status: {"model": schemas.Problem} for status in (408, 413, 415, 422, 503)},
         openapi_extra={
             "requestBody": {
                 "required": True,
@@ -77,9 +90,9 @@ def build_app(predictor: Predictor, max_batch: int, max_bytes: int) -> FastAPI:
         """Return the probabilities of the classes for a list of examples."""
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise HTTPException(415, "the body has to be JSON: send it with Content-Type: application/json")
-        body = await read(request, max_bytes)
-        loop = asyncio.get_running_loop()
-        return Response(await loop.run_in_executor(worker, answer, body, request), media_type="application/json")
+        async with bodies.read(request) as body:
+            answered = await asyncio.get_running_loop().run_in_executor(worker, answer, body, request)
+        return Response(answered, media_type="application/json")
 
     @app.get("/health")
     async def health() -> schemas.Health:
@@ -94,10 +107,12 @@ def build_app(predictor: Predictor, max_batch: int, max_bytes: int) -> FastAPI:
     found = functools.cache(functools.partial(one_of_each_class, predictor))  # an error is not kept
 
     @app.get("/examples")
-    def examples() -> schemas.Examples:
+    async def examples() -> schemas.Examples:
         """Return one test example of each class, where the prepared data is at hand."""
         try:
-            return schemas.Examples(examples=found(), missing=None)
+            # in a thread that a stop of the server need not wait for, as it would for one of FastAPI's
+            shown = await asyncio.get_running_loop().run_in_executor(None, found)
+            return schemas.Examples(examples=shown, missing=None)
         except DataError as error:
             return schemas.Examples(examples=[], missing=str(error))
 

@@ -4,10 +4,11 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from .limits import Limits
 from .predictor import Predictor
 
 
-def model(predictor: Predictor, max_batch: int, max_bytes: int) -> dict[str, Any]:
+def model(predictor: Predictor, limits: Limits) -> dict[str, Any]:
     """Return version, digests, data, inputs, classes, metrics and limits, in plain types."""
     record = predictor.record
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -23,5 +24,5 @@ def model(predictor: Predictor, max_batch: int, max_bytes: int) -> dict[str, Any
         "inputs": {"shape": predictor.input_shape, "dtype": predictor.input_dtype},
         "classes": predictor.classes,
         "metrics": record["metrics"],
-        "limits": {"examples": max_batch, "bytes": max_bytes},
+        "limits": {"examples": limits.examples, "bytes": limits.size},
     }

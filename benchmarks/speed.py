@@ -27,12 +27,12 @@ TIMED = """
 import json, runpy, sys, time
 sys.argv[0] = "train.py"
 sys.path.insert(0, "src")
-from reproml.models.classifier import Classifier
-begun, before = [], Classifier.on_train_epoch_start
+from reproml.models.array_task import ArrayTask
+begun, before = [], ArrayTask.on_train_epoch_start
 def noted(self):
     begun.append(time.perf_counter())
     before(self)
-Classifier.on_train_epoch_start = noted
+ArrayTask.on_train_epoch_start = noted
 runpy.run_path("train.py", run_name="__main__")
 print(json.dumps([after - first for first, after in zip(begun, begun[1:])]))
 """
@@ -41,8 +41,8 @@ FIRST_STEP = """
 import os, runpy, sys
 sys.argv[0] = "train.py"
 sys.path.insert(0, "src")
-from reproml.models.classifier import Classifier
-Classifier.training_step = lambda *_: os._exit(0)
+from reproml.models.array_task import ArrayTask
+ArrayTask.training_step = lambda *_: os._exit(0)
 runpy.run_path("train.py", run_name="__main__")
 """
 

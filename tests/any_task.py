@@ -103,7 +103,7 @@ def configured(task: Task, run: Path, seed: int) -> Config:
     trainer = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "log_every_n_steps": 1, "logger": False}
     return Config(
         seed=seed,
-        data=schema.Data("none", "none", "none", {}, {}, [], 0.1, 0.1, None, 0, False, 0, False, None),
+        data=schema.Data("none", "none", "none", {}, {}, 0.1, 0.1, None, 0, False, 0, False, None),
         model={},
         training=Training(EPOCHS, 1, task.accumulate, 0.01, 0, {}, {}, {}, task.clip),
         trainer={"_target_": "lightning.Trainer", "enable_progress_bar": False, **trainer, **task.trainer},

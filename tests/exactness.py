@@ -54,16 +54,27 @@ TRAININGS = {
     "momentum": [*RANDOM, "training/optimizer=sgd", "training/scheduler=none"],
 }
 # Continued by restore=continue too: what may do something at the end of a training, or at the start of one.
-CONTINUED = ["nothing more", "BaseFinetuning", "frozen by hand", "GradientAccumulationScheduler", "EMAWeightAveraging"]
-# Three epochs of three batches, on real images.
+CONTINUED = [
+    "nothing more",
+    "regression",
+    "BaseFinetuning",
+    "frozen by hand",
+    "GradientAccumulationScheduler",
+    "EMAWeightAveraging",
+]
+# Three epochs of three batches, on real images or a real table.
 SMALL = ["tracking=[none]", "data.train_examples=50", "training.batch_size=16", "training.epochs=3"]
-SMALL += ["model.channels=[4]", "model.hidden=8", "callbacks.resume_point.every_seconds=0", "hydra.run.dir=unused"]
+SMALL += ["callbacks.resume_point.every_seconds=0", "hydra.run.dir=unused"]
+OF_IMAGES = ["model.channels=[4]", "model.hidden=8"]
+REGRESSION = ["experiment=diabetes", "model.hidden=[8]", "callbacks=default"]
+REGRESSION += [f"paths.{kind}=data/{kind}/diabetes" for kind in ("raw", "processed")]
 
 
 def configured(overrides: list[str], run: Path) -> Config:
     """Return the configuration of a small training."""
     with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
-        return check(compose("snapshot", [*SMALL, f"paths.run='{run}'", *overrides]))
+        images = [] if set(REGRESSION) & set(overrides) else OF_IMAGES
+        return check(compose("snapshot", [*SMALL, *images, f"paths.run='{run}'", *overrides]))
 
 
 pin_environment(configured([], Path("unused")).reproducibility)  # before torch is imported
@@ -74,11 +85,11 @@ from lightning import Callback, LightningModule, Trainer  # noqa: E402
 from lightning.pytorch.callbacks import BaseFinetuning, WeightAveraging  # noqa: E402
 from lightning.pytorch.loggers.logger import DummyLogger  # noqa: E402
 from reproml.arrays.datamodule import DataModule  # noqa: E402
-from reproml.evaluation.results import test  # noqa: E402
-from reproml.models.classifier import Classifier  # noqa: E402
+from reproml.evaluation.measure import evaluate  # noqa: E402
+from reproml.models.array_task import ArrayTask  # noqa: E402
 from reproml.models.saved import load_model, save_model  # noqa: E402
 from reproml.runs.digest import tensor_digest  # noqa: E402
-from reproml.tasks.build import build  # noqa: E402
+from reproml.tasks.build import build, description  # noqa: E402
 from reproml.training import resume  # noqa: E402
 from reproml.training.admission import Admission  # noqa: E402
 from reproml.training.checkpoint import load_checkpoint  # noqa: E402
@@ -183,7 +194,13 @@ CASES = {
         None,
     ),
     **{kind: (overrides, None) for kind, overrides in TRAININGS.items()},
+    "regression": (REGRESSION, None),
+    "regression, huber, accumulation": (
+        [*REGRESSION, "training/loss=huber", "training.batch_size=4", "training.accumulate=3"],
+        None,
+    ),
 }
+TESTED = {**PRECISIONS, "regression": REGRESSION, "regression, 64-true": [*REGRESSION, "trainer.precision=64-true"]}
 # Refused for a reason: it shows that the comparison sees a difference.
 CONTROL = {"StochasticWeightAveraging": case("StochasticWeightAveraging", swa_lrs=0.01, swa_epoch_start=1)}
 
@@ -202,13 +219,13 @@ class Snapshots(Callback):
     on_train_epoch_start = on_train_batch_start = on_validation_start = on_train_epoch_end = on_train_end = _copy
 
 
-def fit(case: tuple[list[str], dict[str, Any] | None], run: Path, **callbacks: Callback) -> tuple[Trainer, Classifier]:
+def fit(case: tuple[list[str], dict[str, Any] | None], run: Path, **callbacks: Callback) -> tuple[Trainer, ArrayTask]:
     """Train as train.py does, without the record: from the newest resume point, if there is one."""
     config = configured(case[0], run)
     if case[1]:
         config.callbacks["tried"] = case[1]
     data, model = build(config)
-    assert isinstance(model, Classifier)
+    assert isinstance(model, ArrayTask)
     trainer = build_trainer(config, asdict(config))
     trainer.loggers = [DummyLogger()]  # some callbacks want one
     trainer.callbacks += callbacks.values()
@@ -219,7 +236,7 @@ def fit(case: tuple[list[str], dict[str, Any] | None], run: Path, **callbacks: C
     return trainer, model
 
 
-def outcome(trainer: Trainer, model: Classifier, run: Path) -> dict[str, Any]:
+def outcome(trainer: Trainer, model: ArrayTask, run: Path) -> dict[str, Any]:
     """Return all that has to be equal."""
     last = load_checkpoint(run / "checkpoints" / "last.ckpt")
     # Lightning's own ModelCheckpoint restarts the numbers of its files after a resume; the weights in them are compared
@@ -280,17 +297,18 @@ def tested_again(overrides: list[str], folder: Path) -> dict[str, Any]:
     config = configured(overrides, folder)
     data = DataModule(config)
     trainer, model = fit((overrides, None), folder)
-    save_model(model, {"model": config.model, **data.interface()}, folder / "model.safetensors")
-    first = test(trainer, model, data).logits
+    save_model(model, description(asdict(config), data), folder / "model.safetensors")
+    evaluate(trainer, model, data)
     loaded, _ = load_model(folder / "model.safetensors")
-    second = test(build_tester(config), loaded, data).logits
+    evaluate(build_tester(config), loaded, data)
+    (first, _), (second, _) = model.tested(), loaded.tested()
     return {"same": same(first, second), "type": str(loaded.mean.dtype), "logits": str(first.dtype)}
 
 
 def main(folder: Path) -> dict[str, Any]:
     """Try everything."""
     resume._LOOK_EVERY = 1  # a point after every batch that may have one
-    Classifier.backbone = property(lambda self: torch.nn.ModuleList(list(self.network)[:2]))  # type: ignore[attr-defined]
+    ArrayTask.backbone = property(lambda self: torch.nn.ModuleList(list(self.network)[:2]))  # type: ignore[attr-defined]
     tried = {name: interrupted(each, folder / name) for name, each in CASES.items()}
     control = {}
     for name, each in CONTROL.items():
@@ -299,7 +317,7 @@ def main(folder: Path) -> dict[str, Any]:
         "interrupted": tried,
         "control": control,
         "continued": {name: continued(CASES[name], folder / f"{name} continued") for name in CONTINUED},
-        "tested": {kind: tested_again(each, folder / f"{kind} tested") for kind, each in PRECISIONS.items()},
+        "tested": {kind: tested_again(each, folder / f"{kind} tested") for kind, each in TESTED.items()},
         "lightning": lightning_callbacks.__all__,
     }
 

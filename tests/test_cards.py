@@ -167,7 +167,7 @@ import csv, json
 import numpy as np
 from scipy.stats import binomtest
 from sklearn.metrics import f1_score
-from reproml.cards.intervals import f1_intervals, wilson
+from reproml.evaluation.intervals import f1_intervals, wilson
 from reproml.cards.results import read_results
 from pathlib import Path
 config = json.loads(Path("models/run.json").read_text())["config"]
@@ -208,7 +208,7 @@ print(json.dumps([str(results.accuracy), str(results.f1), [[str(c.recall), str(c
 def test_the_numbers_are_those_of_the_test(documented: Path) -> None:
     card = (documented / "MODEL_CARD.md").read_text()
     record = json.loads((documented / "models/run.json").read_text())
-    with (documented / "reports/per_class.csv").open() as file:
+    with (documented / "reports/tables/per_class.csv").open() as file:
         rows = list(csv.DictReader(file))
     for row in rows:
         shown = [rf"{float(row[key]):.4f}[^|]*" for key in ("precision", "recall", "f1")]

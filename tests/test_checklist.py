@@ -158,7 +158,7 @@ VIOLATIONS = (
     Violation(REPRODUCED, "rm models/verification.json", (CLEAN,), mended=False),
     Violation(REPRODUCED, """sed -i 's/"code": 0/"code": 1/' models/verification.json""", (CLEAN,), mended=False),
     Violation(RESULTS, """sed -i 's/"accuracy": [0-9.]*/"accuracy": 1.0/' reports/metrics.json"""),
-    Violation(RESULTS, "git rm --quiet reports/per_class.csv"),
+    Violation(RESULTS, "git rm --quiet reports/tables/per_class.csv"),
     Violation(RESULTS, "sed -i 's/SHA-256 `[0-9a-f]*`/SHA-256 `0`/' MODEL_CARD.md"),
     Violation(ARCHIVED, "rm archives/*.crate.zip", mended=False),
     Violation(REPORTED, "rm models/report.html", mended=False),

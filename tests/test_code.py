@@ -18,7 +18,7 @@ pytestmark = pytest.mark.preloaded
 
 ROOM = f"src/{code.MACHINERY}"
 SAME = f"{ROOM}/report/templates/style.css.j2"
-OTHER = f"{ROOM}/models/classifier.py"
+OTHER = f"{ROOM}/models/array_task.py"
 
 # Trains in this process, and says which files of src/ were imported for it.
 IMPORTED = """
@@ -53,7 +53,7 @@ HARMLESS = (
         ("src/my_project/models/mine.py", True),
         ("src/my_project/data/readers.py", True),
         (f"{ROOM}/training/trainer.py", True),
-        (f"{ROOM}/evaluation/results.py", True),
+        (f"{ROOM}/evaluation/measure.py", True),
         (f"{ROOM}/evaluation/figures.py", False),
         (f"{ROOM}/config/schema.py", True),
         (f"{ROOM}/new_room/new.py", True),
@@ -118,7 +118,7 @@ def test_the_checklist_asks_for_a_training_where_the_test_alone_cannot_mend(
 ) -> None:
     """After an edit of what computes the metrics, `evaluate.py` would give other ones than the record has."""
     monkeypatch.chdir(tmp_path)
-    measure = f"{ROOM}/evaluation/results.py"
+    measure = f"{ROOM}/evaluation/classification.py"
     for name in (SAME, measure):
         Path(name).parent.mkdir(parents=True)
         Path(name).write_text("first")

@@ -196,6 +196,7 @@ def test_a_record_of_either_kind_is_accepted_and_a_mixture_is_not() -> None:
     arrays = {"model": {"_target_": "a.B"}, "input_shape": [3], "input_dtype": "float32", "classes": ["x"]}
     assert schema.problem(arrays, "model") is None
     assert schema.problem({**arrays, "input_shape": [-1]}, "model") == "input_shape.0 is out of range: -1"
+    assert schema.problem({**description, **arrays, "target": "price", "unit": "EUR"}, "model") is None
 
 
 def test_what_would_not_reach_the_task_is_refused() -> None:

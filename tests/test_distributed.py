@@ -22,8 +22,8 @@ from torch import nn
 
 
 class Plain(nn.Sequential):
-    def __init__(self, input_shape: Sequence[int], classes: int, width: int) -> None:
-        super().__init__(nn.Flatten(), nn.Linear(prod(input_shape), width), nn.Tanh(), nn.Linear(width, classes))
+    def __init__(self, input_shape: Sequence[int], outputs: int, width: int) -> None:
+        super().__init__(nn.Flatten(), nn.Linear(prod(input_shape), width), nn.Tanh(), nn.Linear(width, outputs))
 """
 DISTANCE = """
 import sys

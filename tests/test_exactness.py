@@ -65,6 +65,8 @@ def test_the_model_in_the_file_is_the_one_that_was_tested(found: dict[str, Any])
         "bf16-true": "torch.bfloat16",
         "16-mixed": "torch.float32",
         "16-true": "torch.float16",
+        "regression": "torch.float32",
+        "regression, 64-true": "torch.float64",
     }
     assert all(each["same"] for each in found["tested"].values())
 

@@ -23,16 +23,16 @@ class Prior(MLP):
 
     Args:
         input_shape: of one input.
-        classes: number of outputs.
+        outputs: how many there are: one for each class.
         hidden: sizes of the layers.
         dropout: share of values that are left out.
         bias: a file with one number for each class.
     """
 
     def __init__(
-        self, input_shape: Sequence[int], classes: int, hidden: Sequence[int], dropout: float, bias: str
+        self, input_shape: Sequence[int], outputs: int, hidden: Sequence[int], dropout: float, bias: str
     ) -> None:
-        super().__init__(input_shape, classes, hidden, dropout)
+        super().__init__(input_shape, outputs, hidden, dropout)
         numbers = [float(word) for word in Path(bias).read_text().split()]
         last = [layer for layer in self.modules() if isinstance(layer, torch.nn.Linear)][-1]
         last.bias.data = torch.tensor(numbers)

@@ -72,10 +72,10 @@ from torch.optim import SGD
 
 class CNN(nn.Linear):
     def __init__(
-        self, input_shape: Sequence[int], classes: int, width: PositiveInt, gain: float = 1.0,
+        self, input_shape: Sequence[int], outputs: int, width: PositiveInt, gain: float = 1.0,
         names: tuple[str, ...] = (), layer: nn.Module | None = None, step: int = None,
     ) -> None:
-        super().__init__(width, classes)
+        super().__init__(width, outputs)
 
 class Slow(SGD):
     def __init__(self, parameters: Any, lr: float, weight_decay: float = 0.0, pace: int = 1) -> None:
@@ -87,7 +87,7 @@ class Nothing:
 
 class Open(nn.Linear):
     def __init__(self, **settings: Any) -> None:
-        super().__init__(1, settings["classes"])
+        super().__init__(1, settings["outputs"])
 
 class Closed(nn.Linear):
     def __init__(self, width: int) -> None:

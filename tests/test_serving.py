@@ -143,12 +143,14 @@ with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
     settings = check(compose("config", [f"model={model}", f"reproducibility={mode}", "tracking=none"]))
 pin_environment(settings.reproducibility)
 import torch
-from reproml.models.classifier import Classifier, build_network
+from reproml.models.array_task import build_task
+from reproml.models.interface import Interface
 apply(settings.reproducibility)
 torch.manual_seed(0)
 shape = tuple(map(int, shape))
-network = build_network(settings.model, shape, 10)
-classifier = Classifier(network, torch.full(shape[:1] + (1,) * (len(shape) - 1), 100.0), torch.tensor(70.0)).eval()
+interface = Interface(shape, "uint8", tuple("0123456789"))
+statistics = {"mean": torch.full(shape[:1] + (1,) * (len(shape) - 1), 100.0), "std": torch.tensor(70.0)}
+classifier = build_task(settings.task, settings.model, interface, statistics).eval()
 inputs = torch.randint(0, 256, (200, *shape), dtype=torch.uint8)
 differ = []
 with torch.inference_mode():

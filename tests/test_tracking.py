@@ -410,7 +410,7 @@ def test_wandb_offline(shared_project: Path, plain: Path) -> None:
     pictures = [last["figures/confusion_matrix/path"], *last["predictions/filenames"]]
     assert len(pictures) == 1 + 16
     assert all((files / path).exists() for path in pictures)
-    assert digest(files / pictures[0]) == digest(folder / "test" / "confusion_matrix.png")
+    assert digest(files / pictures[0]) == digest(folder / "test" / "figures" / "confusion_matrix.png")
     [artifact] = there["artifacts"]
     assert {"model.safetensors", "run.json", "config.yaml"} <= artifact.keys()
     assert all((shared_project / path).exists() for path in artifact.values())

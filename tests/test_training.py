@@ -155,13 +155,10 @@ FROM_PYTHON = """
 import csv
 from pathlib import Path
 from reproml.evaluation import figures
-from reproml.report.curves import points
+from reproml.evaluation.history import points
 from reproml.serving.predictor import Predictor
-drawn = []
-figures._save = lambda figure, path: drawn.extend(
-    line.get_xdata().tolist() for axes in figure.axes for line in axes.lines
-)
-figures.plot_learning_curves(Path("outputs/profiled/metrics.csv"), Path("none.png"))
+figure = figures.learning_curves(Path("outputs/profiled/metrics.csv"))
+drawn = [line.get_xdata().tolist() for axes in figure.axes for line in axes.lines]
 rows = list(csv.DictReader(open("outputs/profiled/metrics.csv")))
 assert [x for x, _ in points(rows, "train/loss")] == [int(row["epoch"]) for row in rows] == [0, 1]
 assert drawn == [[0, 1]] * 4, drawn
@@ -175,7 +172,7 @@ def test_a_profile_fits_a_terminal_and_epochs_count_from_0_everywhere(shared_pro
     table = (shared_project / "outputs" / "profiled" / "profile.txt").read_text()
     assert table in said
     assert max(map(len, table.splitlines())) <= 80
-    assert re.search(r"^ +[\d.]+ +\d+ % +[1-9]\d*  Classifier.optimizer_step$", table, re.MULTILINE)
+    assert re.search(r"^ +[\d.]+ +\d+ % +[1-9]\d*  Classification.optimizer_step$", table, re.MULTILINE)
     assert "epoch 0: " in said and "epoch 1: " in said and "epoch 2: " not in said
     run(f"python -c '{FROM_PYTHON}'", shared_project, PYTHONPATH="src")
 

@@ -23,11 +23,12 @@ def checked(cfg: DictConfig) -> Config:
 
 
 def main(cfg: DictConfig) -> None:
-    """Load the model and the configuration of the run, and write metrics, tables and pictures."""
+    """Load the model and the configuration of the run, and write metrics with their intervals, tables and figures."""
     config = checked(cfg)
     pin_environment(config.reproducibility)
 
-    from reproml.evaluation.results import test, write_results
+    from reproml.evaluation.measure import evaluate
+    from reproml.evaluation.write import write_evaluation
     from reproml.models.saved import load_into
     from reproml.runs.inputs import refuse_changed
     from reproml.runs.record import read_finished
@@ -45,8 +46,8 @@ def main(cfg: DictConfig) -> None:
     refuse_other_data(data, record["data"], config)
     tester = build_tester(config)
     load_into(folder / "model.safetensors", tester)
-    results = test(tester, model, data)
-    write_results(results, folder / "metrics.csv", Path(cfg.output))
+    evaluation = evaluate(tester, model, data)
+    write_evaluation(evaluation, folder / "metrics.csv", Path(cfg.output), seed=config.seed)
 
 
 if __name__ == "__main__":

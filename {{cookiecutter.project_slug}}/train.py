@@ -22,7 +22,8 @@ def main(cfg: DictConfig) -> None:
     """Prepare the data if need be, train, keep the final model, and test it; record what was done."""
     config = ready(cfg)
     # torch is imported here, after the configuration is known to be right
-    from reproml.evaluation.results import test, write_results
+    from reproml.evaluation.measure import evaluate
+    from reproml.evaluation.write import write_evaluation
     from reproml.models.saved import save_model
     from reproml.tasks.build import build, description
     from reproml.tasks.data import data_of
@@ -42,9 +43,9 @@ def main(cfg: DictConfig) -> None:
     trainer.fit(model, data, ckpt_path=restore(session.checkpoint, config.restore, model, trainer))
     end_with(trainer, model, config.training.final_weights)
     save_model(model, description(settings, data), folder / "model.safetensors")
-    results = test(trainer, model, data)
-    write_results(results, folder / "metrics.csv", folder / "test")
-    session.finish(model.state_dict(), results.metrics())
+    evaluation = evaluate(trainer, model, data)
+    write_evaluation(evaluation, folder / "metrics.csv", folder / "test")
+    session.finish(model.state_dict(), evaluation.recorded())
     send(config, trainer.loggers)
 
 

@@ -42,7 +42,10 @@ CHOICES = [
 
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_choice_composes_and_passes_the_check(choice: str) -> None:
-    cfg = composed("data=digits", choice)
+    given = ["data=digits", choice]
+    if choice.startswith("data=") and "target" in OmegaConf.load(ROOT / "configs" / "data" / f"{choice[5:]}.yaml"):
+        given.append("task=regression")
+    cfg = composed(*given)
     config = check(cfg)
     check_signatures(config)
     assert config.training.lr == cfg.training.lr
@@ -94,6 +97,17 @@ def test_every_choice_composes_and_passes_the_check(choice: str) -> None:
         ("data.storage=arrow", "choose storage=stream"),
         ("data.storage=tar", "it must be one of npy, arrow"),
         ("data.remote=https://example.com/digits", "set data.storage=arrow"),
+        ("data.classes=null", "data.classes=None and data.target=None: give the names of the classes, or"),
+        ("data.target=price", "and data.target=price: give the names of the classes, or"),
+        ("data.unit=EUR", "data.unit=EUR is the unit of data.target, which is null"),
+        ("task=regression", "Regression predicts a quantity, but data=digits has classes: choose task=classification"),
+        ("data=diabetes", "data.split=stratified gives each split the same share of every class"),
+        ("data=diabetes split=random", "Classification tells classes apart, but data=diabetes names none"),
+        ("data=diabetes task=regression split=stratified", "choose split=random"),
+        ("data=diabetes task=regression folds=five split=stratified", "choose split=random"),
+        ("data=diabetes task=regression trainer.precision=bf16-true", "would round the targets"),
+        ("+task.names=[a]", "task.names is not an argument of"),
+        ("task._target_=torch.nn.Linear", "does not take network, which it will be given"),
     ],
 )
 def test_a_bad_value_is_named(override: str, message: str) -> None:

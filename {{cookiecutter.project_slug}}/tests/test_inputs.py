@@ -204,6 +204,8 @@ def test_classes_are_pointed_at_places_in_the_project(tmp_path: Path, monkeypatc
     trust.check_arguments(arrays, Path("run.json"))  # raw files are known by their digests
     with pytest.raises(ConfigError, match=r"run.json asks for model.bias=/etc/passwd"):
         trust.check_arguments({**arrays, "model": {"bias": "/etc/passwd"}}, Path("run.json"))
+    with pytest.raises(ConfigError, match=r"run.json asks for task.words=/etc/passwd"):
+        trust.check_arguments({**arrays, "task": {"_target_": "my.Task", "words": "/etc/passwd"}}, Path("run.json"))
     monkeypatch.setenv("RUN_FOLDER_IS_TRUSTED", "1")
     asked(root="/etc/passwd")
 

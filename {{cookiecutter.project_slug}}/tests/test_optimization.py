@@ -30,7 +30,7 @@ class Signs(torch.optim.Optimizer):
 
 
 def training(*overrides: str) -> Training:
-    return check(composed(*PLAIN, *overrides)).training
+    return check(composed(*PLAIN, "data=digits", *overrides)).training
 
 
 def weights(settings: Training) -> torch.Tensor:

@@ -116,7 +116,7 @@ def test_a_loss_that_is_no_number_stops_the_run(command: Command) -> None:
     assert "lower training.lr" in result.stderr
 
 
-@pytest.mark.parametrize("experiment", ["breast_cancer"])
+@pytest.mark.parametrize("experiment", ["breast_cancer", "diabetes"])
 def test_every_offline_experiment_runs(project: Path, command: Command, experiment: str) -> None:
     command("train.py", f"experiment={experiment}", "debug=fast", f"hydra.run.dir=outputs/{experiment}")
     assert (project / "outputs" / experiment / "model.safetensors").exists()

@@ -10,18 +10,42 @@ if TYPE_CHECKING:
     from .arrays.examples import Chunk, Examples
     from .arrays.raw import open_raw
     from .errors import ConfigError, DataError
+    from .evaluation.classification import classification
+    from .evaluation.evaluation import Evaluation, Intervals
+    from .evaluation.regression import regression
+    from .models.array_task import ArrayTask
+    from .models.interface import Interface
     from .training.randomness import derive
 
 __version__ = "0.1.0"
-__all__ = ["Chunk", "ConfigError", "DataError", "Examples", "derive", "open_raw"]
+__all__ = [
+    "ArrayTask",
+    "Chunk",
+    "ConfigError",
+    "DataError",
+    "Evaluation",
+    "Examples",
+    "Interface",
+    "Intervals",
+    "classification",
+    "derive",
+    "open_raw",
+    "regression",
+]
 
 PLACES = {  # the module of each of these names
+    "ArrayTask": ".models.array_task",
     "Chunk": ".arrays.examples",
     "ConfigError": ".errors",
     "DataError": ".errors",
+    "Evaluation": ".evaluation.evaluation",
     "Examples": ".arrays.examples",
+    "Interface": ".models.interface",
+    "Intervals": ".evaluation.evaluation",
+    "classification": ".evaluation.classification",
     "derive": ".training.randomness",
     "open_raw": ".arrays.raw",
+    "regression": ".evaluation.regression",
 }
 
 

@@ -7,6 +7,11 @@ RECORD = "run.json"
 MODEL = "model.safetensors"
 HISTORY = "metrics.csv"
 TRAIL = "trail.jsonl"
+# Of a test, in the folder of the run or in reports/:
+METRICS = "metrics.json"
+EVALUATION = "evaluation.json"
+PREDICTIONS = "predictions.csv"
+TABLES, FIGURES = "tables", "figures"  # folders
 VERIFICATION = "verification.json"  # what the last verification said
 REPORTS = ("report.html", "report.md")
 PIPELINE = "pipeline"  # the configuration whose run folder stands in params.yaml

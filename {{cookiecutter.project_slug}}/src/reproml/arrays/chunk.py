@@ -26,12 +26,17 @@ def check_announced(examples: Examples, data: Data) -> None:
         raise DataError(
             f"{data.reader} announces inputs of the type {examples.dtype}: name a numeric type, such as float32"
         )
+    if examples.missing and (len(examples.shape) != 1 or np.dtype(examples.dtype).kind != "f"):
+        raise DataError(
+            f"{data.reader} announces that numbers are missing in inputs of the type {examples.dtype} and the shape "
+            f"{tuple(examples.shape)}: only in a table of float32, with the shape (features,), can NaN stand for them"
+        )
 
 
 def as_stored(
     chunk: Chunk | tuple[np.ndarray, np.ndarray], examples: Examples, data: Data
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return inputs (n, *shape) of the announced type, and targets (n,), int64.
+    """Return inputs (n, *shape) of the announced type, and targets (n,): numbers of classes int64, a quantity float32.
 
     Raises:
         DataError: they do not have the announced shape, or hold values that these types cannot.
@@ -39,49 +44,65 @@ def as_stored(
     inputs, targets = (np.asarray(part) for part in chunk[:2])
     if targets.ndim != 1:
         raise DataError(
-            f"{data.reader} yields targets of shape {targets.shape} for {len(inputs)} examples: a target is the number "
-            "of a class, so the shape must be (n,)"
+            f"{data.reader} yields targets of shape {targets.shape} for {len(inputs)} examples: a target is "
+            f"{'one number' if data.classes is None else 'the number of a class'}, so the shape must be (n,)"
         )
     if inputs.shape != (len(targets), *examples.shape):
         raise DataError(
             f"{data.reader} announces inputs of shape {tuple(examples.shape)} but yields {inputs.shape} for "
             f"{len(targets)} targets; fix the reader"
         )
-    return _inputs(inputs, np.dtype(examples.dtype), data), _targets(targets, data)
+    stored = _quantities(targets, data) if data.classes is None else _targets(targets, data, data.classes)
+    return _inputs(inputs, np.dtype(examples.dtype), data, examples.missing), stored
 
 
-def _targets(targets: np.ndarray, data: Data) -> np.ndarray:
+def _quantities(targets: np.ndarray, data: Data) -> np.ndarray:
+    if targets.dtype.kind not in "iuf":
+        raise DataError(f"{data.reader} yields targets of the type {targets.dtype}: yield {data.target} as numbers")
+    with np.errstate(over="ignore"):  # reported below
+        stored = np.ascontiguousarray(targets, np.float32)
+    kept = np.isfinite(stored) if targets.dtype.kind == "f" else stored.astype(np.float64) == targets
+    if not kept.all():
+        raise DataError(
+            f"{data.reader} yields the target {targets[~kept][0]}, which float32 cannot hold: in the reader, leave out "
+            f"examples without a value of {data.target}, or scale it"
+        )
+    return stored
+
+
+def _targets(targets: np.ndarray, data: Data, classes: list[str]) -> np.ndarray:
     if targets.dtype.kind not in "biuf":
         raise DataError(f"{data.reader} yields targets of the type {targets.dtype}: yield the number of each class")
     fractional = targets[targets != np.floor(targets)] if targets.dtype.kind == "f" else targets[:0]  # NaN is one, too
     if len(fractional):
         raise DataError(
             f"{data.reader} yields the target {fractional[0]}, but a target is the number of a class, from 0 to "
-            f"{len(data.classes) - 1}: sort such values into classes in the reader"
+            f"{len(classes) - 1}: sort such values into classes in the reader, or set data.classes=null and data.target"
         )
-    if len(targets) and (targets.min() < 0 or targets.max() >= len(data.classes)):
+    if len(targets) and (targets.min() < 0 or targets.max() >= len(classes)):
         raise DataError(
-            f"data.classes names {len(data.classes)} classes, but the raw files hold the classes {targets.min()} to "
+            f"data.classes names {len(classes)} classes, but the raw files hold the classes {targets.min()} to "
             f"{targets.max()}; name every class"
         )
     return np.ascontiguousarray(targets, np.int64)
 
 
-def _inputs(inputs: np.ndarray, dtype: np.dtype, data: Data) -> np.ndarray:
+def _inputs(inputs: np.ndarray, dtype: np.dtype, data: Data, missing: bool) -> np.ndarray:
     if inputs.dtype.kind not in "biuf":
         raise DataError(
             f"{data.reader} yields inputs of the type {inputs.dtype}: convert them to numbers in the reader"
         )
-    if not np.isfinite(inputs).all():
+    if np.isinf(inputs).any() or (np.isnan(inputs).any() and not missing):
         raise DataError(
-            f"the raw files of data={data.name} hold values that are not numbers; clean them in {data.reader}"
+            f"the raw files of data={data.name} hold values that are not numbers; clean them in {data.reader}, or "
+            "have it announce missing=True where NaN stands for a number that is missing"
         )
     if np.can_cast(inputs.dtype, dtype):
         return np.ascontiguousarray(inputs, dtype)
     with np.errstate(over="ignore", invalid="ignore"):  # reported below
         stored = np.ascontiguousarray(inputs, dtype)
         if inputs.dtype.kind == dtype.kind == "f":
-            kept = np.isfinite(stored)  # fewer digits were announced, but no infinity
+            kept = ~np.isinf(stored)  # fewer digits were announced, but no infinity
         else:
             kept = (stored == inputs) & (stored.astype(inputs.dtype) == inputs)
     if not kept.all():

@@ -11,6 +11,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from ..config.schema import Config
 from ..errors import ConfigError, DataError
+from ..models.interface import Interface
 from ..runs.imported import code_now, code_of
 from ..training.cluster import first_goes_first
 from .augment import Augmentation
@@ -18,10 +19,10 @@ from .opened import Inputs, Targets, open_prepared
 from .recorded import recorded
 from .sampler import BatchSampler, Keys
 from .splits import split, split_digests, subset
-from .statistics import mean_and_deviation
+from .statistics import mean_and_deviation, of_a_table
 from .windows import Window
 
-Batch = tuple[torch.Tensor, torch.Tensor]  # inputs (n, *shape) as stored, targets (n,) int64
+Batch = tuple[torch.Tensor, torch.Tensor]  # inputs (n, *shape) and targets (n,), as stored
 _STATISTICS_FROM = 10_000  # examples: enough for two digits, and constant time however large the data is
 
 
@@ -79,14 +80,20 @@ class DataModule(LightningDataModule):
         )
         if data.train_examples is not None:
             self.splits["train"] = subset(self.splits["train"], data.train_examples, config.seed)
-        self.input_shape: tuple[int, ...] = tuple(self.manifest["input_shape"])
-        self.classes = data.classes
+        self.interface = Interface(
+            tuple(self.manifest["input_shape"]),
+            self.manifest["input_dtype"],
+            classes=None if data.classes is None else tuple(data.classes),
+            target=data.target,
+            unit=data.unit,
+            missing=self.manifest.get("missing", False),
+        )
         self.seed, self.batch_size, self.config = config.seed, config.training.batch_size, data
         self.augment = Augmentation(config.seed, data.shift, data.flip) if data.shift or data.flip else None
-        if self.augment and len(self.input_shape) != 3:
+        if self.augment and len(self.interface.input_shape) != 3:
             raise ConfigError(
                 f"data.shift={data.shift} and data.flip={data.flip} change images, but the inputs of data={data.name} "
-                f"have the shape {self.input_shape}: set data.shift=0 data.flip=false"
+                f"have the shape {self.interface.input_shape}: set data.shift=0 data.flip=false"
             )
         self._start = (0, 0)  # epoch and batch at which the training begins
         if self.batch_size > len(self.splits["train"]):
@@ -95,27 +102,34 @@ class DataModule(LightningDataModule):
                 f"examples of data={data.name}: choose a smaller one"
             )
 
-    def interface(self) -> dict[str, Any]:
-        """Return shape and number type of one stored input, and the names of the classes, in plain types."""
-        shape, dtype = self.manifest["input_shape"], self.manifest["input_dtype"]
-        return {"input_shape": shape, "input_dtype": dtype, "classes": self.classes}
-
     def recorded(self) -> dict[str, Any]:
         """Return what the record of a run says of this data."""
         return recorded(self.config, self.manifest, split_digests(self.splits))
 
-    def statistics(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Return mean and standard deviation of the training inputs: per channel (images) or per feature (tables).
+    def statistics(self) -> dict[str, torch.Tensor]:
+        """Return what the task needs to know of the training examples, float32.
 
-        Shapes (channels, 1, 1) or (features,), float32.
+        `mean` and `std` of the inputs are per channel (images) or per feature (tables), of the shapes (channels, 1, 1)
+        or (features,). Where numbers may be missing, `missing` has the places of the features that lack some, int64.
+        For a quantity there are `target_mean` and `target_std`, of the shape (1,).
         """
         positions = self.splits["train"]
         if self.config.storage == "arrow":  # of the first shards: to reach into all of them takes as long as an epoch
             positions = positions[: 2 * _STATISTICS_FROM]
         sample = positions[:: max(1, len(positions) // _STATISTICS_FROM)]
-        mean, std = mean_and_deviation(self.dataset.inputs, sample)
-        std[std == 0] = 1  # a constant feature stays constant
-        return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
+        found: dict[str, np.ndarray] = {}
+        if self.interface.missing:
+            found["mean"], found["std"], found["missing"] = of_a_table(self.dataset.inputs, sample)
+        else:
+            found["mean"], found["std"] = mean_and_deviation(self.dataset.inputs, sample)
+        if self.interface.classes is None:
+            targets = self.dataset.targets.rows(self.splits["train"]).astype(np.float64)
+            found |= {"target_mean": targets.mean(keepdims=True), "target_std": targets.std(keepdims=True)}
+        for name in ("std", "target_std"):
+            if name in found:
+                found[name][found[name] == 0] = 1  # what is constant stays constant
+        tensors = {name: torch.from_numpy(value) for name, value in found.items()}
+        return {name: tensor.float() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
 
     def train_dataloader(self) -> DataLoader[Batch]:
         """Return the training batches: shuffled by seed and epoch, shared between the processes."""

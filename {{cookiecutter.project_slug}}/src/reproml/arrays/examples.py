@@ -16,7 +16,7 @@ class Chunk(NamedTuple):
     """
 
     inputs: np.ndarray  # (n, *shape)
-    targets: np.ndarray  # (n,), the number of a class
+    targets: np.ndarray  # (n,), the number of a class, or a quantity
     groups: np.ndarray | None = None  # (n,), whole numbers or text: what belongs together, for data.split=group
     splits: np.ndarray | None = None  # (n,), `train`, `validation` or `test`, for data.split=given
 
@@ -27,6 +27,9 @@ Chunks = Iterator[Chunk] | Iterator[tuple[np.ndarray, np.ndarray]]
 @dataclass(frozen=True)
 class Examples:
     """What a reader found. The official test examples, if there are any, come last.
+
+    Where numbers of a table are missing, the task puts the mean of the training examples in their place, and gives the
+    network a column more for each feature that lacks some: 1 where it is missing.
 
     Example, of a reader for a table of 30 measurements and the class:
 
@@ -42,3 +45,4 @@ class Examples:
     dtype: str
     test_count: int
     chunks: Chunks
+    missing: bool = False  # whether NaN may stand in a table for a number that is missing

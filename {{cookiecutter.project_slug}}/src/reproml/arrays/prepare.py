@@ -94,16 +94,17 @@ def _prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
         part.chmod(0o755)
         examples = _reader(data)(raw_folder)
         check_announced(examples, data)
-        class_counts, shards, told = _write_arrays(examples, data, part)
+        targets, shards, told = _write_arrays(examples, data, part)
         check_told(data.split, told.groups > 0, told.counts is not None)
-        manifest = _describe(data, examples, class_counts, told, part)
+        manifest = _describe(data, examples, targets, told, part)
         if data.shard_bytes is not None:
             manifest["shards"] = shards
         write_json(part / MANIFEST, manifest)
         _replace_folder(part, folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
-    log.info("prepared %s: %d examples, %d classes", folder, manifest["examples"], len(data.classes))
+    what = f"targets are {data.target}" if data.classes is None else f"{len(data.classes)} classes"
+    log.info("prepared %s: %d examples, %s", folder, manifest["examples"], what)
     return manifest
 
 
@@ -140,43 +141,73 @@ def _code(data: Data) -> dict[str, str]:
 
 def _settings(data: Data) -> dict[str, Any]:
     names = ["name", "reader", "files", "classes"]  # what the arrays depend on; splits are drawn when they are read
+    if data.target is not None:
+        names.append("target")
     if data.shard_bytes is not None:
         names += ["shard_bytes", "storage"]
     return {name: getattr(data, name) for name in names}
 
 
-def _write_arrays(examples: Examples, data: Data, folder: Path) -> tuple[np.ndarray, dict[str, Any], ToldWriter]:
+class _Targets:
+    """What the manifest says of the targets.
+
+    `counts` are the examples per class, shape (2, classes): row 0 those to be split, row 1 the official test set. Of a
+    quantity all are counted together, shape (2, 1).
+    """
+
+    def __init__(self, data: Data, to_split: int) -> None:
+        self.classes, self.name, self.to_split = data.classes, data.target, to_split
+        self.dtype = np.dtype(np.float32 if data.classes is None else np.int64)
+        self.counts = np.zeros((2, 1 if data.classes is None else len(data.classes)), np.int64)
+        self.seen = 0
+        self._lowest, self._highest = np.inf, -np.inf
+
+    def add(self, targets: np.ndarray) -> None:
+        """Count the targets (n,) of the next examples."""
+        boundary = np.clip(self.to_split - self.seen, 0, len(targets))
+        for row, part in enumerate((targets[:boundary], targets[boundary:])):
+            labels = np.zeros(len(part), np.int64) if self.classes is None else part
+            self.counts[row] += np.bincount(labels, minlength=self.counts.shape[1])
+        self.seen += len(targets)
+        if self.classes is None:
+            self._lowest = min(self._lowest, targets.min(initial=np.inf))
+            self._highest = max(self._highest, targets.max(initial=-np.inf))
+
+    def described(self) -> dict[str, Any]:
+        """Return the examples per class, or name, type and range of the quantity."""
+        if self.classes is not None:
+            return {"class_counts": dict(zip(self.classes, self.counts.sum(0).tolist(), strict=True))}
+        extent = {"lowest": float(self._lowest), "highest": float(self._highest)}
+        return {"target": {"name": self.name, "dtype": str(self.dtype), **extent}}
+
+
+def _write_arrays(examples: Examples, data: Data, folder: Path) -> tuple[_Targets, dict[str, Any], ToldWriter]:
     """Write the arrays chunk by chunk, so that memory does not grow with the data.
 
-    Returns the examples per class, shape (2, classes): row 0 those to be split, row 1 the official test set; a
-    description of the shards; and what the reader says for the splits.
+    Returns what is to be said of the targets, a description of the shards, and what the reader says for the splits.
     """
-    class_counts, start = np.zeros((2, len(data.classes)), np.int64), 0
+    known = _Targets(data, examples.count - examples.test_count)
     with (
         ShardWriter(folder, examples, data) as inputs,
         (folder / "targets.npy").open("wb") as targets,
         ToldWriter(folder, examples.count, data.reader) as told,
     ):
-        write_header(targets, np.dtype(np.int64), (examples.count,))
+        write_header(targets, known.dtype, (examples.count,))
         for chunk in examples.chunks:
             chunk_inputs, chunk_targets = as_stored(chunk, examples, data)
             inputs.write(chunk_inputs, chunk_targets)
             targets.write(chunk_targets.tobytes())
             told.write(Chunk(*chunk))
-            boundary = np.clip(examples.count - examples.test_count - start, 0, len(chunk_targets))
-            for row, part in enumerate((chunk_targets[:boundary], chunk_targets[boundary:])):
-                class_counts[row] += np.bincount(part, minlength=len(data.classes))
-            start += len(chunk_targets)
-    if start != examples.count:
+            known.add(chunk_targets)
+    if known.seen != examples.count:
         raise DataError(
-            f"the raw files of data={data.name} announce {examples.count} examples but hold {start}; fetch them anew"
+            f"the raw files of data={data.name} announce {examples.count} examples but hold {known.seen}; fetch them "
+            "anew"
         )
-    return class_counts, inputs.description(), told
+    return known, inputs.description(), told
 
 
-def _describe(
-    data: Data, examples: Examples, class_counts: np.ndarray, told: ToldWriter, folder: Path
-) -> dict[str, Any]:
+def _describe(data: Data, examples: Examples, targets: _Targets, told: ToldWriter, folder: Path) -> dict[str, Any]:
     files = {
         path.name: {"bytes": path.stat().st_size, "sha256": file_digest(path)} for path in sorted(folder.iterdir())
     }
@@ -188,10 +219,11 @@ def _describe(
         "input_shape": list(examples.shape),
         "input_dtype": examples.dtype,
         "official_test_examples": examples.test_count,
-        "class_counts": dict(zip(data.classes, class_counts.sum(0).tolist(), strict=True)),
+        **({"missing": True} if examples.missing else {}),
+        **targets.described(),
         "splits": split_counts(
-            class_counts[0],
-            class_counts[1],
+            targets.counts[0],
+            targets.counts[1],
             data.validation_fraction,
             data.test_fraction,
             data.split,

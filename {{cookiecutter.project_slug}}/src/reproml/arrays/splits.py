@@ -31,7 +31,7 @@ def split(
     """Assign every example to one split.
 
     Args:
-        targets: the class of each example, shape (n,).
+        targets: the class of each example, shape (n,), or a quantity.
         official_test: how many of the last examples are the data set's own test set; 0 where it has none.
         validation_fraction: share of the remaining examples for the validation.
         test_fraction: likewise for the test; not used where there is an official test set.
@@ -53,7 +53,9 @@ def split(
     fractions = validation_fraction, 0 if official_test else test_fraction
     # All of this is done in the smallest types that will do: with millions of examples it is what memory goes to.
     kind = _position_type(len(targets))
-    labels = targets.astype(np.min_scalar_type(targets.max(initial=0)))
+    labels = _labels(targets)
+    if strategy == "stratified" and labels is None:
+        raise ConfigError("data.split=stratified needs classes, and the targets are a quantity: choose split=random")
     if strategy == "group":
         assert groups is not None
         assigned = by_group(groups, own, fractions, seed, folds, fold)
@@ -63,12 +65,18 @@ def split(
     elif strategy == "contiguous":
         assigned = in_order(own, fractions, folds, fold)
     else:
-        assigned = drawn(labels[:own] if strategy == "stratified" else None, own, kind, fractions, seed, folds, fold)
+        by_class = labels[:own] if labels is not None and strategy == "stratified" else None
+        assigned = drawn(by_class, own, kind, fractions, seed, folds, fold)
     splits = {name: np.flatnonzero(assigned == number).astype(kind) for number, name in enumerate(NAMES)}
     # without an official test set, these are none; with one, only a reader that gives the splits has put others there
     splits["test"] = np.concatenate([splits["test"], np.arange(own, len(targets), dtype=kind)])
     _check_usable(splits, labels, strategy)
     return splits
+
+
+def _labels(targets: np.ndarray) -> np.ndarray | None:
+    """Return the class of each example, or None where the targets are a quantity."""
+    return None if targets.dtype.kind == "f" else targets.astype(np.min_scalar_type(targets.max(initial=0)))
 
 
 def subset(positions: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -88,7 +96,7 @@ def split_counts(
     """Return how many examples each split has, without folds; None where that depends on the seed: with groups.
 
     Args:
-        class_counts: examples per class outside the official test set, shape (classes,).
+        class_counts: examples per class outside the official test set, shape (classes,); of a quantity, of all (1,).
         official_test_counts: examples per class in the official test set, shape (classes,), all 0 where there is none.
         validation_fraction: as in `split`.
         test_fraction: as in `split`.
@@ -131,14 +139,13 @@ def check_told(strategy: str, groups: bool, given: bool) -> None:
             )
 
 
-def _check_usable(splits: Splits, labels: np.ndarray, strategy: str) -> None:
+def _check_usable(splits: Splits, labels: np.ndarray | None, strategy: str) -> None:
     for name, positions in splits.items():
         if not len(positions):
             keys = "data.validation_fraction and data.test_fraction" if name == "train" else f"data.{name}_fraction"
             fix = "have the reader assign some to it" if strategy == "given" else f"choose another {keys}"
             raise ConfigError(f"no example is left for {name} by data.split={strategy}: {fix}")
-    missing = np.setdiff1d(labels, labels[splits["train"]])
-    if len(missing):
+    if labels is not None and len(missing := np.setdiff1d(labels, labels[splits["train"]])):
         raise ConfigError(
             f"data.split={strategy} leaves class number {missing[0]} without an example to train on: choose another "
             "data.split or other fractions, or leave the class out in the reader"

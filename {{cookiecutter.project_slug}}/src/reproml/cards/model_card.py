@@ -15,13 +15,13 @@ from ..arrays.prepare import MANIFEST
 from ..arrays.splits import split
 from ..arrays.told import read_told
 from ..config.own import refuse_own
+from ..evaluation.intervals import RESAMPLES
 from ..runs.integrity import finished
 from ..runs.record import deciding
 from ..training.randomness import derive
 from . import sections
 from . import splits as splits_of
 from .hub import model_license, task
-from .intervals import RESAMPLES
 from .results import Results, read_results
 from .sources import Project, Source, read_project, read_source
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import CardError
-from .intervals import Interval, f1_intervals, wilson
+from ..evaluation.intervals import Interval, f1_intervals, wilson
 
 
 @dataclass(frozen=True)

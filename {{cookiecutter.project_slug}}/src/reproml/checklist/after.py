@@ -8,14 +8,14 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from ..config.own import is_own
-from ..names import MODEL, RECORD
+from ..evaluation.written import read_evaluation
+from ..names import METRICS, MODEL, RECORD
 from ..runs.code import code_digests, deciding_code
 from .facts import Facts
 from .item import Check, Finding, failed, passed
 from .mends import of_run, restore, train
 from .provenance import committed
 
-_RESULTS = ("metrics.json", "per_class.csv", "confusion_matrix.csv")
 _REPORTS = ("report.html", "report.md")
 
 
@@ -36,8 +36,10 @@ def _results(facts: Facts) -> Finding:
     if deciding_code(facts.record["code"]) != deciding_code(code_digests(facts.project)):
         test = train(facts)  # the code of today could compute other metrics than the record has
     own = is_own(facts.record["config"])
-    if missing := [name for name in _RESULTS[: 1 if own else None] if not (facts.project / place / name).exists()]:
-        return failed(f"{place}/{missing[0]} is missing", test)
+    written = read_evaluation(facts.project / place)
+    expected = written.files() if written else [facts.project / place / METRICS]
+    if missing := [path for path in expected if not path.exists()]:
+        return failed(f"{missing[0].relative_to(facts.project)} is missing", test)
     if _json(facts.project / place / "metrics.json") != facts.record["metrics"]:
         return failed(f"{place}/metrics.json is not what the record of {facts.run} names", test)
     if own:

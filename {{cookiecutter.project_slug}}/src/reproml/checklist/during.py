@@ -6,6 +6,7 @@ from typing import Any
 
 from ..config.own import is_own
 from ..models.description import read_description
+from ..models.interface import Interface
 from ..names import CONFIG, HISTORY, MODEL, RECORD, TRAIL
 from ..runs.integrity import altered
 from .facts import Facts
@@ -38,11 +39,11 @@ def _checkpoint(facts: Facts) -> Finding:
     description = read_description(facts.project / path)
     if description is None:
         return failed(f"{path} does not describe its network", train(facts))
-    if "task" in description:
+    if "model" not in description:
         return passed(f"{path} holds the weights of {description['task']['_target_'].rpartition('.')[2]}")
     shape = " x ".join(map(str, description["input_shape"]))
     network = description["model"]["_target_"].rpartition(".")[2]
-    return passed(f"{path} holds the weights of {network}, input {shape}, {len(description['classes'])} classes")
+    return passed(f"{path} holds the weights of {network}, input {shape}, {Interface.of(description).outputs} outputs")
 
 
 def _metrics(facts: Facts) -> Finding:

@@ -1,6 +1,6 @@
 """Data and task of a user's own: any LightningDataModule and any LightningModule, which configs/ name by `_target_`.
 
-Without `_target_` the data are prepared arrays, and the task is their classification: configs/task/classification.yaml.
+Data without `_target_` are prepared arrays, for a task that takes those, as in configs/task/classification.yaml.
 """
 
 import re
@@ -12,9 +12,14 @@ from omegaconf import DictConfig, OmegaConf
 from ..errors import ConfigError
 from .schema import Config, OwnConfig
 
+_CHOSEN_WITH_ARRAYS = {
+    "split",
+    "storage",
+    "folds",
+}  # keys of `data` that groups in configs/task/classification.yaml set
 _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
-# Of the group `training`, what only models/classifier.py and arrays/datamodule.py read.
-_OF_ARRAYS = ("batch_size", "lr", "optimizer", "weight_decay", "scheduler", "loss")
+# Of the group `training`, what only models/array_task.py and arrays/datamodule.py read.
+_ARRAYS_ONLY = ("batch_size", "lr", "optimizer", "weight_decay", "scheduler", "loss")
 
 
 def is_own(config: Mapping[str, Any]) -> bool:
@@ -23,7 +28,9 @@ def is_own(config: Mapping[str, Any]) -> bool:
 
 
 def check_own(cfg: DictConfig, recorded: bool = False) -> None:
-    """Check that data and task are both of the user's own, or neither, and that a chosen network is used.
+    """Check that data and task fit together, and that a chosen network is used.
+
+    A task that learns from prepared arrays chooses the groups which say how these are stored and split.
 
     Args:
         cfg: the configuration.
@@ -33,16 +40,19 @@ def check_own(cfg: DictConfig, recorded: bool = False) -> None:
         ConfigError: naming the group and what to choose.
     """
     data, task = _target(cfg, "data"), _target(cfg, "task")
-    if task is None and "task" in cfg:
+    if task is None and recorded:
+        raise ConfigError("an earlier version made this run and named no task: check out the commit of the run")
+    if task is None:
         raise ConfigError("task names no class: give it a _target_, as in package.module.Class")
-    if data is not None and task is None:
+    for_arrays = recorded or set(cfg.data) >= _CHOSEN_WITH_ARRAYS
+    if data is not None and for_arrays and not recorded:
         raise ConfigError(
-            f"data._target_={data} is data of your own, and task=classification learns from prepared arrays only: "
+            f"data._target_={data} is data of your own, and task._target_={task} learns from prepared arrays only: "
             "choose a task of your own, too, task=NAME for configs/task/NAME.yaml"
         )
-    if task is not None and data is None:
+    if data is None and not for_arrays:
         raise ConfigError(
-            f"task._target_={task} is a task of your own, and data={_name(cfg)} are prepared arrays, for "
+            f"task._target_={task} is a task of your own, and data={_name(cfg)} are prepared arrays, for tasks such as "
             "task=classification: choose data of your own, too, data=NAME for configs/data/NAME.yaml with a _target_"
         )
     if data is not None and "model" in cfg and not recorded and not _refers_to(cfg, "model"):
@@ -58,7 +68,7 @@ def name_of(config: OwnConfig) -> str:
 
 
 def refuse_unused(cfg: DictConfig, keys: Iterable[str]) -> None:
-    """Refuse to set what only the classification of prepared arrays takes from the group `training`.
+    """Refuse to set what only tasks on prepared arrays take from the group `training`.
 
     Args:
         cfg: as it is composed, with its interpolations.
@@ -69,7 +79,7 @@ def refuse_unused(cfg: DictConfig, keys: Iterable[str]) -> None:
     """
     for key in keys if is_own(cfg) else ():
         group, _, name = key.replace("/", ".").partition(".")  # training/optimizer=sgd chooses a file of configs/
-        if group == "training" and name.partition(".")[0] in _OF_ARRAYS and not _refers_to(cfg, group, name):
+        if group == "training" and name.partition(".")[0] in _ARRAYS_ONLY and not _refers_to(cfg, group, name):
             raise ConfigError(
                 f"{key} would not reach {cfg.task._target_}: set its own argument in the group task, or let that take "
                 "it, as in lr: ${training.lr}"
@@ -77,7 +87,7 @@ def refuse_unused(cfg: DictConfig, keys: Iterable[str]) -> None:
 
 
 def refuse_own(config: Config | Mapping[str, Any], what: str) -> None:
-    """Refuse what only makes sense for prepared arrays and classes.
+    """Refuse what only makes sense for prepared arrays.
 
     Args:
         config: of a run, checked or as it is recorded.
@@ -89,8 +99,8 @@ def refuse_own(config: Config | Mapping[str, Any], what: str) -> None:
     if isinstance(config, OwnConfig) or (isinstance(config, Mapping) and is_own(config)):
         task = config.task if isinstance(config, OwnConfig) else config["task"]
         raise ConfigError(
-            f"{what} is for task=classification, which learns from prepared arrays, and {task['_target_']} is a task "
-            "of your own"
+            f"{what} is for tasks that learn from prepared arrays, such as task=classification, and {task['_target_']} "
+            "is a task of your own"
         )
 
 

@@ -1,9 +1,9 @@
 """The configuration's keys, types and ranges. check.py applies them before any work.
 
 The values live in `configs/`. The classes below say which keys our own groups have and what each may hold.
-The groups `model`, `trainer`, `tracking` and `callbacks`, and the optimizer, schedule and loss in `training`, name the
-class that they configure with `_target_`, and so do `data` and `task` of a user's own; signatures.py takes keys, types
-and ranges from its signature.
+The groups `task`, `model`, `trainer`, `tracking` and `callbacks`, the optimizer, schedule and loss in `training`, and
+`data` of a user's own name the class that they configure with `_target_`; signatures.py takes keys, types and ranges
+from its signature.
 """
 
 from dataclasses import dataclass, field
@@ -39,7 +39,6 @@ class Data:
     source: str  # `sklearn`, an address, or a folder
     files: dict[str, str]  # raw file -> SHA-256 of its content, uncompressed
     archives: dict[str, str]  # raw file -> SHA-256 of the file as its address serves it
-    classes: list[str]
     validation_fraction: float = field(metadata=_fraction())
     test_fraction: float = field(metadata=_fraction())  # used where the data has no official test set
     train_examples: int | None = field(metadata=_at_least(1))  # train on so many only; null: on all
@@ -48,6 +47,10 @@ class Data:
     num_workers: int = field(metadata=_at_least(0))
     persistent_workers: bool  # keep them from one epoch to the next
     start_method: str | None = field(metadata=_one_of("fork", "spawn", "forkserver"))  # of workers; null: Python's own
+    # what a target is: the number of one of these classes, or a quantity, called so
+    classes: list[str] | None = None
+    target: str | None = None
+    unit: str | None = None  # of the quantity
     split: str = field(
         default="stratified", metadata=_one_of("stratified", "random", "contiguous", "group", "given")
     )  # who is in which split, see docs/data.md
@@ -165,6 +168,7 @@ class Config:
     restore: Restore
     inputs: dict[str, str] = field(default_factory=dict)  # name -> file or folder, see runs/inputs.py
     resume: str | None = None  # a run that goes on; `auto`: the run in this folder, if it was interrupted
+    task: dict[str, Any] = field(default_factory=dict)  # around the network, or one of the user's own
 
 
 @dataclass(kw_only=True)
@@ -176,4 +180,3 @@ class OwnConfig(Config):
 
     data: dict[str, Any]  # type: ignore[assignment]
     model: dict[str, Any] = field(default_factory=dict)  # where the task asks for ${model}
-    task: dict[str, Any] = field(default_factory=dict)

@@ -20,7 +20,8 @@ from ..errors import ConfigError, unknown_key
 from .schema import Config, OwnConfig, Schedule
 
 _OF_HYDRA = ("_target_", "_args_", "_partial_", "_recursive_", "_convert_")
-_OF_THE_DATA = ("input_shape", "classes")  # what models/classifier.py gives each network
+_OF_THE_DATA = ("input_shape", "outputs")  # what models/array_task.py gives each network
+_OF_THE_RUN = ("network", "interface", "statistics", "training")  # and each task
 _OF_EACH_TRACKER = ("wait_seconds",)  # what tracking/loggers.py reads itself
 _OF_EACH_SCHEDULE = tuple(item.name for item in fields(Schedule))  # what models/optimization.py reads itself
 
@@ -34,6 +35,7 @@ def check_signatures(config: Config) -> None:
     if isinstance(config, OwnConfig):
         _check_own(config)
     else:
+        _check_task(config)
         _check("model", config.model, given=_OF_THE_DATA)
     _check("trainer", config.trainer)
     _check("training.optimizer", config.training.optimizer, first="the parameters")
@@ -51,6 +53,23 @@ def check_signatures(config: Config) -> None:
         _check(f"callbacks.{name}", callback)
     for name, tracker in config.tracking.items():
         _check(f"tracking.{name}", tracker, ours=_OF_EACH_TRACKER)
+
+
+def _check_task(config: Config) -> None:
+    """Check the task on prepared arrays, and whether their targets are of the kind that it learns."""
+    _check("task", config.task, given=_OF_THE_RUN)
+    target = config.task["_target_"]
+    learns = getattr(get_object(target), "learns", None)
+    if learns == "classes" and config.data.classes is None:
+        raise ConfigError(
+            f"task._target_={target} tells classes apart, but data={config.data.name} names none: set data.classes, or "
+            "choose task=regression"
+        )
+    if learns == "quantity" and config.data.target is None:
+        raise ConfigError(
+            f"task._target_={target} predicts a quantity, but data={config.data.name} has classes: choose "
+            "task=classification, or give the data target in place of classes"
+        )
 
 
 def _check_own(config: OwnConfig) -> None:

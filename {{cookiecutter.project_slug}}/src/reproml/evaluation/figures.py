@@ -1,8 +1,9 @@
-"""Pictures of the results."""
+"""The figures of a test, and those that other rooms draw."""
 
 import csv
 import io
 from collections.abc import Sequence
+from math import ceil
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +11,13 @@ from matplotlib.figure import Figure  # not pyplot: no display, no global state
 from matplotlib.ticker import MaxNLocator
 
 from ..files import write_bytes
+from .history import measures, points
+
+_PER_ROW = 3  # pictures beside each other
 
 
-def plot_confusion_matrix(matrix: Sequence[Sequence[int]], classes: Sequence[str], path: Path) -> None:
-    """Draw a confusion matrix: rows are the true classes, the shade is the share of the row."""
-    counts = np.asarray(matrix)
+def confusion_figure(counts: np.ndarray, classes: Sequence[str]) -> Figure:
+    """Draw a confusion matrix (classes, classes): rows are the true classes, the shade is the share of the row."""
     shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
     size = 2.5 + 0.5 * len(classes)
     figure = Figure(figsize=(size, size), layout="constrained")
@@ -28,27 +31,68 @@ def plot_confusion_matrix(matrix: Sequence[Sequence[int]], classes: Sequence[str
         axes.text(
             column, row, str(count), ha="center", va="center", color="white" if shares[row, column] > 0.5 else "black"
         )
-    _save(figure, path)
+    return figure
 
 
-def plot_learning_curves(history: Path, path: Path) -> None:
-    """Draw loss and accuracy over the epochs, for training and validation. Epochs count from 0, as in metrics.csv."""
-    with history.open() as stream:
-        rows = list(csv.DictReader(stream))
+def against_figure(predicted: np.ndarray, actual: np.ndarray, title: str) -> Figure:
+    """Draw the predictions (n,) of a quantity over what was measured (n,). On the line both are equal."""
+    figure = Figure(figsize=(4.5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    extent = [min(predicted.min(), actual.min()), max(predicted.max(), actual.max())]
+    axes.plot(extent, extent, color="lightgray", zorder=0)
+    axes.scatter(actual, predicted, s=8, alpha=0.5)
+    axes.set_xlabel(f"actual {title}")
+    axes.set_ylabel(f"predicted {title}")
+    axes.grid(alpha=0.3)
+    return figure
+
+
+def residuals_figure(predicted: np.ndarray, actual: np.ndarray, title: str) -> Figure:
+    """Draw the errors (n,), predicted minus actual, over the predictions, and how often each occurs."""
     figure = Figure(figsize=(9, 3.5), layout="constrained")
-    for axes, metric in zip(figure.subplots(1, 2), ("loss", "accuracy"), strict=True):
-        for split in ("train", "validation"):
-            points = [
-                (int(row["epoch"]), float(row[f"{split}/{metric}"])) for row in rows if row.get(f"{split}/{metric}")
-            ]
-            if points:
-                axes.plot(*zip(*points, strict=True), marker=".", label=split)
+    over, often = figure.subplots(1, 2, sharey=True, width_ratios=(2, 1))
+    errors = predicted - actual
+    over.axhline(0, color="lightgray", zorder=0)
+    over.scatter(predicted, errors, s=8, alpha=0.5)
+    over.set_xlabel(f"predicted {title}")
+    over.set_ylabel("predicted minus actual")
+    often.hist(errors, bins=20, orientation="horizontal")
+    often.set_xlabel("examples")
+    for axes in (over, often):
+        axes.grid(alpha=0.3)
+    return figure
+
+
+def learning_curves(history: Path) -> Figure | None:
+    """Draw each metric that training or validation have logged over the epochs, which count from 0 as in metrics.csv.
+
+    Args:
+        history: the `metrics.csv` of a training.
+    """
+    with history.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    shown: dict[str, dict[str, list[tuple[float, float]]]] = {}
+    for metric, columns in measures(rows[0] if rows else ()).items():
+        for split, column in columns.items():
+            if curve := points(rows, column):
+                shown.setdefault(metric, {})[split] = curve
+    if not shown:
+        return None
+    across = min(len(shown), _PER_ROW)
+    down = ceil(len(shown) / across)
+    figure = Figure(figsize=(4.5 * across, 3.5 * down), layout="constrained")
+    grid = figure.subplots(down, across, squeeze=False).flat
+    for metric, axes in zip(sorted(shown, key=lambda name: name != "loss"), grid, strict=False):
+        for split, curve in shown[metric].items():
+            axes.plot(*zip(*curve, strict=True), marker=".", label=split)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.set_title(metric)
         axes.grid(alpha=0.3)
         axes.legend()
-    _save(figure, path)
+    for axes in grid:  # what is left of the last row
+        axes.remove()
+    return figure
 
 
 def plot_drift(history: Path, path: Path) -> None:
@@ -67,10 +111,11 @@ def plot_drift(history: Path, path: Path) -> None:
     axes.set_title("accuracy of the canonical training")
     axes.grid(alpha=0.3)
     axes.legend()
-    _save(figure, path)
+    write_bytes(path, as_png(figure))
 
 
-def _save(figure: Figure, path: Path) -> None:
+def as_png(figure: Figure) -> bytes:
+    """Return a figure as PNG, the same bytes each time."""
     picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=150, metadata={"Software": None})  # the same bytes each time
-    write_bytes(path, picture.getvalue())
+    figure.savefig(picture, format="png", dpi=150, metadata={"Software": None})
+    return picture.getvalue()

@@ -13,8 +13,9 @@ from safetensors.torch import save
 from ..config import trust
 from ..errors import DataError
 from ..files import write_bytes
-from .classifier import Classifier, build_network
+from .array_task import ArrayTask, build_task
 from .description import parse
+from .interface import Interface
 
 
 @rank_zero_only
@@ -23,8 +24,8 @@ def save_model(model: LightningModule, description: dict[str, Any], path: Path) 
 
     Args:
         model: the trained model.
-        description: plain types: `model` (its configuration), `input_shape` and `input_dtype` (of the stored inputs),
-            and `classes` (their names); or `task`, the configuration of one of the user's own.
+        description: plain types: `task` (its configuration); of one on prepared arrays `model` (the configuration of
+            its network) too, and what `Interface` describes.
         path: the file to write.
     """
     # copies: layers that share a tensor write it twice, which safetensors would refuse
@@ -67,7 +68,7 @@ def load_into(path: Path, trainer: Trainer) -> None:
     trainer.callbacks.append(SetWeights(weights, unfit))  # type: ignore[attr-defined]
 
 
-def load_model(path: str | Path, trusted: bool = False) -> tuple[Classifier, dict[str, Any]]:
+def load_model(path: str | Path, trusted: bool = False) -> tuple[ArrayTask, dict[str, Any]]:
     """Return the model and its description.
 
     Args:
@@ -79,13 +80,17 @@ def load_model(path: str | Path, trusted: bool = False) -> tuple[Classifier, dic
         DataError: there is no such file, or it is damaged.
     """
     weights, description = load_weights(path)
-    if "task" in description:
+    if "model" not in description:
         raise DataError(f"{path} holds a task of the user's own, which only its run builds: python evaluate.py run=...")
+    if "task" not in description:
+        raise DataError(f"{path} was written by an earlier version, which names no task: train it again")
     if not trusted:
-        trust.check_names({"model": description["model"]}, Path(path))
-    network = build_network(description["model"], description["input_shape"], len(description["classes"]))
+        trust.check_names({group: description[group] for group in ("task", "model")}, Path(path))
+    interface = Interface.of(description)
     try:
-        model = Classifier(network, torch.zeros_like(weights["mean"]), torch.ones_like(weights["std"]))
+        # what lies in neither the network nor the loss are statistics of the training examples
+        statistics = {name: torch.zeros_like(tensor) for name, tensor in weights.items() if "." not in name}
+        model = build_task(description["task"], description["model"], interface, statistics)
         if weights["mean"].dtype != torch.get_default_dtype():
             model.to(weights["mean"].dtype)  # as after trainer.precision=64-true: loading must not round
         # class weights, say, or parameters of the loss itself: only training needs them

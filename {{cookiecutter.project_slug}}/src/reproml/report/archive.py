@@ -18,6 +18,7 @@ from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
 from ..errors import RecordError
+from ..evaluation.written import read_evaluation
 from ..files import file_digest, write_bytes
 from ..names import CONFIG, HISTORY, MODEL, RECORD, REPORTS, TRAIL, VERIFICATION
 from ..runs.folder import results_of
@@ -37,12 +38,6 @@ _OF_THE_RUN = {
     HISTORY: ("metrics of each epoch", "text/csv"),
     TRAIL: ("order of the examples, loss and digests of the weights, by step", "application/jsonl"),
     VERIFICATION: ("what the last verification said", "application/json"),
-}
-_OF_THE_TEST = {
-    "metrics.json": ("metrics of the test", "application/json"),
-    "per_class.csv": ("metrics of each class", "text/csv"),
-    "confusion_matrix.csv": ("confusion matrix", "text/csv"),
-    "predictions.csv": ("prediction of each test example", "text/csv"),
 }
 _OF_THE_PROJECT = {
     "MODEL_CARD.md": ("the model card", "text/markdown"),
@@ -115,14 +110,20 @@ def _crate(facts: Facts, reports: Path) -> ROCrate:
     return crate
 
 
+def _about(path: Path) -> tuple[str, str]:
+    """Return what a reader is told of a file of the test, and its media type."""
+    media = {".json": "application/json", ".csv": "text/csv", ".png": "image/png"}[path.suffix]
+    return f"{path.stem.replace('_', ' ')} of the test", media
+
+
 def _add_files(crate: ROCrate, facts: Facts, reports: Path) -> dict[str, Any]:
     """Put the files into the crate and return their entities, by their names in it."""
     reports.mkdir()
     for name in REPORTS:
         (reports / name).write_text(report(facts, name), encoding="utf-8")
     places = [(facts.folder / name, name, *about) for name, about in _OF_THE_RUN.items()]
-    if tests := results_of(facts.folder, facts.record["metrics"]):
-        places += [(tests / name, f"test/{name}", *about) for name, about in _OF_THE_TEST.items()]
+    if (place := results_of(facts.folder, facts.record["metrics"])) and (test := read_evaluation(place)):
+        places += [(path, f"test/{path.relative_to(place)}", *_about(path)) for path in test.files()]
     places += [(Path(name), Path(name).name, *about) for name, about in _OF_THE_PROJECT.items()]
     places += [
         (reports / REPORTS[0], REPORTS[0], "the report, for a browser", "text/html"),

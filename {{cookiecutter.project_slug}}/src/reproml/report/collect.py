@@ -10,7 +10,7 @@ from omegaconf import OmegaConf
 
 from ..checklist import ARCHIVED, REPORTED, Item, examine
 from ..config.own import is_own
-from ..names import CONFIG, HISTORY
+from ..names import CONFIG, FIGURES, HISTORY, TABLES
 from ..runs.folder import read_config, results_of
 from ..runs.integrity import finished
 from ..verify.verify import noted
@@ -86,8 +86,8 @@ def collect(folder: Path, checked: bool = True) -> Facts:
     """
     found = finished(folder, needs=(CONFIG,), reads=(HISTORY,))
     tests = results_of(folder, found["metrics"])
-    confusion = _rows(tests / "confusion_matrix.csv") if tests else []
-    picture = tests / "confusion_matrix.png" if tests else None
+    confusion = _rows(tests / TABLES / "confusion_matrix.csv") if tests else []
+    picture = tests / FIGURES / "confusion_matrix.png" if tests else None
     return Facts(
         folder=folder,
         record=found,
@@ -95,7 +95,7 @@ def collect(folder: Path, checked: bool = True) -> Facts:
         command=_command(found["command"]),
         repeat=_repeat(folder, found),
         history=_rows(folder / HISTORY),
-        per_class=_rows(tests / "per_class.csv") if tests else [],
+        per_class=_rows(tests / TABLES / "per_class.csv") if tests else [],
         confusion=[[int(count) for count in list(row.values())[1:]] for row in confusion],
         classes=[row["actual"] for row in confusion],
         confusion_picture=picture.read_bytes() if picture and picture.exists() else None,

@@ -1,14 +1,11 @@
 """Curves as plain numbers of a picture: what the templates draw as SVG, which prints sharply and follows the theme."""
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from math import ceil, floor, isfinite, log10
+from math import ceil, floor, log10
 
 WIDTH, HEIGHT = 440, 240  # of the picture, in units of its own
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 36
-_OF_A_SPLIT = re.compile(r"(train|validation|valid|val)[/_](.+)")
-_NO_METRIC = ("epoch", "step", "lr")
 _TICKS = 5  # at most so many steps on an axis
 
 
@@ -55,26 +52,6 @@ class Picture:
         """The picture in words, for those who do not see it."""
         parts = [f"{curve.label} from {curve.points[0][1]:.4g} to {curve.points[-1][1]:.4g}" for curve in self.curves]
         return f"{self.title} over the epochs: {'; '.join(parts)}"
-
-
-def measures(columns: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Return what the columns of metrics.csv measure, each with its columns by what their curves are called.
-
-    `train/loss` and `val_loss` are two curves of one picture; a metric without such a beginning has one of its own.
-    """
-    found: dict[str, dict[str, str]] = {}
-    for column in columns:
-        if parts := _OF_A_SPLIT.fullmatch(column):
-            found.setdefault(parts[2], {})["train" if parts[1] == "train" else "validation"] = column
-        elif column not in _NO_METRIC:
-            found.setdefault(column, {})[column] = column
-    return found
-
-
-def points(history: Iterable[dict[str, str]], column: str) -> list[tuple[float, float]]:
-    """Return the finite values of a column of metrics.csv, with their epochs counted from 0."""
-    found = [(float(row["epoch"]), float(row[column])) for row in history if row.get(column)]
-    return [point for point in found if isfinite(point[1])]
 
 
 def picture(title: str, curves: Iterable[Curve]) -> Picture | None:

@@ -8,13 +8,14 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from .. import markdown
+from ..evaluation.history import measures, points
 from ..files import write_text
 from ..names import REPORTS
 from ..runs.integrity import EVERYTHING, finished
 from ..secrets import mask
 from ..verify.divergence import compare as divergence_of
 from .collect import Facts, collect
-from .curves import Curve, measures, picture, points
+from .curves import Curve, picture
 
 _SECOND = "validation"  # the curve with the second colour
 _LARGEST_TABLE = 20  # classes; the confusion matrix of more is a picture

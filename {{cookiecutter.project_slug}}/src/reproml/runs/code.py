@@ -30,7 +30,7 @@ DECIDES_NOTHING = {
     **dict.fromkeys(("README.md", "__main__.py", "errors.py", "logs.py", "markdown.py"), _SAYS),
     "config/explain.py": _SAYS,
     "config/trust": "refuses runs of strangers, and changes none",
-    "evaluation/figures.py": "draws what evaluation/results.py has computed",
+    "evaluation/figures.py": "draws what evaluation/classification.py has computed",
     "locks": "compares the lock with pyproject.toml before anything runs",
     "runs/params.py": "writes params.yaml and code.yaml, whose values the record has",
     "runs/integrity.py": "compares the files of a run with its record",

@@ -59,13 +59,11 @@ class Predictor:
         """
         import torch
 
-        from ..models.classifier import probabilities
-
         batch = torch.from_numpy(np.array(inputs, self.input_dtype)).to(self._tester.strategy.root_device)
         batch = self._tester.precision_plugin.convert_input(batch)
         with torch.inference_mode(), self._tester.precision_plugin.forward_context():
             logits = self._model.infer(batch).cpu()
-        return logits.argmax(1).tolist(), probabilities(logits).tolist()
+        return logits.argmax(1).tolist(), logits.double().softmax(1).tolist()
 
 
 def read_record(folder: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Data and task of a run: the user's own, or prepared arrays and their classification."""
+"""Data and task of a run: the user's own, or prepared arrays and a task that learns from them."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 from ..arrays.datamodule import DataModule
 from ..config.schema import Config, OwnConfig
 from ..errors import ConfigError
-from ..models.classifier import Classifier, build_network
+from ..models.array_task import build_task
 from ..processes import rank
 from ..training.cluster import first_goes_first
 from ..training.keyed import keyed
@@ -26,11 +26,10 @@ def build(config: Config) -> tuple[LightningDataModule, LightningModule]:
     if not isinstance(config, OwnConfig):
         arrays = DataModule(config)
         seed_everything(config.seed, "weights")
-        network = build_network(config.model, arrays.input_shape, len(arrays.classes))
-        classifier = Classifier(network, *arrays.statistics(), config.training)
-        for each in (arrays, classifier):
+        learner = build_task(config.task, config.model, arrays.interface, arrays.statistics(), config.training)
+        for each in (arrays, learner):
             keyed(each, config.seed)
-        return arrays, classifier
+        return arrays, learner
     seed_everything(config.seed, "data")
     data = _built("data", config.data, LightningDataModule)
     keyed(data, config.seed)
@@ -54,7 +53,7 @@ def description(settings: dict[str, Any], data: LightningDataModule) -> dict[str
         data: that the model was trained with.
     """
     if isinstance(data, DataModule):
-        return {"model": settings["model"], **data.interface()}
+        return {"task": settings["task"], "model": settings["model"], **data.interface.described()}
     return {"task": settings["task"]}
 
 

@@ -4,6 +4,7 @@ import csv
 import math
 from collections import defaultdict
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from ..arrays.datamodule import DataModule
 from ..arrays.recorded import refuse_other
 from ..config.own import is_own
 from ..config.schema import Config
+from ..evaluation.written import Written, read_evaluation
 from ..models.saved import load_weights
-from ..names import CONFIG, HISTORY, MODEL, RECORD, REPORTS_OF_PIPELINE, TRAIL
+from ..names import CONFIG, HISTORY, MODEL, RECORD, TRAIL
 from ..runs.finished import check_run
 from ..runs.folder import results_of
 from ..runs.integrity import EVERYTHING, finished
@@ -22,8 +24,6 @@ from ..training.steps import LOSS
 from ..training.trail import read_trail
 
 _FILES = (CONFIG, RECORD, "changes.patch", HISTORY, TRAIL, "*.log", "*.jsonl", MODEL)
-_FIGURES = ("confusion_matrix.png", "learning_curves.png")
-_TABLES = ("metrics.json", "per_class.csv", "confusion_matrix.csv", "predictions.csv")
 
 
 @dataclass(frozen=True)
@@ -110,16 +110,11 @@ class Finished:
 
     def results(self) -> list[Path]:
         """Return the tables and figures of this run's test; none if another training has left its own."""
-        tests = self._tests()
-        if tests is None:
-            return []
-        if tests == REPORTS_OF_PIPELINE:  # which holds other files too
-            return [path for name in (*_TABLES, *_FIGURES) if (path := tests / name).exists()]
-        return sorted(path for path in tests.glob("*.*") if not path.name.startswith("."))
+        return [] if self._test is None else self._test.files()
 
     def figures(self) -> dict[str, Path]:
         """Return the figures by name."""
-        return {path.stem: path for path in self.results() if path.name in _FIGURES}
+        return {} if self._test is None else {figure.name: figure.path for figure in self._test.figures}
 
     def examples(self, count: int) -> np.ndarray:
         """Return the first test examples as stored, shape (count, *input_shape).
@@ -133,16 +128,14 @@ class Finished:
         return np.array(data.dataset.inputs.rows(data.splits["test"][:count]))
 
     def predictions(self, count: int) -> list[dict[str, str]]:
-        """Return actual and predicted class and probability of the first test examples, if they exist."""
-        tests = self._tests()
-        if tests is None or self.own:
-            return []
-        with (tests / "predictions.csv").open(encoding="utf-8", newline="") as stream:
-            return list(csv.DictReader(stream))[:count]
+        """Return what the model said of the first test examples, if the task tells that."""
+        return [] if self._test is None else self._test.predicted()[:count]
 
     def interface(self) -> dict[str, Any]:
         """Return the shape and type of an input, and the classes."""
         return load_weights(self.folder / MODEL)[1]
 
-    def _tests(self) -> Path | None:
-        return results_of(self.folder, self.record["metrics"])
+    @cached_property
+    def _test(self) -> Written | None:
+        tests = results_of(self.folder, self.record["metrics"])
+        return None if tests is None else read_evaluation(tests)

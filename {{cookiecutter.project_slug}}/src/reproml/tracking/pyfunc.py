@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from mlflow.pyfunc.model import PythonModel
 
-from ..models.classifier import probabilities
 from ..models.saved import load_model
 
 
@@ -21,4 +20,4 @@ class Predictions(PythonModel):  # type: ignore[misc]  # mypy does not see MLflo
     def predict(self, context: Any, model_input: np.ndarray, params: Any = None) -> np.ndarray:
         """Return the probability of each class, shape (n, classes), for inputs of the shape (n, *input_shape)."""
         with torch.inference_mode():
-            return probabilities(self._model.infer(torch.from_numpy(np.asarray(model_input)))).numpy()
+            return self._model.infer(torch.from_numpy(np.asarray(model_input))).double().softmax(1).numpy()

@@ -30,7 +30,7 @@ from .steps import StepLoss
 log = logging.getLogger(__name__)
 
 # Lightning's advice that this project answers on purpose: arrays/datamodule.py says how batches are read, and
-# models/classifier.py adds up the metrics of all processes itself.
+# models/array_task.py adds up the metrics of all processes itself.
 for _advice in (
     ".*does not have many workers.*",
     ".*smaller than the logging interval.*",

@@ -12,6 +12,8 @@ import numpy as np
 
 from reproml import DataError, Examples, open_raw
 
+from .tables import numbers, one_hot, read_columns
+
 _CHUNK = 4096  # examples in memory at a time
 
 
@@ -29,6 +31,17 @@ def read_breast_cancer(folder: Path) -> Examples:
         table = np.loadtxt(stream, delimiter=",", skiprows=1)
     inputs = table[:, :30].astype(np.float32)
     return Examples(len(inputs), (30,), "float32", 0, iter([(inputs, table[:, 30].astype(np.int64))]))
+
+
+def read_diabetes(folder: Path) -> Examples:
+    """Read scikit-learn's diabetes table: nine measurements, the sex, and how far the disease has progressed."""
+    names = ["age", "sex", "bmi", "blood_pressure", "s1", "s2", "s3", "s4", "s5", "s6"]
+    table = read_columns(folder / "diabetes_data_raw.csv.gz", names, delimiter=" ")
+    sex = one_hot(table.pop("sex"), ["1", "2"], "sex")
+    inputs = np.hstack([*(numbers(column, name) for name, column in table.items()), sex]).astype(np.float32)
+    targets = read_columns(folder / "diabetes_target.csv.gz", ["progression"])["progression"]
+    chunk = (inputs, numbers(targets, "progression")[:, 0])
+    return Examples(len(inputs), inputs.shape[1:], "float32", 0, iter([chunk]), missing=True)
 
 
 def read_idx(folder: Path) -> Examples:

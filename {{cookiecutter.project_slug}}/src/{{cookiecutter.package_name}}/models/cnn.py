@@ -15,7 +15,7 @@ class CNN(nn.Sequential):
 
     Args:
         input_shape: (channels, height, width) of one image.
-        classes: number of outputs.
+        outputs: how many there are: one for each class, or one for a quantity.
         channels: channels of each block; each block halves height and width.
         hidden: width of the hidden layer.
         dropout: probability of dropping an activation before and after the hidden layer.
@@ -27,7 +27,7 @@ class CNN(nn.Sequential):
     def __init__(
         self,
         input_shape: Sequence[int],
-        classes: int,
+        outputs: int,
         channels: Sequence[PositiveInt],
         hidden: PositiveInt,
         dropout: Annotated[float, Field(ge=0, lt=1)],
@@ -59,8 +59,8 @@ class CNN(nn.Sequential):
             nn.ReLU(),
             nn.Dropout(dropout),
         ]
-        super().__init__(*layers, nn.Linear(hidden, classes))
+        super().__init__(*layers, nn.Linear(hidden, outputs))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Map images (n, channels, height, width) to logits (n, classes)."""
+        """Map images (n, channels, height, width) to outputs (n, outputs)."""
         return super().forward(inputs)

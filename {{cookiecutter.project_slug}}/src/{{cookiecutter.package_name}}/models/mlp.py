@@ -14,7 +14,7 @@ class MLP(nn.Sequential):
 
     Args:
         input_shape: shape of one input, of any number of dimensions.
-        classes: number of outputs.
+        outputs: how many there are: one for each class, or one for a quantity.
         hidden: width of each hidden layer.
         dropout: probability of dropping an activation.
     """
@@ -22,7 +22,7 @@ class MLP(nn.Sequential):
     def __init__(
         self,
         input_shape: Sequence[int],
-        classes: int,
+        outputs: int,
         hidden: Sequence[PositiveInt],
         dropout: Annotated[float, Field(ge=0, lt=1)],
     ) -> None:
@@ -33,8 +33,8 @@ class MLP(nn.Sequential):
             if dropout > 0:
                 layers.append(nn.Dropout(dropout))
             width = next_width
-        super().__init__(*layers, nn.Linear(width, classes))
+        super().__init__(*layers, nn.Linear(width, outputs))
 
     def forward(self, inputs: torch.Tensor) -> torch.Tensor:
-        """Map inputs (n, *input_shape) to logits (n, classes)."""
+        """Map inputs (n, *input_shape) to outputs (n, outputs)."""
         return super().forward(inputs)

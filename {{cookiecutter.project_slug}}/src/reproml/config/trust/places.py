@@ -61,7 +61,7 @@ def check_places(config: Config, source: Path) -> None:
 
 
 def check_arguments(config: dict[str, Any], source: Path) -> None:
-    """Refuse to point a network, or data and task of the user's own, at places that only the folder of a run names.
+    """Refuse to point task, network, or data of the user's own at places that only the folder of a run names.
 
     What such a class reads ends in its results, and the record would tell the digest; what it downloads, it writes
     there.
@@ -75,7 +75,7 @@ def check_arguments(config: dict[str, Any], source: Path) -> None:
     """
     if given():
         return
-    groups = ("data", "task", "model") if "_target_" in config["data"] else ("model",)
+    groups = ("data", "task", "model") if "_target_" in config["data"] else ("task", "model")
     project = Path.cwd().resolve()
     paths = [path for key, path in config["paths"].items() if key == "run" or path in _named(key)]
     homes = [(project / place).resolve() for place in (".", source.parent, *config.get("inputs", {}).values(), *paths)]

@@ -148,7 +148,7 @@ def _trained(training: Training, run: Path) -> Outcome:
     """Do what train.py does, without a record and trackers."""
     from lightning.pytorch.loggers.logger import DummyLogger
 
-    from ...evaluation.results import test
+    from ...evaluation.measure import evaluate
     from ...models.saved import save_model
     from ...tasks.build import build, description
     from ...training.determinism import apply
@@ -185,7 +185,7 @@ def _trained(training: Training, run: Path) -> Outcome:
     if config.training.final_weights != "last":
         found["final weights"] = dict(parts(model.state_dict()))
     save_model(model, description(settings, data), run / MODEL)
-    found["test metrics"] = {name: repr(value) for name, value in test(trainer, model, data).metrics().items()}
+    found["test metrics"] = {name: repr(value) for name, value in evaluate(trainer, model, data).recorded().items()}
     seen = asdict(witness.seen)
     return Outcome(None, run, found, seen, workers.found, workers.streams, moments.named, said.said)
 

@@ -1,5 +1,7 @@
 """How far the numbers of a test can be trusted: 95 % confidence intervals, by SciPy."""
 
+from collections.abc import Callable
+
 import numpy as np
 from scipy.stats import binomtest, bootstrap
 
@@ -22,6 +24,15 @@ def wilson(successes: int, trials: int) -> Interval | None:
     return float(low), float(high)
 
 
+def mean_interval(values: np.ndarray, seed: int) -> Interval | None:
+    """Return the percentile bootstrap interval of the mean of values (n,), or None where they do not differ.
+
+    Source: B. Efron, "Bootstrap methods: another look at the jackknife", The Annals of Statistics 7 (1979).
+    """
+    [interval] = bootstrapped(len(values), lambda rows: values[rows].mean(-1)[None], seed)
+    return interval
+
+
 def f1_intervals(
     actual: np.ndarray, predicted: np.ndarray, classes: int, seed: int
 ) -> tuple[Interval | None, list[Interval | None]]:
@@ -29,7 +40,6 @@ def f1_intervals(
 
     Examples are drawn with replacement, `RESAMPLES` times. Where F1 is the same in all draws, as without any mistake,
     the interval has no width and would promise what is not known: it is None.
-    Source: B. Efron, "Bootstrap methods: another look at the jackknife", The Annals of Statistics 7 (1979).
 
     Args:
         actual: the true class of each example, shape (n,).
@@ -38,9 +48,23 @@ def f1_intervals(
         seed: of the draws; the same one gives the same intervals.
     """
     # the last column is macro F1, so that one bootstrap serves all
+    pairs = bootstrapped(len(actual), lambda rows: _f1(actual[rows], predicted[rows], classes), seed)
+    return pairs[-1], pairs[:-1]
+
+
+def bootstrapped(examples: int, statistic: Callable[[np.ndarray], np.ndarray], seed: int) -> list[Interval | None]:
+    """Return the percentile bootstrap intervals of statistics, or None where one is the same in all draws.
+
+    Args:
+        examples: how many there are to draw from.
+        statistic: returns the statistics, shape (statistics, draws), for the positions of drawn examples (draws, n).
+        seed: of the draws; the same one gives the same intervals.
+    """
+    if examples < 2:
+        return [None] * len(statistic(np.arange(examples)[None]))
     result = bootstrap(
-        (np.arange(len(actual)),),
-        lambda rows, axis: _f1(actual[rows], predicted[rows], classes),
+        (np.arange(examples),),
+        lambda rows, axis: statistic(rows),
         n_resamples=RESAMPLES,
         batch=_BATCH,
         vectorized=True,
@@ -49,8 +73,8 @@ def f1_intervals(
         method="percentile",
         rng=np.random.Generator(np.random.Philox(key=seed)),
     )
-    pairs = _pairs(result.confidence_interval.low, result.confidence_interval.high)
-    return pairs[-1], pairs[:-1]
+    low, high = result.confidence_interval
+    return [(float(a), float(b)) if a < b else None for a, b in zip(low, high, strict=True)]
 
 
 def _f1(actual: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
@@ -64,7 +88,3 @@ def _f1(actual: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
         both = is_actual.sum(-1) + is_predicted.sum(-1)
         scores.append(2 * (is_actual & is_predicted).sum(-1) / np.maximum(both, 1))
     return np.stack([*scores, np.mean(scores, axis=0)])
-
-
-def _pairs(low: np.ndarray, high: np.ndarray) -> list[Interval | None]:
-    return [(float(a), float(b)) if a < b else None for a, b in zip(low, high, strict=True)]

@@ -1,0 +1,124 @@
+"""The test of a model, read back from the files that write.py wrote. Nothing heavy is imported for it."""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..errors import RecordError
+from ..names import EVALUATION, FIGURES, METRICS, PREDICTIONS, TABLES
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A number, and its 95 % confidence interval where one was computed."""
+
+    name: str
+    value: float | int
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table. Columns NAME_low and NAME_high are the confidence interval of the column NAME."""
+
+    name: str
+    title: str
+    path: Path
+
+    def rows(self) -> list[dict[str, str]]:
+        """Return its rows, by column."""
+        return _rows(self.path)
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure, as PNG."""
+
+    name: str
+    title: str
+    path: Path
+
+
+@dataclass(frozen=True)
+class Written:
+    """What the test of a model gave.
+
+    Args:
+        folder: where it was written.
+        headline: the metric by which two models are compared.
+        higher_is_better: whether a higher headline is.
+        kind: what the model does, as the Hugging Face Hub calls it.
+        examples: how many were tested.
+        metrics: by name.
+        tables: in their order.
+        figures: in their order.
+        predictions: a CSV file with a row for each test example.
+    """
+
+    folder: Path
+    headline: str | None
+    higher_is_better: bool
+    kind: str | None
+    examples: int | None
+    metrics: dict[str, Metric]
+    tables: list[Table]
+    figures: list[Picture]
+    predictions: Path | None
+
+    def files(self) -> list[Path]:
+        """Return all files of the test."""
+        fixed = [self.folder / METRICS, self.folder / EVALUATION, *([self.predictions] if self.predictions else [])]
+        return [*fixed, *(table.path for table in self.tables), *(figure.path for figure in self.figures)]
+
+    def table(self, name: str) -> list[dict[str, str]]:
+        """Return the rows of a table; none where there is no such table."""
+        return next((table.rows() for table in self.tables if table.name == name), [])
+
+    def predicted(self) -> list[dict[str, str]]:
+        """Return the predictions, a row for each test example; none where the task gives none."""
+        return _rows(self.predictions) if self.predictions else []
+
+
+def read_evaluation(folder: Path) -> Written | None:
+    """Return the test that is written in a folder, or None where there is none.
+
+    Raises:
+        RecordError: it is damaged.
+    """
+    try:
+        found = json.loads((folder / EVALUATION).read_text(encoding="utf-8"))
+        predictions = folder / PREDICTIONS
+        return Written(
+            folder=folder,
+            headline=found["headline"],
+            higher_is_better=found["higher_is_better"],
+            kind=found["kind"],
+            examples=found["examples"],
+            metrics={
+                name: Metric(name, metric["value"], tuple(metric["interval"]) if metric["interval"] else None)
+                for name, metric in found["metrics"].items()
+            },
+            tables=[Table(*_named(each, folder / TABLES, "csv")) for each in found["tables"]],
+            figures=[Picture(*_named(each, folder / FIGURES, "png")) for each in found["figures"]],
+            predictions=predictions if predictions.exists() else None,
+        )
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise RecordError(
+            f"{folder / EVALUATION} is damaged: write it again with python evaluate.py run=<run> output={folder}"
+        ) from error
+
+
+def _named(entry: dict[str, str], folder: Path, ending: str) -> tuple[str, str, Path]:
+    """Return name, title and path of a table or a figure. Anybody may have written its name."""
+    name = entry["name"]
+    if Path(name).name != name:
+        raise ValueError(f"{name} is no name of a file")
+    return name, entry["title"], folder / f"{name}.{ending}"
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))

@@ -1,0 +1,1 @@
+"""Tasks: what is learned, how it is tested, and what a model predicts."""

@@ -1,0 +1,54 @@
+"""Telling classes apart."""
+
+from typing import TypedDict
+
+import torch
+
+from reproml import ArrayTask, Evaluation, classification
+
+
+class Prediction(TypedDict):
+    """What the model says of one input."""
+
+    predicted: str
+    probability: float  # of the predicted class
+    probabilities: dict[str, float]  # of every class
+
+
+class Classification(ArrayTask):
+    """Gives each example one of the classes of the data. The network has an output for each class, its logit."""
+
+    learns = "classes"
+
+    def measure(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+        """Return the loss of a batch, and how many answers are correct: outputs (n, classes), targets (n,)."""
+        assert self.loss is not None
+        return self.loss(outputs, targets), {"accuracy": (outputs.argmax(1) == targets).sum()}
+
+    def evaluation(self) -> Evaluation:
+        """Return metrics, tables, figures and predictions of the last test."""
+        logits, targets = self.tested()
+        kind = "image" if len(self.interface.input_shape) == 3 else "tabular"
+        return classification(logits, targets, self._names, f"{kind}-classification")
+
+    @torch.inference_mode()
+    def predict(self, inputs: torch.Tensor) -> list[Prediction]:
+        """Return the most probable class of each input, and the probability of every class.
+
+        Args:
+            inputs: as stored, shape (n, *input_shape). What is said of one does not depend on the others.
+        """
+        rows = self.infer(inputs).double().softmax(1).cpu()
+        return [
+            Prediction(
+                predicted=self._names[int(row.argmax())],
+                probability=float(row.max()),
+                probabilities=dict(zip(self._names, row.tolist(), strict=True)),
+            )
+            for row in rows
+        ]
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        assert self.interface.classes is not None, "its data name the classes, as is checked before a training"
+        return self.interface.classes

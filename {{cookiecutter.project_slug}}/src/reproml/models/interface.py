@@ -15,6 +15,7 @@ class Interface:
         target: what a target measures, where it is a quantity.
         unit: of the quantity, where it has one.
         missing: whether a number of an input may be NaN, which stands for a missing one.
+        features: names of the columns of a table, where they are known.
 
     Example, of a table of ten columns that predicts a price:
 
@@ -27,6 +28,7 @@ class Interface:
     target: str | None = None
     unit: str | None = None
     missing: bool = False
+    features: tuple[str, ...] | None = None
 
     @property
     def outputs(self) -> int:

@@ -22,6 +22,8 @@ from typing import Any
 from sources import load_packages
 
 load_packages()
+from reproml.models.interface import Interface  # noqa: E402
+from reproml.models.outputs import Outputs  # noqa: E402
 from reproml.serving.app import build_app  # noqa: E402
 from reproml.serving.limits import Limits, connections_within  # noqa: E402
 from reproml.serving.server import Server  # noqa: E402
@@ -44,7 +46,8 @@ class Lines(logging.Handler):
 class Sleeper:
     """Stands for a Predictor; an example is the number of seconds that it takes."""
 
-    input_shape, input_dtype, classes = (1,), "float64", ["only"]
+    interface = Interface((1,), "float64", target="seconds")
+    outputs = Outputs("", "", ())
     model_sha256 = "0" * 64
     config = None
     record: dict[str, Any] = {  # noqa: RUF012 (not changed)
@@ -56,11 +59,11 @@ class Sleeper:
     def __init__(self) -> None:
         self.asked = 0
 
-    def predict(self, inputs: list[list[float]]) -> tuple[list[int], list[list[float]]]:
-        """Sleep, and return the only class for each example."""
+    def predict(self, inputs: list[list[float]]) -> list[dict[str, Any]]:
+        """Sleep, and say for how long."""
         self.asked += 1
         time.sleep(sum(row[0] for row in inputs))
-        return [0] * len(inputs), [[1.0]] * len(inputs)
+        return [{"predicted": row[0], "more": "as much as an answer of several classes"} for row in inputs]
 
 
 class Running:

@@ -503,6 +503,64 @@ def test_a_table_and_a_project_without_its_data(shared_project: Path, served: Se
         assert (status, answer["detail"].split(":")[0]) == (422, "inputs[1]")
 
 
+@pytest.fixture(scope="module")
+def regression(shared_project: Path) -> Iterator[Server]:
+    train(shared_project, "experiment=diabetes tracking=none training.epochs=2", "regression")
+    with serving(shared_project, "--run outputs/regression") as server:
+        yield server
+
+
+def test_a_quantity_is_answered_with_its_name_and_the_bits_of_the_test(
+    regression: Server, shared_project: Path
+) -> None:
+    model, (_, examples) = regression.ask("/model")[1], regression.ask("/examples")
+    assert model["target"] == "disease_progression"
+    assert (model["inputs"]["missing"], model["inputs"]["features"][0]) == (True, "age")
+    rows = list(csv.DictReader((shared_project / "outputs/regression/test/predictions.csv").open()))
+    actual = [example["actual"] for example in examples["examples"]]
+    measured = sorted(float(row["actual"]) for row in rows)
+    assert actual == sorted(actual)
+    assert (actual[0], actual[-1], len(actual)) == (measured[0], measured[-1], 10)
+    body = json.dumps({"inputs": [example["inputs"] for example in examples["examples"]]}).encode()
+    answer = regression.ask("/predict", body)[1]
+    assert (answer["target"], answer["unit"]) == ("disease_progression", None)
+    shown = zip(actual, answer["predictions"], strict=True)
+    written = {(float(row["actual"]), row["predicted"]) for row in rows}
+    assert {(true, repr(prediction["predicted"])) for true, prediction in shown} <= written
+    schemas = regression.ask("/openapi.json")[1]["components"]["schemas"]
+    assert schemas["Prediction"]["properties"].keys() == {"predicted"}
+    assert schemas["Predictions"]["required"] == ["model_sha256", "target", "unit", "predictions"]
+
+
+def test_a_missing_number_is_null_where_the_data_said_that_some_are(regression: Server, served: Server) -> None:
+    whole = [1.0] * 11
+    told = regression.predict([whole, [None, *whole[1:]]])
+    assert told[0] != told[1]
+    status, answer = regression.ask("/predict", json.dumps({"inputs": [["NaN", *whole[1:]]]}).encode())
+    assert (status, "or null where one is missing" in answer["detail"]) == (422, True)
+    status, answer = served.ask("/predict", json.dumps({"inputs": [[[[None] * 8] * 8]]}).encode())
+    assert (status, "inputs[0][0][0][0]" in answer["detail"]) == (422, True)
+    assert regression.ask("/predict", json.dumps({"inputs": [[3e38] * 11]}).encode())[0] == 422
+
+
+def test_the_page_of_a_table_has_a_field_for_each_column(regression: Server) -> None:
+    with page() as opened:
+        opened.goto(regression.address)
+        opened.locator("#examples button").last.click()
+        opened.get_by_text(re.compile(r"disease_progression: [\d.]+$")).wait_for()
+        example = regression.ask("/examples")[1]["examples"][-1]["inputs"]
+        fields = opened.locator("#columns input")
+        assert [float(field.input_value()) for field in fields.all()] == pytest.approx(example, rel=1e-6)
+        opened.get_by_label("age", exact=True).fill("30")
+        opened.get_by_label("bmi", exact=True).fill("")
+        with opened.expect_response(lambda response: "null" in (response.request.post_data or "")) as answered:
+            opened.get_by_label("bmi", exact=True).press("Tab")
+        sent = json.loads(answered.value.request.post_data or "")["inputs"][0]
+        assert sent == [30, None, *example[2:]]
+        [expected] = regression.predict([sent])
+        opened.get_by_text(f"disease_progression: {expected['predicted']:.6g}", exact=True).wait_for()
+
+
 def test_the_openapi_page_in_a_browser(served: Server) -> None:
     """It is shown and can be used without any other machine, which the page's check guards."""
     with page() as opened:

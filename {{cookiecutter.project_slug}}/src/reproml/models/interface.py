@@ -35,6 +35,14 @@ class Interface:
         """How many numbers a network gives for an input: one for each class, or the quantity."""
         return 1 if self.classes is None else len(self.classes)
 
+    def shown(self, target: float) -> str | float:
+        """Return a target as people read it: the name of its class, or the quantity."""
+        return target if self.classes is None else self.classes[int(target)]
+
+    def targets(self) -> dict[str, Any]:
+        """Return what a target is, as JSON has it: the names of the classes, or the quantity and its unit."""
+        return {name: value for name, value in self.described().items() if name in ("classes", "target", "unit")}
+
     @classmethod
     def of(cls, description: dict[str, Any]) -> Self:
         """Return the interface that a model file describes."""

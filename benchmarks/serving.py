@@ -52,9 +52,9 @@ def main() -> None:
     os.chdir(project)
     sys.path.insert(0, "src")
     predictor_module = __import__("reproml.serving.predictor", fromlist=["Predictor"])
-    examples_module = __import__("reproml.serving.examples", fromlist=["one_of_each_class"])
+    examples_module = __import__("reproml.serving.examples", fromlist=["show"])
     predictor = predictor_module.Predictor(Path(run))
-    examples = [example.inputs for example in examples_module.one_of_each_class(predictor)]
+    examples = [example["inputs"] for example in examples_module.show(predictor)]
     command = [sys.executable, "-m", "reproml", "serve", "--run", run, "--port", "0"]
     environment = {**os.environ, "PYTHONPATH": "src"}
     server = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)

@@ -40,7 +40,7 @@ SECONDS = {
     "test_release": 210,
     "test_report": 100,
     "test_resume": 270,
-    "test_serving": 150,
+    "test_serving": 180,
     "test_slurm": 360,
     "test_swap_in": 150,
     "test_tracking": 300,

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Annotated, NotRequired, TypedDict
 from zipfile import ZipFile
 
 import pytest
@@ -197,6 +198,42 @@ def test_a_record_of_either_kind_is_accepted_and_a_mixture_is_not() -> None:
     assert schema.problem(arrays, "model") is None
     assert schema.problem({**arrays, "input_shape": [-1]}, "model") == "input_shape.0 is out of range: -1"
     assert schema.problem({**description, **arrays, "target": "price", "unit": "EUR"}, "model") is None
+
+
+class Answer(TypedDict):
+    """What is said.
+
+    In more words.
+    """
+
+    value: Annotated[float, "in metres"]
+    notes: NotRequired[list[str]]
+
+
+class Answering:
+    def predict(self, inputs: object) -> list[Answer]:
+        """Say it."""
+        return []
+
+
+class Unannotated:
+    def predict(self, inputs):  # type: ignore[no-untyped-def]
+        return []
+
+
+def test_what_a_task_predicts_is_read_from_its_types() -> None:
+    from reproml.errors import ConfigError
+    from reproml.models import outputs
+
+    found = outputs.declared(Answering)
+    assert (found.doc, found.method) == ("What is said.", "Say it.")
+    assert [(field.name, field.plain, field.always) for field in found.fields] == [
+        ("value", float, True),
+        ("notes", list[str], False),
+    ]
+    assert outputs.declared(Unannotated).fields == ()
+    with pytest.raises(ConfigError, match="str cannot be served, because it has no predict: let predict"):
+        outputs.declared(str)
 
 
 def test_what_would_not_reach_the_task_is_refused() -> None:

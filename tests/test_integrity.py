@@ -215,12 +215,15 @@ def test_the_tables_of_a_test_are_the_recorded_ones(folder: Path) -> None:
     test = folder / "test"
     test.mkdir()
     (test / "metrics.json").write_text(json.dumps(record(folder)["metrics"]))
-    for name in ("per_class.csv", "predictions.csv"):
+    (test / "tables").mkdir()
+    for name in ("tables/per_class.csv", "predictions.csv"):
         (test / name).write_text("class,f1\na,0.5\n")
     found = {**record(folder), "tables": tables(folder)}
     assert schema.problem(found) is None
     assert results_of(folder, found) == test
-    (test / "per_class.csv").unlink()  # what is not there says nothing wrong
+    (test / "tables" / "per_class.csv").write_text("class,f1,f1_low,f1_high\na,0.5,0.4,0.6\n")  # of evaluate.py
+    assert results_of(folder, found) == test
+    (test / "tables" / "per_class.csv").unlink()  # what is not there says nothing wrong
     assert results_of(folder, found) == test
     (test / "predictions.csv").write_text("class,f1\na,0.9\n")
     with pytest.raises(RecordError, match=r"test/predictions\.csv is not the file that the record names"):

@@ -29,10 +29,10 @@ pytestmark = pytest.mark.slow
 
 
 class Server:
-    """`python -m my_project serve` as a process of its own, on a free port."""
+    """`python -m my_project serve`, or a script with the same arguments, as a process of its own, on a free port."""
 
-    def __init__(self, project: Path, arguments: str) -> None:
-        command = [project / ".venv/bin/python", "-m", "my_project", "serve", "--port", "0", *arguments.split()]
+    def __init__(self, project: Path, arguments: str, script: str = "-m my_project") -> None:
+        command = [project / ".venv/bin/python", *script.split(), "serve", "--port", "0", *arguments.split()]
         self.log = project / f"serve-{time.monotonic_ns()}.log"
         with self.log.open("w") as log:
             self.process = subprocess.Popen(
@@ -77,8 +77,8 @@ class Server:
 
 
 @contextmanager
-def serving(project: Path, arguments: str) -> Iterator[Server]:
-    server = Server(project, arguments)
+def serving(project: Path, arguments: str, script: str = "-m my_project") -> Iterator[Server]:
+    server = Server(project, arguments, script)
     try:
         until(lambda: server.ask("/health")[0] in (200, 503))
         yield server
@@ -286,6 +286,93 @@ def test_a_request_in_progress_is_finished_at_a_signal(shared_project: Path, ser
         assert server.process.returncode == 0
 
 
+def test_a_stop_that_is_late_ends_the_process_all_the_same(shared_project: Path, served: Server) -> None:
+    """With a network that computes for longer than there is time, as long as the queue is, in nine seconds."""
+    script = (
+        "import sys, time; from reproml.serving import predictor\n"
+        "predict = predictor.Predictor.predict\n"
+        "predictor.Predictor.predict = lambda self, inputs: (time.sleep(30), predict(self, inputs))[1]\n"
+        "from reproml.__main__ import main\nsys.exit(main())"
+    )
+    (shared_project / "slow.py").write_text(script)
+    with serving(shared_project, "--run outputs/served", "slow.py") as server:
+        answers: list[tuple[int, Any]] = []
+        body = json.dumps({"inputs": [GOOD]}).encode()
+        asking = [threading.Thread(target=lambda: answers.append(server.ask("/predict", body))) for _ in range(3)]
+        for thread in asking:
+            thread.start()
+        time.sleep(1)
+        start = time.monotonic()
+        assert server.stop() == 0
+        assert time.monotonic() - start < 9
+        for thread in asking:
+            thread.join()
+        assert answers == [(503, {"detail": "the server is stopping: ask again"})] * 3
+
+
+@pytest.fixture(scope="module")
+def limits(environment: Path) -> dict[str, Any]:
+    """Return what `serving_limits.py` found: one process is treated badly for half a minute."""
+    script = Path(__file__).with_name("serving_limits.py")
+    result = subprocess.run([environment / "bin" / "python", script], capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-3000:]
+    return json.loads(result.stdout)  # type: ignore[no-any-return]
+
+
+def test_a_stop_answers_what_it_can_and_tells_the_others(limits: dict[str, Any]) -> None:
+    found = limits["stop"]
+    stopping = [503, "application/json", True, "the server is stopping: ask again"]
+    assert [status for status, *_ in found["answers"]] == sorted(status for status, *_ in found["answers"])
+    assert found["answers"][0] == [200, "application/json", False, None]
+    assert found["answers"][-1] == found["upload"] == stopping
+    assert found["seconds"] < 1
+    assert found["asked"] < 5  # what is answered 503 is not computed any more
+    assert (found["idle"], found["afterwards"]) == ("", ["ConnectionRefusedError"])
+
+
+def test_idle_connections_do_not_keep_others_out(limits: dict[str, Any]) -> None:
+    found = limits["many_connections"]
+    assert found["held"] == 8 < found["of"]
+    assert found["health"][0] == 200
+    assert found["busy"] == [200] * 8
+    assert found["one more"] == [503, "application/json", True, "the server has no free connection: ask again later"]
+    found = limits["many_files"]
+    assert found["most"] < found["files"]
+    assert found["health"][0] == 200
+    assert len(found["lines"]) == 1
+
+
+def test_what_comes_too_slowly_is_not_waited_for(limits: dict[str, Any]) -> None:
+    found = limits["slow"]
+    for name in ("silent", "head", "body", "body elsewhere"):
+        assert 0.2 < found[name][0] < 2, name
+    assert found["silent"][1] == ""
+    for name in ("head", "body"):
+        assert found[name][1].startswith("HTTP/1.1 408 ")
+        assert "came too slowly" in json.loads(found[name][1].rpartition("\r\n")[2])["detail"]
+    assert max(found["drops of a head"], found["drops of a body"]) < 2
+    assert (found["computed"], found["steady"]) == (200, 200)
+    assert limits["reading_slowly"]["came"] == 1
+    assert limits["reading_slowly"]["deaf"] < 10
+
+
+def test_bodies_are_bounded_together(limits: dict[str, Any]) -> None:
+    found = limits["bodies"]
+    assert found["fifth"][:3] == [503, "application/json", True]
+    assert "as many requests as it may" in found["fifth"][3]
+    assert (found["queued"], found["too large"]) == (503, 413)
+    assert found["answers"] == [200] * 8
+    assert found["again"] == [200] * 4  # all of it was given back
+
+
+def test_head_is_get_without_a_body(limits: dict[str, Any]) -> None:
+    for path, (head, get, body) in limits["head"].items():
+        assert head == get, path
+        assert body == ""
+    assert limits["head"]["/"][0][0] == limits["head"]["/model"][0][0] == 200
+    assert limits["head"]["/predict"][0][0] == 405
+
+
 def test_with_wait_it_serves_a_run_when_that_is_finished(shared_project: Path, served: Server) -> None:
     folder = shared_project / "outputs" / "later"
     folder.mkdir(parents=True)
@@ -414,6 +501,64 @@ def test_a_table_and_a_project_without_its_data(shared_project: Path, served: Se
         assert (status, "inputs[0][0]" in answer["detail"]) == (422, True)
         status, answer = server.ask("/predict", json.dumps({"inputs": [[1.0] * 30, [3e38] * 30]}).encode())
         assert (status, answer["detail"].split(":")[0]) == (422, "inputs[1]")
+
+
+@pytest.fixture(scope="module")
+def regression(shared_project: Path) -> Iterator[Server]:
+    train(shared_project, "experiment=diabetes tracking=none training.epochs=2", "regression")
+    with serving(shared_project, "--run outputs/regression") as server:
+        yield server
+
+
+def test_a_quantity_is_answered_with_its_name_and_the_bits_of_the_test(
+    regression: Server, shared_project: Path
+) -> None:
+    model, (_, examples) = regression.ask("/model")[1], regression.ask("/examples")
+    assert model["target"] == "disease_progression"
+    assert (model["inputs"]["missing"], model["inputs"]["features"][0]) == (True, "age")
+    rows = list(csv.DictReader((shared_project / "outputs/regression/test/predictions.csv").open()))
+    actual = [example["actual"] for example in examples["examples"]]
+    measured = sorted(float(row["actual"]) for row in rows)
+    assert actual == sorted(actual)
+    assert (actual[0], actual[-1], len(actual)) == (measured[0], measured[-1], 10)
+    body = json.dumps({"inputs": [example["inputs"] for example in examples["examples"]]}).encode()
+    answer = regression.ask("/predict", body)[1]
+    assert (answer["target"], answer["unit"]) == ("disease_progression", None)
+    shown = zip(actual, answer["predictions"], strict=True)
+    written = {(float(row["actual"]), row["predicted"]) for row in rows}
+    assert {(true, repr(prediction["predicted"])) for true, prediction in shown} <= written
+    schemas = regression.ask("/openapi.json")[1]["components"]["schemas"]
+    assert schemas["Prediction"]["properties"].keys() == {"predicted"}
+    assert schemas["Predictions"]["required"] == ["model_sha256", "target", "unit", "predictions"]
+
+
+def test_a_missing_number_is_null_where_the_data_said_that_some_are(regression: Server, served: Server) -> None:
+    whole = [1.0] * 11
+    told = regression.predict([whole, [None, *whole[1:]]])
+    assert told[0] != told[1]
+    status, answer = regression.ask("/predict", json.dumps({"inputs": [["NaN", *whole[1:]]]}).encode())
+    assert (status, "or null where one is missing" in answer["detail"]) == (422, True)
+    status, answer = served.ask("/predict", json.dumps({"inputs": [[[[None] * 8] * 8]]}).encode())
+    assert (status, "inputs[0][0][0][0]" in answer["detail"]) == (422, True)
+    assert regression.ask("/predict", json.dumps({"inputs": [[3e38] * 11]}).encode())[0] == 422
+
+
+def test_the_page_of_a_table_has_a_field_for_each_column(regression: Server) -> None:
+    with page() as opened:
+        opened.goto(regression.address)
+        opened.locator("#examples button").last.click()
+        opened.get_by_text(re.compile(r"disease_progression: [\d.]+$")).wait_for()
+        example = regression.ask("/examples")[1]["examples"][-1]["inputs"]
+        fields = opened.locator("#columns input")
+        assert [float(field.input_value()) for field in fields.all()] == pytest.approx(example, rel=1e-6)
+        opened.get_by_label("age", exact=True).fill("30")
+        opened.get_by_label("bmi", exact=True).fill("")
+        with opened.expect_response(lambda response: "null" in (response.request.post_data or "")) as answered:
+            opened.get_by_label("bmi", exact=True).press("Tab")
+        sent = json.loads(answered.value.request.post_data or "")["inputs"][0]
+        assert sent == [30, None, *example[2:]]
+        [expected] = regression.predict([sent])
+        opened.get_by_text(f"disease_progression: {expected['predicted']:.6g}", exact=True).wait_for()
 
 
 def test_the_openapi_page_in_a_browser(served: Server) -> None:

@@ -53,7 +53,7 @@ print(json.dumps({
     "sha256": metadata.metadata["model_sha256"],
     "code": sys.modules["reproml"].__file__,
     "example": list(metadata.load_input_example().shape),
-    "highest": [max(row) for row in model.predict(inputs).tolist()],
+    "predictions": model.predict(inputs),
 }))
 """
 
@@ -204,11 +204,14 @@ def test_mlflow_without_a_server(shared_project: Path, plain: Path, tmp_path: Pa
     loaded = python(shared_project, tmp_path / "elsewhere", _PREDICT, str(tmp_path / "inputs.npy"), uri=store)
     assert loaded["sha256"] == record(folder)["model_sha256"]
     assert "(-1, 1, 8, 8)" in loaded["signature"][0]
-    assert "(-1, 10)" in loaded["signature"][1]
+    for output in ("'predicted': string", "'probability': double", "'probabilities': Map(str -> DataType.double)"):
+        assert output in loaded["signature"][1]
     assert "/code/reproml/" in loaded["code"]
     assert loaded["example"] == [2, 1, 8, 8]
-    expected = [float(row["probability"]) for row in csv.DictReader((folder / "test/predictions.csv").open())]
-    assert loaded["highest"] == pytest.approx(expected, abs=1e-6)
+    expected = [
+        (row["predicted"], row["probability"]) for row in csv.DictReader((folder / "test/predictions.csv").open())
+    ]
+    assert [(one["predicted"], repr(one["probability"])) for one in loaded["predictions"]] == expected
 
 
 def test_mlflow_with_a_server(shared_project: Path, plain: Path, server: str) -> None:

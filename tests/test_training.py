@@ -162,7 +162,7 @@ drawn = [line.get_xdata().tolist() for axes in figure.axes for line in axes.line
 rows = list(csv.DictReader(open("outputs/profiled/metrics.csv")))
 assert [x for x, _ in points(rows, "train/loss")] == [int(row["epoch"]) for row in rows] == [0, 1]
 assert drawn == [[0, 1]] * 4, drawn
-assert Predictor("outputs/profiled").classes == Predictor(Path("outputs/profiled")).classes
+assert Predictor("outputs/profiled").interface == Predictor(Path("outputs/profiled")).interface
 """
 
 

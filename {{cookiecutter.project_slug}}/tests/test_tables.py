@@ -61,11 +61,17 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepare:
     """Return a function that prepares what a reader yields, and returns the configuration."""
     monkeypatch.setattr(preparing, "_code", lambda data: {})
 
-    def made(inputs: np.ndarray, targets: np.ndarray, *overrides: str, missing: bool = True) -> Config:
+    def made(
+        inputs: np.ndarray,
+        targets: np.ndarray,
+        *overrides: str,
+        missing: bool = True,
+        features: tuple[str, ...] | None = None,
+    ) -> Config:
         config = check(composed(*QUANTITY, f"paths.processed={tmp_path / 'arrays'}", *overrides))
         config.data.files = {}
         chunks = (Chunk(inputs[first : first + 7], targets[first : first + 7]) for first in range(0, len(inputs), 7))
-        found = Examples(len(inputs), inputs.shape[1:], "float32", 0, chunks, missing)
+        found = Examples(len(inputs), inputs.shape[1:], "float32", 0, chunks, missing, features)
         monkeypatch.setattr(preparing, "_reader", lambda data: lambda raw: found)
         preparing.prepare(config.data, tmp_path / "raw", tmp_path / "arrays")
         return config
@@ -128,6 +134,15 @@ def test_a_table_without_missing_numbers_trains_as_if_none_were_announced(prepar
 def test_what_cannot_be_stored_is_named(prepared: Prepare, inputs: Any, targets: Any, missing: bool, said: str) -> None:
     with pytest.raises(DataError, match=said):
         prepared(np.array(inputs, np.float32), np.array(targets), missing=missing)
+
+
+def test_names_of_columns_reach_the_model_and_fit_the_table(prepared: Prepare) -> None:
+    inputs, targets = np.ones((60, 2), np.float32), np.arange(60)
+    for features in (None, ("age", "weight")):
+        described = DataModule(prepared(inputs, targets, features=features)).interface.described()
+        assert described.get("features") == (features and list(features))
+    with pytest.raises(DataError, match=r"names 1 columns, but inputs have the shape \(2,\)"):
+        prepared(inputs, targets, features=("age",))
 
 
 def test_targets_are_stored_as_they_are(prepared: Prepare, tmp_path: Path) -> None:

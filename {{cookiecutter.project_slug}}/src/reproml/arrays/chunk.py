@@ -31,6 +31,11 @@ def check_announced(examples: Examples, data: Data) -> None:
             f"{data.reader} announces that numbers are missing in inputs of the type {examples.dtype} and the shape "
             f"{tuple(examples.shape)}: only in a table of float32, with the shape (features,), can NaN stand for them"
         )
+    if examples.features is not None and examples.shape != (len(examples.features),):
+        raise DataError(
+            f"{data.reader} names {len(examples.features)} columns, but inputs have the shape {tuple(examples.shape)}: "
+            "name each column of a table, and nothing else"
+        )
 
 
 def as_stored(

@@ -87,6 +87,7 @@ class DataModule(LightningDataModule):
             target=data.target,
             unit=data.unit,
             missing=self.manifest.get("missing", False),
+            features=tuple(self.manifest["features"]) if "features" in self.manifest else None,
         )
         self.seed, self.batch_size, self.config = config.seed, config.training.batch_size, data
         self.augment = Augmentation(config.seed, data.shift, data.flip) if data.shift or data.flip else None

@@ -46,3 +46,4 @@ class Examples:
     test_count: int
     chunks: Chunks
     missing: bool = False  # whether NaN may stand in a table for a number that is missing
+    features: tuple[str, ...] | None = None  # the names of a table's columns, which the server shows

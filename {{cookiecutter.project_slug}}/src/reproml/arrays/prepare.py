@@ -220,6 +220,7 @@ def _describe(data: Data, examples: Examples, targets: _Targets, told: ToldWrite
         "input_dtype": examples.dtype,
         "official_test_examples": examples.test_count,
         **({"missing": True} if examples.missing else {}),
+        **({"features": list(examples.features)} if examples.features else {}),
         **targets.described(),
         "splits": split_counts(
             targets.counts[0],

@@ -24,8 +24,9 @@ def add(commands: Any) -> None:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
+    from ..serving.limits import Limits
     from ..serving.server import serve
 
-    limits = (arguments.max_batch, arguments.max_bytes)
-    serve(arguments.run, arguments.host, arguments.port, arguments.wait, *limits)
+    limits = Limits(examples=arguments.max_batch, size=arguments.max_bytes)
+    serve(arguments.run, arguments.host, arguments.port, arguments.wait, limits)
     return 0

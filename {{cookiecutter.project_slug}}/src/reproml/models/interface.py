@@ -15,6 +15,7 @@ class Interface:
         target: what a target measures, where it is a quantity.
         unit: of the quantity, where it has one.
         missing: whether a number of an input may be NaN, which stands for a missing one.
+        features: names of the columns of a table, where they are known.
 
     Example, of a table of ten columns that predicts a price:
 
@@ -27,11 +28,20 @@ class Interface:
     target: str | None = None
     unit: str | None = None
     missing: bool = False
+    features: tuple[str, ...] | None = None
 
     @property
     def outputs(self) -> int:
         """How many numbers a network gives for an input: one for each class, or the quantity."""
         return 1 if self.classes is None else len(self.classes)
+
+    def shown(self, target: float) -> str | float:
+        """Return a target as people read it: the name of its class, or the quantity."""
+        return target if self.classes is None else self.classes[int(target)]
+
+    def targets(self) -> dict[str, Any]:
+        """Return what a target is, as JSON has it: the names of the classes, or the quantity and its unit."""
+        return {name: value for name, value in self.described().items() if name in ("classes", "target", "unit")}
 
     @classmethod
     def of(cls, description: dict[str, Any]) -> Self:

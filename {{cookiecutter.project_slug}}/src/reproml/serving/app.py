@@ -2,7 +2,6 @@
 
 import asyncio
 import functools
-import math
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from typing import Any
@@ -15,8 +14,9 @@ from pydantic import ValidationError
 
 from ..errors import DataError
 from . import describe, schemas
-from .body import read
-from .examples import one_of_each_class
+from .body import Bodies
+from .examples import show
+from .limits import Limits
 from .predictor import Predictor
 
 # The page is one file, and loads nothing from elsewhere.
@@ -25,47 +25,59 @@ _PAGE_POLICY = (
 )
 
 
-def build_app(predictor: Predictor, max_batch: int, max_bytes: int) -> FastAPI:
+class HeadAsGet:
+    """Answers HEAD as GET; the server sends no body then."""
+
+    def __init__(self, app: Any) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Pass on a request (ASGI)."""
+        await self.app({**scope, "method": "GET"} if scope.get("method") == "HEAD" else scope, receive, send)
+
+
+def build_app(predictor: Predictor, limits: Limits) -> FastAPI:
     """Return the application.
 
     Args:
         predictor: the model.
-        max_batch: examples of one request.
-        max_bytes: of the body of one request.
+        limits: of requests.
     """
-    info = describe.model(predictor, max_batch, max_bytes)
-    shape, dtype = predictor.input_shape, predictor.input_dtype
-    inputs_type = schemas.inputs_type(shape, dtype, max_batch)
-    blank = {"inputs": [np.zeros(shape, dtype).tolist()]}
+    info = describe.model(predictor, limits)
+    interface = predictor.interface
+    inputs_type = schemas.inputs_type(interface, limits.examples)
+    predictions_type = schemas.predictions_type(predictor.outputs, interface)
+    examples_type = schemas.examples_type(interface)
+    quantity = {} if interface.target is None else {"target": interface.target, "unit": interface.unit}
+    blank = {"inputs": [np.zeros(interface.input_shape, interface.input_dtype).tolist()]}
     # one thread: requests wait for the model one after the other, and the event loop for none of them
     worker = ThreadPoolExecutor(max_workers=1)
     app: FastAPI = FastAPIOffline(title=info["project"]["name"], version=info["project"]["version"], redoc_url=None)
+    app.add_middleware(HeadAsGet)
+    bodies = Bodies(limits)
 
-    def answer(body: bytes, request: Request) -> bytes:
+    def answer(body: bytearray, request: Request) -> bytes:
         try:
             inputs = inputs_type.model_validate_json(body).inputs  # type: ignore[attr-defined]
         except ValidationError as error:
-            raise HTTPException(422, schemas.explain(error, shape, dtype)) from None
+            raise HTTPException(422, schemas.explain(error, interface)) from None
         request.state.examples = len(inputs)
-        classes, rows = predictor.predict(inputs)
-        for number, row in enumerate(rows):
-            if not all(map(math.isfinite, row)):
-                raise HTTPException(422, f"inputs[{number}]: its numbers are too large for the network to compute with")
-        predictions = [
-            schemas.Prediction(
-                predicted=predictor.classes[predicted],
-                probability=row[predicted],
-                probabilities=dict(zip(predictor.classes, row, strict=True)),
-            )
-            for predicted, row in zip(classes, rows, strict=True)
-        ]
-        answered = schemas.Predictions(model_sha256=predictor.model_sha256, predictions=predictions)
+        given = {"model_sha256": predictor.model_sha256, "predictions": predictor.predict(inputs), **quantity}
+        try:
+            answered = predictions_type.model_validate(given)
+        except ValidationError as error:
+            if number := schemas.not_finite(error):
+                raise HTTPException(
+                    422, f"{number}: its numbers are too large for the network to compute with"
+                ) from None
+            raise
         return answered.model_dump_json().encode()
 
     @app.post(
         "/predict",
-        response_model=schemas.Predictions,
-        responses={status: {"model": schemas.Problem} for status in (413, 415, 422)},
+        response_model=predictions_type,
+        description=predictor.outputs.method,
+        responses={status: {"model": schemas.Problem} for status in (408, 413, 415, 422, 503)},
         openapi_extra={
             "requestBody": {
                 "required": True,
@@ -74,12 +86,12 @@ def build_app(predictor: Predictor, max_batch: int, max_bytes: int) -> FastAPI:
         },
     )
     async def predict(request: Request) -> Response:
-        """Return the probabilities of the classes for a list of examples."""
+        """Return what the model says of a list of examples."""
         if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "application/json":
             raise HTTPException(415, "the body has to be JSON: send it with Content-Type: application/json")
-        body = await read(request, max_bytes)
-        loop = asyncio.get_running_loop()
-        return Response(await loop.run_in_executor(worker, answer, body, request), media_type="application/json")
+        async with bodies.read(request) as body:
+            answered = await asyncio.get_running_loop().run_in_executor(worker, answer, body, request)
+        return Response(answered, media_type="application/json")
 
     @app.get("/health")
     async def health() -> schemas.Health:
@@ -91,15 +103,21 @@ def build_app(predictor: Predictor, max_batch: int, max_bytes: int) -> FastAPI:
         """Return what the model is, what it was trained on, and how good it is."""
         return info
 
-    found = functools.cache(functools.partial(one_of_each_class, predictor))  # an error is not kept
+    found = functools.cache(functools.partial(show, predictor))  # an error is not kept
 
-    @app.get("/examples")
-    def examples() -> schemas.Examples:
-        """Return one test example of each class, where the prepared data is at hand."""
+    @app.get(
+        "/examples",
+        response_model=examples_type,
+        description=f"Return {schemas.chosen(interface)}, where the prepared data is at hand.",
+    )
+    async def examples() -> dict[str, Any]:
+        """Return test examples."""
         try:
-            return schemas.Examples(examples=found(), missing=None)
+            # in a thread that a stop of the server need not wait for, as it would for one of FastAPI's
+            shown = await asyncio.get_running_loop().run_in_executor(None, found)
+            return {"examples": shown, "missing": None}
         except DataError as error:
-            return schemas.Examples(examples=[], missing=str(error))
+            return {"examples": [], "missing": str(error)}
 
     page = files(__package__).joinpath("page.html").read_text(encoding="utf-8")
 

@@ -4,11 +4,18 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+from .limits import Limits
 from .predictor import Predictor
 
 
-def model(predictor: Predictor, max_batch: int, max_bytes: int) -> dict[str, Any]:
-    """Return version, digests, data, inputs, classes, metrics and limits, in plain types."""
+def model(predictor: Predictor, limits: Limits) -> dict[str, Any]:
+    """Return version, digests, data, inputs, what is predicted, metrics and limits, in plain types."""
+    interface = predictor.interface
+    inputs = {
+        name.removeprefix("input_"): value
+        for name, value in interface.described().items()
+        if name in ("input_shape", "input_dtype", "missing", "features")
+    }
     record = predictor.record
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
     return {
@@ -20,8 +27,8 @@ def model(predictor: Predictor, max_batch: int, max_bytes: int) -> dict[str, Any
         "weights_sha256": record["weights_sha256"],
         "data": record["data"],
         "network": record["config"]["model"],
-        "inputs": {"shape": predictor.input_shape, "dtype": predictor.input_dtype},
-        "classes": predictor.classes,
+        "inputs": inputs,
+        **interface.targets(),
         "metrics": record["metrics"],
-        "limits": {"examples": max_batch, "bytes": max_bytes},
+        "limits": {"examples": limits.examples, "bytes": limits.size},
     }

@@ -1,6 +1,7 @@
 """Examples to try the model with, from the test data of its run."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -8,11 +9,12 @@ from ..arrays.prepare import read_manifest
 from ..arrays.recorded import recorded, refuse_other
 from ..errors import DataError
 from .predictor import Predictor
-from .schemas import Example
+
+_QUANTITIES = 10  # examples with a quantity
 
 
-def one_of_each_class(predictor: Predictor) -> list[Example]:
-    """Return the first test example of each class.
+def show(predictor: Predictor) -> list[dict[str, Any]]:
+    """Return the first test example of each class, or of a quantity the lowest, the highest and some between.
 
     Raises:
         DataError: the prepared data is not here, or is other data.
@@ -29,9 +31,19 @@ def one_of_each_class(predictor: Predictor) -> list[Example]:
     data = DataModule(config)
     refuse_other(data.recorded(), predictor.record["data"], folder)  # its splits, too
     positions = data.splits["test"]
-    classes, first = np.unique(data.dataset.targets.rows(positions), return_index=True)
-    inputs = data.dataset.inputs.rows(positions[first])
+    targets = data.dataset.targets.rows(positions)
+    shown = _spread(targets) if predictor.interface.target is not None else np.unique(targets, return_index=True)[1]
+    inputs = data.dataset.inputs.rows(positions[shown])
+    rows = inputs.astype(object)
+    if predictor.interface.missing:
+        rows[np.isnan(inputs)] = None
     return [
-        Example(actual=predictor.classes[number], inputs=row)
-        for number, row in zip(classes.tolist(), inputs.tolist(), strict=True)
+        {"actual": predictor.interface.shown(target), "inputs": row}
+        for target, row in zip(targets[shown].tolist(), rows.tolist(), strict=True)
     ]
+
+
+def _spread(targets: np.ndarray) -> np.ndarray:
+    """Return the positions of some targets (n,), from the lowest to the highest."""
+    ranks = np.linspace(0, len(targets) - 1, min(_QUANTITIES, len(targets))).round().astype(int)
+    return np.argsort(targets, kind="stable")[ranks]

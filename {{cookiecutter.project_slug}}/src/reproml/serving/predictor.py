@@ -7,6 +7,8 @@ import numpy as np
 
 from ..config.own import refuse_own
 from ..config.schema import Config
+from ..models.interface import Interface
+from ..models.outputs import declared
 from ..names import CONFIG, MODEL
 from ..runs.finished import check_run
 from ..runs.inputs import refuse_changed
@@ -22,7 +24,8 @@ class Predictor:
         folder: of the run.
 
     Raises:
-        UserError: the run is missing or not finished, or the model is not the one that the record names.
+        UserError: the run is missing or not finished, the model is not the one that the record names, or its task does
+            not say what it predicts.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -40,30 +43,27 @@ class Predictor:
         apply(self.config.reproducibility)
         self._tester = build_tester(self.config)
         model, description = load_model(folder / MODEL)
+        self.interface, self.outputs = Interface.of(description), declared(type(model))
         model = self._tester.precision_plugin.convert_module(model)  # type: ignore[assignment]
-        self._model = model.to(self._tester.strategy.root_device).eval()
-        self.input_shape: list[int] = description["input_shape"]
-        self.input_dtype: str = description["input_dtype"]
-        self.classes: list[str] = description["classes"]
+        self._predict: Any = model.to(self._tester.strategy.root_device).eval().predict
 
     @property
     def model_sha256(self) -> str:
         """The SHA-256 of the model file."""
         return self.record["model_sha256"]
 
-    def predict(self, inputs: list[Any]) -> tuple[list[int], list[list[float]]]:
-        """Return the most probable class of each example, and the probability of every class.
+    def predict(self, inputs: list[Any]) -> list[dict[str, Any]]:
+        """Return what the task says of each example.
 
         Args:
-            inputs: examples as stored, as lists in lists of the shape (n, *input_shape).
+            inputs: examples as stored, as lists in lists of the shape (n, *input_shape); None for a missing number.
         """
         import torch
 
-        batch = torch.from_numpy(np.array(inputs, self.input_dtype)).to(self._tester.strategy.root_device)
+        batch = torch.from_numpy(np.array(inputs, self.interface.input_dtype)).to(self._tester.strategy.root_device)
         batch = self._tester.precision_plugin.convert_input(batch)
         with torch.inference_mode(), self._tester.precision_plugin.forward_context():
-            logits = self._model.infer(batch).cpu()
-        return logits.argmax(1).tolist(), logits.double().softmax(1).tolist()
+            return self._predict(batch)
 
 
 def read_record(folder: Path) -> dict[str, Any]:

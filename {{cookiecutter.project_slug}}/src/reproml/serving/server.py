@@ -1,6 +1,7 @@
 """The process: it listens, waits for a run where it is asked to, and stops when it is told to."""
 
 import logging
+import os
 import signal
 import socket
 import sys
@@ -14,24 +15,27 @@ from starlette.responses import JSONResponse
 
 from ..errors import ConfigError, UserError
 from . import logs
+from .connections import limited
+from .limits import Limits
 from .predictor import Predictor, read_record
+from .stopping import Stopping
 
 log = logging.getLogger(__name__)
 
 _LOOK_EVERY = 1.0  # seconds
-_FINISH_WITHIN = 8  # seconds for requests in progress; `docker stop` kills after ten
+_QUEUE = 2048  # connections that the operating system accepts on its own, until the event loop takes them
+_GONE_WITHIN = 8.5  # seconds from the signal on; `docker stop` kills after ten
 
 
-def serve(run: Path, host: str, port: int, wait: bool, max_batch: int, max_bytes: int) -> None:
-    """Answer requests until SIGTERM or SIGINT; requests in progress are finished first.
+def serve(run: Path, host: str, port: int, wait: bool, limits: Limits) -> None:
+    """Answer requests until SIGTERM or SIGINT; requests in progress are finished first, as far as there is time.
 
     Args:
         run: folder of the run.
         host: address to listen on.
         port: likewise; 0: a free one, which is printed.
         wait: listen at once, and load the run when it is finished.
-        max_batch: examples of one request.
-        max_bytes: of the body of one request.
+        limits: of requests and connections.
 
     Raises:
         UserError: the address cannot be listened on, or the run cannot be loaded.
@@ -43,26 +47,63 @@ def serve(run: Path, host: str, port: int, wait: bool, max_batch: int, max_bytes
     def load() -> Any:
         from .app import build_app
 
-        return build_app(Predictor(run), max_batch, max_bytes)
+        return build_app(Predictor(run), limits)
 
     with _bind(host, port) as listener:  # before the model is loaded
         app = Waiting(run, load) if wait else load()
-        config = uvicorn.Config(
-            logs.RequestLog(app),
-            log_config=None,
-            access_log=False,
-            lifespan="off",
-            server_header=False,
-            timeout_graceful_shutdown=_FINISH_WITHIN,
-        )
+        server = Server(app, limits, stopped=_leave_in_time)
         listener.listen()  # from here on clients wait instead of being refused
         name = f"[{host}]" if ":" in host else host
         print(f"serving {run} on http://{name}:{listener.getsockname()[1]}", flush=True)
         try:
-            uvicorn.Server(config).run(sockets=[listener])
+            server.run(sockets=[listener])
         finally:
             if isinstance(app, Waiting):
                 app.stop()
+
+
+class Server(uvicorn.Server):
+    """uvicorn with limits of connections, and an answer for each request that is there when it stops.
+
+    Args:
+        app: the application (ASGI).
+        limits: of connections, and of the time to finish.
+        stopped: called when it is told to stop.
+    """
+
+    def __init__(self, app: Any, limits: Limits, stopped: Callable[[], None] = lambda: None) -> None:
+        self._limits, self._stopped, self._stopping = limits, stopped, Stopping(app)
+        config = uvicorn.Config(
+            logs.RequestLog(self._stopping),
+            http=limited(limits),
+            ws="none",  # its connections would be others than those of `http`
+            backlog=limits.backlog,
+            log_config=None,
+            access_log=False,
+            lifespan="off",
+            server_header=False,
+            timeout_graceful_shutdown=int(limits.finish_within) + 1,  # then every request has its answer
+        )
+        super().__init__(config)
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begin. As many connections wait at the socket as ever, though few of them are accepted at once."""
+        await super().startup(sockets)
+        for listener in sockets or []:
+            listener.listen(_QUEUE)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no new connection, and answer what is there."""
+        self._stopped()
+        self._stopping.after(self._limits.finish_within)
+        await super().shutdown(sockets)
+
+
+def _leave_in_time() -> None:
+    """End the process after a while: a network that computes in a thread cannot be interrupted otherwise."""
+    timer = threading.Timer(_GONE_WITHIN, os._exit, [0])
+    timer.daemon = True
+    timer.start()
 
 
 class Waiting:

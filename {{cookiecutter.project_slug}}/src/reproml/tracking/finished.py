@@ -15,7 +15,8 @@ from ..arrays.recorded import refuse_other
 from ..config.own import is_own
 from ..config.schema import Config
 from ..evaluation.written import Written, read_evaluation
-from ..models.saved import load_weights
+from ..models.array_task import ArrayTask
+from ..models.saved import load_model
 from ..names import CONFIG, HISTORY, MODEL, RECORD, TRAIL
 from ..runs.finished import check_run
 from ..runs.folder import results_of
@@ -131,9 +132,9 @@ class Finished:
         """Return what the model said of the first test examples, if the task tells that."""
         return [] if self._test is None else self._test.predicted()[:count]
 
-    def interface(self) -> dict[str, Any]:
-        """Return what the model file says of itself: what was trained, what goes in, and what comes out."""
-        return load_weights(self.folder / MODEL)[1]
+    def model(self) -> ArrayTask:
+        """Return the model, which tells what goes in and what comes out."""
+        return load_model(self.folder / MODEL, trusted=self.config is not None)[0]
 
     @cached_property
     def _test(self) -> Written | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from filelock import FileLock
 from lightning.pytorch.loggers import MLFlowLogger
 
+from ..models.outputs import declared
 from ..names import MODEL
 from ..packages import own_packages
 from .finished import Finished
@@ -128,15 +129,14 @@ class MLflow(MLFlowLogger):
 
     def _send_model(self, run: Finished) -> None:
         import mlflow
-        import numpy as np
-        from mlflow.models import Model, ModelSignature
-        from mlflow.types import Schema, TensorSpec
+        from mlflow.models import Model
 
-        from .pyfunc import Predictions
+        from .pyfunc import Predictions, signature
 
-        interface = run.interface()
-        inputs = TensorSpec(np.dtype(interface["input_dtype"]), (-1, *interface["input_shape"]))
-        outputs = TensorSpec(np.dtype("float64"), (-1, len(interface["classes"])))
+        model = run.model()
+        if not hasattr(model, "predict"):
+            log.info("MLflow has the files of %s, but no model to serve: its task has no predict", run.folder)
+            return
         Model.log(
             artifact_path=None,
             name="model",
@@ -146,10 +146,10 @@ class MLflow(MLFlowLogger):
             python_model=Predictions(),
             artifacts={"model": str(run.folder / MODEL)},
             code_paths=[str(folder) for folder in own_packages().values()],
-            signature=ModelSignature(Schema([inputs]), Schema([outputs])),
+            signature=signature(model.interface, declared(type(model))),
             input_example=run.examples(_EXAMPLES),
             pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _NEEDED],
-            metadata={key: value for key, value in run.tags().items() if value} | {"classes": interface["classes"]},
+            metadata={key: value for key, value in run.tags().items() if value} | model.interface.targets(),
         )
 
 

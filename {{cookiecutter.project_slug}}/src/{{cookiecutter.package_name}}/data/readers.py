@@ -39,9 +39,10 @@ def read_diabetes(folder: Path) -> Examples:
     table = read_columns(folder / "diabetes_data_raw.csv.gz", names, delimiter=" ")
     sex = one_hot(table.pop("sex"), ["1", "2"], "sex")
     inputs = np.hstack([*(numbers(column, name) for name, column in table.items()), sex]).astype(np.float32)
+    features = (*table, "sex_1", "sex_2")
     targets = read_columns(folder / "diabetes_target.csv.gz", ["progression"])["progression"]
     chunk = (inputs, numbers(targets, "progression")[:, 0])
-    return Examples(len(inputs), inputs.shape[1:], "float32", 0, iter([chunk]), missing=True)
+    return Examples(len(inputs), inputs.shape[1:], "float32", 0, iter([chunk]), missing=True, features=features)
 
 
 def read_idx(folder: Path) -> Examples:

@@ -1,18 +1,19 @@
 """Telling classes apart."""
 
-from typing import TypedDict
+from typing import Annotated, TypedDict
 
 import torch
+from pydantic import Field
 
 from reproml import ArrayTask, Evaluation, classification
 
 
 class Prediction(TypedDict):
-    """What the model says of one input."""
+    """The answer for one example."""
 
-    predicted: str
-    probability: float  # of the predicted class
-    probabilities: dict[str, float]  # of every class
+    predicted: Annotated[str, Field(description="the most probable class")]
+    probability: Annotated[float, Field(description="its probability")]
+    probabilities: Annotated[dict[str, float], Field(description="of every class")]
 
 
 class Classification(ArrayTask):
@@ -38,14 +39,15 @@ class Classification(ArrayTask):
         Args:
             inputs: as stored, shape (n, *input_shape). What is said of one does not depend on the others.
         """
-        rows = self.infer(inputs).double().softmax(1).cpu()
+        logits = self.infer(inputs).cpu()
+        rows = logits.double().softmax(1).tolist()
         return [
             Prediction(
-                predicted=self._names[int(row.argmax())],
-                probability=float(row.max()),
-                probabilities=dict(zip(self._names, row.tolist(), strict=True)),
+                predicted=self._names[named],
+                probability=row[named],
+                probabilities=dict(zip(self._names, row, strict=True)),
             )
-            for row in rows
+            for named, row in zip(logits.argmax(1).tolist(), rows, strict=True)
         ]
 
     @property

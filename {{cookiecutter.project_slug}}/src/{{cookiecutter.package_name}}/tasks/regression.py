@@ -1,16 +1,17 @@
 """Predicting a quantity."""
 
-from typing import TypedDict
+from typing import Annotated, TypedDict
 
 import torch
+from pydantic import Field
 
 from reproml import ArrayTask, Evaluation, regression
 
 
 class Prediction(TypedDict):
-    """What the model says of one input."""
+    """The answer for one example."""
 
-    predicted: float  # in the unit of the data
+    predicted: Annotated[float, Field(description="the quantity, in the unit of the data")]
 
 
 class Regression(ArrayTask):

@@ -17,7 +17,7 @@ from . import secrets
 from .config import trust
 from .config.explain import explain, refusal
 from .config.preflight import Check, preflight
-from .runs.folder import discard_unbegun, with_recorded_overrides
+from .runs.folder import discard_unbegun, refuse_place, with_recorded_overrides
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def run(task: Callable[[DictConfig], None], config: str, check: Check, here: Che
         sys.argv[1:] = trust.accept(sys.argv[1:])
         secrets.refuse_in(sys.argv[1:])
         sys.argv[1:] = with_recorded_overrides(sys.argv[1:])
-        preflight(sys.argv[1:], config, script.stem, check, here)
+        preflight(sys.argv[1:], config, script.stem, check, here, refuse_place)
         hydra.main(version_base="1.3", config_path="configs", config_name=config)(guarded)()
 
 

@@ -38,6 +38,9 @@ _NOT_REPEATABLE = {
 }
 
 
+_SKIPPING = ("finetune", "hotstart")  # restore=continue takes over everything
+
+
 def check_together(config: Config) -> None:
     """Check values against each other, and against what is installed.
 
@@ -58,6 +61,12 @@ def check_together(config: Config) -> None:
     for key in ("devices", "num_nodes"):
         if key not in config.trainer:
             raise ConfigError(f"trainer.{key} has no value; give it one in configs/trainer")
+    for argument, use in (
+        ("limit_train_batches", "train on"),
+        ("limit_test_batches", "test, as each run does at its end"),
+    ):
+        if config.trainer.get(argument) == 0:
+            raise ConfigError(f"trainer.{argument}={config.trainer[argument]} leaves nothing to {use}: give 1 or more")
     if not isinstance(config, OwnConfig):
         _check_arrays(config)
     for group in ("callbacks", "tracking"):
@@ -75,6 +84,11 @@ def check_together(config: Config) -> None:
         raise ConfigError(
             f"restore={config.restore.mode} and restore.run={config.restore.run} do not fit together: "
             "name the folder of the earlier run, or choose restore=fresh"
+        )
+    if config.restore.skip and config.restore.mode not in _SKIPPING:
+        raise ConfigError(
+            f"restore.skip={config.restore.skip} changes nothing with restore={config.restore.mode}: leave it out, or "
+            f"choose restore={' or restore='.join(_SKIPPING)}"
         )
 
 

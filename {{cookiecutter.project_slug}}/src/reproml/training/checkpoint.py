@@ -1,6 +1,7 @@
 """Checkpoint files hold everything that training needs to go on, in plain types, and appear whole or not at all."""
 
 import hashlib
+import os
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -36,13 +37,25 @@ class LastCheckpoint(Checkpoint):
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Lightning's ModelCheckpoint, which goes on in a run folder that was moved: it keeps names, not absolute paths."""
+    """Lightning's ModelCheckpoint, which goes on in a run folder that was moved: it keeps no absolute paths.
+
+    A name may hold folders: with `{validation/loss:.3f}` in `filename`, Lightning makes one.
+    """
+
+    _run = "."
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        super().setup(trainer, pl_module, stage)
+        self._run = os.path.realpath(trainer.default_root_dir)  # as Lightning does with dirpath
 
     def state_dict(self) -> dict[str, Any]:
         state = super().state_dict()
-        named = {key: Path(value).name for key, value in state.items() if key.endswith("_path") and value}
-        best = {Path(path).name: score for path, score in state["best_k_models"].items()}
-        return {**state, **named, "best_k_models": best, "dirpath": ""}
+        named = {key: self._inside(value) for key, value in state.items() if key.endswith("_path") and value}
+        best = {self._inside(path): score for path, score in state["best_k_models"].items()}
+        return {**state, **named, "best_k_models": best, "dirpath": os.path.relpath(str(self.dirpath), self._run)}
+
+    def _inside(self, path: str) -> str:
+        return os.path.relpath(path, str(self.dirpath))
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         folder = Path(str(self.dirpath))
@@ -110,6 +123,15 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
+def best_files(point: Path) -> list[str]:
+    """Return the files of the best epochs that a checkpoint of a run names, relative to the run's folder."""
+    states = torch.load(point, map_location="cpu", weights_only=True, mmap=True).get("callbacks", {}).values()
+    kept = [state for state in states if isinstance(state, dict) and "best_k_models" in state]
+    # earlier versions did not save the folder, and files of other callbacks have absolute names
+    files = {Path(state["dirpath"] or "checkpoints", name) for state in kept for name in state["best_k_models"]}
+    return sorted(file.as_posix() for file in files if not file.is_absolute() and ".." not in file.parts)
+
+
 def refuse_foreign(path: Path, config: dict[str, Any]) -> None:
     """Refuse a checkpoint that another run wrote, judging by the configuration in it.
 
@@ -143,6 +165,8 @@ def _refuse_damaged(path: Path) -> None:
     try:
         with ZipFile(path) as file:
             damaged = file.testzip()
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing: put it back, or choose another run") from error
     except BadZipFile:
         damaged = path.name
     if damaged:

@@ -284,7 +284,7 @@ for error in (
     DataError("model.safetensors is damaged; train it again"), FileNotFoundError("no test/metrics.json"),
     KeyError("config"), ValueError("the token " + "x" * 140 + "correct-horse-battery"),
 ):
-    Guarded("mlflow", object(), pathlib.Path(sys.argv[1]), 1).give_up(error)
+    Guarded("mlflow", object, pathlib.Path(sys.argv[1]), 1).give_up(error)
 print(json.dumps(said))
 """
 

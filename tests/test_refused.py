@@ -66,6 +66,46 @@ def chunk(line):
     np.testing.assert_allclose(stored, inputs, rtol=1e-6)
     np.testing.assert_array_equal(classes, targets)
 
+def no_avx2(line):
+    import tempfile
+    from pathlib import Path
+    from reproml.training import determinism
+    with tempfile.NamedTemporaryFile("w") as processor:
+        processor.write("processor : 0\nflags\t\t: fpu sse avx\n")
+        processor.flush()
+        true, determinism._PROCESSOR = determinism._PROCESSOR, Path(processor.name)
+        try:
+            determinism.pin_environment(read_config_of(line).reproducibility)
+        finally:
+            determinism._PROCESSOR = true
+            determinism._pinned.clear()
+
+def of_torchrun(line):
+    import os
+    from reproml.training.determinism import pin_environment
+    os.environ |= {"TORCHELASTIC_RUN_ID": "x"}
+    try:
+        pin_environment(read_config_of(line).reproducibility)
+    finally:
+        del os.environ["TORCHELASTIC_RUN_ID"]
+
+def read_config_of(line):
+    found = []
+    preflight(shlex.split(line), "config", "train", lambda cfg: found.append(check(cfg)), None)
+    return found[0]
+
+def few_files(line):
+    import resource
+    from reproml.training.open_files import allow_workers
+    raised, soft, hard, workers = [], *map(int, line.split())
+    true = resource.getrlimit, resource.setrlimit
+    resource.getrlimit, resource.setrlimit = lambda kind: (soft, hard), lambda kind, limits: raised.append(limits)
+    try:
+        allow_workers(workers)
+    finally:
+        resource.getrlimit, resource.setrlimit = true
+    assert raised == ([(48, 100)] if line == "24 100 2" else [])
+
 def keep(line):
     from reproml.tuning.keep import check_name
     check_name(line)
@@ -207,6 +247,8 @@ CLASSES = {
     "tracking=mlflow +tracking.mlflow.experiment=x": "the nearest is tracking.mlflow.experiment_name",
     "tracking=[mlflow,wandb,tensorboard] callbacks=early_stopping": None,
     "debug=profile": None,
+    "trainer.precision=bf16-mixed training.gradient_clip=1 +training.optimizer.fused=true": "leave one of the three",
+    "trainer.precision=bf16-mixed training.gradient_clip=null +training.optimizer.fused=true": None,
 }
 SEARCHES = {
     "sweep=search search.trials=2 search.pruner=none model=mlp": None,
@@ -260,6 +302,12 @@ RUNS = {
     ("latin", "NAME=J\xe4ger"): ".env cannot be read (invalid continuation byte): save it as text in UTF-8",
     ("latin", "NAME=a\0b"): ".env cannot be read (embedded null byte)",
     **{(way, name): f"{name} is no" for way in ("keep", "promote") for name in ("gut\xfc", "null", "on", "a-b", "1")},
+    ("no_avx2", "reproducibility=portable"): "reproducibility=portable needs a processor with AVX2, and this one has",
+    ("of_torchrun", "reproducibility.threads=7"): "start it as OMP_NUM_THREADS=7 torchrun ...",
+    ("few_files", "24 24 2"): "may have 24 files open at once, and 2 data workers need 48",
+    ("few_files", "24 100 2"): None,  # which this process may allow itself
+    ("few_files", "24 24 0"): None,
+    ("few_files", "1024 1024 100"): None,
     **{(way, "good_1"): None for way in ("keep", "promote")},
     ("cpu_build", "trainer=gpu"): "2.0+cpu is for CPUs only: install another (with pip, make setup",
     ("cpu_build", "-m trainer=cpu,gpu"): "make setup TORCH_INDEX=",

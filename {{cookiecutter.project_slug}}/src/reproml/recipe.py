@@ -18,6 +18,7 @@ from .config import trust
 from .config.explain import explain, refusal
 from .config.preflight import Check, preflight
 from .runs.folder import discard_unbegun, refuse_place, with_recorded_overrides
+from .training.job import Due, told
 
 log = logging.getLogger(__name__)
 
@@ -74,6 +75,9 @@ def one_sentence() -> Iterator[None]:
         sys.exit(code)
     except Exception as error:
         log.debug("%s", explain(error), exc_info=True)
+        if told() >= Due.END:  # a worker, or another process of the run, was told to end as well
+            print("error: interrupted", file=sys.stderr)
+            sys.exit(143)
         if _SHOW_TRACEBACK:
             sys.exit(secrets.mask(traceback.format_exc()))
         sys.exit(f"error: {secrets.mask(explain(error))}")

@@ -55,7 +55,7 @@ def read(arguments: Sequence[str]) -> Arguments:
     return Arguments(options, flags, parsed(options.overrides))
 
 
-def written(overrides: ListConfig) -> list[Override]:
+def written(overrides: ListConfig | list[str]) -> list[Override]:
     """Return the overrides that Hydra keeps beside a configuration, where their interpolations are left as written."""
     plain: Any = OmegaConf.to_container(overrides)
     return parsed(plain)

@@ -124,6 +124,13 @@ def _check_arrays(config: Config) -> None:
             f"data.folds={data.folds} draws a validation of its own, and data.split=given leaves that to the reader: "
             "set data.folds=null data.fold=null, or choose another data.split"
         )
+    mixed = "mixed" in str(config.trainer.get("precision"))
+    if mixed and training.optimizer.get("fused") and training.gradient_clip is not None:
+        raise ConfigError(
+            f"training.optimizer.fused=true scales the gradients itself, so training.gradient_clip="
+            f"{training.gradient_clip} cannot clip them with trainer.precision={config.trainer['precision']}: leave "
+            "one of the three out"
+        )
     if training.optimizer.get("lr") not in (None, training.lr):
         raise ConfigError(
             f"training.optimizer.lr={training.optimizer['lr']} is not training.lr={training.lr}, by which cards, "

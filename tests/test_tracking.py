@@ -266,6 +266,7 @@ def test_a_server_that_is_down(shared_project: Path, plain: Path, server: str) -
 # How long MLflow's own class takes to be left out of a run, and why, for local databases that cannot be used.
 _UNUSABLE = """
 import json, sqlite3, sys, time
+sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from filelock import FileLock
 from reproml.tracking import mlflow
@@ -285,7 +286,8 @@ for name in ("damaged", "locked", "held"):
 print(json.dumps(said))
 """
 _MOVED = """
-import json
+import json, sys
+sys.path.insert(0, sys.argv[1])
 from pathlib import Path
 from reproml.tracking.mlflow import MLflow
 try:
@@ -296,17 +298,17 @@ except Exception as error:
 
 
 def test_a_local_database_that_cannot_be_used_is_left_out_at_once(shared_project: Path, tmp_path: Path) -> None:
-    said = python(shared_project, tmp_path, _UNUSABLE, PYTHONPATH=str(shared_project / "src"))
+    said = python(shared_project, tmp_path, _UNUSABLE, str(shared_project / "src"), uri="")
     assert said == {"damaged": ["DatabaseError", True], "locked": ["OperationalError", True], "held": ["Timeout", True]}
 
 
 def test_a_local_database_of_a_folder_that_was_moved(shared_project: Path, tmp_path: Path) -> None:
     """MLflow keeps absolute paths, and would write files where the project was."""
-    before, after, source = tmp_path / "before", tmp_path / "after", {"PYTHONPATH": str(shared_project / "src")}
+    before, after, source = tmp_path / "before", tmp_path / "after", str(shared_project / "src")
     before.mkdir()
-    assert len(python(shared_project, before, _MOVED, **source)) == 32
+    assert len(python(shared_project, before, _MOVED, source, uri="")) == 32
     before.rename(after)
-    said = python(shared_project, after, _MOVED, **source)
+    said = python(shared_project, after, _MOVED, source, uri="")
     assert said.startswith(f"mine keeps its files in {before}/mlruns/1, and this project is in {after} now: choose")
     assert not before.exists()
 

@@ -59,6 +59,14 @@ def name_package(root: Path) -> None:
         path.write_text(named, encoding="utf-8", newline="\n")
 
 
+def hide_store(root: Path) -> None:
+    """Have a repository that the project is generated into pass over DVC's store, which lies beside the project."""
+    if any((folder / ".git").exists() for folder in root.parents):
+        store = root.with_name(f"{root.name}-dvc-store")
+        store.mkdir(exist_ok=True)
+        (store / ".gitignore").write_text("*\n", encoding="utf-8")
+
+
 def remove_caches(root: Path) -> None:
     """Remove what a linter left in a clone of the template."""
     for cache in [*root.rglob(".*_cache"), *root.rglob("__pycache__")]:
@@ -68,6 +76,7 @@ def remove_caches(root: Path) -> None:
 if __name__ == "__main__":
     remove_caches(Path())
     name_package(Path())
+    hide_store(Path.cwd())
     if Path("variants").is_dir():  # goes last: where it is still there, the project is not finished
         keep_chosen(Path("variants"), Path(), set(ROOT))
         sort_packages(Path())

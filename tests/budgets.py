@@ -36,6 +36,7 @@ SECONDS = {
     "test_project": 180,
     "test_pythons": 120,
     "test_readme": 300,
+    "test_refused": 45,
     "test_rehearse": 330,
     "test_release": 210,
     "test_report": 100,

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 load_packages()
 from reproml.errors import ConfigError, DataError  # noqa: E402
-from reproml.training.checkpoint import BestCheckpoint, WholeFileIO  # noqa: E402
+from reproml.training.checkpoint import BestCheckpoint, WholeFileIO, best_files  # noqa: E402
 from reproml.training.final import check_final_weights, final_weights  # noqa: E402
 
 BEST = "reproml.training.checkpoint.BestCheckpoint"
@@ -103,6 +103,30 @@ def test_a_checkpoint_of_somebody_else_removes_nothing_elsewhere(tmp_path: Path,
     assert [path.name for path in (run / "checkpoints").iterdir()] == [
         "best.ckpt" if callback == "best" else "epoch=2.ckpt"
     ]
+
+
+def test_the_best_epoch_is_found_again_whatever_its_name_is(tmp_path: Path) -> None:
+    """Lightning makes a folder of a name that holds a metric of one, and a run may lie elsewhere when it goes on."""
+    named = {"dirpath": tmp_path / "first" / "kept", "filename": "top-{validation/loss:.1f}"}
+    keeper = BestCheckpoint(**named, monitor="validation/loss", save_top_k=2)  # type: ignore[arg-type]
+    trainer, _ = trained(tmp_path / "first", keeper)
+    trainer.save_checkpoint(tmp_path / "first" / "last.ckpt")
+    files = ["kept/top-validation/loss=1.0.ckpt", "kept/top-validation/loss=2.0.ckpt"]
+    assert best_files(tmp_path / "first" / "last.ckpt") == files
+    (tmp_path / "first").rename(tmp_path / "second")
+    named["dirpath"] = tmp_path / "second" / "kept"
+    again = BestCheckpoint(**named, monitor="validation/loss", save_top_k=2)  # type: ignore[arg-type]
+    again.load_state_dict(keeper.state_dict())
+    assert Path(again.best_model_path) == tmp_path / "second" / files[0]
+    assert all(Path(path).is_file() for path in again.best_k_models)
+
+
+def test_no_name_in_a_checkpoint_leads_out_of_its_run(tmp_path: Path) -> None:
+    state = {"best_k_models": {"../up.ckpt": 1.0, "/root.ckpt": 1.0, "best.ckpt": 1.0}, "dirpath": ""}
+    torch.save(
+        {"callbacks": {"BestCheckpoint": state, "other": {"best_k_models": {}, "dirpath": ".."}}}, tmp_path / "x"
+    )
+    assert best_files(tmp_path / "x") == ["checkpoints/best.ckpt"]
 
 
 def configured(which: str, callbacks: dict[str, dict[str, Any]], **trainer: Any) -> Any:

@@ -35,6 +35,23 @@ def test_a_name_that_is_a_path_is_refused_and_touches_nothing(tmp_path: Path, sl
     assert sorted(tmp_path.rglob("*")) == before
 
 
+@pytest.mark.parametrize("name", ["🚀", "..."])
+def test_a_name_that_makes_no_folder_is_one_sentence(tmp_path: Path, name: str) -> None:
+    result = generate(tmp_path, f"project_name={name}")
+    assert result.returncode != 0
+    assert "project_slug is empty, since project_name holds no letter to make it of" in result.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_store_of_dvc_is_nothing_to_a_repository_around_the_project(tmp_path: Path) -> None:
+    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
+    (tmp_path / "deep").mkdir()
+    generate(tmp_path / "deep").check_returncode()
+    (tmp_path / "deep" / "my-project-dvc-store" / "files").write_text("what dvc push writes")
+    ignored = ["git", "check-ignore", "--quiet", "my-project-dvc-store/files"]
+    subprocess.run(ignored, cwd=tmp_path / "deep", check=True)
+
+
 def test_a_folder_that_exists_is_not_touched_unless_asked(tmp_path: Path, render: Render) -> None:
     project = tmp_path / "my-project"
     project.mkdir()

@@ -3,12 +3,16 @@
 import copy
 import hashlib
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from conftest import metrics, run
+from reproml import programs
 from reproml.errors import RecordError
 from reproml.runs import integrity, schema
 from reproml.runs.finished import check_run
@@ -304,6 +308,36 @@ def test_a_command_in_a_stage_or_a_job_does_not_pass_it_on(monkeypatch: pytest.M
         monkeypatch.setenv(name, "1")
     assert "DATA_URL" in outer_environment()
     assert not {*of_this_process} & {*outer_environment()}
+
+
+# A command that waits for another program, as `verify` waits for a training, and is told to end.
+WAITING = """
+import sys
+from reproml import __main__, programs
+from reproml.cli import check
+def wait(arguments):
+    programs.waited_for([sys.executable, "-c", "import os, time; os.write(3, b'%d' % os.getpid()); time.sleep(60)"],
+                        pass_fds=[3])
+check._check = wait
+sys.argv[1:] = ["check"]
+__main__.main()
+"""
+
+
+def test_a_command_does_not_leave_its_training_behind(tmp_path: Path) -> None:
+    (tmp_path / "train.py").touch()
+    source = Path(programs.__file__).parents[1]
+    read, write = os.pipe()
+    script = f"import os; os.dup2({write}, 3); " + "exec(open('waiting.py').read())"
+    (tmp_path / "waiting.py").write_text(WAITING)
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(source)}, pass_fds=[write]
+    )
+    child = int(os.read(read, 20))
+    process.terminate()
+    assert process.wait(30) == 143
+    with pytest.raises(ProcessLookupError):
+        os.kill(child, 0)
 
 
 @pytest.mark.parametrize(("name", "resume"), [("config", "python train.py resume="), ("pipeline", "dvc repro resumes")])

@@ -19,11 +19,25 @@ from reproml.config.explain import explain
 from reproml.arrays.chunk import as_stored, check_announced
 from reproml import Examples
 from reproml.config.preflight import preflight
-from reproml.runs.folder import read_config, with_recorded_overrides
+from reproml.runs.folder import read_config, refuse_place, with_recorded_overrides
 from reproml.training import ready
 
 def train(line):
-    preflight(shlex.split(line), "config", "train", check, ready.ready_to_begin)
+    arguments = with_recorded_overrides(shlex.split(line))
+    preflight(arguments, "config", "train", check, ready.ready_to_begin, refuse_place)
+
+def ordered(line):
+    written, expected = map(shlex.split, line.split(" -> "))
+    assert with_recorded_overrides(written) == expected
+
+def latin(line):
+    from pathlib import Path
+    from reproml import secrets
+    Path(".env").write_bytes(line.encode("latin-1"))
+    try:
+        secrets.load()
+    finally:
+        Path(".env").unlink()
 
 def cpu_build(line):
     true, runpy.run_path = runpy.run_path, lambda path: {"__version__": "2.0+cpu", "cuda": None}
@@ -52,8 +66,53 @@ def chunk(line):
     np.testing.assert_allclose(stored, inputs, rtol=1e-6)
     np.testing.assert_array_equal(classes, targets)
 
-def resume(line):
-    with_recorded_overrides([line])
+def no_avx2(line):
+    import tempfile
+    from pathlib import Path
+    from reproml.training import determinism
+    with tempfile.NamedTemporaryFile("w") as processor:
+        processor.write("processor : 0\nflags\t\t: fpu sse avx\n")
+        processor.flush()
+        true, determinism._PROCESSOR = determinism._PROCESSOR, Path(processor.name)
+        try:
+            determinism.pin_environment(read_config_of(line).reproducibility)
+        finally:
+            determinism._PROCESSOR = true
+            determinism._pinned.clear()
+
+def of_torchrun(line):
+    import os
+    from reproml.training.determinism import pin_environment
+    os.environ |= {"TORCHELASTIC_RUN_ID": "x"}
+    try:
+        pin_environment(read_config_of(line).reproducibility)
+    finally:
+        del os.environ["TORCHELASTIC_RUN_ID"]
+
+def read_config_of(line):
+    found = []
+    preflight(shlex.split(line), "config", "train", lambda cfg: found.append(check(cfg)), None)
+    return found[0]
+
+def few_files(line):
+    import resource
+    from reproml.training.open_files import allow_workers
+    raised, soft, hard, workers = [], *map(int, line.split())
+    true = resource.getrlimit, resource.setrlimit
+    resource.getrlimit, resource.setrlimit = lambda kind: (soft, hard), lambda kind, limits: raised.append(limits)
+    try:
+        allow_workers(workers)
+    finally:
+        resource.getrlimit, resource.setrlimit = true
+    assert raised == ([(48, 100)] if line == "24 100 2" else [])
+
+def keep(line):
+    from reproml.tuning.keep import check_name
+    check_name(line)
+
+def promote(line):
+    from reproml.tuning.promote import check_promotion
+    check_promotion(line, [])
 
 for way, line in json.load(sys.stdin):
     try:
@@ -129,6 +188,31 @@ KEYS = {
     "seed=18446744073709551615": None,
     "-m training.lr=0.01,0.02": None,
     "restore=finetune restore.run=outputs/nowhere": "restore.run=outputs/nowhere",
+    "restore.skip=[network]": "restore.skip=['network'] changes nothing with restore=fresh",
+    "callbacks=null": "callbacks=null chooses no file of configs/callbacks: name one (there are: best, default,",
+    "training/scheduler=null": "training/scheduler=null chooses no file",
+    "tracking=1": "tracking=1 chooses no file of configs/tracking",
+    "callbacks.progress=null": "callbacks.progress=None names no class",
+    "~callbacks.progress": None,
+    "+trainer.limit_test_batches=0": "trainer.limit_test_batches=0 leaves nothing to test",
+    "+trainer.limit_test_batches=0.0": "trainer.limit_test_batches=0.0 leaves nothing to test",
+    "+trainer.limit_train_batches=0": "trainer.limit_train_batches=0 leaves nothing to train on",
+}
+# However Hydra lets a key and its value be written: outputs/first and outputs/sweep/1 hold finished runs.
+FOLDERS = {
+    **{f"{key}outputs/first": "outputs/first holds a finished run" for key in ("hydra.run.dir=", "++hydra.run.dir=")},
+    """'hydra.run.dir="outputs/first"'""": "outputs/first holds a finished run",
+    "hydra.run.dir=outputs/new hydra.run.dir=outputs/first": "outputs/first holds a finished run",
+    "hydra.run.dir=outputs/first hydra.run.dir=outputs/new": None,
+    "'hydra.run.dir=outputs/${oc.select:nothing,first}'": "outputs/first holds a finished run",
+    "-m seed=1,2 hydra.sweep.dir=outputs/sweep": "outputs/sweep/1 holds a finished run",
+    "-m seed=2 hydra.sweep.dir=outputs/sweep": None,
+    "-m seed=1,2 hydra.sweep.dir=outputs/new hydra.sweep.dir=outputs/sweep": "outputs/sweep/1 holds a finished run",
+    "-m seed=1,2 hydra.sweep.dir=outputs/first": "outputs/first holds a finished run",
+    "-m seed=1,2 hydra.sweep.dir=outputs/sweep 'hydra.sweep.subdir=${oc.select:nothing,1}'": "holds a finished run",
+    "-m seed=1,2 hydra.sweep.dir=outputs 'hydra.sweep.subdir=new${hydra.job.num}'": None,
+    f"hydra.run.dir=outputs/{300 * 'a'}": "has 300 characters, and cannot be the name of a folder",
+    "hydra.run.dir=outputs/first resume=auto": None,  # it is looked into when the training begins
 }
 OPTIMIZER = "training.optimizer._target_=my_project.models.mine"
 CLASSES = {
@@ -163,6 +247,8 @@ CLASSES = {
     "tracking=mlflow +tracking.mlflow.experiment=x": "the nearest is tracking.mlflow.experiment_name",
     "tracking=[mlflow,wandb,tensorboard] callbacks=early_stopping": None,
     "debug=profile": None,
+    "trainer.precision=bf16-mixed training.gradient_clip=1 +training.optimizer.fused=true": "leave one of the three",
+    "trainer.precision=bf16-mixed training.gradient_clip=null +training.optimizer.fused=true": None,
 }
 SEARCHES = {
     "sweep=search search.trials=2 search.pruner=none model=mlp": None,
@@ -200,7 +286,29 @@ CHUNKS = {
 RUNS = {
     ("read_config", "outputs/nowhere"): "outputs/nowhere is not the folder of a run; the newest that is finished is "
     "run=outputs/first",
-    ("resume", "resume=outputs/nowhere"): "the newest that is not finished is resume=outputs/second",
+    **{
+        ("train", argument): "resume=outputs/nowhere is not the folder of a run; the newest that is not finished is "
+        "resume=outputs/second"
+        for argument in (
+            *(f"{sign}resume=outputs/nowhere" for sign in ("", "+", "++")),
+            """'resume="outputs/nowhere"'""",
+        )
+    },
+    ("train", """'resume="outputs/a=b"'"""): "resume=outputs/a=b is not the folder of a run",
+    ("train", "resume=outputs/second ~callbacks.progress"): "leave ~callbacks.progress out",
+    ("train", "resume=outputs/second,outputs/first"): "resume one after the other",
+    ("ordered", "trainer=ddp debug=fast -cn config -> -cn config trainer=ddp debug=fast"): None,
+    ("ordered", "seed=1,2 -m training.lr=0.1 -> -m seed=1,2 training.lr=0.1"): None,
+    ("latin", "NAME=J\xe4ger"): ".env cannot be read (invalid continuation byte): save it as text in UTF-8",
+    ("latin", "NAME=a\0b"): ".env cannot be read (embedded null byte)",
+    **{(way, name): f"{name} is no" for way in ("keep", "promote") for name in ("gut\xfc", "null", "on", "a-b", "1")},
+    ("no_avx2", "reproducibility=portable"): "reproducibility=portable needs a processor with AVX2, and this one has",
+    ("of_torchrun", "reproducibility.threads=7"): "start it as OMP_NUM_THREADS=7 torchrun ...",
+    ("few_files", "24 24 2"): "may have 24 files open at once, and 2 data workers need 48",
+    ("few_files", "24 100 2"): None,  # which this process may allow itself
+    ("few_files", "24 24 0"): None,
+    ("few_files", "1024 1024 100"): None,
+    **{(way, "good_1"): None for way in ("keep", "promote")},
     ("cpu_build", "trainer=gpu"): "2.0+cpu is for CPUs only: install another (with pip, make setup",
     ("cpu_build", "-m trainer=cpu,gpu"): "make setup TORCH_INDEX=",
     ("cpu_build", "trainer=cpu"): None,
@@ -208,7 +316,7 @@ RUNS = {
     ("no_gpu", "trainer=cpu"): None,
 }
 CASES: dict[tuple[str, str], str | None] = {
-    **{("train", line): expected for line, expected in (HYDRA | KEYS | CLASSES).items()},
+    **{("train", line): expected for line, expected in (HYDRA | KEYS | FOLDERS | CLASSES).items()},
     **{("tune", line): expected for line, expected in SEARCHES.items()},
     **{("chunk", line): expected for line, expected in CHUNKS.items()},
     **RUNS,
@@ -232,6 +340,7 @@ def said(shared_project: Path) -> dict[tuple[str, str], str | None]:
         "configs/elsewhere.yaml": "defaults: [config]\nhydra:\n  searchpath: [file:///tmp]\n",
         "configs/sweep/misspelt.yaml": "# @package _global_\ndefaults: [search]\nsearch: {patience: 3}\n",
         "elsewhere/payload.yaml": "# @package _global_\nseed: 1\n",
+        "outputs/sweep/1/run.json": '{"status": "finished"}',
         "outputs/first/run.json": '{"status": "finished"}',
         "outputs/second/run.json": '{"status": "running"}',  # newer, and of no use to anyone who wants a model
         "outputs/third/run.json": "{",

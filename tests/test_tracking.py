@@ -266,6 +266,73 @@ def test_a_server_that_is_down(shared_project: Path, plain: Path, server: str) -
     assert in_mlflow(shared_project, server)["outputs/down"] == there
 
 
+# How long MLflow's own class takes to be left out of a run, and why, for local databases that cannot be used.
+_UNUSABLE = """
+import json, sqlite3, sys, time
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from filelock import FileLock
+from reproml.tracking import mlflow
+mlflow._PATIENCE, mlflow._LOCKED = 1.5, 0.5
+Path("damaged.db").write_bytes(b"no database " * 1000)
+locked = sqlite3.connect("locked.db", isolation_level=None)
+locked.execute("BEGIN EXCLUSIVE")
+held = FileLock("held.db.lock")
+held.acquire()
+said = {}
+for name in ("damaged", "locked", "held"):
+    began = time.monotonic()
+    try:
+        mlflow.MLflow("mine", f"sqlite:///{name}.db", "outputs/first")
+    except Exception as error:
+        said[name] = [type(error).__name__, time.monotonic() - began < 5]
+print(json.dumps(said))
+"""
+_MOVED = """
+import json, sys
+sys.path.insert(0, sys.argv[1])
+from pathlib import Path
+from reproml.tracking.mlflow import MLflow
+try:
+    print(json.dumps(MLflow("mine", "sqlite:///moved.db", "outputs/first").version))
+except Exception as error:
+    print(json.dumps(str(error)))
+"""
+
+
+def test_a_local_database_that_cannot_be_used_is_left_out_at_once(shared_project: Path, tmp_path: Path) -> None:
+    said = python(shared_project, tmp_path, _UNUSABLE, str(shared_project / "src"), uri="")
+    assert said == {"damaged": ["DatabaseError", True], "locked": ["OperationalError", True], "held": ["Timeout", True]}
+
+
+def test_a_local_database_of_a_folder_that_was_moved(shared_project: Path, tmp_path: Path) -> None:
+    """MLflow keeps absolute paths, and would write files where the project was."""
+    before, after, source = tmp_path / "before", tmp_path / "after", str(shared_project / "src")
+    before.mkdir()
+    assert len(python(shared_project, before, _MOVED, source, uri="")) == 32
+    before.rename(after)
+    said = python(shared_project, after, _MOVED, source, uri="")
+    assert said.startswith(f"mine keeps its files in {before}/mlruns/1, and this project is in {after} now: choose")
+    assert not before.exists()
+
+
+def test_a_damaged_database_stops_no_training(shared_project: Path, plain: Path) -> None:
+    """One sentence says so, and `sync` sends the run later."""
+    database = shared_project / "damaged.db"
+    database.write_bytes(b"no database " * 1000)
+    local = {"MLFLOW_TRACKING_URI": "sqlite:///damaged.db"}
+    folder = train(shared_project, f"tracking=mlflow {SETTINGS}", "damaged", **local)
+    log = (folder / "train.log").read_text()
+    assert log.count(" WARNING ") == 1
+    assert "mlflow cannot be reached, or is too slow (DatabaseError: file is not a database)" in log
+    assert notes(folder) == {"missed": ["mlflow"]}
+    assert digest(folder / "model.safetensors") == digest(plain / "model.safetensors")
+    assert "mlflow did not take" in sync(shared_project, "outputs/damaged", check=False, **local).stderr
+    database.unlink()
+    sync(shared_project, "outputs/damaged", **local)
+    assert notes(folder)["mlflow"]
+
+
 # What `Guarded` says of errors of all kinds; a model file that cannot be read is not the fault of a tracker.
 _FAILURES = """
 import json, logging, pathlib, sys
@@ -287,7 +354,7 @@ for error in (
     DataError("model.safetensors is damaged; train it again"), FileNotFoundError("no test/metrics.json"),
     KeyError("config"), ValueError("the token " + "x" * 140 + "correct-horse-battery"),
 ):
-    Guarded("mlflow", object(), pathlib.Path(sys.argv[1]), 1).give_up(error)
+    Guarded("mlflow", object, pathlib.Path(sys.argv[1]), 1).give_up(error)
 print(json.dumps(said))
 """
 

@@ -177,10 +177,15 @@ def test_a_profile_fits_a_terminal_and_epochs_count_from_0_everywhere(shared_pro
     run(f"python -c '{FROM_PYTHON}'", shared_project, PYTHONPATH="src")
 
 
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["SIGINT", "SIGTERM"])
-def test_a_signal_ends_a_run_with_its_code(shared_project: Path, number: int, code: int) -> None:
-    process = start(shared_project, f"{SHORT} training.epochs=10000 hydra.run.dir=outputs/signal{number}")
-    history = shared_project / "outputs" / f"signal{number}" / "metrics.csv"
+@pytest.mark.parametrize(
+    ("number", "workers", "code"),
+    [(signal.SIGINT, 0, 130), (signal.SIGTERM, 0, 143), (signal.SIGTERM, 2, 143)],  # which get the signal, too
+)
+def test_a_signal_ends_a_run_with_its_code(shared_project: Path, number: int, workers: int, code: int) -> None:
+    name = f"signal{number}-{workers}"
+    endless = f"{SHORT} training.epochs=10000 data.num_workers={workers} hydra.run.dir=outputs/{name}"
+    process = start(shared_project, endless)
+    history = shared_project / "outputs" / name / "metrics.csv"
     while not history.exists() and process.poll() is None:
         time.sleep(0.05)
     errors = stop(process, number)

@@ -38,7 +38,7 @@ def main(cfg: DictConfig) -> None:
     data, model = build(config)  # what configs/data and configs/task name
     settings = public(cfg)  # what may be written: without secrets
     settings.pop("resume")  # a run that goes on has the settings of the one that was interrupted
-    session = begin(config, settings, data_of(config, settings, data))
+    session = begin(config, settings, data_of(config, settings, data), data, model)
     trainer = build_trainer(config, settings, build_loggers(config.tracking, settings, folder))
     trainer.fit(model, data, ckpt_path=restore(session.checkpoint, config.restore, model, trainer))
     end_with(trainer, model, config.training.final_weights)

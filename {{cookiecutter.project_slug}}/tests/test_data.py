@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import pickle
 import shutil
 import zlib
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 
 from reproml.arrays.arrays import MappedArray
-from reproml.arrays.prepare import _raw_files_of, prepare_once, read_manifest
+from reproml.arrays.prepare import _raw_files_of, prepare, prepare_once, read_manifest
 from reproml.arrays.raw import fetch
 from reproml.arrays.sampler import BatchSampler
 from reproml.arrays.splits import split, subset
@@ -75,6 +76,28 @@ def test_those_that_need_the_same_data_at_once_get_it(tmp_path: Path) -> None:
             tasks = [pool.submit(prepare_once, data, raw, processed) for _ in range(4)]
         assert [task.result() for task in tasks] == [read_manifest(data, processed)] * 4
         shutil.rmtree(processed)
+
+
+def test_a_prepared_folder_may_be_a_link_and_has_the_rights_of_the_user(tmp_path: Path) -> None:
+    data = check(composed("data=digits")).data
+    raw, processed = tmp_path / "raw", tmp_path / "processed" / "digits"
+    (tmp_path / "disk").mkdir()
+    processed.parent.mkdir()
+    processed.symlink_to(tmp_path / "disk" / "digits")  # which is not there yet
+    before = os.umask(0o077)
+    try:
+        for _ in range(2):
+            prepare(data, raw, processed)
+            assert processed.is_symlink()
+            assert sorted(path.name for path in processed.parent.iterdir()) == ["digits"]
+    finally:
+        os.umask(before)
+    for path in (tmp_path / "disk" / "digits", raw / "digits.csv.gz"):
+        assert path.stat().st_mode & 0o077 == 0
+    (processed.parent / ".digits.old").symlink_to(tmp_path / "disk" / "digits")  # as an earlier version left it
+    processed.unlink()
+    prepare(data, raw, processed)
+    assert sorted(path.name for path in processed.parent.iterdir()) == [".digits.lock", "digits"]
 
 
 def test_raw_files_may_lie_in_folders(tmp_path: Path) -> None:

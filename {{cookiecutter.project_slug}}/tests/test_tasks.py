@@ -21,7 +21,8 @@ from reproml.tracking.guarded import Guarded
 from reproml.training.checkpoint import WholeFileIO, load_checkpoint
 from reproml.training.final import end_with
 from reproml.training.history import History
-from reproml.training.restore import restore
+from reproml.training.limits import refuse_none
+from reproml.training.restore import refuse_unfit, restore
 from reproml.training.steps import LOSS, StepLoss
 
 
@@ -154,6 +155,55 @@ def test_classes_that_cannot_be_trained_are_refused(group: str, named: str, said
         build(config)
 
 
+class Made(Plain):
+    """Has its layer from the beginning."""
+
+    def __init__(self, width: int = 1) -> None:
+        super().__init__()
+        self.layer = nn.Linear(1, width)
+
+    setup = LightningModule.setup
+
+
+@pytest.mark.parametrize(
+    ("skip", "said"),
+    [
+        ([], r"has another layer\.\w+, layer\.\w+: choose the model that it was made with"),
+        (["layr"], r"restore\.skip names layr, and no tensor begins so: .* \(there are: layer\.weight, layer\.bias\)"),
+        (["layer"], None),
+    ],
+)
+@pytest.mark.parametrize("mode", ["finetune", "hotstart", "continue"])
+def test_weights_that_do_not_fit_are_refused_before_anything_is_written(
+    tmp_path: Path, mode: str, skip: list[str], said: str | None
+) -> None:
+    earlier, run = Made(), trainer(tmp_path)
+    run.fit(earlier, Examples())
+    run.save_checkpoint(tmp_path / "checkpoints" / "last.ckpt", weights_only=False)
+    save_model(earlier, {"task": {"_target_": "Made"}}, tmp_path / "model.safetensors")
+    settings = Restore(mode, str(tmp_path), [] if mode == "continue" else skip)  # which takes over everything
+    refuse_unfit(Restore(mode, str(tmp_path), []), Made())
+    refuse_unfit(settings, Plain())  # whose set-up makes its layer
+    if mode == "continue":
+        said = r"has another layer\.weight, layer\.bias: choose the model that it was made with$"
+    if said is None:
+        refuse_unfit(settings, Made(2))
+    else:
+        with pytest.raises(ConfigError, match=said):
+            refuse_unfit(settings, Made(2))
+
+
+def test_a_share_of_less_than_a_batch_is_refused_before_the_training() -> None:
+    for limit, fits in ((0.4, False), (0.5, True), (1.0, True), (1, True)):
+        for key in ("limit_train_batches", "limit_test_batches"):
+            config: Any = SimpleNamespace(trainer={key: limit})
+            if fits:
+                refuse_none(config, Examples())
+            else:
+                with pytest.raises(ConfigError, match=rf"trainer\.{key}=0\.4 is less than one of the 2 batches"):
+                    refuse_none(config, Examples())
+
+
 def test_the_history_and_the_loss_of_steps_keep_their_names(tmp_path: Path) -> None:
     logger = Noted()
     run = trainer(tmp_path, History(tmp_path / "metrics.csv"), StepLoss(), logger=logger)
@@ -172,7 +222,8 @@ def test_hyperparameters_tell_no_secret(tmp_path: Path, monkeypatch: pytest.Monk
     run.save_checkpoint(tmp_path / "last.ckpt", weights_only=False)
     assert load_checkpoint(tmp_path / "last.ckpt")["hyper_parameters"] == {"token": "***"}
     logger = Noted()
-    guarded = Guarded("noted", logger, tmp_path, 5)
+    guarded = Guarded("noted", lambda: logger, tmp_path, 5)
+    guarded.logger = logger
     guarded._given = {"seed": 1}
     guarded.log_hyperparams({"seed": 2, "token": "Sesame-0pen-97531", "network": Plain.error})
     guarded._calls.get()()  # type: ignore[misc]
@@ -183,7 +234,8 @@ def test_hyperparameters_tell_no_secret(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_task_may_call_a_tracker_that_is_given_up(tmp_path: Path) -> None:
     logger = Noted()
-    guarded = Guarded("noted", logger, tmp_path, 5)
+    guarded = Guarded("noted", lambda: logger, tmp_path, 5)
+    guarded.logger = logger
     guarded.log_image("first")
     guarded._calls.get()()  # type: ignore[misc]
     guarded._missed = True

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import signal
 import sys
 import traceback
 from pathlib import Path
@@ -34,6 +35,8 @@ def main(package: str = "reproml") -> int:
         package: the name that the command was called by.
     """
     arguments = _parser(package).parse_args()
+    # what a command has begun, its trainings included, ends with it
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     trust.accept([trust.FLAG] if arguments.trust else [])
     try:
         secrets.load()

@@ -1,15 +1,45 @@
-"""Git and DVC, asked in a folder. Both are started without a shell, from the user's path or this environment."""
+"""Other programs: git and DVC, asked in a folder, and trainings. They are started without a shell."""
 
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from .errors import UserError
+
+_PATIENCE = 60.0  # seconds that a program has to end after it was told to
 
 
 class ProgramError(UserError):
     """Git or DVC refuses what a command needs."""
+
+
+def waited_for(command: Sequence[str], **named: Any) -> subprocess.CompletedProcess[str]:
+    """Run a program that may take long, and return what it printed. It does not outlive an interruption of this one.
+
+    Args:
+        command: the program and its arguments.
+        named: other arguments of `subprocess.Popen`.
+    """
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **named)
+    try:
+        output, errors = process.communicate()
+    except BaseException:  # Ctrl-C, or SIGTERM
+        stop(process)
+        raise
+    return subprocess.CompletedProcess(command, process.returncode, output, errors)
+
+
+def stop(process: subprocess.Popen[Any]) -> None:
+    """End a program: it is told to, and killed where it does not. A training tells its other processes."""
+    process.terminate()
+    try:
+        process.wait(_PATIENCE)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def git(folder: Path, *arguments: str) -> str | None:

@@ -17,7 +17,8 @@ from . import secrets
 from .config import trust
 from .config.explain import explain, refusal
 from .config.preflight import Check, preflight
-from .runs.folder import discard_unbegun, with_recorded_overrides
+from .runs.folder import discard_unbegun, refuse_place, with_recorded_overrides
+from .training.job import Due, told
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def run(task: Callable[[DictConfig], None], config: str, check: Check, here: Che
         sys.argv[1:] = trust.accept(sys.argv[1:])
         secrets.refuse_in(sys.argv[1:])
         sys.argv[1:] = with_recorded_overrides(sys.argv[1:])
-        preflight(sys.argv[1:], config, script.stem, check, here)
+        preflight(sys.argv[1:], config, script.stem, check, here, refuse_place)
         hydra.main(version_base="1.3", config_path="configs", config_name=config)(guarded)()
 
 
@@ -74,6 +75,9 @@ def one_sentence() -> Iterator[None]:
         sys.exit(code)
     except Exception as error:
         log.debug("%s", explain(error), exc_info=True)
+        if told() >= Due.END:  # a worker, or another process of the run, was told to end as well
+            print("error: interrupted", file=sys.stderr)
+            sys.exit(143)
         if _SHOW_TRACEBACK:
             sys.exit(secrets.mask(traceback.format_exc()))
         sys.exit(f"error: {secrets.mask(explain(error))}")

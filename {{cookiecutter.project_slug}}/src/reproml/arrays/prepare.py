@@ -4,10 +4,10 @@ import json
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from filelock import FileLock
@@ -44,6 +44,7 @@ def prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
         DataError: a raw file is missing, damaged or not the one named, or its content does not fit the configuration.
     """
     check_watched({f"data.reader={data.reader}": module_of(data.reader), "prepare.py": __name__})
+    folder = _place(folder)
     before = _raw_files_of(folder)
     with _lock(folder):
         manifest = _prepare(data, raw_folder, folder)
@@ -61,6 +62,7 @@ def prepare_once(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
     """
     if manifest := read_manifest(data, folder):
         return manifest
+    folder = _place(folder)
     with _lock(folder):
         return read_manifest(data, folder) or _prepare(data, raw_folder, folder)
 
@@ -77,6 +79,11 @@ def _raw_files_of(folder: Path) -> set[str]:
     return {str(name) for name in names if not name.is_absolute() and ".." not in name.parts}
 
 
+def _place(folder: Path) -> Path:
+    """Return where a prepared folder lies: a link to another disk stays one, and what it leads to is replaced."""
+    return folder.resolve() if folder.is_symlink() else folder
+
+
 def _lock(folder: Path) -> FileLock:
     folder.parent.mkdir(parents=True, exist_ok=True)
     return FileLock(folder.with_name(f".{folder.name}.lock"))
@@ -89,9 +96,9 @@ def _prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
             f"paths.processed={folder} holds files of another origin, which would be replaced: name another folder"
         )
     raw.fetch(data, raw_folder)
-    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
+    part = folder.with_name(f".{folder.name}.{uuid4().hex}.part")
+    part.mkdir()  # who may read it is the user's own setting, the umask
     try:
-        part.chmod(0o755)
         examples = _reader(data)(raw_folder)
         check_announced(examples, data)
         targets, shards, told = _write_arrays(examples, data, part)
@@ -254,7 +261,9 @@ def _recover(folder: Path) -> None:
     The lock is held, so no other process is at work on them.
     """
     if _old(folder).exists():
-        if folder.exists():
+        if _old(folder).is_symlink():  # an earlier version moved a link away
+            _old(folder).unlink()
+        elif folder.exists():
             shutil.rmtree(_old(folder))
         else:
             os.replace(_old(folder), folder)

@@ -6,6 +6,7 @@ import importlib.util
 import logging
 import os
 import shutil
+import stat
 import zlib
 from pathlib import Path
 from typing import IO
@@ -14,6 +15,8 @@ from ..config.schema import Data
 from ..errors import DataError
 
 log = logging.getLogger(__name__)
+
+_WRITE = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
 
 
 def fetch(data: Data, folder: Path) -> None:
@@ -62,7 +65,7 @@ def _fetch_one(data: Data, name: str, path: Path) -> None:
         else:
             _copy(data, name, part)
         _verify(part, data.files[name], shown=f"{name} from data.source={data.source}")
-        part.chmod(0o444)
+        part.chmod(part.stat().st_mode & ~_WRITE)
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)

@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import signal
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -28,7 +27,6 @@ def _rehearse(arguments: argparse.Namespace) -> int:
     from ..start import fix_hash_seed
 
     fix_hash_seed()  # as train.py does
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what was written is removed then, too
     from .. import secrets
 
     cfg = composed(arguments.config_name, arguments.overrides)

@@ -29,6 +29,7 @@ def add(commands: Any) -> None:
 
 
 def _tune(arguments: argparse.Namespace) -> int:
+    from ..config.arguments import parsed
     from ..tuning.promote import check_promotion, promote
     from ..tuning.several import on_ray, on_this_machine
     from ..tuning.space import as_overrides, read
@@ -39,8 +40,8 @@ def _tune(arguments: argparse.Namespace) -> int:
     search, seed, shared = read(arguments.overrides)
     if arguments.promote:
         check_promotion(arguments.promote, shared)
-    name = next(o.partition("=")[2] for o in reversed(arguments.overrides) if o.startswith("sweep="))
-    folder = arguments.study or Path("outputs", "studies", name)
+    name = [each.value() for each in parsed(arguments.overrides) if each.key_or_group == "sweep"][-1]
+    folder = arguments.study or Path("outputs", "studies", str(name))
     study = open_study(folder, search, seed, shared)
     again = ["-m", "reproml", "tune", *arguments.overrides, "--study", str(folder)]
     if arguments.ray is not None:

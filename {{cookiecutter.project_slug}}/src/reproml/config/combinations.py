@@ -39,6 +39,9 @@ _NOT_REPEATABLE = {
 }
 
 
+_SKIPPING = ("finetune", "hotstart")  # restore=continue takes over everything
+
+
 def check_together(config: Config) -> None:
     """Check values against each other, and against what is installed.
 
@@ -59,6 +62,12 @@ def check_together(config: Config) -> None:
     for key in ("devices", "num_nodes"):
         if key not in config.trainer:
             raise ConfigError(f"trainer.{key} has no value; give it one in configs/trainer")
+    for argument, use in (
+        ("limit_train_batches", "train on"),
+        ("limit_test_batches", "test, as each run does at its end"),
+    ):
+        if config.trainer.get(argument) == 0:
+            raise ConfigError(f"trainer.{argument}={config.trainer[argument]} leaves nothing to {use}: give 1 or more")
     if not isinstance(config, OwnConfig):
         _check_arrays(config)
     for group in ("callbacks", "tracking"):
@@ -76,6 +85,11 @@ def check_together(config: Config) -> None:
         raise ConfigError(
             f"restore={config.restore.mode} and restore.run={config.restore.run} do not fit together: "
             "name the folder of the earlier run, or choose restore=fresh"
+        )
+    if config.restore.skip and config.restore.mode not in _SKIPPING:
+        raise ConfigError(
+            f"restore.skip={config.restore.skip} changes nothing with restore={config.restore.mode}: leave it out, or "
+            f"choose restore={' or restore='.join(_SKIPPING)}"
         )
 
 
@@ -109,6 +123,13 @@ def _check_arrays(config: Config) -> None:
         raise ConfigError(
             f"data.folds={data.folds} draws a validation of its own, and data.split=given leaves that to the reader: "
             "set data.folds=null data.fold=null, or choose another data.split"
+        )
+    mixed = "mixed" in str(config.trainer.get("precision"))
+    if mixed and training.optimizer.get("fused") and training.gradient_clip is not None:
+        raise ConfigError(
+            f"training.optimizer.fused=true scales the gradients itself, so training.gradient_clip="
+            f"{training.gradient_clip} cannot clip them with trainer.precision={config.trainer['precision']}: leave "
+            "one of the three out"
         )
     if training.optimizer.get("lr") not in (None, training.lr):
         raise ConfigError(

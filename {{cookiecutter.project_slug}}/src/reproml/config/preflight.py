@@ -7,7 +7,6 @@ from typing import Any
 
 from hydra import initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra._internal.utils import get_args_parser
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.types import RunMode
@@ -15,9 +14,11 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 
 from ..errors import ConfigError
 from ..packages import own_packages
+from .arguments import read, refuse_no_choice, written
 from .own import refuse_unused
 
 Check = Callable[[DictConfig], object]
+Place = Callable[[Path], object]
 
 _OPTIONS = ("config_dir", "config_path", "experimental_rerun")  # on the command line, they lead to other configurations
 # Keys of `hydra` that may be given on the command line, because they change no result. The record keeps only the other
@@ -30,7 +31,9 @@ _SWEEPER = f"{BasicSweeper.__module__}.{BasicSweeper.__name__}"
 _LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"  # starts the runs in this process
 
 
-def preflight(arguments: Sequence[str], config: str, script: str, check: Check, here: Check | None) -> None:
+def preflight(
+    arguments: Sequence[str], config: str, script: str, check: Check, here: Check | None, place: Place | None = None
+) -> None:
     """Check every run that the command line asks for, unless it only asks to show something.
 
     Args:
@@ -40,11 +43,13 @@ def preflight(arguments: Sequence[str], config: str, script: str, check: Check, 
         check: refuses a configuration that is wrong anywhere.
         here: if given, used instead of `check` to refuse also what cannot run in this process. If a launcher starts
             runs elsewhere, those processes find out themselves.
+        place: if given, refuses the folder that a run would be written into. A resumed run has its folder already.
 
     Raises:
         ConfigError: a run would be refused, or its record would not hold what it was run with.
     """
-    options = get_args_parser().parse_args(arguments)
+    given = read(arguments)
+    options = given.options
     if options.help or options.hydra_help or options.cfg or options.info or options.shell_completion:
         return
     for name in _OPTIONS:
@@ -53,16 +58,17 @@ def preflight(arguments: Sequence[str], config: str, script: str, check: Check, 
                 f"--{name.replace('_', '-')} {value} is not kept in the record of a run, so the run could not be "
                 "resumed or verified: put the file into configs/"
             )
+    refuse_no_choice(given.overrides)
     with initialize_config_dir(str(Path("configs").resolve()), job_name=script, version_base="1.3"):
-        for cfg in _runs(options.config_name or config, options.overrides, options.multirun):
+        for cfg in _runs(options.config_name or config, options.overrides, options.multirun, place or Path):
             elsewhere = cfg.hydra.launcher._target_ != _LAUNCHER
-            refuse_unused(cfg, [item.lstrip("+~").partition("=")[0] for item in cfg.hydra.overrides.task])
+            refuse_unused(cfg, [str(item.key_or_group) for item in written(cfg.hydra.overrides.task)])
             with read_write(cfg), open_dict(cfg):
                 del cfg["hydra"]
             (check if elsewhere else here or check)(cfg)
 
 
-def _runs(config: str, overrides: list[str], multirun: bool) -> Iterator[DictConfig]:
+def _runs(config: str, overrides: list[str], multirun: bool, place: Place) -> Iterator[DictConfig]:
     """Yield the configuration of each run. For a sweep: the first, and those that differ from it in one key."""
     hydra = GlobalHydra.instance().hydra
     assert hydra is not None
@@ -70,6 +76,8 @@ def _runs(config: str, overrides: list[str], multirun: bool) -> Iterator[DictCon
         cfg = hydra.compose_config(config, overrides, RunMode.RUN)
         _check_hydra(cfg.hydra, cfg.hydra.run.dir)
         _check_choices(cfg.hydra)
+        if cfg.get("resume") is None:
+            place(Path(cfg.hydra.run.dir))
         yield cfg
         return
     master = hydra.compose_config(config, overrides, RunMode.MULTIRUN)
@@ -86,21 +94,31 @@ def _runs(config: str, overrides: list[str], multirun: bool) -> Iterator[DictCon
             f"hydra.sweep.subdir={subdir} is one folder for {len(runs)} runs, but a folder holds one: "
             "leave it out, or put ${hydra.job.num} into it"
         )
-    for run in runs:
-        if sum(ours != first for ours, first in zip(run, runs[0], strict=True)) <= 1:
-            cfg = hydra.config_loader.load_sweep_config(master, run)
+    folder = Path(master.hydra.sweep.dir)
+    place(folder)
+    there = folder.exists()  # then each run may find another in its folder
+    for number, run in enumerate(runs):
+        differs = sum(ours != first for ours, first in zip(run, runs[0], strict=True))
+        if differs > 1 and not there:
+            continue
+        cfg = hydra.config_loader.load_sweep_config(master, run)
+        with read_write(cfg.hydra), open_dict(cfg.hydra):
+            cfg.hydra.job.num, cfg.hydra.job.id = number, str(number)
+        if cfg.get("resume") is None:
+            place(folder / str(cfg.hydra.sweep.subdir))
+        if differs <= 1:
             _check_choices(cfg.hydra)
             yield cfg
 
 
 def _check_hydra(hydra: DictConfig, folder: str) -> None:
     """Check Hydra's own keys; `folder` is where the run, or the sweep, is to be written."""
-    for override in hydra.overrides.hydra:
-        key = re.split("[=@]", override.lstrip("+~"), maxsplit=1)[0].replace("/", ".")
+    for override in written(hydra.overrides.hydra):
+        key = str(override.key_or_group).replace("/", ".")
         if not _UNRECORDED.fullmatch(key.removeprefix("hydra.")):
             raise ConfigError(
-                f"{override} is not kept in the record of a run, so the run could not be resumed or verified: write it "
-                "into configs/config.yaml, under hydra"
+                f"{override.input_line} is not kept in the record of a run, so the run could not be resumed or "
+                "verified: write it into configs/config.yaml, under hydra"
             )
     if hydra.job.chdir:
         raise ConfigError(

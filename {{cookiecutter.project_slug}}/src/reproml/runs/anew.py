@@ -1,6 +1,7 @@
 """A folder in which a training begins: without what an earlier one left there."""
 
 import shutil
+from collections.abc import Iterable
 from pathlib import Path
 
 from ..config.schema import Config
@@ -12,8 +13,13 @@ _FOLDERS = ("checkpoints", TEST, "evaluation")
 _ABOUT = (VERIFICATION, *REPORTS)  # what other commands wrote about the earlier training
 
 
-def start_anew(folder: Path, config: Config) -> None:
+def start_anew(folder: Path, config: Config, kept: Iterable[str] = ()) -> None:
     """Remove what an earlier training left in the folder; take over what `restore=continue` builds on.
+
+    Args:
+        folder: of the run.
+        config: of the run.
+        kept: files of the earlier run that a training which continues it needs, relative to its folder.
 
     Raises:
         ConfigError: there are such files, and no record says that a training left them.
@@ -27,8 +33,8 @@ def start_anew(folder: Path, config: Config) -> None:
         shutil.rmtree(folder / name, ignore_errors=True)
     if config.restore.mode == "continue" and config.restore.run:
         earlier = Path(config.restore.run)
-        (folder / "checkpoints").mkdir(parents=True)
-        for path in (earlier / "checkpoints").glob("best*.ckpt"):  # the record's reader has refused links
-            shutil.copy(path, folder / "checkpoints")
+        for name in kept:  # the record's reader has refused links
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(earlier / name, folder / name)
         if (earlier / TRAIL).exists():
             shutil.copy(earlier / TRAIL, folder)

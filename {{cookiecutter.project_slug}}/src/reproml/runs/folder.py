@@ -1,20 +1,24 @@
 """Run folders and the configuration files in them."""
 
 import json
+import os
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from hydra.core.override_parser.types import Sweep
 from omegaconf import DictConfig, OmegaConf
 
+from ..config.arguments import Arguments, read
 from ..errors import ConfigError, RecordError
 from ..files import file_digest, write_text
 from ..names import CONFIG, METRICS, MODELS, PIPELINE, RECORD, REPORTS_OF_PIPELINE, TEST
 from ..processes import in_job_step, launcher, rank, restarts, shared_folder, started_by_lightning
 
 _OF_A_SWEEP = "multirun.yaml"  # which Hydra writes
+_LONGEST_NAME = 255  # bytes, on all usual file systems
 _ONE_RUN = "hydra.mode=RUN"  # one run of a sweep, not the sweep
 _SWEEP = "start it as one process, outside of a job; with -m hydra/launcher=slurm, each of its runs becomes one"
 
@@ -61,20 +65,16 @@ def with_recorded_overrides(arguments: Sequence[str]) -> list[str]:
     Raises:
         ConfigError: RUN was not made by train.py, or other settings are given as well.
     """
-    asked = [argument for argument in arguments if argument.startswith("resume=")]
-    folder = asked[-1].partition("=")[2] if asked else ""
+    given = read(arguments)
     # processes that Lightning starts are given the replaced arguments again
     if _ONE_RUN in arguments or started_by_lightning():
-        return list(arguments)
-    if folder in ("", "auto", "null"):
-        arguments = _in_shared_folder(arguments)
-        for argument in arguments:
-            # before Hydra writes into it
-            if not rank() and not folder and not restarts() and argument.startswith("hydra.run.dir="):
-                refuse_used(Path(argument.partition("=")[2].strip("'")))
-        return [*arguments, *_of_this_process()]
-    others = [argument for argument in arguments if "=" in argument and argument not in asked]
-    if others:
+        return given.flags_first()
+    folder = given.value("resume")
+    if folder in (None, "", "auto"):
+        return [*_in_shared_folder(given), *_of_this_process()]
+    if isinstance(folder, Sweep):
+        raise ConfigError("resume=... names several runs: resume one after the other")
+    if others := given.others("resume"):
         raise ConfigError(
             f"resume={folder} goes on with the run's own settings: leave {others[0]} out, or start another run: "
             f"restore=continue restore.run={folder} {others[0]}"
@@ -91,24 +91,24 @@ def with_recorded_overrides(arguments: Sequence[str]) -> list[str]:
     if _status(Path(folder)) == "finished":
         print(f"{folder} is finished: there is nothing left to do")
         raise SystemExit(0)
-    flags = [argument for argument in arguments if argument not in asked]
-    return [*flags, *command_arguments(record, folder), f"resume={quoted(folder)}", *_of_this_process()]
+    return [*given.flags, *command_arguments(record, folder), f"resume={quoted(folder)}", *_of_this_process()]
 
 
-def _in_shared_folder(arguments: Sequence[str]) -> list[str]:
+def _in_shared_folder(given: Arguments) -> list[str]:
     """Return the arguments, with the folder that the processes of a job have in common where none is given.
 
     Raises:
         ConfigError: a sweep was started several times at once, or in a job that would begin it anew.
     """
-    sweeps = [item for item in arguments if item in ("-m", "--multirun") or item.startswith("sweep=")]
+    sweeps = ["-m"] if given.options.multirun else []
+    sweeps += [f"sweep={given.value('sweep')}"] if given.value("sweep") is not None else []
     if launcher() and sweeps:
         raise ConfigError(f"{sweeps[0]} is a sweep, which {launcher()} starts once for each process: {_SWEEP}")
     if in_job_step() and sweeps:
         raise ConfigError(f"{sweeps[0]} is a sweep, which a job begins anew when it is queued again: {_SWEEP}")
-    placed = any(item.startswith(("hydra.run.dir=", "-cn", "--config-name")) for item in arguments)
+    placed = given.options.config_name is not None or given.value("hydra.run.dir") is not None
     folder = None if placed or sweeps else shared_folder()
-    return [*arguments, f"hydra.run.dir={quoted(folder)}"] if folder else list(arguments)
+    return [*given.flags_first(), *([f"hydra.run.dir={quoted(folder)}"] if folder else [])]
 
 
 def _of_this_process() -> list[str]:
@@ -127,6 +127,22 @@ def run_of_this_job(folder: Path) -> str | None:
         print(f"{folder} is finished: there is nothing left to do")
         raise SystemExit(0)
     return str(folder)
+
+
+def refuse_place(folder: Path) -> None:
+    """Refuse a folder for a new run, before Hydra writes into it. Only the first process of a first start can tell.
+
+    Raises:
+        ConfigError: the system takes no such name, or there is a run in the folder.
+    """
+    if rank() or restarts():
+        return
+    if long := next((part for part in folder.parts if len(os.fsencode(part)) > _LONGEST_NAME), None):
+        raise ConfigError(
+            f"{long[:40]}... has {len(long)} characters, and cannot be the name of a folder: give the run a shorter "
+            "one, as in hydra.run.dir=outputs/first"
+        )
+    refuse_used(folder)
 
 
 def refuse_used(folder: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from dotenv import load_dotenv
 
+from ..errors import ConfigError
 from ..packages import own_packages
 from .forms import SHORTEST, forms, looks_random
 
@@ -26,8 +27,16 @@ _read: set[str] = set()  # what the configuration has read from the environment
 
 
 def load() -> None:
-    """Put the variables of `.env` into the environment; those that are set already win."""
-    load_dotenv(Path(".env"))
+    """Put the variables of `.env` into the environment; those that are set already win.
+
+    Raises:
+        ConfigError: the file cannot be read.
+    """
+    try:
+        load_dotenv(Path(".env"), encoding="utf-8-sig")  # editors on Windows begin a file with a mark
+    except (OSError, ValueError) as error:  # other characters, or a variable that no process can have
+        reason = error.reason if isinstance(error, UnicodeDecodeError) else error
+        raise ConfigError(f".env cannot be read ({reason}): save it as text in UTF-8, one NAME=value a line") from error
     refresh()
 
 

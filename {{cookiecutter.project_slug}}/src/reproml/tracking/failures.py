@@ -2,6 +2,8 @@
 
 from textwrap import shorten
 
+from hydra.errors import InstantiationException
+
 from ..errors import UserError
 from ..secrets import mask
 
@@ -23,7 +25,14 @@ def is_of_tracker(error: BaseException) -> bool:
     return False
 
 
+def cause(error: BaseException) -> BaseException:
+    """Return what a class raised that Hydra was building, or the error itself."""
+    return (error.__cause__ if isinstance(error, InstantiationException) else None) or error
+
+
 def named(error: BaseException) -> str:
-    """Return an error in one short line without secrets, with its type unless it was written for people."""
-    text = mask(str(error)) if isinstance(error, UserError) else f"{type(error).__name__}: {mask(str(error))}"
-    return shorten(text, _LONGEST)
+    """Return an error in one line without secrets: a short one, with its type, unless it was written for people."""
+    error = cause(error)
+    if isinstance(error, UserError):
+        return mask(str(error))
+    return shorten(f"{type(error).__name__}: {mask(str(error))}", _LONGEST)

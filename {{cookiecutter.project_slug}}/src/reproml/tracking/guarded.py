@@ -13,6 +13,7 @@ from lightning.fabric.loggers.logger import _DummyExperiment
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
+from ..errors import ConfigError, UserError
 from ..secrets import masked
 from ..training.plain import as_plain
 from . import failures, notes
@@ -31,32 +32,35 @@ class Guarded(Logger):
 
     Args:
         tracker: its name.
-        logger: the tracker's own; None in all processes but the first, where nothing is logged.
+        build: returns the tracker's own logger; None in all processes but the first, where nothing is logged.
         folder: of the run.
         wait_seconds: how long the end of the training waits for what is not sent yet.
     """
 
-    def __init__(self, tracker: str, logger: Any, folder: Path, wait_seconds: float) -> None:
+    def __init__(self, tracker: str, build: Callable[[], Any] | None, folder: Path, wait_seconds: float) -> None:
         super().__init__()
-        self.tracker, self.logger, self.folder, self.wait_seconds = tracker, logger, folder, wait_seconds
+        self.tracker, self.folder, self.wait_seconds = tracker, folder, wait_seconds
+        self.logger: Any = None
+        self._build = build
         self._run: str | None = None
-        self._missed = logger is None
+        self._missed = build is None
         self._given: dict[str, Any] = {}  # the configuration
         self._calls: SimpleQueue[Callable[[], object] | None] = SimpleQueue()
         self._thread = Thread(target=self._work, daemon=True, name=f"tracking-{tracker}")
 
     def start(self, public_config: dict[str, Any]) -> None:
         """Begin the run there, or go on with it, and give it the configuration."""
-        if self.logger is None:
+        if self._build is None:
             return
         self._given = public_config
         try:
+            self.logger = self._build()
             self._run = str(self.logger.version)
             notes.note(self.folder, self.tracker, self._run)
             self.logger.log_hyperparams(public_config)
-        except TypeError:  # a mistake in configs/, not a tracker that is down
-            raise
         except Exception as error:
+            if isinstance(failures.cause(error), TypeError | ConfigError):  # a mistake in configs/, not a tracker's
+                raise
             self.give_up(error)
         self._thread.start()
 
@@ -75,7 +79,8 @@ class Guarded(Logger):
         log.warning(
             "%s %s (%s); the training continues, metrics.csv and run.json have everything, and when it is finished, "
             "python -m reproml sync %s sends it",
-            self.tracker, what, failures.named(error), self.folder, exc_info=None if theirs else error,
+            self.tracker, what, failures.named(error), self.folder,
+            exc_info=None if theirs or isinstance(error, UserError) else error,
         )  # fmt: skip
 
     def _work(self) -> None:
@@ -92,7 +97,7 @@ class Guarded(Logger):
         if send is not None:
             self._calls.put(lambda: send(run))
         self._end("success", self.wait_seconds)
-        if self.logger is not None and not self._missed:
+        if not self._missed:
             notes.note_sent(self.folder, self.tracker)
 
     def _end(self, status: str, seconds: float) -> None:
@@ -141,7 +146,8 @@ class Guarded(Logger):
         """Log the hyperparameters of a task, beside the configuration, whose names a tracker has with their values."""
         held = vars(params) if isinstance(params, Namespace) else params
         more = {name: value for name, value in masked(as_plain(held)).items() if name not in self._given}
-        self._calls.put(lambda: self.logger.log_hyperparams(more))
+        if not self._missed:
+            self._calls.put(lambda: self.logger.log_hyperparams(more))
 
     @rank_zero_only
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:

@@ -1,6 +1,7 @@
 """The trackers that `configs/tracking` names, for the training and for what comes after it."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ def build_loggers(trackers: dict[str, Any], public_config: dict[str, Any], folde
     for name, tracker in trackers.items():
         settings = dict(tracker)
         wait = float(settings.pop("wait_seconds", _WAIT))
-        guarded = Guarded(name, build_logger(name, settings, folder) if first else None, folder, wait)
+        guarded = Guarded(name, partial(build_logger, name, settings, folder) if first else None, folder, wait)
         guarded.start(masked(public_config))
         loggers.append(guarded)
     return loggers  # type: ignore[return-value]

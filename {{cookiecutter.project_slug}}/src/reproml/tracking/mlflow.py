@@ -2,14 +2,18 @@
 
 import logging
 import os
+import sqlite3
 import time
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import urlsplit
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from lightning.pytorch.loggers import MLFlowLogger
 
+from ..errors import TrackerError
 from ..models.outputs import declared
 from ..names import MODEL
 from ..packages import own_packages
@@ -32,6 +36,8 @@ _NEEDED = ("mlflow", "torch", "lightning", "numpy", "hydra-core", "omegaconf", "
 _SWEEP = "sweep"  # the tag of a sweep's parent run
 _MODEL = "model_logged"  # the tag of a run that has its model
 _EXAMPLES = 2
+_PATIENCE = 20.0  # seconds in which another process makes the database
+_LOCKED = 5.0  # seconds in which another process writes to it
 
 
 class MLflow(MLFlowLogger):
@@ -53,19 +59,38 @@ class MLflow(MLFlowLogger):
             os.environ.setdefault(name, value)
         address = os.environ.get("MLFLOW_TRACKING_URI") or store
         with _alone(address):
+            _refuse_unusable(address)
             super().__init__(experiment_name, run_name=folder, tracking_uri=address, run_id=run_id)
-        self._folder, self._model_name = Path(folder), model_name
+        self._folder, self._model_name, self._address = Path(folder), model_name, address
 
     @property
     def version(self) -> str | None:
         """MLflow's name of the run, which begins here, or goes on."""
         if not self._initialized:
+            self._refuse_moved()
             if self._run_id is not None:
                 self._go_on(self._run_id)
             sweep = sweep_of(self._folder)
             if self._run_id is None and sweep is not None:
                 self.tags = {"mlflow.parentRunId": self._parent(sweep)}
         return self.run_id
+
+    def _refuse_moved(self) -> None:
+        """Refuse a local database of another folder: MLflow keeps absolute paths, and would write files there.
+
+        Raises:
+            TrackerError: the project was moved or copied since the experiment began.
+        """
+        experiment = self._mlflow_client.get_experiment_by_name(self._experiment_name)
+        if experiment is None or _database(self._address) is None:
+            return
+        place = urlsplit(experiment.artifact_location)
+        usual, own = ("mlruns", experiment.experiment_id), Path("mlruns", experiment.experiment_id).resolve()
+        if place.scheme in ("", "file") and Path(place.path).parts[-2:] == usual and Path(place.path).resolve() != own:
+            raise TrackerError(
+                f"{self._experiment_name} keeps its files in {place.path}, and this project is in {Path.cwd()} now: "
+                "choose another tracking.mlflow.experiment_name in configs/tracking/mlflow.yaml, or move it back"
+            )
 
     def _go_on(self, run_id: str) -> None:
         from mlflow.exceptions import MlflowException
@@ -153,7 +178,44 @@ class MLflow(MLFlowLogger):
         )
 
 
-def _alone(address: str) -> AbstractContextManager[object]:
-    """Return what keeps others out while a local database is made: two processes that make it at once both fail."""
+@contextmanager
+def _alone(address: str) -> Iterator[None]:
+    """Keep others out while a local database is made: two processes that make it at once both fail.
+
+    Raises:
+        Timeout: another process keeps this one out for too long.
+    """
+    if (path := _database(address)) is None:
+        yield
+        return
+    lock = FileLock(f"{path}.lock")
+    try:
+        lock.acquire(timeout=1)
+    except Timeout:
+        log.info("another process holds %s: waiting for it, at most %d seconds", lock.lock_file, _PATIENCE)
+        lock.acquire(timeout=_PATIENCE)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _refuse_unusable(address: str) -> None:
+    """Refuse a local database that cannot be written. MLflow itself tries again for a minute.
+
+    Raises:
+        sqlite3.Error: it is locked, damaged or write-protected.
+    """
+    path = _database(address)
+    if path is None or not Path(path).exists():
+        return
+    with closing(sqlite3.connect(path, timeout=_LOCKED, isolation_level=None)) as database:
+        database.execute("BEGIN IMMEDIATE")
+        database.execute("SELECT count(*) FROM sqlite_master")
+        database.execute("ROLLBACK")
+
+
+def _database(address: str) -> str | None:
+    """Return the file of a local database, or None where the address is of something else."""
     prefix = "sqlite:///"
-    return FileLock(f"{address.removeprefix(prefix)}.lock") if address.startswith(prefix) else nullcontext()
+    return address.removeprefix(prefix).partition("?")[0] or None if address.startswith(prefix) else None

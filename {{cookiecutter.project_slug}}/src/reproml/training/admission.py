@@ -1,6 +1,7 @@
 """What a module is after set-up: what strict cannot keep is refused, whatever the configuration says."""
 
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.plugins.precision import MixedPrecision
 from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
 
 from ..config.inexact import reason_against
@@ -17,6 +18,23 @@ class Admission(Callback):
 
     def __init__(self, mode: str) -> None:
         self.mode = mode
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse to clip gradients that the optimizer itself unscales: Lightning would fail at the first step.
+
+        Raises:
+            ConfigError: naming the optimizer and what to do.
+        """
+        mixed = isinstance(trainer.precision_plugin, MixedPrecision)
+        if not mixed or not trainer.gradient_clip_val or not pl_module.automatic_optimization:
+            return
+        for optimizer in trainer.optimizers:
+            if getattr(optimizer, "_step_supports_amp_scaling", False):
+                raise ConfigError(
+                    f"{type(optimizer).__name__} with fused=true scales its gradients itself, so "
+                    f"training.gradient_clip={trainer.gradient_clip_val} cannot clip them with trainer.precision="
+                    f"{trainer.precision}: set fused=false, training.gradient_clip=null or trainer.precision=32-true"
+                )
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Refuse what cannot be kept.

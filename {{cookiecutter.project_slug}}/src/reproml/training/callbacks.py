@@ -7,6 +7,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 
+from . import job
 from .attributes import Attributes
 from .checkpoint import LastCheckpoint
 from .loop import batches_done, begin_epoch_afresh, forget_resume, metrics, of_each_process, set_metrics
@@ -77,6 +78,11 @@ class Reentry(Callback):
         for callback in trainer.checkpoint_callbacks:
             if isinstance(callback, LastCheckpoint):
                 callback.save(trainer)
+
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Note that SIGTERM came before: one that reaches the workers too ends them, and only that is seen here."""
+        if trainer.received_sigterm:
+            job.note_sigterm()
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         own = {

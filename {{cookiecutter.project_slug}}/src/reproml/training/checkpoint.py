@@ -2,6 +2,7 @@
 
 import hashlib
 import logging
+import os
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
@@ -39,19 +40,35 @@ class LastCheckpoint(Checkpoint):
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Lightning's ModelCheckpoint, which goes on in a run folder that was moved: it keeps names, not absolute paths."""
+    """Lightning's ModelCheckpoint, which goes on in a run folder that was moved: it keeps no absolute paths.
+
+    A name may hold folders: with `{validation/loss:.3f}` in `filename`, Lightning makes one.
+    """
+
+    _run = "."
+
+    def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        super().setup(trainer, pl_module, stage)
+        self._run = os.path.realpath(trainer.default_root_dir)  # as Lightning does with dirpath
 
     def state_dict(self) -> dict[str, Any]:
         state = super().state_dict()
-        named = {key: Path(value).name for key, value in state.items() if key.endswith("_path") and value}
-        best = {Path(path).name: score for path, score in state["best_k_models"].items()}
-        return {**state, **named, "best_k_models": best, "dirpath": ""}
+        named = {key: self._inside(value) for key, value in state.items() if key.endswith("_path") and value}
+        best = {self._inside(path): score for path, score in state["best_k_models"].items()}
+        return {**state, **named, "best_k_models": best, "dirpath": os.path.relpath(str(self.dirpath), self._run)}
+
+    def _inside(self, path: str) -> str:
+        return os.path.relpath(path, str(self.dirpath))
+
+    def _placed(self, name: str) -> str:
+        """Return the path of a file that is named in a checkpoint, which can be somebody else's: never one outside."""
+        inside = not Path(name).is_absolute() and ".." not in Path(name).parts
+        return str(Path(str(self.dirpath), name if inside else Path(name).name))
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        folder = Path(str(self.dirpath))  # a checkpoint can be somebody else's, so of a path only the name counts
-        named = {key: Path(value).name for key, value in state_dict.items() if key.endswith("_path") and value}
-        placed = {key: str(folder / name) for key, name in named.items()}
-        best = {str(folder / Path(name).name): score for name, score in state_dict["best_k_models"].items()}
+        named = {key: value for key, value in state_dict.items() if key.endswith("_path") and value}
+        placed = {key: self._placed(value) for key, value in named.items()}
+        best = {self._placed(name): score for name, score in state_dict["best_k_models"].items()}
         super().load_state_dict({**state_dict, **placed, "best_k_models": best, "dirpath": self.dirpath})
         self.current_score = state_dict["current_score"]  # Lightning saves it and forgets to load it
 
@@ -128,6 +145,15 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return torch.load(path, map_location="cpu", weights_only=True)
 
 
+def best_files(point: Path) -> list[str]:
+    """Return the files of the best epochs that a checkpoint of a run names, relative to the run's folder."""
+    states = torch.load(point, map_location="cpu", weights_only=True, mmap=True).get("callbacks", {}).values()
+    kept = [state for state in states if isinstance(state, dict) and "best_k_models" in state]
+    # earlier versions did not save the folder, and files of other callbacks have absolute names
+    files = {Path(state["dirpath"] or "checkpoints", name) for state in kept for name in state["best_k_models"]}
+    return sorted(file.as_posix() for file in files if not file.is_absolute() and ".." not in file.parts)
+
+
 def refuse_foreign(path: Path, config: dict[str, Any]) -> None:
     """Refuse a checkpoint that another run wrote, judging by the configuration in it.
 
@@ -161,6 +187,8 @@ def _refuse_damaged(path: Path) -> None:
     try:
         with ZipFile(path) as file:
             damaged = file.testzip()
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing: put it back, or choose another run") from error
     except BadZipFile:
         damaged = path.name
     if damaged:

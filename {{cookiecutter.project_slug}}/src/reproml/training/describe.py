@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import OmegaConf
 
 from .. import __version__
+from ..config.arguments import written
 from ..config.schema import Config
 from ..files import file_digest
 from ..runs import snapshot
@@ -39,8 +39,7 @@ def describe(
     beside, elsewhere = beside_src(settings)
     git, patch = snapshot.describe(beside, elsewhere)
     hydra = HydraConfig.get()
-    overrides = OmegaConf.to_container(hydra.overrides.task)  # as they were written: `${oc.env:NAME}`, not its value
-    assert isinstance(overrides, list)
+    overrides = written(hydra.overrides.task)  # `${oc.env:NAME}`, not its value
     return {
         "schema_version": VERSION,
         "reproml": __version__,
@@ -49,7 +48,7 @@ def describe(
         "command": {
             "script": "train.py",
             "config": hydra.job.config_name,
-            "overrides": [item for item in overrides if not item.startswith("resume=")],
+            "overrides": [str(item.input_line) for item in overrides if item.key_or_group != "resume"],
         },
         "config": settings,
         "seeds": {"seed": config.seed, **{key: derive(config.seed, key) for key in ("weights", "split", "subset")}},

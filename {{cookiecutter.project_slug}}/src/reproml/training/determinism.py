@@ -2,10 +2,13 @@
 
 import os
 import sys
+from pathlib import Path
 
 from ..config.schema import Reproducibility
 from ..errors import ConfigError
+from ..processes import launcher
 
+_PROCESSOR = Path("/proc/cpuinfo")
 _pinned: dict[str, str] = {}  # by this process, whose jobs of a sweep run one after the other
 
 
@@ -25,16 +28,29 @@ def pin_environment(settings: Reproducibility) -> None:
         )
     for name, value in pins.items():
         if os.environ.get(name, value) != value:
+            fix = f"start it as {name}={value} torchrun ..." if launcher() == "torchrun" else "unset it"
             raise ConfigError(
                 f"{name}={os.environ[name]} in the environment contradicts reproducibility={settings.mode}, "
-                f"which needs {name}={value}: unset it, or choose reproducibility=fast"
+                f"which needs {name}={value}: {fix}, or choose reproducibility=fast"
             )
+    if "avx2" in settings.environment.values() and not _has("avx2"):
+        raise ConfigError(
+            f"reproducibility={settings.mode} needs a processor with AVX2, and this one has none: choose "
+            "reproducibility=strict"
+        )
     if "torch" in sys.modules and pins.keys() - os.environ.keys():
         raise ConfigError(
             f"reproducibility={settings.mode} sets {', '.join(pins)} before torch is imported: import torch later"
         )
     os.environ.update(pins)
     _pinned.update(pins)
+
+
+def _has(instructions: str) -> bool:
+    """Whether the processor has some instructions, as far as the system tells: Linux on x86-64 does."""
+    lines = _PROCESSOR.read_text(encoding="utf-8").splitlines() if _PROCESSOR.exists() else []
+    flags = [line.partition(":")[2].split() for line in lines if line.startswith("flags")]
+    return all(instructions in each for each in flags)
 
 
 def apply(settings: Reproducibility) -> None:

@@ -6,12 +6,12 @@ from typing import Any
 
 from ..config.own import is_own
 from ..config.schema import Config, OwnConfig
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 from ..files import file_digest
 from ..names import MODEL, TRAIL
 from ..runs.integrity import finished, intact
 from ..runs.params import flat
-from .checkpoint import load_checkpoint, refuse_foreign
+from .checkpoint import best_files, load_checkpoint, refuse_foreign
 from .restore import starting_file
 
 # With the whole state of a run its optimizer, schedule and place in the epoch are taken over: other settings would be
@@ -56,6 +56,11 @@ def built_on(config: Config) -> dict[str, Any] | None:
     _check_splits(config, earlier)
     if settings.mode == "continue":
         _check_whole_state(config, earlier, path)
+        if lost := next((file for file in best_files(path) if not (run / file).is_file()), None):
+            raise DataError(
+                f"{run / lost} is missing, which {path} names as the best epoch so far: put it back, or choose "
+                "another run"
+            )
     elif settings.mode == "hotstart":
         _check_optimizer(config, earlier)
     name = path.relative_to(str(settings.run)).as_posix()

@@ -74,6 +74,11 @@ def listen_to_sigterm(processes: int) -> None:
         signal.signal(signal.SIGTERM, _note)
 
 
+def note_sigterm() -> None:
+    """Note that SIGTERM has come to a process that works for itself."""
+    _note(signal.SIGTERM, None)
+
+
 def told() -> Due:
     """Return what the signals so far have told this process."""
     return _told

@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, DistributedSampler, IterableDataset
 from ..errors import ConfigError
 from .items import KeyedDataset
 from .loop import batch_in_hand, place_in_epoch, train_loaders
+from .open_files import allow_workers
 from .order import KeyedOrder
 from .randomness import seed_everything
 from .streams import AroundLoader, KeyedStream
@@ -143,6 +144,7 @@ class _Rebuilt:
 
     def one(self, loader: Any) -> Any:
         """Return one loader, keyed."""
+        allow_workers(getattr(loader, "num_workers", 0))
         self.number += 1
         if getattr(loader, "keyed", False) or getattr(getattr(loader, "sampler", None), "keyed", False):
             return loader

@@ -8,7 +8,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ..config.check import check
-from ..config.schema import Config
+from ..config.schema import Config, OwnConfig
 from ..config.trust.names import leaves
 from ..errors import ConfigError
 from ..processes import restarts
@@ -16,6 +16,7 @@ from ..runs.imported import check_watched, module_of
 from ..runs.inputs import check_inputs
 from .determinism import pin_environment
 from .job import start_job
+from .open_files import allow_workers
 
 GPU = ("gpu", "cuda")  # how trainer.accelerator names it
 
@@ -31,6 +32,8 @@ def ready(cfg: DictConfig) -> Config:
     check_inputs(config.inputs)
     if config.trainer["accelerator"] in GPU:
         _check_build(config.trainer["accelerator"])
+    if not isinstance(config, OwnConfig):  # of others, the loaders tell
+        allow_workers(config.data.num_workers)
     start_job(config)  # before torch is imported, which takes seconds: a signal could come
     pin_environment(config.reproducibility)
     logging.getLogger().addHandler(logging.NullHandler())  # or Lightning, imported below, would log past our files

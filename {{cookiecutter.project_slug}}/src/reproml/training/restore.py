@@ -16,6 +16,8 @@ from .checkpoint import load_checkpoint
 from .keyed import LoaderPlace
 from .resume import newest_whole
 
+_OF_THE_LOSS = ("loss.",)  # class weights, say: a new run has its own in its configuration
+
 
 def starting_file(settings: Restore) -> Path | None:
     """Return the file of the earlier run that a run starts from, or None.
@@ -72,30 +74,76 @@ def restore(point: Path | None, settings: Restore, model: LightningModule, train
     return None
 
 
+def refuse_unfit(settings: Restore, model: LightningModule) -> None:
+    """Refuse an earlier run whose weights a model cannot take over, as far as it has them before its set-up.
+
+    Raises:
+        ConfigError: the earlier run does not fit the model.
+        DataError: its files are not there.
+    """
+    if (path := starting_file(settings)) is None:
+        return
+    if settings.mode == "finetune":
+        weights, _ = load_weights(path)
+    else:
+        weights = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
+    if not _makes_layers(weights, model):
+        _refuse_unfit(weights, model, settings)
+
+
 def _take_over_when_made(
     weights: dict[str, torch.Tensor], model: LightningModule, settings: Restore, trainer: Trainer
 ) -> None:
     """Take over weights now, or as soon as hooks of the set-up have made the layers that lack."""
-    lacks = weights.keys() - model.state_dict().keys()
-    if lacks and any(is_overridden(hook, model) for hook in ("setup", "configure_model")):
+    if _makes_layers(weights, model):
         take_over = LambdaCallback(on_fit_start=lambda trainer, made: _take_over(weights, made, settings))
         trainer.callbacks.append(take_over)  # type: ignore[attr-defined]
     else:
         _take_over(weights, model, settings)
 
 
+def _makes_layers(weights: dict[str, torch.Tensor], model: LightningModule) -> bool:
+    """Whether hooks of the set-up may make the layers that a model lacks."""
+    lacks = weights.keys() - model.state_dict().keys()
+    return bool(lacks) and any(is_overridden(hook, model) for hook in ("setup", "configure_model"))
+
+
+def _changes_weights(model: LightningModule) -> bool:
+    """Whether a hook of the model may change the weights of a checkpoint before they are loaded; none here does."""
+    ours = type(model).on_load_checkpoint.__module__.partition(".")[0] == __name__.partition(".")[0]
+    return is_overridden("on_load_checkpoint", model) and not ours
+
+
 def _take_over(weights: dict[str, torch.Tensor], model: LightningModule, settings: Restore) -> None:
+    _refuse_unfit(weights, model, settings)
+    model.load_state_dict(model.state_dict() | _wanted(weights, settings))
+
+
+def _wanted(weights: dict[str, torch.Tensor], settings: Restore) -> dict[str, torch.Tensor]:
+    return {name: tensor for name, tensor in weights.items() if not name.startswith((*settings.skip, *_OF_THE_LOSS))}
+
+
+def _refuse_unfit(weights: dict[str, torch.Tensor], model: LightningModule, settings: Restore) -> None:
     own = model.state_dict()
-    left = (*settings.skip, "loss.")  # class weights, say: the new run has its own in its configuration
-    wanted = {name: tensor for name, tensor in weights.items() if not name.startswith(left)}
+    for prefix in settings.skip:
+        if not any(name.startswith(prefix) for name in (*own, *weights)):
+            raise ConfigError(
+                f"restore.skip names {prefix}, and no tensor begins so: give the beginning of a name (there are: "
+                f"{', '.join(own)})"
+            )
+    whole = settings.mode == "continue"
+    if whole and (not model.strict_loading or _changes_weights(model)):
+        return  # the model itself says what it takes
+    left = () if whole else (*settings.skip, *_OF_THE_LOSS)
+    wanted = weights if whole else _wanted(weights, settings)
     unfit = [name for name, tensor in wanted.items() if name not in own or own[name].shape != tensor.shape]
     unfit += [name for name in own if name not in weights and not name.startswith(left)]
     if unfit:
+        skip = f", or leave such tensors as they are: restore.skip=[{','.join(unfit[:3])}]"
         raise ConfigError(
-            f"restore.run={settings.run} has another {', '.join(unfit[:3])}: choose the model that it was made with, "
-            f"or leave such tensors as they are: restore.skip=[{','.join(unfit[:3])}]"
+            f"restore.run={settings.run} has another {', '.join(unfit[:3])}: choose the model that it was made with"
+            + ("" if whole else skip)
         )
-    model.load_state_dict(own | wanted)
 
 
 class OwnSettings(Callback):

@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 from filelock import FileLock, Timeout
+from lightning import LightningDataModule, LightningModule
 from lightning.pytorch.utilities import rank_zero_only
 
 from ..config.schema import Config
@@ -21,10 +22,12 @@ from ..runs.code import edited_since_start
 from ..runs.digest import weights_digest
 from ..runs.folder import refuse_used, tables, write_config
 from . import resume
-from .checkpoint import refuse_foreign
+from .checkpoint import best_files, refuse_foreign
 from .cluster import first_goes_first
 from .describe import describe
 from .earlier import built_on
+from .limits import refuse_none
+from .restore import refuse_unfit, starting_file
 
 log = logging.getLogger(__name__)
 
@@ -79,23 +82,32 @@ class Session:
 
 
 @first_goes_first()
-def begin(config: Config, settings: dict[str, Any], data: dict[str, Any]) -> Session:
+def begin(
+    config: Config,
+    settings: dict[str, Any],
+    recorded: dict[str, Any],
+    data: LightningDataModule,
+    model: LightningModule,
+) -> Session:
     """Claim the run folder, find out whether its training begins or goes on, and write the record.
 
     Args:
         config: the checked configuration.
         settings: the same, resolved and without secrets.
-        data: what the record says of it, see tasks/data.py.
+        recorded: what the record says of the data, see tasks/data.py.
+        data: that the run reads.
+        model: that is trained.
 
     Raises:
-        ConfigError: another process works in the folder, the run cannot be resumed with the same bits, or no command
-            could read the record that it would get.
+        ConfigError: another process works in the folder, the run cannot be resumed with the same bits, the model is
+            not that of the run that it is built on, or no command could read the record that it would get.
         DataError: resuming was asked for, and a resume point belongs to another run.
     """
     folder = Path(config.paths.run)
     checkpoints = folder / "checkpoints"
     if getattr(rank_zero_only, "rank", 0):  # the first process has decided already
         return Session(folder, resume.newest_whole(checkpoints) if config.resume else None)
+    refuse_none(config, data)
     lock = _claim(folder)
     if not config.resume:
         refuse_used(folder)
@@ -104,7 +116,7 @@ def begin(config: Config, settings: dict[str, Any], data: dict[str, Any]) -> Ses
     point = _own_point(checkpoints, earlier["config"], asked) if earlier else None
     # what a resume point goes on from holds all that was restored, so the restored run is no longer needed
     restored = earlier["restored"] if earlier and point else built_on(config)
-    now, patch = describe(config, settings, data, restored)
+    now, patch = describe(config, settings, recorded, restored)
     changed = _changed(folder, earlier, now, asked) if earlier else []
     if earlier and point and changed is not None:
         current, batches = {**earlier, "config": settings}, resume.batches_of(point)  # the folder may have been moved
@@ -120,7 +132,9 @@ def begin(config: Config, settings: dict[str, Any], data: dict[str, Any]) -> Ses
         resume.clear(checkpoints, after=point)
         log.info("%s goes on from %s", folder, point.name)
     else:
-        start_anew(folder, config)
+        refuse_unfit(config.restore, model)
+        continued = starting_file(config.restore) if config.restore.mode == "continue" else None
+        start_anew(folder, config, best_files(continued) if continued else [])
         write_bytes(folder / source.PATCH, patch)
     write_json(folder / RECORD, current)
     write_config(settings, folder)

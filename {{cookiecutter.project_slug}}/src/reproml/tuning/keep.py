@@ -9,6 +9,7 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from ..config.arguments import is_choice
 from ..errors import ConfigError
 from ..files import write_text
 from ..runs import params
@@ -41,8 +42,7 @@ def keep(name: str | None) -> Path:
             f"{_CONFIG} has no line `- experiment: null` among its defaults: put it back after the groups"
         )
     name = name or _free_name()
-    if not name.isidentifier() or not _is_free(name):
-        raise ConfigError(f"{name} is not the name of a new experiment: use letters, digits and underscores")
+    check_name(name)
     groups = _groups(held)
     values = _values(held, groups)
     defaults: list[Any] = [chosen[2]] if chosen[2] not in ("null", "~") else []
@@ -54,6 +54,16 @@ def keep(name: str | None) -> Path:
         write_text(_CONFIG, before)
         raise ConfigError(f"no experiment makes configs/ compose {path} ({other}): write that into configs/ by hand")
     return written
+
+
+def check_name(name: str) -> None:
+    """Refuse a name that no new file of configs/experiment can have.
+
+    Raises:
+        ConfigError: there is such a file, or it could not be chosen.
+    """
+    if not is_choice(name) or not _is_free(name):
+        raise ConfigError(f"{name} is not the name of a new experiment: use letters a to z, digits and underscores")
 
 
 def _groups(held: dict[str, Any]) -> list[str]:

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import DictConfig, OmegaConf
 
+from ..config.arguments import is_choice, parsed
 from ..errors import ConfigError
 from ..files import write_text
 
@@ -18,11 +18,13 @@ def check_promotion(name: str, overrides: list[str]) -> None:
     Raises:
         ConfigError: the name cannot be used, or an experiment cannot hold an override.
     """
-    if not name.isidentifier():
-        raise ConfigError(f"--promote {name} is no name of an experiment: use letters, digits and underscores")
-    for override in overrides:
-        if override.startswith("debug="):
-            raise ConfigError(f"--promote {name} cannot keep {override} in an experiment: leave one of both out")
+    if not is_choice(name):
+        raise ConfigError(f"--promote {name} is no name of an experiment: use letters a to z, digits and underscores")
+    for override in parsed(overrides):
+        if override.key_or_group == "debug":
+            raise ConfigError(
+                f"--promote {name} cannot keep {override.input_line} in an experiment: leave one of both out"
+            )
 
 
 def promote(name: str, overrides: list[str], about: str) -> Path:
@@ -38,7 +40,7 @@ def promote(name: str, overrides: list[str], about: str) -> Path:
     """
     defaults: list[Any] = []
     values = OmegaConf.create()
-    for override in OverridesParser.create().parse_overrides(overrides):
+    for override in parsed(overrides):
         key, value = override.key_or_group, override.value()
         if key == "experiment":
             defaults.insert(0, value)  # the chosen groups win over its own

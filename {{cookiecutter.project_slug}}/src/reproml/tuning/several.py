@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import ConfigError, TrainingError
+from ..programs import stop
 
 
 def on_this_machine(command: list[str], workers: int) -> None:
@@ -22,6 +23,10 @@ def on_this_machine(command: list[str], workers: int) -> None:
     except KeyboardInterrupt:  # the terminal has told them too
         for process in processes:
             process.wait()
+        raise
+    except SystemExit:  # by SIGTERM, which they have not got
+        for process in processes:
+            stop(process)
         raise
     _all_well(codes)
 

@@ -1,16 +1,19 @@
 """What is searched, and the check of it before any trial."""
 
 import json
+import re
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from hydra import compose, initialize_config_dir
+from hydra.core.override_parser.types import OverrideType
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from optuna import Trial
 
+from ..config.arguments import parsed, refuse_no_choice
 from ..config.check import check, check_search
 from ..config.own import is_own, refuse_unused
 from ..config.schema import Parameter, Search
@@ -31,11 +34,16 @@ def read(overrides: list[str]) -> tuple[Search, int, list[str]]:
         ConfigError: there is no search, or a trial at an end of a range would be refused.
     """
     refuse_in(overrides)
-    for override in overrides:
-        if "=" not in override or not override[0].isalpha() or _is_set_here(override.partition("=")[0]):
-            raise ConfigError(f"{override} cannot be given to tune: give key=value, and not hydra, paths.run or resume")
-    sweeps = [override for override in overrides if override.startswith("sweep=")]
-    shared = [override for override in overrides if not override.startswith(("sweep=", "search."))]
+    given = parsed(overrides)
+    for item in given:
+        if item.type is not OverrideType.CHANGE or _is_set_here(str(item.key_or_group)):
+            raise ConfigError(
+                f"{item.input_line} cannot be given to tune: give key=value, and not hydra, paths.run or resume"
+            )
+    refuse_no_choice(given)
+    sweeps = [str(item.input_line) for item in given if item.key_or_group == "sweep"]
+    shared = [str(item.input_line) for item in given if not re.match(r"sweep$|search\.", str(item.key_or_group))]
+    taken = {item.key_or_group for item in given}
     if "search" not in _composed([*sweeps, *shared]):
         raise ConfigError(f"{' '.join(sweeps) or 'sweep=null'} is no search: give sweep=search")
     cfg = _composed(overrides)
@@ -53,7 +61,7 @@ def read(overrides: list[str]) -> tuple[Search, int, list[str]]:
         _check_parameter(key, parameter)
         if _is_set_here(key):
             raise ConfigError(f"search.space.{key} cannot be searched: each trial has a folder of its own")
-        if any(override.partition("=")[0] == key for override in shared):
+        if key in taken:
             raise ConfigError(f"{key} is given and searched: leave it out, or take it from search.space")
     first = {key: ends(parameter)[0] for key, parameter in search.space.items()}
     for key, parameter in search.space.items():

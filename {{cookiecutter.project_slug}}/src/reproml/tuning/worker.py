@@ -15,13 +15,13 @@ from optuna.trial import TrialState
 from ..config.schema import Search
 from ..errors import ConfigError, TrainingError
 from ..names import HISTORY, RECORD
+from ..programs import stop
 from ..runs.folder import quoted
 from ..runs.record import read
 from .space import as_overrides
 from .study import FAILURE, RUN, claim
 
 _POLL = 0.2  # seconds between two looks at the metrics
-_PATIENCE = 60  # seconds that a training has to end after it was told to
 
 
 def work(study: optuna.Study, search: Search, seed: int, overrides: list[str], folder: Path) -> None:
@@ -91,7 +91,7 @@ def _train(trial: optuna.Trial, settings: list[str], run: Path, metric: str) -> 
             time.sleep(_POLL)
     finally:
         if process is not None and process.poll() is None:
-            _stop(process)
+            stop(process)
     if process is not None and process.returncode:
         lines = run.with_suffix(".log").read_text(encoding="utf-8", errors="replace").splitlines()
         raise TrainingError(f"{run} failed: {lines[-1] if lines else 'it said nothing'}")
@@ -122,12 +122,3 @@ def _values(path: Path, metric: str) -> dict[int, float]:
     if metric not in names and any(name.startswith(f"{kind}/") for name in names):
         raise ConfigError(f"search.metric={metric} is no column of metrics.csv (there are: {', '.join(names)})")
     return {int(row["epoch"]): float(row[metric]) for row in rows if row.get(metric)}
-
-
-def _stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(_PATIENCE)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()

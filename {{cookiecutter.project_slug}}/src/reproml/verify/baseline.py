@@ -2,7 +2,6 @@
 
 import json
 import math
-import subprocess
 import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..errors import RecordError
-from ..programs import git
+from ..programs import git, waited_for
 from ..runs import record
 from ..runs.changes import Change, changes
 from ..runs.code import deciding_code
@@ -81,7 +80,7 @@ def train() -> Canonical:
         folder = Path(temporary) / "run"
         arguments = ["experiment=canonical", "tracking=[none]", f"hydra.run.dir={quoted(folder)}"]
         command = [sys.executable, "train.py", *arguments]
-        result = subprocess.run(command, capture_output=True, text=True, env=outer_environment())
+        result = waited_for(command, env=outer_environment())
         if result.returncode:
             raise RecordError(f"the canonical training failed: {last_line(result.stderr)}")
         run = record.read(folder)

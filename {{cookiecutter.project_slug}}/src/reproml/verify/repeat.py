@@ -3,7 +3,6 @@
 import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager, suppress
@@ -22,7 +21,7 @@ from ..config.own import is_own
 from ..errors import DataError, RecordError
 from ..files import file_digest
 from ..names import PIPELINE, RECORD
-from ..programs import ProgramError, dvc
+from ..programs import ProgramError, dvc, waited_for
 from ..runs import params, record, source
 from ..runs.code import edited
 from ..runs.folder import command_arguments, quoted
@@ -63,7 +62,7 @@ def python_for(project: Path, clean: bool) -> str:
     """
     if not clean:
         return sys.executable
-    result = subprocess.run(["make", "setup"], cwd=project, capture_output=True, text=True, env=outer_environment())
+    result = waited_for(["make", "setup"], cwd=project, env=outer_environment())
     if result.returncode:
         raise RecordError(f"make setup failed in the checked-out project: {last_line(result.stderr)}")
     return str(project / ".venv" / "bin" / "python")
@@ -92,7 +91,7 @@ def train_again(before: dict[str, Any], project: Path, python: str, *more: str) 
     shutil.rmtree(project / again, ignore_errors=True)
     print(f"training again at commit {before['git']['commit'][:12]}; recorded: {_seconds(before)}", file=sys.stderr)
     command = [python, before["command"]["script"], *arguments]
-    result = subprocess.run(command, cwd=project, capture_output=True, text=True, env=outer_environment())
+    result = waited_for(command, cwd=project, env=outer_environment())
     if result.returncode:
         reasons = [f"the training failed: {last_line(result.stderr)}", *left_out(before)]
         if (project / again / RECORD).exists():

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 
 QUICK = 30  # for a file that is not listed
 SECONDS = {
+    "test_answers": 60,
     "test_any_answer": 120,
     "test_any_task": 240,
     "test_audit": 90,

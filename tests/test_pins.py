@@ -16,7 +16,7 @@ TRACKERS = CHOICES["tracker"]
 PARTS = {  # what is imported -> the pinned package that it belongs to or comes with
     **{"dotenv": "python_dotenv", "hydra": "hydra_core", "sklearn": "scikit_learn", "yaml": "pyyaml"},
     **{"lightning_utilities": "lightning", "markupsafe": "jinja2", "pyarrow": "datasets"},
-    **{"pydantic_core": "pydantic", "starlette": "fastapi", "submitit": "hydra_submitit_launcher"},
+    **{"h11": "uvicorn", "pydantic_core": "pydantic", "starlette": "fastapi", "submitit": "hydra_submitit_launcher"},
 }
 
 

@@ -8,8 +8,8 @@ from reproml.release.suggestion import compare
 from reproml.release.version import MAJOR, PATCH
 from reproml.tables import TextTable, in_order, number, with_interval
 from reproml.verify.baseline import Canonical, Comparison
-from reproml.verify.comparisons import add
-from reproml.verify.drift import DRIFTED, _judge
+from reproml.verify.comparisons import DRIFTED, add
+from reproml.verify.drift import _judge
 from reproml.verify.headline import loss
 
 

@@ -85,8 +85,8 @@ def _test(run: Path, test: Path, record: dict[str, Any]) -> Written:
         CardError: it is missing, not the one in the record, or its files are of different tests.
     """
     written, again = read_evaluation(test), f"python evaluate.py run={run} output={test}"
-    if written is None:
-        raise CardError(f"{test}/{EVALUATION} is missing: write it with {again}")
+    if written is None or not (test / METRICS).exists():
+        raise CardError(f"{test} lacks {METRICS if written else EVALUATION}: write it with {again}")
     metrics = json.loads((test / METRICS).read_text(encoding="utf-8"))
     if any(metrics.get(name) != metric.value for name, metric in written.metrics.items()):
         raise CardError(f"{test}/{EVALUATION} and {test}/{METRICS} are of different tests: write both with {again}")

@@ -7,7 +7,8 @@ from typing import Any
 
 from ..files import write_bytes, write_text
 
-_MARKERS = "oXsD"  # of the verdicts, in the order of their first appearance
+SAME, WITHIN, DRIFTED = "same bits", "within tolerance", "drifted"
+_MARKERS = {SAME: "o", WITHIN: "s", DRIFTED: "X"}
 _DATES = 12  # at most so many on the axis
 
 
@@ -38,9 +39,10 @@ def draw(table: Path, metric: str, picture: Path) -> None:
     figure = Figure(figsize=(9, 3.5), layout="constrained")
     axes = figure.subplots()
     axes.plot([float(row[metric]) for row in rows], color="lightgray", zorder=0)
-    for verdict, marker in zip(dict.fromkeys(row["verdict"] for row in rows), _MARKERS, strict=False):
+    for verdict, marker in _MARKERS.items():
         points = [(number, float(row[metric])) for number, row in enumerate(rows) if row["verdict"] == verdict]
-        axes.scatter(*zip(*points, strict=True), marker=marker, label=verdict)
+        if points:
+            axes.scatter(*zip(*points, strict=True), marker=marker, label=verdict)
     every = len(rows) // _DATES + 1  # so that dates do not overlap
     axes.set_xticks(range(0, len(rows), every), [row["date"][:10] for row in rows][::every], rotation=45, ha="right")
     axes.set_title(f"{metric} of the canonical training")

@@ -11,12 +11,12 @@ from ..files import write_json, write_text
 from ..runs import record
 from . import baseline, comparisons
 from .baseline import BASELINE, Canonical, Comparison
+from .comparisons import DRIFTED, SAME, WITHIN
 from .verify import Verdict
 
 HISTORY = Path("reports/drift.csv")
 PICTURE = HISTORY.with_suffix(".png")
 ALERT = HISTORY.with_suffix(".md")
-SAME, WITHIN, DRIFTED = "same bits", "within tolerance", "drifted"
 
 
 def update() -> str:

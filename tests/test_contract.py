@@ -363,7 +363,12 @@ def test_a_regression_from_the_page_is_trained_tested_and_recorded(project: Path
     assert list(found["metrics"]) == ["mean_absolute_error"]
     assert found["data"] == {"name": "Patients", "raw": {}, "prepared": {}, "files": {}}
     assert "model" not in found["config"] and "window" not in found["config"]["data"]
-    assert sorted(path.name for path in (patients / "test").iterdir()) == ["metrics.json"]
+    assert sorted(path.name for path in (patients / "test").iterdir()) == [
+        "evaluation.json",
+        "figures",
+        "metrics.json",
+        "tables",
+    ]
     run("python evaluate.py run=outputs/patients", project)
     assert metrics(patients / "evaluation") == found["metrics"]
 
@@ -415,7 +420,7 @@ def test_what_is_for_arrays_only_says_so(project: Path, patients: Path) -> None:
     ):
         result = run(command, project, check=False)
         assert result.returncode
-        assert "is for task=classification, which learns from prepared arrays" in result.stderr
+        assert "is for tasks that learn from prepared arrays" in result.stderr
         assert len(result.stderr.splitlines()) == 1, result.stderr
 
 
@@ -469,7 +474,7 @@ def test_the_chosen_task_is_trained_in_models(project: Path) -> None:
         config.write_text(text)
     try:
         refused = run("python configure.py", project, check=False, DVC_STAGE="configure")
-        assert "the pipeline of dvc.yaml is for task=classification, which learns from prepared" in refused.stderr
+        assert "the pipeline of dvc.yaml is for tasks that learn from prepared arrays" in refused.stderr
         run("python configure.py && python train.py -cn pipeline training.epochs=2", project)
         assert yaml.safe_load((project / "models/config.yaml").read_text())["task"]["hidden"] == 32
         run("python evaluate.py run=models output=reports", project)

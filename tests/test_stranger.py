@@ -250,7 +250,10 @@ assert _settings("mlflow", OmegaConf.create(config), run)["folder"] == str(run)
 model, description = load_model(run / "model.safetensors")
 plain = {**description, "model": {"_target_": "os.mkdir", "path": "made"}}
 nested = {**description, "model": {**description["model"], "hidden": {"_target_": "os.mkdir", "path": "made"}}}
-for name, other in {"a model": plain, "a part of a model": nested, "no description": {"model": 3}}.items():
+task = {**description, "task": {"_target_": "os.mkdir", "path": "made"}}
+older = {key: value for key, value in description.items() if key != "task"}
+others = {"a model": plain, "a part of a model": nested, "a task": task, "no task": older, "no description": {"model": 3}}
+for name, other in others.items():
     save_model(model, other, run / "model.safetensors")
     tried(name, load_model, run / "model.safetensors")
 save_model(model, nested, run / "model.safetensors")
@@ -312,6 +315,8 @@ def test_only_what_the_project_names_is_built(shared_project: Path, strange: Pat
         "a link of W&B": "nothing",
         "a model": "model.safetensors asks for model._target_=os.mkdir",
         "a part of a model": "model.safetensors asks for model.hidden._target_=os.mkdir",
+        "a task": "model.safetensors asks for task._target_=os.mkdir",
+        "no task": "model.safetensors was written by an earlier version, which names no task: train it again",
         "no description": "is not a model written by train.py",
         "a link": "notes.csv is a link to /etc/hostname",
         "a link, of a configuration": "notes.csv is a link to /etc/hostname",

@@ -71,23 +71,24 @@ def no_avx2(line):
     from pathlib import Path
     from reproml.training import determinism
     with tempfile.NamedTemporaryFile("w") as processor:
-        processor.write("processor : 0\nflags\t\t: fpu sse avx\n")
+        processor.write("flags: fpu sse avx")
         processor.flush()
         true, determinism._PROCESSOR = determinism._PROCESSOR, Path(processor.name)
         try:
             determinism.pin_environment(read_config_of(line).reproducibility)
         finally:
             determinism._PROCESSOR = true
-            determinism._pinned.clear()
 
 def of_torchrun(line):
     import os
-    from reproml.training.determinism import pin_environment
-    os.environ |= {"TORCHELASTIC_RUN_ID": "x"}
+    from reproml.training import determinism
+    config, true = read_config_of(line), determinism._pinned
+    os.environ["TORCHELASTIC_RUN_ID"], determinism._pinned = "x", {}
     try:
-        pin_environment(read_config_of(line).reproducibility)
+        determinism.pin_environment(config.reproducibility)
     finally:
         del os.environ["TORCHELASTIC_RUN_ID"]
+        determinism._pinned = true
 
 def read_config_of(line):
     found = []

@@ -16,8 +16,14 @@ def pin_environment(settings: Reproducibility) -> None:
     """Set the environment variables that PyTorch's libraries read once, when torch is imported.
 
     Raises:
-        ConfigError: torch is imported already, or a variable is set to another value.
+        ConfigError: torch is imported already, a variable is set to another value, or the processor lacks what one
+            asks for.
     """
+    if "avx2" in settings.environment.values() and not _has("avx2"):
+        raise ConfigError(
+            f"reproducibility={settings.mode} needs a processor with AVX2, and this one has none: choose "
+            "reproducibility=strict"
+        )
     pins = dict(settings.environment)
     if settings.threads is not None:
         pins |= {"OMP_NUM_THREADS": str(settings.threads), "MKL_NUM_THREADS": str(settings.threads)}
@@ -33,11 +39,6 @@ def pin_environment(settings: Reproducibility) -> None:
                 f"{name}={os.environ[name]} in the environment contradicts reproducibility={settings.mode}, "
                 f"which needs {name}={value}: {fix}, or choose reproducibility=fast"
             )
-    if "avx2" in settings.environment.values() and not _has("avx2"):
-        raise ConfigError(
-            f"reproducibility={settings.mode} needs a processor with AVX2, and this one has none: choose "
-            "reproducibility=strict"
-        )
     if "torch" in sys.modules and pins.keys() - os.environ.keys():
         raise ConfigError(
             f"reproducibility={settings.mode} sets {', '.join(pins)} before torch is imported: import torch later"

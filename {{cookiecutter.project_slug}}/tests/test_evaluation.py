@@ -210,7 +210,8 @@ def test_what_cannot_be_written_is_named(wrong: Callable[[], Evaluation], said: 
 
 def test_a_method_for_something_else_is_left_out(tester: Trainer, caplog: pytest.LogCaptureFixture) -> None:
     task = Telling()
-    for method, said in ((lambda: {"a": 1}, "returns a dict"), (lambda batch: batch, "takes arguments")):
+    others: list[tuple[Any, str]] = [(lambda: {"a": 1}, "returns a dict"), (lambda batch: batch, "takes arguments")]
+    for method, said in others:
         task.evaluation = method  # type: ignore[method-assign]
         assert evaluate(tester, task, Numbers()) == Evaluation({"mean": 3.5})
         assert f"Telling.evaluation {said} and is left out: return a reproml.Evaluation" in caplog.text

@@ -4,6 +4,7 @@ import csv
 from pathlib import Path
 
 import pytest
+from reproml.markdown import link
 from reproml.release.suggestion import compare
 from reproml.release.version import MAJOR, PATCH
 from reproml.tables import TextTable, in_order, number, with_interval
@@ -65,6 +66,12 @@ def test_a_table_that_counts_pairs_is_square() -> None:
 def test_the_headline_comes_first() -> None:
     assert in_order(["loss", "rmse", "r2"], "rmse") == ["rmse", "loss", "r2"]
     assert in_order(["loss", "rmse"], None) == ["loss", "rmse"]
+
+
+def test_no_name_of_a_figure_becomes_markup() -> None:
+    """Anybody may have written it, in the evaluation.json of a run."""
+    assert link("reports/figures/learning_curves.png") == "reports/figures/learning_curves.png"
+    assert link("figures/a) [b](c.png") == "figures/a%29%20%5Bb%5D%28c.png"
 
 
 @pytest.mark.parametrize(

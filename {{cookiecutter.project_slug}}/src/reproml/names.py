@@ -7,6 +7,7 @@ RECORD = "run.json"
 MODEL = "model.safetensors"
 HISTORY = "metrics.csv"
 TRAIL = "trail.jsonl"
+TRACKING = "tracking.json"  # the names that trackers have for the run, and what they lack of it
 VERIFICATION = "verification.json"  # what the last verification said
 REPORTS = ("report.html", "report.md")
 PIPELINE = "pipeline"  # the configuration whose run folder stands in params.yaml

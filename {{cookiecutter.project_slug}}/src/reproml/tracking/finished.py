@@ -1,6 +1,5 @@
 """What a finished run has for a tracker, read from its folder alone."""
 
-import csv
 import math
 from collections import defaultdict
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ from ..config.schema import Config
 from ..models.saved import load_weights
 from ..names import CONFIG, HISTORY, MODEL, RECORD, REPORTS_OF_PIPELINE, TRAIL
 from ..runs.finished import check_run
-from ..runs.folder import results_of
+from ..runs.folder import BRING_BACK, results_of
 from ..runs.integrity import EVERYTHING, finished
+from ..runs.tables import read_rows
 from ..training.steps import LOSS
 from ..training.trail import read_trail
 
@@ -60,8 +60,7 @@ class Finished:
 
         Steps are those of the optimizer, counted from 0 as Lightning does when it logs.
         """
-        with (self.folder / HISTORY).open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
+        rows = read_rows(self.folder / HISTORY, BRING_BACK, numbers=["step"])
         epochs = [
             (int(row.pop("step")) - 1, {name: float(value) for name, value in row.items() if value and name != "lr"})
             for row in rows
@@ -137,8 +136,8 @@ class Finished:
         tests = self._tests()
         if tests is None or self.own:
             return []
-        with (tests / "predictions.csv").open(encoding="utf-8", newline="") as stream:
-            return list(csv.DictReader(stream))[:count]
+        fix = f"python evaluate.py run={self.folder} output={tests} writes it again"
+        return read_rows(tests / "predictions.csv", fix, words=["actual", "predicted"])[:count]
 
     def interface(self) -> dict[str, Any]:
         """Return the shape and type of an input, and the classes."""

@@ -11,8 +11,9 @@ from ..files import file_digest
 from ..names import MODEL, TRAIL
 from ..runs.integrity import finished, intact
 from ..runs.params import flat
-from .checkpoint import load_checkpoint, refuse_foreign
+from .checkpoint import load_checkpoint, peek, refuse_foreign
 from .restore import starting_file
+from .trail import refuse_cut
 
 # With the whole state of a run its optimizer, schedule and place in the epoch are taken over: other settings would be
 # ignored, or mean something else.
@@ -56,6 +57,7 @@ def built_on(config: Config) -> dict[str, Any] | None:
     _check_splits(config, earlier)
     if settings.mode == "continue":
         _check_whole_state(config, earlier, path)
+        refuse_cut(run / TRAIL, peek(path))
     elif settings.mode == "hotstart":
         _check_optimizer(config, earlier)
     name = path.relative_to(str(settings.run)).as_posix()

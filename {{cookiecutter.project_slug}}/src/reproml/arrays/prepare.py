@@ -1,11 +1,12 @@
 """Raw files -> memory-mapped arrays and a manifest that says what they hold."""
 
+import hashlib
 import json
 import logging
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from hydra.utils import get_method
 
 from ..config.schema import Data
 from ..errors import ConfigError, DataError
-from ..files import file_digest, sync_folder, write_json
+from ..files import file_digest, remove_left, sync_folder, working_folder, write_json
 from ..runs.imported import check_watched, code_of, module_of
 from . import raw
 from .arrays import write_header
@@ -59,9 +60,11 @@ def prepare_once(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
     Raises:
         DataError: as in `prepare`.
     """
-    if manifest := read_manifest(data, folder):
+    remove_left(folder.parent, f".{escape(folder.name)}.*.part")
+    if not _old(folder).exists() and (manifest := read_manifest(data, folder)):
         return manifest
     with _lock(folder):
+        _recover(folder)
         return read_manifest(data, folder) or _prepare(data, raw_folder, folder)
 
 
@@ -71,8 +74,8 @@ def _raw_files_of(folder: Path) -> set[str]:
     They will be removed, and anybody may have made that folder: a name that leads out of it is none.
     """
     try:
-        names = set(map(Path, json.loads((folder / MANIFEST).read_text())["settings"]["files"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        names = set(map(Path, json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["settings"]["files"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return set()
     return {str(name) for name in names if not name.is_absolute() and ".." not in name.parts}
 
@@ -89,8 +92,7 @@ def _prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
             f"paths.processed={folder} holds files of another origin, which would be replaced: name another folder"
         )
     raw.fetch(data, raw_folder)
-    part = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".part", dir=folder.parent))
-    try:
+    with working_folder(folder.parent, f".{folder.name}.", ".part") as part:
         part.chmod(0o755)
         examples = _reader(data)(raw_folder)
         check_announced(examples, data)
@@ -99,10 +101,9 @@ def _prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
         manifest = _describe(data, examples, class_counts, told, part)
         if data.shard_bytes is not None:
             manifest["shards"] = shards
+        manifest["sha256"] = _own_digest(manifest)
         write_json(part / MANIFEST, manifest)
         _replace_folder(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     log.info("prepared %s: %d examples, %d classes", folder, manifest["examples"], len(data.classes))
     return manifest
 
@@ -120,10 +121,12 @@ def _reader(data: Data) -> Callable[[Path], Examples]:
 def read_manifest(data: Data, folder: Path) -> dict[str, Any] | None:
     """Return the manifest of a prepared folder, or None if it is missing, altered, or made in another way than now."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         same = describes(manifest, data)
         whole = same and all(file_digest(folder / name) == file["sha256"] for name, file in manifest["files"].items())
-    except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError, AttributeError):
+    except PermissionError as error:
+        raise DataError(f"{error.filename} cannot be read: give yourself the right to, with chmod u+r") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return manifest if whole else None
 
@@ -131,7 +134,13 @@ def read_manifest(data: Data, folder: Path) -> dict[str, Any] | None:
 def describes(manifest: dict[str, Any], data: Data) -> bool:
     """Whether a manifest describes data that was prepared with the same settings and code."""
     same_settings = manifest["version"] == _VERSION and manifest["settings"] == _settings(data)
-    return same_settings and manifest.get("code") == _code(data)
+    return same_settings and manifest.get("code") == _code(data) and manifest.get("sha256") == _own_digest(manifest)
+
+
+def _own_digest(manifest: dict[str, Any]) -> str:
+    """Return the SHA-256 of all that a manifest says, but for that itself: it can be damaged like any file."""
+    said = {key: value for key, value in manifest.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def _code(data: Data) -> dict[str, str]:
@@ -216,14 +225,9 @@ def _old(folder: Path) -> Path:
 
 
 def _recover(folder: Path) -> None:
-    """Mend what a kill left: put the old output back if it was in the middle of being replaced, and remove parts.
-
-    The lock is held, so no other process is at work on them.
-    """
+    """Put the old output back if a kill came while it was replaced. The lock is held, so no other process does it."""
     if _old(folder).exists():
         if folder.exists():
             shutil.rmtree(_old(folder))
         else:
             os.replace(_old(folder), folder)
-    for part in folder.parent.glob(f".{folder.name}.*.part"):
-        shutil.rmtree(part, ignore_errors=True)

@@ -1,6 +1,5 @@
 """The facts of a run that a reader wants, gathered from its folder."""
 
-import csv
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,9 +9,11 @@ from omegaconf import OmegaConf
 
 from ..checklist import ARCHIVED, REPORTED, Item, examine
 from ..config.own import is_own
+from ..errors import DataError
 from ..names import CONFIG, HISTORY
-from ..runs.folder import read_config, results_of
+from ..runs.folder import BRING_BACK, read_config, results_of
 from ..runs.integrity import finished
+from ..runs.tables import read_rows
 from ..verify.verify import noted
 
 _MADE_HERE = (ARCHIVED, REPORTED)
@@ -86,7 +87,9 @@ def collect(folder: Path, checked: bool = True) -> Facts:
     """
     found = finished(folder, needs=(CONFIG,), reads=(HISTORY,))
     tests = results_of(folder, found["metrics"])
-    confusion = _rows(tests / "confusion_matrix.csv") if tests else []
+    write = f"python evaluate.py run={folder} output={tests} writes it again"
+    confusion = _table(tests, "confusion_matrix.csv", write, "actual")
+    classes = [row["actual"] for row in confusion]
     picture = tests / "confusion_matrix.png" if tests else None
     return Facts(
         folder=folder,
@@ -94,10 +97,10 @@ def collect(folder: Path, checked: bool = True) -> Facts:
         config=OmegaConf.to_yaml(read_config(str(folder))),
         command=_command(found["command"]),
         repeat=_repeat(folder, found),
-        history=_rows(folder / HISTORY),
-        per_class=_rows(tests / "per_class.csv") if tests else [],
-        confusion=[[int(count) for count in list(row.values())[1:]] for row in confusion],
-        classes=[row["actual"] for row in confusion],
+        history=read_rows(folder / HISTORY, BRING_BACK, numbers=["epoch"]) if (folder / HISTORY).exists() else [],
+        per_class=_table(tests, "per_class.csv", write, "class"),
+        confusion=[[int(float(count)) for count in list(row.values())[1:]] for row in confusion],
+        classes=classes,
         confusion_picture=picture.read_bytes() if picture and picture.exists() else None,
         verification=noted(folder),
         checklist=[item for item in examine(Path(), folder) if item.name not in _MADE_HERE] if checked else [],
@@ -114,9 +117,11 @@ def _repeat(folder: Path, found: dict[str, Any]) -> list[str]:
     return [f"git checkout {commit}", "make setup", f"python -m reproml verify {shlex.quote(str(folder))}"]
 
 
-def _rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV file, none where there is no file."""
-    if not path.exists():
+def _table(tests: Path | None, name: str, fix: str, words: str) -> list[dict[str, str]]:
+    """Return the rows of a table of the test, none where there is no file. The first column holds words."""
+    if tests is None or not (tests / name).exists():
         return []
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
+    rows = read_rows(tests / name, fix, [words])
+    if any("" in row.values() for row in rows):
+        raise DataError(f"{tests / name} is damaged (a value is missing): {fix}")
+    return rows

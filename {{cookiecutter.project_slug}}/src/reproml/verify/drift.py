@@ -11,6 +11,7 @@ from typing import Any
 from ..errors import RecordError
 from ..files import write_json, write_text
 from ..runs import record
+from ..runs.tables import read_rows
 from . import baseline
 from .baseline import BASELINE, Comparison
 from .verify import Verdict
@@ -18,6 +19,7 @@ from .verify import Verdict
 HISTORY = Path("reports/drift.csv")
 PICTURE = HISTORY.with_suffix(".png")
 ALERT = HISTORY.with_suffix(".md")
+_WORDS, _NUMBERS = ("date", "commit", "verdict", "weights_sha256"), ("accuracy", "loss")  # the columns of the history
 SAME, WITHIN, DRIFTED = "same bits", "within tolerance", "drifted"
 
 
@@ -38,6 +40,7 @@ def check(tolerance: float) -> Verdict:
         RecordError: there is no baseline, or the training fails.
     """
     before = baseline.read()
+    _history()  # before the work
     run = baseline.train()
     comparison = baseline.compare(before, run)
     verdict, line = _judge(comparison, before, tolerance)
@@ -79,20 +82,30 @@ def _judge(comparison: Comparison, before: dict[str, Any], tolerance: float) -> 
     return DRIFTED, f"drifted from {since}: {figures}"
 
 
+def _history() -> list[dict[str, str]]:
+    """Return the lines of the history so far.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    fix = f"git checkout {HISTORY}, or delete it to begin another one"
+    return read_rows(HISTORY, fix, words=_WORDS, numbers=_NUMBERS) if HISTORY.exists() else []
+
+
 def _note(verdict: str, run: dict[str, Any]) -> None:
     """Add a line to the history, and draw it anew."""
     from ..evaluation.figures import plot_drift
 
-    rows = list(csv.DictReader(HISTORY.open(encoding="utf-8"))) if HISTORY.exists() else []
+    rows = _history()
     row = {
         "date": run["sessions"][-1]["ended"],
         "commit": baseline.commit(run),
         "verdict": verdict,
         "weights_sha256": run["weights_sha256"],
-        **{name: run["metrics"][name] for name in ("accuracy", "loss")},
+        **{name: run["metrics"][name] for name in _NUMBERS},
     }
     text = io.StringIO()
-    table = csv.DictWriter(text, list(row), lineterminator="\n")
+    table = csv.DictWriter(text, list(row | (rows[0] if rows else {})), lineterminator="\n")  # and columns of people
     table.writeheader()
     table.writerows([*rows, row])
     write_text(HISTORY, text.getvalue())

@@ -46,7 +46,7 @@ def read_config(folder: str | Path | None) -> DictConfig:
         raise ConfigError(f"{path} holds no configuration: {BRING_BACK}")
     if folder and any((Path(folder) / name).exists() for name in (RECORD, ".hydra")):
         lost = f"{path} does not exist: {BRING_BACK}"
-        raise ConfigError(lost if (Path(folder) / RECORD).exists() else f"run={folder}: {why_no_run(Path(folder))}")
+        raise ConfigError(lost if (Path(folder) / RECORD).exists() else why_no_run(Path(folder)))
     newest = _newest("finished")
     hint = (
         f"the newest that is finished is run={newest}"

@@ -84,7 +84,7 @@ OF_A_RUN = {
     "trail.jsonl": "verify diff compare check-run sync archive continue",
     "model.safetensors": "verify diff compare check-run evaluate serve sync archive release finetune",
     "changes.patch": "verify diff check-run archive",
-    "verification.json": "report check-run archive",
+    "verification.json": "check-run report archive",
     "tracking.json": "sync resume",
     "test/metrics.json": "report compare check-run archive sync",
     "test/per_class.csv": "report compare archive sync",
@@ -108,8 +108,8 @@ OF_THE_PROJECT = {
     "reports/drift.csv": "drift",
     "pyproject.toml": "check archive",
 }
-EACH_KEY = ("verification.json", "tracking.json", "manifest.json", "baseline.json")
-OF_KEYS = "diff"  # the reader that is asked about each key of a record
+# Without each of their keys, and with other types in each: of this, the first reader is asked.
+EACH_KEY = (RECORD, "verification.json", "tracking.json", "manifest.json", "baseline.json")
 
 
 class Tracker:
@@ -265,8 +265,8 @@ def tried(
         afresh()
         whole = place(name).read_bytes()
         cases = [(*each, readers) for each in damages(whole)]
-        if name == RECORD or name.endswith(EACH_KEY):
-            cases += [(*each, readers if name != RECORD else OF_KEYS) for each in without_keys(whole)]
+        if name.endswith(EACH_KEY):
+            cases += [(*each, readers.split()[0]) for each in without_keys(whole)]
         for kind, content, asked in cases:
             for reader in asked.split():
                 afresh()

@@ -89,7 +89,8 @@ def _prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
     _recover(folder)
     if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
         raise DataError(
-            f"paths.processed={folder} holds files of another origin, which would be replaced: name another folder"
+            f"paths.processed={folder} holds files of another origin, or its {MANIFEST} was lost: name another folder, "
+            "or remove this one if it holds nothing else"
         )
     raw.fetch(data, raw_folder)
     with working_folder(folder.parent, f".{folder.name}.", ".part") as part:

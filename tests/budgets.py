@@ -30,6 +30,7 @@ SECONDS = {
     "test_first_day": 420,
     "test_folds": 90,
     "test_inputs": 90,
+    "test_integrity": 210,
     "test_large_data": 120,
     "test_paths": 90,
     "test_pipeline": 150,

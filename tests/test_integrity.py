@@ -23,6 +23,7 @@ from runs import record, train
 
 pytestmark = pytest.mark.preloaded
 
+DAMAGED = Path(__file__).with_name("damaged.py")
 FILES = ("model.safetensors", "metrics.csv", "trail.jsonl", "config.yaml")
 # Which of these files each command reads, and so refuses.
 READS = {
@@ -503,3 +504,11 @@ def test_a_training_whose_record_could_not_be_read_is_refused(shared_project: Pa
     assert refused.returncode == 1
     assert "config.data.source has a form that no training writes" in refused.stderr
     assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.slow
+def test_every_reader_refuses_every_damage_in_one_sentence(shared_project: Path) -> None:
+    command = [shared_project / ".venv" / "bin" / "python", DAMAGED]
+    result = subprocess.run(command, cwd=shared_project, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr[-3000:]
+    assert json.loads(result.stdout) == []

@@ -1,7 +1,8 @@
 """Write what the stages of DVC depend on: params.yaml from configs/, and code.yaml from the code.
 
 These are the first two stages of `dvc repro`, so that it sees every edit of either. Run by hand, `python configure.py`
-also replaces what an experiment left in params.yaml, and says so.
+also replaces what an experiment left in params.yaml, and says so. `python configure.py lock` is asked before DVC, which
+reads dvc.lock before any stage, and says in one sentence how to repair a damaged one.
 """
 
 import os
@@ -50,7 +51,9 @@ def main(project: Path) -> None:
 if __name__ == "__main__":
     with one_sentence():
         folder = Path(__file__).parent.resolve()
-        if sys.argv[1:] == ["code"]:
+        if sys.argv[1:] == ["lock"]:
+            params.refuse_damaged_lock(folder)
+        elif sys.argv[1:] == ["code"]:
             write_text(folder / CODE, params.code_text(folder))
         else:
             main(folder)

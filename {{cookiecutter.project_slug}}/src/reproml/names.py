@@ -13,6 +13,7 @@ METRICS = "metrics.json"
 EVALUATION = "evaluation.json"
 PREDICTIONS = "predictions.csv"
 TABLES, FIGURES = "tables", "figures"  # folders
+TRACKING = "tracking.json"  # the names that trackers have for the run, and what they lack of it
 VERIFICATION = "verification.json"  # what the last verification said
 REPORTS = ("report.html", "report.md")
 PIPELINE = "pipeline"  # the configuration whose run folder stands in params.yaml

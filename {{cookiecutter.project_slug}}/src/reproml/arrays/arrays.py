@@ -3,11 +3,14 @@
 import mmap
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.lib import format as npy
+
+from ..errors import DataError
 
 
 def write_header(file: IO[bytes], dtype: np.dtype, shape: Iterable[int]) -> None:
@@ -31,15 +34,37 @@ class MappedArray:
     def __init__(self, path: Path, read_ahead: bool = False) -> None:
         self.path, self.read_ahead = path, read_ahead
         self._array: np.memmap | None = None
+        self._size = 0  # of the file, when it was mapped
 
     def open(self) -> np.memmap:
-        """Return the whole array, mapped and not read."""
+        """Return the whole array, mapped and not read.
+
+        Raises:
+            DataError: the file is missing or damaged, or its size has changed since: to read what was cut off would end
+                the process at once.
+        """
         if self._array is None:
-            self._array = np.load(self.path, mmap_mode="r")
-            if not self.read_ahead and hasattr(mmap, "MADV_RANDOM"):  # not on Windows
-                # batches are drawn in random order: reading ahead would read the file many times over
-                self._array._mmap.madvise(mmap.MADV_RANDOM)  # type: ignore[attr-defined, union-attr]
+            self._array = self._mapped()
+        else:
+            with suppress(OSError):  # while the folder is replaced, what was mapped stays
+                if self.path.stat().st_size != self._size:
+                    raise DataError(
+                        f"{self.path} was overwritten while a run read it: let nothing write into "
+                        f"{self.path.parent} meanwhile, and start the run again"
+                    )
         return self._array
+
+    def _mapped(self) -> np.memmap:
+        try:
+            array, self._size = np.load(self.path, mmap_mode="r"), self.path.stat().st_size
+        except (OSError, ValueError, EOFError) as error:  # it is shorter than its head says, say
+            raise DataError(
+                f"{self.path} is damaged or missing ({error}): run the command again, which prepares it anew"
+            ) from error
+        if not self.read_ahead and hasattr(mmap, "MADV_RANDOM"):  # not on Windows
+            # batches are drawn in random order: reading ahead would read the file many times over
+            array._mmap.madvise(mmap.MADV_RANDOM)
+        return array
 
     def rows(self, positions: np.ndarray) -> np.ndarray:
         """Return a copy of the rows at `positions` (n,), with shape (n, ...)."""

@@ -1,13 +1,14 @@
 """Raw files -> memory-mapped arrays and a manifest that says what they hold."""
 
+import hashlib
 import json
 import logging
 import os
 import shutil
 from collections.abc import Callable
+from glob import escape
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import numpy as np
 from filelock import FileLock
@@ -15,7 +16,7 @@ from hydra.utils import get_method
 
 from ..config.schema import Data
 from ..errors import ConfigError, DataError
-from ..files import file_digest, sync_folder, write_json
+from ..files import file_digest, remove_left, sync_folder, working_folder, write_json
 from ..runs.imported import check_watched, code_of, module_of
 from . import raw
 from .arrays import write_header
@@ -60,10 +61,12 @@ def prepare_once(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
     Raises:
         DataError: as in `prepare`.
     """
-    if manifest := read_manifest(data, folder):
+    remove_left(folder.parent, f".{escape(folder.name)}.*.part")
+    if not _old(folder).exists() and (manifest := read_manifest(data, folder)):
         return manifest
     folder = _place(folder)
     with _lock(folder):
+        _recover(folder)
         return read_manifest(data, folder) or _prepare(data, raw_folder, folder)
 
 
@@ -73,8 +76,8 @@ def _raw_files_of(folder: Path) -> set[str]:
     They will be removed, and anybody may have made that folder: a name that leads out of it is none.
     """
     try:
-        names = set(map(Path, json.loads((folder / MANIFEST).read_text())["settings"]["files"]))
-    except (OSError, ValueError, KeyError, TypeError):
+        names = set(map(Path, json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["settings"]["files"]))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return set()
     return {str(name) for name in names if not name.is_absolute() and ".." not in name.parts}
 
@@ -93,12 +96,11 @@ def _prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
     _recover(folder)
     if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
         raise DataError(
-            f"paths.processed={folder} holds files of another origin, which would be replaced: name another folder"
+            f"paths.processed={folder} holds files of another origin, or its {MANIFEST} was lost: name another folder, "
+            "or remove this one if it holds nothing else"
         )
     raw.fetch(data, raw_folder)
-    part = folder.with_name(f".{folder.name}.{uuid4().hex}.part")
-    part.mkdir()  # who may read it is the user's own setting, the umask
-    try:
+    with working_folder(folder.parent, f".{folder.name}.", ".part", private=False) as part:
         examples = _reader(data)(raw_folder)
         check_announced(examples, data)
         targets, shards, told = _write_arrays(examples, data, part)
@@ -106,10 +108,9 @@ def _prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
         manifest = _describe(data, examples, targets, told, part)
         if data.shard_bytes is not None:
             manifest["shards"] = shards
+        manifest["sha256"] = _own_digest(manifest)
         write_json(part / MANIFEST, manifest)
         _replace_folder(part, folder)
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
     what = f"targets are {data.target}" if data.classes is None else f"{len(data.classes)} classes"
     log.info("prepared %s: %d examples, %s", folder, manifest["examples"], what)
     return manifest
@@ -128,10 +129,12 @@ def _reader(data: Data) -> Callable[[Path], Examples]:
 def read_manifest(data: Data, folder: Path) -> dict[str, Any] | None:
     """Return the manifest of a prepared folder, or None if it is missing, altered, or made in another way than now."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text())
+        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
         same = describes(manifest, data)
         whole = same and all(file_digest(folder / name) == file["sha256"] for name, file in manifest["files"].items())
-    except (FileNotFoundError, json.JSONDecodeError, KeyError, TypeError, AttributeError):
+    except PermissionError as error:
+        raise DataError(f"{error.filename} cannot be read: give yourself the right to, with chmod u+r") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return manifest if whole else None
 
@@ -139,7 +142,13 @@ def read_manifest(data: Data, folder: Path) -> dict[str, Any] | None:
 def describes(manifest: dict[str, Any], data: Data) -> bool:
     """Whether a manifest describes data that was prepared with the same settings and code."""
     same_settings = manifest["version"] == _VERSION and manifest["settings"] == _settings(data)
-    return same_settings and manifest.get("code") == _code(data)
+    return same_settings and manifest.get("code") == _code(data) and manifest.get("sha256") == _own_digest(manifest)
+
+
+def _own_digest(manifest: dict[str, Any]) -> str:
+    """Return the SHA-256 of all that a manifest says, but for that itself: it can be damaged like any file."""
+    said = {key: value for key, value in manifest.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
 
 
 def _code(data: Data) -> dict[str, str]:
@@ -256,10 +265,7 @@ def _old(folder: Path) -> Path:
 
 
 def _recover(folder: Path) -> None:
-    """Mend what a kill left: put the old output back if it was in the middle of being replaced, and remove parts.
-
-    The lock is held, so no other process is at work on them.
-    """
+    """Put the old output back if a kill came while it was replaced. The lock is held, so no other process does it."""
     if _old(folder).exists():
         if _old(folder).is_symlink():  # an earlier version moved a link away
             _old(folder).unlink()
@@ -267,5 +273,3 @@ def _recover(folder: Path) -> None:
             shutil.rmtree(_old(folder))
         else:
             os.replace(_old(folder), folder)
-    for part in folder.parent.glob(f".{folder.name}.*.part"):
-        shutil.rmtree(part, ignore_errors=True)

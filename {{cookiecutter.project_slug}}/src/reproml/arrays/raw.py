@@ -13,6 +13,7 @@ from typing import IO
 
 from ..config.schema import Data
 from ..errors import DataError
+from ..files import remove_left, working_folder
 
 log = logging.getLogger(__name__)
 
@@ -25,6 +26,7 @@ def fetch(data: Data, folder: Path) -> None:
     Raises:
         DataError: a file cannot be had, or its content is not the one that the configuration names.
     """
+    remove_left(folder)
     for name in data.files:
         path = folder / name
         if not path.exists():
@@ -57,9 +59,8 @@ def content_digest(path: Path) -> str:
 
 
 def _fetch_one(data: Data, name: str, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".part-{os.getpid()}-{path.name}")  # keeps the ending, which says how it is compressed
-    try:
+    with working_folder(path.parent, f".{path.name}.", ".part") as folder:
+        part = folder / path.name  # whose ending says how it is compressed
         if "://" in data.source:
             _download(data, name, part)
         else:
@@ -67,8 +68,6 @@ def _fetch_one(data: Data, name: str, path: Path) -> None:
         _verify(part, data.files[name], shown=f"{name} from data.source={data.source}")
         part.chmod(part.stat().st_mode & ~_WRITE)
         os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
     log.info("fetched %s from %s", path, data.source)
 
 

@@ -8,7 +8,7 @@ from typing import IO, Self
 import numpy as np
 
 from ..errors import DataError
-from .arrays import write_header
+from .arrays import MappedArray, write_header
 from .examples import Chunk
 from .strategies import NAMES
 
@@ -18,7 +18,7 @@ TOLD = (GROUPS, SPLITS)
 
 def read_told(folder: Path) -> list[np.ndarray | None]:
     """Return the groups and the splits of prepared data, each of shape (n,), or None where the reader gives none."""
-    return [np.load(folder / name, mmap_mode="r") if (folder / name).exists() else None for name in TOLD]
+    return [MappedArray(folder / name).open() if (folder / name).exists() else None for name in TOLD]
 
 
 class ToldWriter:

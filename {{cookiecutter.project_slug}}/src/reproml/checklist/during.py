@@ -1,6 +1,5 @@
 """During training: what the run wrote down about itself."""
 
-import csv
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +7,9 @@ from ..config.own import is_own
 from ..models.description import read_description
 from ..models.interface import Interface
 from ..names import CONFIG, HISTORY, MODEL, RECORD, TRAIL
+from ..runs.folder import BRING_BACK
 from ..runs.integrity import altered
+from ..runs.tables import read_rows
 from .facts import Facts
 from .item import Check, Finding, failed, passed
 from .mends import recover, train
@@ -55,8 +56,7 @@ def _metrics(facts: Facts) -> Finding:
     if altered(facts.project / facts.run, TRAIL, facts.record):
         trail = facts.run / TRAIL
         return failed(f"{trail} is not the trail that the record names", recover(facts, trail.name))
-    with (facts.project / path).open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = read_rows(facts.project / path, BRING_BACK)
     if not rows:
         return failed(f"{path} holds no epoch", train(facts))
     trackers = ", ".join(facts.record["config"].get("tracking") or {}) or "none"

@@ -32,6 +32,11 @@ class UnreadableError(UserError):
         self.path = path
 
 
+_PYPROJECT = "pyproject.toml"
+# What is read of it, here and by what uses these facts.
+_KEYS = {"name": str, "version": str, "description": str, "license": str, "authors": list, "dependencies": list}
+
+
 @dataclass(frozen=True)
 class Facts:
     """A project, and a finished run in it.
@@ -62,11 +67,16 @@ class Facts:
     @cached_property
     def pyproject(self) -> dict[str, Any]:
         """The content of pyproject.toml."""
-        text = self.text("pyproject.toml")
+        text = self.text(_PYPROJECT)
         try:
-            return tomllib.loads(text)
+            found = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise UnreadableError("pyproject.toml", f"is not valid TOML: {error}") from error
+            raise UnreadableError(_PYPROJECT, f"is not valid TOML: {error}") from error
+        project = found.get("project")
+        for key, kind in _KEYS.items():
+            if not isinstance(project, dict) or not isinstance(project.get(key), kind) or project[key] == []:
+                raise UnreadableError(_PYPROJECT, f"has no project.{key}")
+        return found
 
     @cached_property
     def settings(self) -> DictConfig:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..programs import git
+from ..runs.params import LOCK
 from .facts import Facts
 
 _COMMIT = "git commit --message 'Bring the project into git'"
@@ -18,9 +19,11 @@ _LOOK_BACK = 100  # commits in which a good version of a file is looked for
 def restore(facts: Facts, path: str, good: Callable[[str], bool] = lambda text: True) -> str:
     """Return the command that brings back the newest committed version of a file or folder that is good.
 
-    Where there is none, only a person can write it: the command opens an editor.
+    Where there is none, only a person can write it: the command opens an editor. DVC writes its lock by itself.
     """
-    return _checkout(facts, path, good) or '"${EDITOR:-vi}" ' + shlex.quote(path)
+    if found := _checkout(facts, path, good):
+        return found
+    return f"rm {LOCK}" if path == LOCK else '"${EDITOR:-vi}" ' + shlex.quote(path)
 
 
 def substitute(path: str, line: str, new: str) -> str:

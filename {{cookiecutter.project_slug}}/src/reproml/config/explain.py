@@ -1,6 +1,7 @@
 """What went wrong, in one sentence for a person."""
 
 import errno
+import os
 import re
 from pathlib import Path
 
@@ -85,6 +86,8 @@ def _explained(error: Exception, hint: str) -> str:
         return " ".join(secrets.mask(f"{error} {cause or ''}").split())
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         return f"the disk is full ({error}): free some space; what was whole before is whole, and resume=<run> goes on"
+    if isinstance(error, OSError) and isinstance(error.filename, str | bytes | os.PathLike) and error.strerror:
+        return f"{os.fsdecode(error.filename)} cannot be read or written: {error.strerror}; {_fix(error)}"
     if isinstance(error, MemoryError):
         return "the memory is used up; lower training.batch_size or data.num_workers"
     first_line = _first_line(error)
@@ -105,6 +108,14 @@ def _explained(error: Exception, hint: str) -> str:
 def refusal(error: Exception) -> UserError | None:
     """Return the error that was raised for the user, also inside a class that Hydra was building, or None."""
     return next((each for each in (error, error.__cause__) if isinstance(each, UserError)), None)
+
+
+def _fix(error: OSError) -> str:
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+        return "give yourself the right to (chmod u+rw), or choose another folder"
+    if isinstance(error, FileNotFoundError):
+        return "bring it back or, if it is a program, install it"
+    return "see what is there instead of a file, and bring the file back"
 
 
 def _unknown(error: ConfigAttributeError | ConfigKeyError) -> ConfigError:

@@ -95,25 +95,6 @@ def learning_curves(history: Path) -> Figure | None:
     return figure
 
 
-def plot_drift(history: Path, path: Path) -> None:
-    """Draw the accuracy of the canonical training over time; the shape of a point says how it compared."""
-    with history.open(encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
-    figure = Figure(figsize=(9, 3.5), layout="constrained")
-    axes = figure.subplots()
-    axes.plot([float(row["accuracy"]) for row in rows], color="lightgray", zorder=0)
-    for verdict, marker in (("same bits", "o"), ("within tolerance", "s"), ("drifted", "X")):
-        points = [(number, float(row["accuracy"])) for number, row in enumerate(rows) if row["verdict"] == verdict]
-        if points:
-            axes.scatter(*zip(*points, strict=True), marker=marker, label=verdict)
-    every = len(rows) // 12 + 1  # so that dates do not overlap
-    axes.set_xticks(range(0, len(rows), every), [row["date"][:10] for row in rows][::every], rotation=45, ha="right")
-    axes.set_title("accuracy of the canonical training")
-    axes.grid(alpha=0.3)
-    axes.legend()
-    write_bytes(path, as_png(figure))
-
-
 def as_png(figure: Figure) -> bytes:
     """Return a figure as PNG, the same bytes each time."""
     picture = io.BytesIO()

@@ -1,12 +1,12 @@
 """The test of a model, read back from the files that write.py wrote. Nothing heavy is imported for it."""
 
-import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import RecordError
 from ..names import EVALUATION, FIGURES, METRICS, PREDICTIONS, TABLES
+from ..runs.tables import read_rows
 
 
 @dataclass(frozen=True)
@@ -120,5 +120,4 @@ def _named(entry: dict[str, str], folder: Path, ending: str) -> tuple[str, str, 
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
+    return read_rows(path, f"python evaluate.py run=<run> output={path.parent} writes it again", words=None)

@@ -7,7 +7,6 @@ made the model with a script at a commit, from data with a digest.
 import io
 import re
 import shlex
-import tomllib
 from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
+from ..checklist.facts import Facts as ProjectFacts
 from ..errors import RecordError
 from ..files import file_digest, write_bytes
 from ..names import (
@@ -111,7 +111,7 @@ def _refuse_home(inputs: dict[str, str], files: Collection[str] = ()) -> None:
 
 def _crate(facts: Facts, reports: Path) -> ROCrate:
     record = facts.record
-    project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
+    project = ProjectFacts(Path(), None, None).pyproject["project"]
     crate = ROCrate(version=_VERSION)
     root, ended = crate.root_dataset, record["sessions"][-1]["ended"]
     root["name"] = f"{project['name']}: {facts.folder}"

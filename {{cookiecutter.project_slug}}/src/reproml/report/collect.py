@@ -1,6 +1,5 @@
 """The facts of a run that a reader wants, gathered from its folder."""
 
-import csv
 import os
 import shlex
 from dataclasses import dataclass
@@ -13,8 +12,9 @@ from ..checklist import ARCHIVED, REPORTED, Item, examine
 from ..config.own import is_own
 from ..evaluation.written import Picture, Written, read_evaluation
 from ..names import CONFIG, HISTORY
-from ..runs.folder import read_config, results_of
+from ..runs.folder import BRING_BACK, read_config, results_of
 from ..runs.integrity import finished
+from ..runs.tables import read_rows
 from ..tables import Cell, TextTable, in_order, with_interval
 from ..verify.verify import noted
 
@@ -102,7 +102,7 @@ def collect(folder: Path, checked: bool = True) -> Facts:
         config=OmegaConf.to_yaml(read_config(str(folder))),
         command=_command(found["command"]),
         repeat=_repeat(folder, found),
-        history=_rows(folder / HISTORY),
+        history=read_rows(folder / HISTORY, BRING_BACK, numbers=["epoch"]) if (folder / HISTORY).exists() else [],
         written=written,
         tables=_tables(written) if written else [],
         figures=[figure for figure in written.figures if figure.path.exists()] if written else [],
@@ -125,11 +125,3 @@ def _repeat(folder: Path, found: dict[str, Any]) -> list[str]:
 def _tables(written: Written) -> list[TextTable]:
     there = [table for table in written.tables if table.path.exists()]
     return [TextTable.of(table.name, table.title, rows) for table in there if (rows := table.rows())]
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    """Return the rows of a CSV file, none where there is no file."""
-    if not path.exists():
-        return []
-    with path.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))

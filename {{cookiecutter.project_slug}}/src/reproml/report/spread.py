@@ -1,6 +1,5 @@
 """Mean and spread of the metrics of several runs, such as those of one sweep over folds or seeds."""
 
-import csv
 import statistics
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,8 +8,10 @@ from typing import Any
 from ..errors import RecordError
 from ..names import HISTORY, RECORD
 from ..runs.changes import Change
+from ..runs.folder import BRING_BACK
 from ..runs.integrity import finished
 from ..runs.record import what_changed
+from ..runs.tables import read_rows
 
 _CHANCE = {"seed", "data.fold"}  # what the runs of one training may differ in
 
@@ -63,8 +64,7 @@ def _name(change: Change) -> str:
 
 def _metrics(run: Path, record: dict[str, Any]) -> dict[str, float]:
     """Return the last validation metrics of a run, and those of its test."""
-    with (run / HISTORY).open(encoding="utf-8") as stream:
-        rows = list(csv.DictReader(stream))
+    rows = read_rows(run / HISTORY, BRING_BACK)
     last: dict[str, str] = next((row for row in reversed(rows) if row.get("validation/loss")), {})
     validation = {name: float(value) for name, value in last.items() if name.startswith("validation/")}
     return validation | {f"test/{name}": value for name, value in record["metrics"].items() if isinstance(value, float)}

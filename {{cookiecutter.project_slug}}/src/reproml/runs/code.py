@@ -33,8 +33,10 @@ DECIDES_NOTHING = {
     "evaluation/figures.py": "draws what evaluation/classification.py has computed",
     "locks": "compares the lock with pyproject.toml before anything runs",
     "runs/params.py": "writes params.yaml and code.yaml, whose values the record has",
+    "runs/tracked.py": "notes what trackers have",
     "runs/integrity.py": "compares the files of a run with its record",
     **{f"runs/{name}.py": _NAMES_INPUTS for name in ("content", "environment", "git", "held", "inputs", "named")},
+    "runs/overwritten.py": _NAMES_INPUTS,
     **{f"runs/{name}.py": _NAMES_INPUTS for name in ("snapshot", "source", "submodules")},
     **{f"runs/{name}": "describes the record" for name in ("schema.py", "run.schema.json")},
     "tracking": "sends copies; the configuration of a tracker is not compared either",
@@ -101,7 +103,7 @@ def edited_since_start() -> list[str]:
 
 
 def edited(record: dict[str, Any]) -> list[str]:
-    """Return the code files that were edited while a run trained, according to its record."""
+    """Return the files of code and data that were edited while a run trained, according to its record."""
     return sorted({name for session in record["sessions"] for name in session.get("edited", [])})
 
 

@@ -2,21 +2,26 @@
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
+from filelock import FileLock, Timeout
 from hydra.core.override_parser.types import Sweep
 from omegaconf import DictConfig, OmegaConf
 
 from ..config.arguments import Arguments, read
 from ..errors import ConfigError, RecordError
-from ..files import file_digest, write_text
-from ..names import CONFIG, METRICS, MODELS, PIPELINE, RECORD, REPORTS_OF_PIPELINE, TEST
+from ..files import file_digest, remove_left, write_text
+from ..names import CONFIG, HISTORY, METRICS, MODEL, MODELS, PIPELINE, RECORD, REPORTS_OF_PIPELINE, TEST, TRAIL
 from ..processes import in_job_step, launcher, rank, restarts, shared_folder, started_by_lightning
 
+LOCK = ".lock"  # held by the process that trains
+_RESUME_POINT = re.compile(r"resume-\d{10}-[0-9a-f]{16}\.ckpt")  # the batches before it, and a checksum
+BRING_BACK = "bring it back from where the run was made (dvc checkout), or train again"
 _OF_A_SWEEP = "multirun.yaml"  # which Hydra writes
 _LONGEST_NAME = 255  # bytes, on all usual file systems
 _ONE_RUN = "hydra.mode=RUN"  # one run of a sweep, not the sweep
@@ -32,12 +37,20 @@ def read_config(folder: str | Path | None) -> DictConfig:
     """Return the configuration that a run was made with.
 
     Raises:
-        ConfigError: no folder is named, or it is not the folder of a run.
+        ConfigError: no folder is named, it is not the folder of a run, or its configuration is damaged.
     """
-    if folder and (Path(folder) / CONFIG).is_file():
-        config = OmegaConf.load(Path(folder) / CONFIG)
-        assert isinstance(config, DictConfig)
-        return config
+    path = Path(folder or "") / CONFIG
+    if folder and path.exists():
+        try:
+            config = OmegaConf.load(path)
+        except Exception as error:  # from the parser or OmegaConf, because it is no text, or cannot be opened
+            raise ConfigError(f"{path} is damaged or cannot be read: {BRING_BACK}") from error
+        if isinstance(config, DictConfig):
+            return config
+        raise ConfigError(f"{path} holds no configuration: {BRING_BACK}")
+    if folder and any((Path(folder) / name).exists() for name in (RECORD, ".hydra")):
+        lost = f"{path} does not exist: {BRING_BACK}"
+        raise ConfigError(lost if (Path(folder) / RECORD).exists() else why_no_run(Path(folder)))
     newest = _newest("finished")
     hint = (
         f"the newest that is finished is run={newest}"
@@ -45,6 +58,15 @@ def read_config(folder: str | Path | None) -> DictConfig:
         else "none under outputs/ is finished yet: python train.py makes one"
     )
     raise ConfigError(f"run={folder or ''} is not the folder of a run; {hint}")
+
+
+def why_no_run(folder: Path) -> str:
+    """Return why a folder has no record, and what to do."""
+    if any((folder / name).exists() for name in (CONFIG, TRAIL, HISTORY, MODEL)):  # which a training writes later
+        return f"what is in {folder} belongs to a run whose record was lost; {BRING_BACK}"
+    if (folder / ".hydra").is_dir():
+        return f"{folder} stopped before its training began: start it again"
+    return "name the folder of a run, which python train.py makes"
 
 
 def _newest(status: str) -> Path | None:
@@ -79,18 +101,17 @@ def with_recorded_overrides(arguments: Sequence[str]) -> list[str]:
             f"resume={folder} goes on with the run's own settings: leave {others[0]} out, or start another run: "
             f"restore=continue restore.run={folder} {others[0]}"
         )
-    if not (Path(folder) / RECORD).is_file():
-        if (Path(folder) / CONFIG).is_file() or (Path(folder) / ".hydra").is_dir():
-            raise ConfigError(f"resume={folder} stopped before its training began: start it again")
+    if not (Path(folder) / RECORD).exists():
+        if (Path(folder) / CONFIG).exists() or (Path(folder) / ".hydra").is_dir():
+            raise ConfigError(f"{Path(folder) / RECORD} does not exist: {why_no_run(Path(folder))}")
         newest = _newest("running")
         hint = f"the newest that is not finished is resume={newest}" if newest else "none under outputs/ is unfinished"
         raise ConfigError(f"resume={folder} is not the folder of a run; {hint}")
     from . import record as records  # which imports this module
 
     record = records.read(Path(folder))
-    if _status(Path(folder)) == "finished":
-        print(f"{folder} is finished: there is nothing left to do")
-        raise SystemExit(0)
+    if record["status"] == "finished":
+        _leave_finished(Path(folder))
     return [*given.flags, *command_arguments(record, folder), f"resume={quoted(folder)}", *_of_this_process()]
 
 
@@ -124,8 +145,7 @@ def run_of_this_job(folder: Path) -> str | None:
     if not restarts() or not (folder / RECORD).exists():
         return None
     if _status(folder) == "finished":
-        print(f"{folder} is finished: there is nothing left to do")
-        raise SystemExit(0)
+        _leave_finished(folder)
     return str(folder)
 
 
@@ -143,6 +163,36 @@ def refuse_place(folder: Path) -> None:
             "one, as in hydra.run.dir=outputs/first"
         )
     refuse_used(folder)
+
+
+def _leave_finished(folder: Path) -> NoReturn:
+    """Exit with 0, and say what trackers lack of the run. What a kill after its end left there is removed."""
+    from . import tracked  # which imports the record, and that this module
+
+    # where the process that trained is still at work, it removes them itself
+    with suppress(Timeout, OSError), FileLock(folder / LOCK, timeout=0):
+        clear(folder)
+        for point in resume_points(folder / "checkpoints"):
+            point.unlink()
+    if missed := tracked.missed(folder):
+        who = " and ".join(missed)
+        lacks = "lacks" if len(missed) == 1 else "lack"
+        print(f"{folder} is finished, but {who} {lacks} something of it: python -m reproml sync {folder} sends that")
+    else:
+        print(f"{folder} is finished: there is nothing left to do")
+    raise SystemExit(0)
+
+
+def clear(folder: Path) -> None:
+    """Remove the parts of files that killed processes left in the folder of a run."""
+    for place in (folder, folder / "checkpoints", folder / "test"):
+        remove_left(place)
+
+
+def resume_points(checkpoints: Path) -> list[Path]:
+    """Return the resume points in the checkpoints of a run, the newest first. A file with another name is none."""
+    found = (path for path in checkpoints.glob("resume-*.ckpt") if _RESUME_POINT.fullmatch(path.name))
+    return sorted(found, reverse=True)
 
 
 def refuse_used(folder: Path) -> None:
@@ -232,7 +282,7 @@ def _status(folder: Path) -> str:
     """
     try:
         return str(json.loads((folder / RECORD).read_text(encoding="utf-8"))["status"])
-    except (ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise ConfigError(f"{folder / RECORD} is damaged: choose another folder, or bring the file back") from error
 
 

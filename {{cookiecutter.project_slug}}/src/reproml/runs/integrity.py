@@ -43,17 +43,26 @@ def altered(folder: Path, name: str, found: dict[str, Any]) -> bool:
     """Whether a file of a run exists, but is not the one that the record names.
 
     A patch that is missing counts too, unless the record says that it is empty.
+
+    Raises:
+        RecordError: it cannot be read.
     """
     path = folder / name
-    if name == PATCH:
-        return not has_patch(found["git"], path)
-    if not path.exists():
-        return False
-    if name == CONFIG:
-        return _settings(path) != found["config"]
-    if found["status"] != "finished":
-        return False
-    return file_digest(path) != found[_DIGESTS[name]]
+    try:
+        if name == PATCH:
+            return not has_patch(found["git"], path)
+        if not path.exists():
+            return False
+        if name == CONFIG:
+            return _settings(path) != found["config"]
+        if found["status"] != "finished":
+            return False
+        return file_digest(path) != found[_DIGESTS[name]]
+    except OSError as error:
+        raise RecordError(
+            f"{path} cannot be read ({error.strerror}): give yourself the right to, or fetch it from where the run was "
+            "made (dvc checkout)"
+        ) from error
 
 
 def _compared(found: dict[str, Any], folder: Path, needs: Collection[str], reads: Collection[str]) -> dict[str, Any]:

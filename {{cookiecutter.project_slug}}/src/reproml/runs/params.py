@@ -15,12 +15,14 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from ..config import resolvers as _resolvers  # noqa: F401  (configs/ need them)
+from ..errors import ConfigError
 from ..programs import git
 from .code import code_digests, deciding_code, summed_up
 from .imported import code_now, module_of
 
 PARAMS = "params.yaml"
 CODE = "code.yaml"
+LOCK = "dvc.lock"
 _SHOWN = 3
 _MARK = "# Written by configure.py from configs/, where changes belong; SHA-256 of what follows: "
 
@@ -49,14 +51,40 @@ def code_text(project: Path) -> str:
 
     Args:
         project: folder of the project, whose params.yaml names the reader.
+
+    Raises:
+        ConfigError: params.yaml names none.
     """
-    reader = values((project / PARAMS).read_text(encoding="utf-8"))["data"]["reader"]
+    try:
+        reader = values(_content(project, PARAMS, None) or "")["data"]["reader"]
+    except (KeyError, TypeError) as error:
+        raise ConfigError(f"{PARAMS} is damaged, or names no data.reader: python configure.py writes it") from error
     prepare = code_now(module_of(reader), "reproml.arrays.prepare")
     digests = {"prepare": prepare, "run": deciding_code(code_digests(project))}
     lines = [f"{name}: '{summed_up(files)}'\n" for name, files in digests.items()]
     return "".join(
         ["# Written by `dvc repro` from the code, so that its stages see every edit that concerns them\n", *lines]
     )
+
+
+def refuse_damaged_lock(project: Path) -> None:
+    """Refuse a dvc.lock that DVC cannot read: a kill while DVC writes it leaves an empty one, or a part.
+
+    DVC asks the file before any stage runs, and what it says then does not tell what to do.
+
+    Raises:
+        ConfigError: with the command that brings the file back, or removes it.
+    """
+    path = project / LOCK
+    try:
+        found = OmegaConf.to_container(OmegaConf.load(path)) if path.exists() else {"schema": "", "stages": {}}
+        whole = isinstance(found, dict) and "schema" in found and isinstance(found.get("stages"), dict)
+    except Exception:  # of the parser or of OmegaConf, or because it cannot be opened
+        whole = False
+    if not whole:
+        committed = git(project, "cat-file", "-e", f"HEAD:./{LOCK}") is not None
+        fix = f"git checkout HEAD {LOCK} brings the committed one back" if committed else f"rm {LOCK} begins a new one"
+        raise ConfigError(f"{LOCK} is damaged, as a kill leaves it while DVC writes it: {fix}, then dvc repro")
 
 
 def of_configs(content: str) -> bool:
@@ -133,7 +161,7 @@ def unkept(project: Path, config: DictConfig, commit: str | None = None) -> str:
         config: what configs/ compose.
         commit: the commit to read params.yaml from; None: the working tree.
     """
-    content, lock = (_content(project, name, commit) for name in (PARAMS, "dvc.lock"))
+    content, lock = (_content(project, name, commit) for name in (PARAMS, LOCK))
     if content is None or lock is None or of_configs(content):  # or the pipeline has never run: nothing can be lost
         return ""
     return told(values(content), config)
@@ -144,7 +172,7 @@ def _content(project: Path, name: str, commit: str | None) -> str | None:
         shown = git(project, "show", "--end-of-options", f"{commit}:./{name}")
         return None if shown is None else f"{shown}\n"
     path = project / name
-    return path.read_text(encoding="utf-8") if path.exists() else None
+    return path.read_text(encoding="utf-8", errors="replace") if path.exists() else None
 
 
 def _digest(body: str) -> str:

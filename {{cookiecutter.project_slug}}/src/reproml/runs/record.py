@@ -16,6 +16,7 @@ from ..names import PIPELINE, RECORD
 from . import schema
 from .changes import Change, changes
 from .code import deciding_code
+from .folder import why_no_run
 
 VERSION = 2
 RESULTS = {  # what has to be equal, and what people call it
@@ -44,8 +45,12 @@ def read(folder: Path) -> dict[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
         version = record["schema_version"]
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise RecordError(f"{path} does not exist: name the folder of a run, which python train.py makes") from error
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RecordError(f"{path} does not exist: {why_no_run(folder)}") from error
+    except OSError as error:
+        raise RecordError(
+            f"{path} cannot be read: {error.strerror}; give yourself the right to, or fetch it"
+        ) from error
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RecordError(f"{path} is damaged: fetch it again from where the run was made") from error
     if isinstance(version, int) and version != VERSION:
         raise OtherVersion(

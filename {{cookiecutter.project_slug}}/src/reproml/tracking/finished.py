@@ -1,6 +1,5 @@
 """What a finished run has for a tracker, read from its folder alone."""
 
-import csv
 import math
 from collections import defaultdict
 from dataclasses import dataclass
@@ -19,8 +18,9 @@ from ..models.array_task import ArrayTask
 from ..models.saved import load_model
 from ..names import CONFIG, HISTORY, MODEL, RECORD, TRAIL
 from ..runs.finished import check_run
-from ..runs.folder import results_of
+from ..runs.folder import BRING_BACK, results_of
 from ..runs.integrity import EVERYTHING, finished
+from ..runs.tables import read_rows
 from ..training.steps import LOSS
 from ..training.trail import read_trail
 
@@ -61,8 +61,7 @@ class Finished:
 
         Steps are those of the optimizer, counted from 0 as Lightning does when it logs.
         """
-        with (self.folder / HISTORY).open(encoding="utf-8", newline="") as stream:
-            rows = list(csv.DictReader(stream))
+        rows = read_rows(self.folder / HISTORY, BRING_BACK, numbers=["step"])
         epochs = [
             (int(row.pop("step")) - 1, {name: float(value) for name, value in row.items() if value and name != "lr"})
             for row in rows

@@ -14,9 +14,10 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from ..errors import ConfigError, UserError
+from ..runs import tracked
 from ..secrets import masked
 from ..training.plain import as_plain
-from . import failures, notes
+from . import failures
 from .finished import Finished
 
 log = logging.getLogger(__name__)
@@ -27,8 +28,9 @@ _FAILED_WAIT = 10.0  # seconds that an interrupted training waits for a tracker
 class Guarded(Logger):
     """Passes what Lightning logs on to the logger of a tracker, in a thread of its own.
 
-    The training waits for the tracker only to begin and to end. With the first error it is given up: one warning, and a
-    note in the run folder that it has missed something. What it has missed, `sync` sends later.
+    The training waits for the tracker only to begin and to end. With the first error it is given up, with one warning.
+    From the start until it has everything, a note in the run folder says that it lacks something, so that a kill at
+    any moment leaves the truth there. What it lacks, `sync` sends later.
 
     Args:
         tracker: its name.
@@ -53,10 +55,11 @@ class Guarded(Logger):
         if self._build is None:
             return
         self._given = public_config
+        tracked.note_missed(self.folder, self.tracker)
         try:
             self.logger = self._build()
             self._run = str(self.logger.version)
-            notes.note(self.folder, self.tracker, self._run)
+            tracked.note(self.folder, self.tracker, self._run)
             self.logger.log_hyperparams(public_config)
         except Exception as error:
             if isinstance(failures.cause(error), TypeError | ConfigError):  # a mistake in configs/, not a tracker's
@@ -65,7 +68,7 @@ class Guarded(Logger):
         self._thread.start()
 
     def give_up(self, error: Exception) -> None:
-        """Warn, once, and note that the tracker has missed something of this run.
+        """Warn, once, that the tracker misses something of this run.
 
         Args:
             error: the reason. The tracker is blamed only if it, or the connection to it, failed.
@@ -73,7 +76,6 @@ class Guarded(Logger):
         if self._missed:
             return
         self._missed = True
-        notes.note_missed(self.folder, self.tracker)
         theirs = failures.is_of_tracker(error)
         what = "cannot be reached, or is too slow" if theirs else "did not get everything, because this failed"
         log.warning(
@@ -97,8 +99,8 @@ class Guarded(Logger):
         if send is not None:
             self._calls.put(lambda: send(run))
         self._end("success", self.wait_seconds)
-        if not self._missed:
-            notes.note_sent(self.folder, self.tracker)
+        if self.logger is not None and not self._missed:
+            tracked.note_sent(self.folder, self.tracker)
 
     def _end(self, status: str, seconds: float) -> None:
         if not self._thread.is_alive():

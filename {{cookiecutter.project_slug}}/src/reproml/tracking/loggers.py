@@ -10,8 +10,8 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from ..config.schema import Config
+from ..runs import tracked
 from ..secrets import masked
-from . import notes
 from .finished import Finished
 from .guarded import Guarded
 
@@ -39,7 +39,7 @@ def build_loggers(trackers: dict[str, Any], public_config: dict[str, Any], folde
 
 def build_logger(name: str, settings: dict[str, Any], folder: Path) -> Any:
     """Return a tracker's own logger. It goes on with the tracker's run that the run in `folder` has, if it has one."""
-    run = notes.read(folder).get(name)
+    run = tracked.read(folder).get(name)
     return instantiate(settings, **({_GO_ON[name]: run} if run and name in _GO_ON else {}))
 
 

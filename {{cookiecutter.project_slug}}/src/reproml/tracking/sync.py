@@ -9,9 +9,10 @@ from omegaconf import DictConfig, OmegaConf
 from ..config import trust
 from ..errors import ConfigError, TrackerError
 from ..names import CONFIG
+from ..runs import tracked
 from ..runs.folder import read_config
 from ..secrets import masked, public
-from . import failures, notes
+from . import failures
 from .finished import Finished
 from .loggers import build_logger
 
@@ -30,7 +31,7 @@ def sync(folder: Path, trackers: Sequence[str] = ()) -> list[str]:
     """
     run = Finished.read(folder)
     config = read_config(str(folder))
-    names = list(trackers or notes.missed(folder) or [str(name) for name in config.tracking])
+    names = list(trackers or tracked.missed(folder) or [str(name) for name in config.tracking])
     if not names:
         raise ConfigError(f"{folder} was not tracked: name a tracker, such as --to mlflow")
     return [_send(name, config, run) for name in names]
@@ -40,7 +41,7 @@ def _send(name: str, config: DictConfig, run: Finished) -> str:
     logger = None
     try:
         logger = build_logger(name, _settings(name, config, run.folder), run.folder)
-        notes.note(run.folder, name, str(logger.version))
+        tracked.note(run.folder, name, str(logger.version))
         logger.log_hyperparams(masked(public(config)))
         logger.send(run)
         logger.finalize("success")
@@ -51,7 +52,7 @@ def _send(name: str, config: DictConfig, run: Finished) -> str:
             f"{name} did not take {run.folder} ({failures.named(error)}): "
             f"{run.folder} has everything still, so call sync again when {name} answers"
         ) from error
-    notes.note_sent(run.folder, name)
+    tracked.note_sent(run.folder, name)
     return f"{name} has {run.folder} now, as {logger.version}"
 
 

@@ -5,7 +5,7 @@ import logging
 import os
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import torch
 from lightning import LightningModule, Trainer
@@ -24,6 +24,7 @@ from .plain import as_bytes, as_plain, check_loads, kinds_in
 log = logging.getLogger(__name__)
 
 _HYPERPARAMETERS = ("hyper_parameters", "datamodule_hyper_parameters")
+_FETCH = "take it from where the run was made, or choose another run"
 CHECKSUM = "{sha256}"  # in a file's name: stands for the checksum of its content
 
 
@@ -139,15 +140,14 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """Return the content of a checkpoint, with its tensors on the CPU.
 
     Raises:
-        DataError: the file is damaged. torch.load would not notice a flipped bit; the checksums in the file tell.
+        DataError: the file is missing or damaged.
     """
-    _refuse_damaged(path)
-    return torch.load(path, map_location="cpu", weights_only=True)
+    return _loaded(path)
 
 
 def best_files(point: Path) -> list[str]:
     """Return the files of the best epochs that a checkpoint of a run names, relative to the run's folder."""
-    states = torch.load(point, map_location="cpu", weights_only=True, mmap=True).get("callbacks", {}).values()
+    states = peek(point).get("callbacks", {}).values()
     kept = [state for state in states if isinstance(state, dict) and "best_k_models" in state]
     # earlier versions did not save the folder, and files of other callbacks have absolute names
     files = {Path(state["dirpath"] or "checkpoints", name) for state in kept for name in state["best_k_models"]}
@@ -164,8 +164,7 @@ def refuse_foreign(path: Path, config: dict[str, Any]) -> None:
     Raises:
         DataError: the file belongs to another run, or is damaged.
     """
-    _refuse_damaged(path)
-    refuse_other_run(path, torch.load(path, map_location="cpu", weights_only=True, mmap=True).get("config"), config)
+    refuse_other_run(path, peek(path).get("config"), config)
 
 
 def refuse_other_run(path: Path, found: Any, config: dict[str, Any]) -> None:
@@ -183,16 +182,28 @@ def refuse_other_run(path: Path, found: Any, config: dict[str, Any]) -> None:
         raise DataError(f"{path} belongs to another run ({reason}): remove it, or put the run's own file back")
 
 
-def _refuse_damaged(path: Path) -> None:
+def peek(path: Path) -> dict[str, Any]:
+    """Return the content of a checkpoint, whose tensors are read only where they are used.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    return _loaded(path, mmap=True)
+
+
+def _loaded(path: Path, mmap: bool = False) -> dict[str, Any]:
+    """Return the content of a file after comparing the checksums in it: torch.load would not notice a flipped bit."""
     try:
         with ZipFile(path) as file:
-            damaged = file.testzip()
+            whole = file.testzip() is None
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap) if whole else None
     except FileNotFoundError as error:
-        raise DataError(f"{path} is missing: put it back, or choose another run") from error
-    except BadZipFile:
-        damaged = path.name
-    if damaged:
-        raise DataError(f"{path} is damaged: take it from where the run was made, or choose another run")
+        raise DataError(f"{path} does not exist: {_FETCH}") from error
+    except Exception as error:  # of the archive, of a decompressor, of pickle or of torch, whatever bit is wrong
+        raise DataError(f"{path} is damaged or cannot be read ({type(error).__name__}): {_FETCH}") from error
+    if not isinstance(content, dict):
+        raise DataError(f"{path} is damaged: {_FETCH}")
+    return content
 
 
 def checksum(content: bytes) -> str:

@@ -11,8 +11,9 @@ from ..files import file_digest
 from ..names import MODEL, TRAIL
 from ..runs.integrity import finished, intact
 from ..runs.params import flat
-from .checkpoint import best_files, load_checkpoint, refuse_foreign
+from .checkpoint import best_files, load_checkpoint, peek, refuse_foreign
 from .restore import starting_file
+from .trail import refuse_cut
 
 # With the whole state of a run its optimizer, schedule and place in the epoch are taken over: other settings would be
 # ignored, or mean something else.
@@ -61,6 +62,7 @@ def built_on(config: Config) -> dict[str, Any] | None:
                 f"{run / lost} is missing, which {path} names as the best epoch so far: put it back, or choose "
                 "another run"
             )
+        refuse_cut(run / TRAIL, peek(path))
     elif settings.mode == "hotstart":
         _check_optimizer(config, earlier)
     name = path.relative_to(str(settings.run)).as_posix()

@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from ..errors import ConfigError
+from ..runs.folder import resume_points
 from . import job
 from .checkpoint import CHECKSUM, checksum
 from .job import Due
@@ -119,11 +121,6 @@ class ResumePoint(Checkpoint):
         self._saved, self._due = time.monotonic(), Due.NOTHING
 
 
-def resume_points(folder: Path) -> list[Path]:
-    """Return the resume points in a folder, the newest first."""
-    return sorted(folder.glob("resume-*.ckpt"), reverse=True)
-
-
 def batches_of(path: Path) -> int:
     """Return how many batches were trained on when a resume point was saved."""
     return int(path.stem.split("-")[1])
@@ -132,14 +129,15 @@ def batches_of(path: Path) -> int:
 def newest_whole(folder: Path) -> Path | None:
     """Return the newest resume point whose content has the checksum of its name, or None. Damaged ones are named."""
     for path in resume_points(folder):
-        if checksum(path.read_bytes()) == path.stem.rpartition("-")[2]:
-            return path
+        with suppress(OSError):  # it cannot be read
+            if checksum(path.read_bytes()) == path.stem.rpartition("-")[2]:
+                return path
         log.warning("%s is damaged: the one before it is used", path)
     return None
 
 
 def clear(folder: Path, after: Path | None = None) -> None:
-    """Remove resume points, all or those newer than one, and parts of files that a kill left behind."""
-    newer = [path for path in resume_points(folder) if after is None or path.name > after.name]
-    for path in [*newer, *folder.glob(".*.part")]:
-        path.unlink()
+    """Remove resume points, all or those newer than one."""
+    for path in resume_points(folder):
+        if after is None or path.name > after.name:
+            path.unlink()

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from lightning import LightningDataModule, LightningModule
 from lightning.pytorch.utilities import rank_zero_only
 
-from ..config.schema import Config
+from ..config.schema import Config, OwnConfig
 from ..errors import ConfigError, DataError
 from ..files import file_digest, write_bytes, write_json
 from ..names import HISTORY, MODEL, RECORD, TRAIL
@@ -20,14 +20,16 @@ from ..runs import record, schema, source
 from ..runs.anew import start_anew
 from ..runs.code import edited_since_start
 from ..runs.digest import weights_digest
-from ..runs.folder import refuse_used, tables, write_config
+from ..runs.folder import LOCK, clear, refuse_used, tables, write_config
+from ..runs.overwritten import Watch
 from . import resume
-from .checkpoint import best_files, refuse_foreign
+from .checkpoint import best_files, peek, refuse_other_run
 from .cluster import first_goes_first
 from .describe import describe
 from .earlier import built_on
 from .limits import refuse_none
 from .restore import refuse_unfit, starting_file
+from .trail import refuse_cut
 
 log = logging.getLogger(__name__)
 
@@ -41,12 +43,14 @@ class Session:
         checkpoint: the resume point that the training goes on from; None: it begins.
         record: None in all processes but the first, which writes for all.
         lock: keeps other processes from the folder for as long as this one lives.
+        watch: knows the data from the start.
     """
 
     folder: Path
     checkpoint: Path | None
     record: dict[str, Any] | None = None
     lock: FileLock | None = None
+    watch: Watch | None = None
     began: float = 0.0
 
     def finish(self, weights: dict[str, torch.Tensor], metrics: dict[str, float | int]) -> None:
@@ -60,7 +64,8 @@ class Session:
             return
         trail = self.folder / TRAIL
         session = self.record["sessions"][-1]
-        edited = sorted({*session["edited"], *edited_since_start()})
+        overwritten = self.watch.overwritten() if self.watch else []
+        edited = sorted({*session["edited"], *edited_since_start(), *overwritten})
         if edited:
             log.warning(
                 "%s was edited while the run trained: the record holds the version from its start, and only a "
@@ -139,16 +144,25 @@ def begin(
     write_json(folder / RECORD, current)
     write_config(settings, folder)
     log.info("%s", _context(folder, current))
-    return Session(folder, point, current, lock, time.perf_counter())
+    return Session(folder, point, current, lock, Watch(_data_of(config, current)), time.perf_counter())
+
+
+def _data_of(config: Config, current: dict[str, Any]) -> dict[str, str]:
+    """Return the SHA-256 of all that a run reads from this disk, by its path."""
+    data, inputs = current["data"], current.get("inputs", {})
+    arrays = {} if isinstance(config, OwnConfig) or config.data.remote else data["prepared"]
+    prepared = {str(Path(config.paths.processed) / name): digest for name, digest in arrays.items()}
+    return prepared | data.get("files", {}) | {config.inputs[name]: digest for name, digest in inputs.items()}
 
 
 def _claim(folder: Path) -> FileLock:
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / ".lock", timeout=0)
+    lock = FileLock(folder / LOCK, timeout=0)
     try:
         lock.acquire()
     except Timeout as error:
         raise ConfigError(f"another process is working on {folder}: wait for it, or stop it first") from error
+    clear(folder)
     return lock
 
 
@@ -174,12 +188,14 @@ def _own_point(checkpoints: Path, settings: dict[str, Any], asked: bool) -> Path
     """Return the newest resume point, or None where the training has to begin anew.
 
     Raises:
-        DataError: to go on was asked for, and the point is of another run.
+        DataError: to go on was asked for, and the point is of another run, or the trail up to there is not its own.
     """
     point = resume.newest_whole(checkpoints)
     try:
         if point:
-            refuse_foreign(point, settings)
+            held = peek(point)
+            refuse_other_run(point, held.get("config"), settings)
+            refuse_cut(checkpoints.parent / TRAIL, held)
     except DataError as error:
         if asked:
             raise

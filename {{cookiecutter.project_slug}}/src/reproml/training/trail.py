@@ -6,6 +6,7 @@ many, a line `{"step": ..., "weights": {name: [digest, sample]}}` follows; the s
 hexadecimal digits of float32.
 """
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 
 from ..errors import ConfigError, DataError
-from ..files import write_text
+from ..files import write_bytes
 from ..names import TRAIL
 from ..runs.digest import tensor_digest
 from .loop import batches_done, loss_of, order_digests
@@ -40,17 +41,19 @@ class Trail(Callback):
         if every_n_steps < 1:
             raise ConfigError(f"callbacks.trail.every_n_steps={every_n_steps} must be 1 or greater")
         self.path, self.every_n_steps = Path(folder) / TRAIL, every_n_steps
-        self._resumed_at = 0
+        self._resumed: dict[str, Any] | None = None  # the checkpoint
+        self._size, self._digest = 0, hashlib.sha256()  # of what is in the file
         self._waiting: list[tuple[int, int, str | None, torch.Tensor | None]] = []
-        self._file: IO[str] | None = None
+        self._file: IO[bytes] | None = None
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not trainer.is_global_zero:
             return
-        kept = _lines_until(self.path, self._resumed_at) if self._resumed_at else []
-        write_text(self.path, "".join(kept))
-        self._file = self.path.open("a", encoding="utf-8", newline="\n")
-        if not self._resumed_at:
+        kept = b"" if self._resumed is None else kept_trail(self.path, self._resumed)
+        write_bytes(self.path, kept)
+        self._size, self._digest = len(kept), hashlib.sha256(kept)
+        self._file = self.path.open("ab")
+        if self._resumed is None:
             self._note_weights(0, pl_module)
 
     def on_train_batch_end(
@@ -73,6 +76,8 @@ class Trail(Callback):
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         self._bring_to_disk()  # a run that goes on from this checkpoint counts on the lines up to here
+        if trainer.is_global_zero:
+            checkpoint["trail"] = {"bytes": self._size, "sha256": self._digest.hexdigest()}
 
     def _bring_to_disk(self) -> None:
         if self._file is not None:
@@ -81,13 +86,13 @@ class Trail(Callback):
             os.fsync(self._file.fileno())
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        self._resumed_at = checkpoint["batches"]
+        self._resumed = {key: checkpoint[key] for key in ("batches", "trail") if key in checkpoint}
 
     def _note_steps(self) -> None:
         """Write the waiting steps. Reading a loss makes a GPU wait, so it is done for many at once."""
         for step, epoch, order, loss in self._waiting:
             value = None if loss is None or not loss.isfinite() else float(loss)
-            print(json.dumps([step, epoch, order, value]), file=self._file)
+            self._write([step, epoch, order, value])
         self._waiting.clear()
 
     def _note_weights(self, step: int, model: LightningModule) -> None:
@@ -95,7 +100,14 @@ class Trail(Callback):
             name: [tensor_digest(tensor)[:16], sample(tensor).tobytes().hex()]
             for name, tensor in model.state_dict().items()
         }
-        print(json.dumps({"step": step, "weights": weights}), file=self._file)
+        self._write({"step": step, "weights": weights})
+
+    def _write(self, entry: Any) -> None:
+        assert self._file is not None
+        line = f"{json.dumps(entry)}\n".encode()
+        self._file.write(line)
+        self._size += len(line)
+        self._digest.update(line)
 
 
 @dataclass
@@ -123,9 +135,12 @@ def read_trail(path: Path) -> Steps:
                     for name, (digest, sample) in entry["weights"].items()
                 }
             else:
-                step = entry[0]
-                steps.epoch[step], steps.order[step], steps.loss[step] = entry[1:]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+                step, epoch, order, loss = entry
+                if not (isinstance(step, int) and isinstance(epoch, int) and isinstance(order, str | None)):
+                    raise ValueError(f"{str(entry)[:60]} is no step")
+                steps.epoch[step], steps.order[step] = epoch, order
+                steps.loss[step] = None if loss is None else float(loss)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{path} is missing or damaged ({error}): the run cannot be compared step by step") from error
     return steps
 
@@ -136,9 +151,48 @@ def _entries(text: str) -> Iterator[Any]:
     return (json.loads(line) for line in lines if line.endswith("\n"))
 
 
-def _lines_until(path: Path, last: int) -> list[str]:
-    """Return the lines up to a step; what a kill left behind it is dropped."""
-    text = path.read_text(encoding="utf-8") if path.exists() else ""
+def refuse_cut(path: Path, checkpoint: dict[str, Any]) -> None:
+    """Refuse a trail that does not begin with what a checkpoint saw of it. Those of earlier versions saw nothing.
+
+    Raises:
+        DataError: it was cut or altered since, or is not there.
+    """
+    if "trail" in checkpoint:
+        kept_trail(path, checkpoint)
+
+
+def kept_trail(path: Path, checkpoint: dict[str, Any]) -> bytes:
+    """Return the beginning of a trail that belongs to a checkpoint; what came behind it is trained again.
+
+    Args:
+        path: of the trail.
+        checkpoint: which notes how long the trail was, and its digest. Those of earlier versions do not.
+
+    Raises:
+        DataError: that beginning was cut or altered, or is not there.
+    """
+    noted = checkpoint.get("trail")
+    try:
+        if noted is None:
+            text = path.read_text(encoding="utf-8") if path.exists() else ""
+            return "".join(_lines_until(text, checkpoint["batches"])).encode()
+        with path.open("rb") as stream:
+            kept = stream.read(noted["bytes"])
+        if hashlib.sha256(kept).hexdigest() == noted["sha256"]:
+            return kept
+        reason = "was cut or altered"
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror})"
+    except (ValueError, KeyError, TypeError, IndexError):
+        reason = "is damaged"
+    raise DataError(
+        f"{path} {reason} since the training was interrupted, and would end as another trail than that of this run: "
+        "put the run's own file back, or start another run from its weights: restore=hotstart "
+        f"restore.run={path.parent}"
+    )
+
+
+def _lines_until(text: str, last: int) -> list[str]:
     steps = (entry["step"] if isinstance(entry, dict) else entry[0] for entry in _entries(text))
     return [line for line, step in zip(text.splitlines(keepends=True), steps, strict=False) if step <= last]
 

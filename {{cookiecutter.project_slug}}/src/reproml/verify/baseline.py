@@ -6,10 +6,11 @@ import sys
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 from typing import Any
 
 from ..errors import RecordError
+from ..files import working_folder
 from ..programs import git, waited_for
 from ..runs import record
 from ..runs.changes import Change, changes
@@ -76,8 +77,8 @@ def train() -> Canonical:
     Raises:
         RecordError: the training fails.
     """
-    with TemporaryDirectory(prefix="drift-") as temporary:
-        folder = Path(temporary) / "run"
+    with working_folder(Path(gettempdir()), "reproml-drift-") as temporary:
+        folder = temporary / "run"
         arguments = ["experiment=canonical", "tracking=[none]", f"hydra.run.dir={quoted(folder)}"]
         command = [sys.executable, "train.py", *arguments]
         result = waited_for(command, env=outer_environment())
@@ -112,7 +113,10 @@ def read() -> dict[str, Any]:
     """
     if not BASELINE.exists():
         raise RecordError(f"there is no {BASELINE} to compare with: {_MEND}")
-    return _parsed(BASELINE.read_text(encoding="utf-8"))
+    try:
+        return _parsed(BASELINE.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecordError(f"{BASELINE} cannot be read ({error}): {_MEND}") from error
 
 
 def read_from(branch: str) -> dict[str, Any]:
@@ -131,11 +135,22 @@ def _parsed(text: str) -> dict[str, Any]:
     try:
         baseline = json.loads(text)
         missing = _PARTS - baseline.keys()
-    except (ValueError, AttributeError) as error:
+        other = missing or baseline["schema_version"] != VERSION
+        whole = other or _is_whole(baseline)
+    except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise RecordError(f"{BASELINE} is damaged: {_MEND}") from error
-    if missing or baseline.get("schema_version") != VERSION:
+    if other:
         raise RecordError(f"{BASELINE} was written by another version of this code: {_MEND}")
+    if not whole:
+        raise RecordError(f"{BASELINE} is damaged: {_MEND}")
     return baseline
+
+
+def _is_whole(baseline: dict[str, Any]) -> bool:
+    """Whether a baseline holds what a comparison with it reads."""
+    texts = [*(baseline[key] for key in ("date", "commit", "weights_sha256")), *baseline["inputs"]["code"].values()]
+    numbers = baseline["metrics"].values()
+    return all(isinstance(each, str) for each in texts) and all(type(each) in (int, float) for each in numbers)
 
 
 def compare(baseline: dict[str, Any], run: dict[str, Any]) -> Comparison:

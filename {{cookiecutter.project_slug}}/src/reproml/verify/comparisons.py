@@ -6,15 +6,17 @@ from pathlib import Path
 from typing import Any
 
 from ..files import write_bytes, write_text
+from ..runs.tables import read_rows
 
 SAME, WITHIN, DRIFTED = "same bits", "within tolerance", "drifted"
 _MARKERS = {SAME: "o", WITHIN: "s", DRIFTED: "X"}
+_WORDS = ("date", "commit", "verdict", "weights_sha256")  # columns that are no metrics
 _DATES = 12  # at most so many on the axis
 
 
 def add(table: Path, row: dict[str, Any]) -> None:
     """Add a row to a CSV file. A column that the file lacks is added, and is empty in the rows before."""
-    before = _read(table)
+    before = read(table)
     columns = list(dict.fromkeys(name for each in (*before[:1], row) for name in each))
     text = io.StringIO()
     writer = csv.DictWriter(text, columns, lineterminator="\n")
@@ -35,7 +37,7 @@ def draw(table: Path, metric: str, picture: Path) -> None:
 
     from ..evaluation.figures import as_png
 
-    rows = [row for row in _read(table) if row.get(metric)]
+    rows = [row for row in read(table) if row.get(metric)]
     figure = Figure(figsize=(9, 3.5), layout="constrained")
     axes = figure.subplots()
     axes.plot([float(row[metric]) for row in rows], color="lightgray", zorder=0)
@@ -51,8 +53,11 @@ def draw(table: Path, metric: str, picture: Path) -> None:
     write_bytes(picture, as_png(figure))
 
 
-def _read(table: Path) -> list[dict[str, str]]:
-    if not table.exists():
-        return []
-    with table.open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))
+def read(table: Path) -> list[dict[str, str]]:
+    """Return the comparisons so far.
+
+    Raises:
+        DataError: the file is damaged.
+    """
+    fix = f"git checkout {table}, or delete it to begin another one"
+    return read_rows(table, fix, words=_WORDS) if table.exists() else []

@@ -38,6 +38,7 @@ def check(tolerance: float) -> Verdict:
         RecordError: there is no baseline, or the training fails.
     """
     before = baseline.read()
+    comparisons.read(HISTORY)  # before the work: a damaged one is refused
     trained = baseline.train()
     run = trained.record
     comparison = baseline.compare(before, run)

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import chdir, contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import gettempdir
 from typing import Any
 
 from hydra import compose, initialize_config_dir
@@ -19,7 +19,7 @@ from ..arrays.raw import content_digest
 from ..config import trust
 from ..config.own import is_own
 from ..errors import DataError, RecordError
-from ..files import file_digest
+from ..files import file_digest, working_folder
 from ..names import PIPELINE, RECORD
 from ..programs import ProgramError, dvc, waited_for
 from ..runs import params, record, source
@@ -43,8 +43,8 @@ _TRACKING = re.compile(r"[+~]*tracking\b")
 @contextmanager
 def checked_out(before: dict[str, Any], folder: Path) -> Iterator[Path]:
     """Yield a temporary folder with the recorded code, and say so if a patch changes it."""
-    with TemporaryDirectory(prefix="verify-") as temporary:
-        project = source.check_out(before["git"], folder / source.PATCH, Path(temporary) / "code")
+    with working_folder(Path(gettempdir()), "reproml-verify-") as temporary:
+        project = source.check_out(before["git"], folder / source.PATCH, temporary / "code")
         if before["git"]["patch_sha256"] != source.EMPTY:
             print(
                 f"{folder / source.PATCH} changes the code of commit {before['git']['commit'][:12]}, and will "

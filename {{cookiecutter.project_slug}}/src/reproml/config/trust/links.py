@@ -33,5 +33,8 @@ def check_links(folder: Path) -> None:
 
 
 def _stays(link: Path, folder: Path) -> bool:
-    target = link.resolve()
+    try:
+        target = link.resolve()
+    except (OSError, RuntimeError):  # it leads round in a circle
+        return False
     return target.is_relative_to(folder.resolve()) or bool(_IN_CACHE.search(target.as_posix()))

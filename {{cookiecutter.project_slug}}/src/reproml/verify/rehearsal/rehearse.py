@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from copy import deepcopy
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from omegaconf import DictConfig, open_dict, read_write
 
+from ...files import working_folder
 from ...training.ready import ready_to_begin
 from .report import Rehearsal
 from .short import refuse_inexact
@@ -53,10 +53,9 @@ def _alone(cfg: DictConfig) -> DictConfig:
 @contextmanager
 def _home() -> Iterator[Path]:
     """Yield a folder for all that is written, which is removed."""
-    _OUTPUTS.mkdir(exist_ok=True)
     try:
-        with TemporaryDirectory(prefix="rehearsal-", dir=_OUTPUTS) as folder:
-            yield Path(folder)
+        with working_folder(_OUTPUTS, ".rehearsal-") as folder:
+            yield folder
     finally:
         with suppress(OSError):  # it holds runs
             _OUTPUTS.rmdir()

@@ -9,22 +9,28 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from ..errors import RecordError
 from ..files import write_json
-from ..runs import record
+from ..names import TRACKING
+from . import record
 
-FILE = "tracking.json"
 _MISSED = "missed"
 _lock = Lock()  # each tracker has a thread
 
 
 def read(folder: Path) -> dict[str, str]:
-    """Return the trackers' names of the run, by tracker."""
+    """Return the trackers' names of the run, by tracker.
+
+    Raises:
+        RecordError: the file is damaged; so do the others.
+    """
     return {name: run for name, run in _own(folder).items() if name != _MISSED}
 
 
 def missed(folder: Path) -> list[str]:
-    """Return the trackers that have missed something."""
-    return _own(folder).get(_MISSED, [])
+    """Return the trackers that lack something: while a run trains, all of its own."""
+    found: list[str] = _own(folder).get(_MISSED, [])
+    return found
 
 
 def note(folder: Path, tracker: str, run: str) -> None:
@@ -34,7 +40,7 @@ def note(folder: Path, tracker: str, run: str) -> None:
 
 
 def note_missed(folder: Path, tracker: str) -> None:
-    """Note that a tracker has missed something."""
+    """Note that a tracker lacks something."""
     with _lock:
         _write(folder, {**_own(folder), _MISSED: sorted({*missed(folder), tracker})})
 
@@ -55,14 +61,28 @@ def _own(folder: Path) -> dict[str, Any]:
 
 
 def _write(folder: Path, own: dict[str, Any]) -> None:
-    write_json(folder / FILE, {**_read(folder), _identity(folder): own})
+    write_json(folder / TRACKING, {**_read(folder), _identity(folder): own})
 
 
 def _read(folder: Path) -> dict[str, dict[str, Any]]:
     """Return the notes on each training; notes without a training could be about any."""
-    path = folder / FILE
-    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    return {key: value for key, value in found.items() if isinstance(value, dict)}
+    path = folder / TRACKING
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        return {key: value for key, value in found.items() if isinstance(value, dict) and _are_notes(value)}
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError, RecursionError, AttributeError) as error:
+        raise RecordError(
+            f"{path} is damaged, so the names that trackers have for the run are lost: delete it, and python -m "
+            f"reproml sync {folder} --to TRACKER sends everything as a new run"
+        ) from error
+
+
+def _are_notes(value: dict[str, Any]) -> bool:
+    names = value.get(_MISSED, [])
+    texts = [*(item for key, item in value.items() if key != _MISSED), *(names if isinstance(names, list) else [None])]
+    return all(isinstance(item, str) for item in texts)
 
 
 def _identity(folder: Path) -> str:

@@ -87,8 +87,9 @@ OF_A_RUN = {
     "verification.json": "check-run report archive",
     "tracking.json": "sync resume",
     "test/metrics.json": "report compare check-run archive sync",
-    "test/per_class.csv": "report compare archive sync",
-    "test/confusion_matrix.csv": "report compare archive sync",
+    "test/evaluation.json": "report compare check-run archive sync",
+    "test/tables/per_class.csv": "report compare archive sync",
+    "test/tables/confusion_matrix.csv": "report compare archive sync",
     "test/predictions.csv": "archive sync",
     "checkpoints/last.ckpt": "hotstart continue",
 }
@@ -118,7 +119,7 @@ class Tracker:
     version = "1"
 
     def send(self, run: Finished) -> None:
-        for each in (run.history, run.test_metrics, run.tags, run.files, run.figures, run.interface):
+        for each in (run.history, run.test_metrics, run.tags, run.files, run.figures, run.model):
             each()
         run.examples(2), run.predictions(2)
 

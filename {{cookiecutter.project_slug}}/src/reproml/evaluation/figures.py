@@ -10,7 +10,6 @@ import numpy as np
 from matplotlib.figure import Figure  # not pyplot: no display, no global state
 from matplotlib.ticker import MaxNLocator
 
-from ..files import write_bytes
 from .history import measures, points
 
 _PER_ROW = 3  # pictures beside each other

@@ -17,6 +17,7 @@ from . import secrets
 from .config import trust
 from .config.explain import explain, refusal
 from .config.preflight import Check, preflight
+from .errors import UserError
 from .runs.folder import discard_unbegun, refuse_place, with_recorded_overrides
 from .training.job import Due, told
 
@@ -75,7 +76,8 @@ def one_sentence() -> Iterator[None]:
         sys.exit(code)
     except Exception as error:
         log.debug("%s", explain(error), exc_info=True)
-        if told() >= Due.END:  # a worker, or another process of the run, was told to end as well
+        # a worker, or another process of the run, was told to end as well
+        if told() >= Due.END and not isinstance(error, UserError):
             print("error: interrupted", file=sys.stderr)
             sys.exit(143)
         if _SHOW_TRACEBACK:

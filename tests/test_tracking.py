@@ -507,12 +507,12 @@ def test_wandb_that_is_down(shared_project: Path, plain: Path) -> None:
 def test_an_untracked_run_is_sent_later(shared_project: Path, plain: Path) -> None:
     wrong = sync(shared_project, "outputs/plain", check=False)
     assert (wrong.returncode, "name a tracker" in wrong.stderr) == (2, True)
-    damaged = shared_project / "outputs" / "damaged"
+    damaged = shared_project / "outputs" / "altered"
     shutil.copytree(plain, damaged)
     (damaged / "model.safetensors").write_bytes(b"damaged")
-    refused = sync(shared_project, "outputs/damaged --to mlflow", check=False)
+    refused = sync(shared_project, "outputs/altered --to mlflow", check=False)
     assert refused.returncode == 2
-    assert "outputs/damaged/model.safetensors is not" in refused.stderr.splitlines()[-1]
+    assert "outputs/altered/model.safetensors is not" in refused.stderr.splitlines()[-1]
     assert "did not take" not in refused.stderr
     unknown = sync(shared_project, "outputs/plain --to mlfow", check=False)
     assert "mlfow is not a tracker of this project: choose one of mlflow, tensorboard, wandb" in unknown.stderr

@@ -296,6 +296,7 @@ RUNS = {
         )
     },
     ("train", """'resume="outputs/a=b"'"""): "resume=outputs/a=b is not the folder of a run",
+    ("train", """"resume=outputs/it's a, b\""""): "resume=outputs/it's a, b is not the folder of a run",
     ("train", "resume=outputs/second ~callbacks.progress"): "leave ~callbacks.progress out",
     ("train", "resume=outputs/second,outputs/first"): "resume one after the other",
     ("ordered", "trainer=ddp debug=fast -cn config -> -cn config trainer=ddp debug=fast"): None,
@@ -345,6 +346,7 @@ def said(shared_project: Path) -> dict[tuple[str, str], str | None]:
         "outputs/first/run.json": '{"status": "finished"}',
         "outputs/second/run.json": '{"status": "running"}',  # newer, and of no use to anyone who wants a model
         "outputs/third/run.json": "{",
+        "outputs/it's a, b/note": "",
     }
     for number, (name, content) in enumerate(files.items()):
         (shared_project / name).parent.mkdir(parents=True, exist_ok=True)

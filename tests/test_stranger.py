@@ -252,7 +252,8 @@ plain = {**description, "model": {"_target_": "os.mkdir", "path": "made"}}
 nested = {**description, "model": {**description["model"], "hidden": {"_target_": "os.mkdir", "path": "made"}}}
 task = {**description, "task": {"_target_": "os.mkdir", "path": "made"}}
 older = {key: value for key, value in description.items() if key != "task"}
-others = {"a model": plain, "a part of a model": nested, "a task": task, "no task": older, "no description": {"model": 3}}
+others = {"a model": plain, "a part of a model": nested, "a task": task, "no task": older}
+others["no description"] = {"model": 3}
 for name, other in others.items():
     save_model(model, other, run / "model.safetensors")
     tried(name, load_model, run / "model.safetensors")

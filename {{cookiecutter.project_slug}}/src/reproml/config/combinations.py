@@ -132,7 +132,7 @@ def _check_targets(data: Data, precision: str) -> None:
     if data.target is not None and data.split == "stratified":
         raise ConfigError(
             f"data.split=stratified gives each split the same share of every class, and data.target={data.target} is a "
-            "quantity: choose split=random"
+            "quantity: choose split=random, as task=regression does"
         )
     if data.target is not None and precision in _ROUNDING:
         raise ConfigError(

@@ -25,6 +25,8 @@ class Intervals:
     Args:
         metrics: of a metric; None where none can be told.
         tables: tables with the columns NAME_low and NAME_high beside NAME, in place of those without.
+
+    Example: `Intervals({"dice": (0.71, 0.78), "loss": None})`, from the function that `Evaluation.intervals` is
     """
 
     metrics: Mapping[str, Interval | None] = field(default_factory=dict)

@@ -159,6 +159,7 @@ def test_a_study_is_not_gone_on_with_by_other_inputs(shared_project: Path) -> No
     (shared_project / "configs" / "experiment" / "words.yaml").write_text(words)
     (shared_project / "open.py").write_text(OPEN)
     said = run("python open.py", shared_project, PYTHONPATH="src").stdout.splitlines()
+    (shared_project / "open.py").unlink()  # it would be code of the studies of the other tests
     assert said[:2] == ["opened", "opened"]
     assert re.match(r"the study in outputs/of-words was begun with files=\w{12}, not \w{12}: put that back", said[2])
 

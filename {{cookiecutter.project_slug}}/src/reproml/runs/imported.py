@@ -67,7 +67,8 @@ def beside_src(settings: dict[str, Any], project: Path = Path()) -> tuple[dict[s
     targets = [value for key, value in leaves(settings) if key.endswith("_target_") or key == "data.reader"]
     parts = [str(target).split(".") for target in targets]
     # all before the last are modules or classes, and with a module its packages are imported
-    modules = {".".join(names[:end]) for names in parts for end in range(1, len(names))}
+    named = {".".join(names[:end]) for names in parts for end in range(1, len(names))}
+    modules = [name for name in named if module_file(name)]  # to ask for versions of the others would take seconds
     inside, elsewhere, root = dict[str, str](), set[str](), project.resolve()
     for name in code_of(*sorted(modules)):
         path = module_file(name)

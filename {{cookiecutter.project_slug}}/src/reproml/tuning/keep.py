@@ -77,6 +77,8 @@ def _groups(held: dict[str, Any]) -> list[str]:
             continue
         if not any(least):
             break
+        if group in held and held[group] == _composed(chosen).get(group):
+            continue  # task=regression would bring its network, too, but another task was not chosen
         options = [f"{group}={file.stem}" for file in sorted((Path("configs") / group).glob("*.yaml"))]
         found = {option: _distance(held, [*chosen, option]) for option in options}
         best = min(options, key=lambda option: found[option])

@@ -113,7 +113,7 @@ def test_the_cards_tell_what_is_true(pipeline: Path) -> None:
     [result] = heads[0]["model-index"][0]["results"]
     assert result["task"]["type"] == "text-classification"
     assert result["metrics"][0]["value"] == metrics(pipeline / "reports")["accuracy"]
-    assert "one of 3 classes: English, Italian, Spanish" in model
+    assert "Output, classes: English, Italian, Spanish" in model
     assert "20 values of type uint8" in model
     title = yaml.safe_load(step("data/sources.yaml"))["words"]["title"]
     for card in (model, data):

@@ -16,8 +16,9 @@ from reproml import programs
 from reproml.errors import RecordError
 from reproml.runs import integrity, schema
 from reproml.runs.finished import check_run
-from reproml.runs.folder import results_of, tables
+from reproml.runs.folder import results_of
 from reproml.runs.record import identity, read
+from reproml.runs.tables import table_digests
 from reproml.verify.repeat import outer_environment
 from runs import record, train
 
@@ -223,13 +224,21 @@ def test_the_tables_of_a_test_are_the_recorded_ones(folder: Path) -> None:
     (test / "tables").mkdir()
     for name in ("tables/per_class.csv", "predictions.csv"):
         (test / name).write_text("class,f1\na,0.5\n")
-    found = {**record(folder), "tables": tables(folder)}
+    found = {**record(folder), "tables": table_digests(folder)}
     assert schema.problem(found) is None
     assert results_of(folder, found) == test
     (test / "tables" / "per_class.csv").write_text("class,f1,f1_low,f1_high\na,0.5,0.4,0.6\n")  # of evaluate.py
     assert results_of(folder, found) == test
     (test / "tables" / "per_class.csv").unlink()  # what is not there says nothing wrong
     assert results_of(folder, found) == test
+    cuts = test / "tables" / "cuts.csv"
+    cuts.write_text("class,cut_low\na,0.1\n")  # no end of an interval: there is no cut
+    cut = {**found, "tables": table_digests(folder)}
+    assert results_of(folder, cut) == test
+    cuts.write_text("class,cut_low\na,0.2\n")
+    with pytest.raises(RecordError, match=r"cuts\.csv is not the file that the record names"):
+        results_of(folder, cut)
+    cuts.unlink()
     (test / "predictions.csv").write_text("class,f1\na,0.9\n")
     with pytest.raises(RecordError, match=r"test/predictions\.csv is not the file that the record names"):
         results_of(folder, found)

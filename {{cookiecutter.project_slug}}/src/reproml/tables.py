@@ -1,6 +1,6 @@
 """Results as people read them: numbers of four digits, and each beside its interval."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -57,7 +57,7 @@ class TextTable:
     @property
     def header(self) -> list[str]:
         """The names of the columns that a reader sees: those of an interval stand in the column that it is of."""
-        return [name for name in self.columns if not self._is_end(name)]
+        return [name for name in self.columns if not is_end(name, self.columns)]
 
     @property
     def numeric(self) -> list[bool]:
@@ -76,9 +76,11 @@ class TextTable:
         named = not place and len(row[0]) <= _SHORT  # a name that looks like a number stays as it is
         return Cell(row[0] if named else number(row[place]), interval)
 
-    def _is_end(self, name: str) -> bool:
-        stem = name.removesuffix(_LOW).removesuffix(_HIGH)
-        return stem != name and {stem, stem + _LOW, stem + _HIGH} <= set(self.columns)
+
+def is_end(name: str, columns: Collection[str]) -> bool:
+    """Whether a column holds an end of the interval of another one."""
+    stem = name.removesuffix(_LOW).removesuffix(_HIGH)
+    return stem != name and {stem, stem + _LOW, stem + _HIGH} <= set(columns)
 
 
 def with_interval(value: float, interval: Sequence[float] | None) -> Cell:

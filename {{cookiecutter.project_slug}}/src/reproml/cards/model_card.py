@@ -20,9 +20,9 @@ from ..errors import CardError
 from ..evaluation.written import Written, read_evaluation
 from ..models.description import read_description
 from ..names import EVALUATION, METRICS, MODEL
-from ..runs.folder import altered_table
 from ..runs.integrity import finished
 from ..runs.record import deciding
+from ..runs.tables import altered_table
 from ..tables import Cell, TextTable, in_order, with_interval
 from . import sections
 from . import splits as splits_of

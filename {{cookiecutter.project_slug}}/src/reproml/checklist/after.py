@@ -12,7 +12,7 @@ from ..errors import RecordError
 from ..evaluation.written import read_evaluation
 from ..names import EVALUATION, METRICS, MODEL, RECORD, TEST
 from ..runs.code import code_digests, deciding_code
-from ..runs.folder import altered_table
+from ..runs.tables import altered_table
 from ..tables import in_order
 from .facts import Facts
 from .item import Check, Finding, failed, passed

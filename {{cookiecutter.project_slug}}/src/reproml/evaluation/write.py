@@ -1,7 +1,5 @@
 """Writes the test of a model into files, which written.py reads back."""
 
-import csv
-import io
 import logging
 from math import isclose
 from pathlib import Path
@@ -12,6 +10,7 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from ..files import write_bytes, write_json, write_text
 from ..names import EVALUATION, FIGURES, METRICS, PREDICTIONS, TABLES
+from ..runs.tables import as_csv
 from ..training.randomness import derive
 from .evaluation import Evaluation, Interval, Intervals, Rows
 from .figures import as_png, learning_curves
@@ -93,11 +92,7 @@ def _title(name: str) -> str:
 
 
 def _as_csv(rows: Rows) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows({name: _plain(value) for name, value in row.items()} for row in rows)
-    return text.getvalue()
+    return as_csv([{name: _plain(value) for name, value in row.items()} for row in rows])
 
 
 def _plain(value: Any) -> Any:

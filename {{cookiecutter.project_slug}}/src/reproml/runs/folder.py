@@ -15,9 +15,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from ..config.arguments import Arguments, read
 from ..errors import ConfigError, RecordError
-from ..files import file_digest, remove_left, write_text
+from ..files import remove_left, write_text
 from ..names import CONFIG, HISTORY, METRICS, MODEL, MODELS, PIPELINE, RECORD, REPORTS_OF_PIPELINE, TEST, TRAIL
 from ..processes import in_job_step, launcher, rank, restarts, shared_folder, started_by_lightning
+from .tables import altered_table
 
 LOCK = ".lock"  # held by the process that trains
 _RESUME_POINT = re.compile(r"resume-\d{10}-[0-9a-f]{16}\.ckpt")  # the batches before it, and a checksum
@@ -197,7 +198,7 @@ def _leave_finished(folder: Path) -> NoReturn:
 
 def clear(folder: Path) -> None:
     """Remove the parts of files that killed processes left in the folder of a run."""
-    for place in (folder, folder / "checkpoints", folder / "test"):
+    for place in (folder, folder / "checkpoints", folder / TEST):
         remove_left(place)
 
 
@@ -263,27 +264,6 @@ def results_of(folder: Path, record: dict[str, Any]) -> Path | None:
         if same:
             return place
     return None
-
-
-def tables(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of the tables that the test of a run has written, by their place in its folder."""
-    place = folder / TEST
-    return {path.relative_to(place).as_posix(): file_digest(path) for path in sorted(place.rglob("*.csv"))}
-
-
-def altered_table(place: Path, record: dict[str, Any]) -> str | None:
-    """Return the first table in a folder that is not the one in the record. Earlier versions recorded none.
-
-    Those with confidence intervals are passed over: evaluate.py computes them, and the record has those without.
-    """
-    recorded = record.get("tables", {})
-    there = (name for name in recorded if (place / name).exists() and not _has_intervals(place / name))
-    return next((name for name in there if file_digest(place / name) != recorded[name]), None)
-
-
-def _has_intervals(table: Path) -> bool:
-    with table.open(encoding="utf-8", errors="replace") as stream:
-        return any(column.endswith("_low") for column in stream.readline().strip().split(","))
 
 
 def _status(folder: Path) -> str:

@@ -1,10 +1,15 @@
-"""CSV tables that a run or the project has: read with a check, since a crash, a disk or a person can damage them."""
+"""CSV tables that a run or the project has, read with a check: a crash, a disk or a person can damage them."""
 
 import csv
-from collections.abc import Collection
+import io
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import DataError
+from ..files import file_digest
+from ..names import TEST
+from ..tables import is_end
 
 
 def read_rows(
@@ -36,3 +41,34 @@ def read_rows(
     except (OSError, ValueError, csv.Error) as error:
         raise DataError(f"{path} is missing or damaged ({error}): {fix}") from error
     return rows
+
+
+def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Return a table as text. A column that some rows lack is empty there; columns are in the order of appearance."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return text.getvalue()
+
+
+def table_digests(folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of the tables that the test of a run has written, by their place in its folder."""
+    place = folder / TEST
+    return {path.relative_to(place).as_posix(): file_digest(path) for path in sorted(place.rglob("*.csv"))}
+
+
+def altered_table(place: Path, record: dict[str, Any]) -> str | None:
+    """Return the first table in a folder that is not the one in the record. Earlier versions recorded none.
+
+    Those with confidence intervals are passed over: evaluate.py computes them, and the record has those without.
+    """
+    recorded = record.get("tables", {})
+    there = (name for name in recorded if (place / name).exists() and not _has_intervals(place / name))
+    return next((name for name in there if file_digest(place / name) != recorded[name]), None)
+
+
+def _has_intervals(table: Path) -> bool:
+    with table.open(encoding="utf-8", errors="replace", newline="") as stream:
+        columns = next(csv.reader(stream), [])
+    return any(is_end(name, columns) for name in columns)

@@ -1,7 +1,5 @@
 """The metric history of a run: one row for each epoch."""
 
-import csv
-import io
 import logging
 import time
 from pathlib import Path
@@ -11,6 +9,7 @@ from lightning import LightningModule, Trainer
 from lightning.pytorch.callbacks import Checkpoint
 
 from ..files import write_text
+from ..runs.tables import as_csv
 
 log = logging.getLogger(__name__)
 
@@ -51,7 +50,7 @@ class History(Checkpoint):  # a checkpoint callback runs after the model has its
         self._training, self._validation = {}, {}
         self.rows.append(own | metrics)
         if trainer.is_global_zero:
-            write_text(self.path, self._as_csv())
+            write_text(self.path, as_csv(self.rows))
             shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
             log.info("epoch %d: %s (%.2f s)", trainer.current_epoch, shown, time.perf_counter() - self._started)
 
@@ -72,14 +71,6 @@ class History(Checkpoint):  # a checkpoint callback runs after the model has its
         logged = trainer.callback_metrics
         before, self._seen = self._seen, {name: it for name, it in trainer.logged_metrics.items() if name in logged}
         return {name: float(value) for name, value in sorted(self._seen.items()) if value is not before.get(name)}
-
-    def _as_csv(self) -> str:
-        names = dict.fromkeys(name for row in self.rows for name in row)  # in order of first appearance
-        text = io.StringIO()
-        writer = csv.DictWriter(text, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        return text.getvalue()
 
 
 def _rates(trainer: Trainer) -> dict[str, float]:

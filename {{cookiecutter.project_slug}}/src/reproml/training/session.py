@@ -20,8 +20,9 @@ from ..runs import record, schema, source
 from ..runs.anew import start_anew
 from ..runs.code import edited_since_start
 from ..runs.digest import weights_digest
-from ..runs.folder import LOCK, clear, refuse_used, tables, write_config
+from ..runs.folder import LOCK, clear, refuse_used, write_config
 from ..runs.overwritten import Watch
+from ..runs.tables import table_digests
 from . import resume
 from .checkpoint import best_files, peek, refuse_other_run
 from .cluster import first_goes_first
@@ -78,7 +79,7 @@ class Session:
             "trail_sha256": file_digest(trail) if trail.exists() else None,
             "history_sha256": file_digest(self.folder / HISTORY),
             "metrics": metrics,
-            "tables": tables(self.folder),
+            "tables": table_digests(self.folder),
             "weights_sha256": weights_digest(weights),
             "model_sha256": file_digest(self.folder / MODEL),
         }

@@ -1,12 +1,10 @@
 """The comparisons with the baseline so far: a table, and a picture of it."""
 
-import csv
-import io
 from pathlib import Path
 from typing import Any
 
 from ..files import write_bytes, write_text
-from ..runs.tables import read_rows
+from ..runs.tables import as_csv, read_rows
 
 SAME, WITHIN, DRIFTED = "same bits", "within tolerance", "drifted"
 _MARKERS = {SAME: "o", WITHIN: "s", DRIFTED: "X"}
@@ -16,13 +14,7 @@ _DATES = 12  # at most so many on the axis
 
 def add(table: Path, row: dict[str, Any]) -> None:
     """Add a row to a CSV file. A column that the file lacks is added, and is empty in the rows before."""
-    before = read(table)
-    columns = list(dict.fromkeys(name for each in (*before[:1], row) for name in each))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows([*before, row])
-    write_text(table, text.getvalue())
+    write_text(table, as_csv([*read(table), row]))
 
 
 def draw(table: Path, metric: str, picture: Path) -> None:

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 load_packages()
 from reproml.errors import ConfigError, DataError  # noqa: E402
-from reproml.training.checkpoint import BestCheckpoint, WholeFileIO, best_files  # noqa: E402
+from reproml.training.checkpoint import BestCheckpoint, WholeFileIO, best_files, peek  # noqa: E402
 from reproml.training.final import check_final_weights, final_weights  # noqa: E402
 
 BEST = "reproml.training.checkpoint.BestCheckpoint"
@@ -112,7 +112,7 @@ def test_the_best_epoch_is_found_again_whatever_its_name_is(tmp_path: Path) -> N
     trainer, _ = trained(tmp_path / "first", keeper)
     trainer.save_checkpoint(tmp_path / "first" / "last.ckpt")
     files = ["kept/top-validation/loss=1.0.ckpt", "kept/top-validation/loss=2.0.ckpt"]
-    assert best_files(tmp_path / "first" / "last.ckpt") == files
+    assert best_files(peek(tmp_path / "first" / "last.ckpt")) == files
     (tmp_path / "first").rename(tmp_path / "second")
     named["dirpath"] = tmp_path / "second" / "kept"
     again = BestCheckpoint(**named, monitor="validation/loss", save_top_k=2)  # type: ignore[arg-type]
@@ -126,7 +126,7 @@ def test_no_name_in_a_checkpoint_leads_out_of_its_run(tmp_path: Path) -> None:
     torch.save(
         {"callbacks": {"BestCheckpoint": state, "other": {"best_k_models": {}, "dirpath": ".."}}}, tmp_path / "x"
     )
-    assert best_files(tmp_path / "x") == ["checkpoints/best.ckpt"]
+    assert best_files(peek(tmp_path / "x")) == ["checkpoints/best.ckpt"]
 
 
 def configured(which: str, callbacks: dict[str, dict[str, Any]], **trainer: Any) -> Any:

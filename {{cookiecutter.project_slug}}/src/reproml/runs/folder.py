@@ -185,8 +185,7 @@ def _leave_finished(folder: Path) -> NoReturn:
     # where the process that trained is still at work, it removes them itself
     with suppress(Timeout, OSError), FileLock(folder / LOCK, timeout=0):
         clear(folder)
-        for point in resume_points(folder / "checkpoints"):
-            point.unlink()
+        remove_resume_points(folder / "checkpoints")
     if missed := tracked.missed(folder):
         who = " and ".join(missed)
         lacks = "lacks" if len(missed) == 1 else "lack"
@@ -206,6 +205,13 @@ def resume_points(checkpoints: Path) -> list[Path]:
     """Return the resume points in the checkpoints of a run, the newest first. A file with another name is none."""
     found = (path for path in checkpoints.glob("resume-*.ckpt") if _RESUME_POINT.fullmatch(path.name))
     return sorted(found, reverse=True)
+
+
+def remove_resume_points(checkpoints: Path, after: Path | None = None) -> None:
+    """Remove resume points, all or those newer than one."""
+    for path in resume_points(checkpoints):
+        if after is None or path.name > after.name:
+            path.unlink()
 
 
 def refuse_used(folder: Path) -> None:

@@ -104,8 +104,8 @@ class WholeFileIO(TorchCheckpointIO):
         super().__init__()
         self.config = config
         self._loadable = set[type]()
-        # of the files that this run may remove
-        self._homes = {Path(place).resolve() for key, place in config.get("paths", {}).items() if key == "run"}
+        run = config.get("paths", {}).get("run")
+        self._homes = {Path(run).resolve()} if run else set[Path]()  # of the files that this run may remove
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         plain = {key: masked(as_plain(checkpoint[key])) for key in _HYPERPARAMETERS if key in checkpoint}
@@ -145,26 +145,13 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return _loaded(path)
 
 
-def best_files(point: Path) -> list[str]:
+def best_files(checkpoint: dict[str, Any]) -> list[str]:
     """Return the files of the best epochs that a checkpoint of a run names, relative to the run's folder."""
-    states = peek(point).get("callbacks", {}).values()
+    states = checkpoint.get("callbacks", {}).values()
     kept = [state for state in states if isinstance(state, dict) and "best_k_models" in state]
     # earlier versions did not save the folder, and files of other callbacks have absolute names
     files = {Path(state["dirpath"] or "checkpoints", name) for state in kept for name in state["best_k_models"]}
     return sorted(file.as_posix() for file in files if not file.is_absolute() and ".." not in file.parts)
-
-
-def refuse_foreign(path: Path, config: dict[str, Any]) -> None:
-    """Refuse a checkpoint that another run wrote, judging by the configuration in it.
-
-    Args:
-        path: of the checkpoint.
-        config: the one in the record of the run.
-
-    Raises:
-        DataError: the file belongs to another run, or is damaged.
-    """
-    refuse_other_run(path, peek(path).get("config"), config)
 
 
 def refuse_other_run(path: Path, found: Any, config: dict[str, Any]) -> None:

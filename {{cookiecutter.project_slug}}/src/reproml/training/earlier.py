@@ -11,7 +11,7 @@ from ..files import file_digest
 from ..names import MODEL, TRAIL
 from ..runs.integrity import finished, intact
 from ..runs.params import flat
-from .checkpoint import best_files, load_checkpoint, peek, refuse_foreign
+from .checkpoint import best_files, peek, refuse_other_run
 from .restore import starting_file
 from .trail import refuse_cut
 
@@ -49,20 +49,20 @@ def built_on(config: Config) -> dict[str, Any] | None:
         return None
     run = Path(str(settings.run))
     if settings.mode == "finetune":
-        earlier = finished(run, needs=(MODEL,))
+        earlier, held = finished(run, needs=(MODEL,)), {}
     else:
-        earlier = intact(run, reads=(TRAIL,))  # which restore=continue takes over
-        refuse_foreign(path, earlier["config"])
+        earlier, held = intact(run, reads=(TRAIL,)), peek(path)  # restore=continue takes over the trail
+        refuse_other_run(path, held.get("config"), earlier["config"])
     digest = file_digest(path)
     _check_splits(config, earlier)
     if settings.mode == "continue":
-        _check_whole_state(config, earlier, path)
-        if lost := next((file for file in best_files(path) if not (run / file).is_file()), None):
+        _check_whole_state(config, earlier, held)
+        if lost := next((file for file in best_files(held) if not (run / file).is_file()), None):
             raise DataError(
                 f"{run / lost} is missing, which {path} names as the best epoch so far: put it back, or choose "
                 "another run"
             )
-        refuse_cut(run / TRAIL, peek(path))
+        refuse_cut(run / TRAIL, held)
     elif settings.mode == "hotstart":
         _check_optimizer(config, earlier)
     name = path.relative_to(str(settings.run)).as_posix()
@@ -108,7 +108,7 @@ def _check_optimizer(config: Config, earlier: dict[str, Any]) -> None:
         )
 
 
-def _check_whole_state(config: Config, earlier: dict[str, Any], path: Path) -> None:
+def _check_whole_state(config: Config, earlier: dict[str, Any], held: dict[str, Any]) -> None:
     before, run = earlier["config"], config.restore.run
     fixed = _FIXED_OF_OWN if isinstance(config, OwnConfig) else _FIXED
     now = flat({key: value for key, value in asdict(config.training).items() if key in fixed}, "training.")
@@ -135,7 +135,7 @@ def _check_whole_state(config: Config, earlier: dict[str, Any], path: Path) -> N
             f"began for {before['training']['epochs']} epochs: only a run whose schedule does not know its end, as "
             "with training/scheduler=none, can be made longer; restore=hotstart begins a new schedule"
         )
-    if epochs <= (done := load_checkpoint(path)["epoch"]):
+    if epochs <= (done := held["epoch"]):
         raise ConfigError(
             f"training.epochs={epochs} leaves nothing to train, since {run} has trained {done}: resume={run} ends an "
             "interrupted run, restore=hotstart begins a new schedule"

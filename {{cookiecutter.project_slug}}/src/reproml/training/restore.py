@@ -12,7 +12,7 @@ from ..config.schema import Restore
 from ..errors import ConfigError, DataError
 from ..models.saved import load_weights
 from ..names import MODEL
-from .checkpoint import load_checkpoint
+from .checkpoint import load_checkpoint, peek
 from .keyed import LoaderPlace
 from .resume import newest_whole
 
@@ -86,7 +86,7 @@ def refuse_unfit(settings: Restore, model: LightningModule) -> None:
     if settings.mode == "finetune":
         weights, _ = load_weights(path)
     else:
-        weights = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["state_dict"]
+        weights = peek(path)["state_dict"]
     if not _makes_layers(weights, model):
         _refuse_unfit(weights, model, settings)
 

@@ -134,10 +134,3 @@ def newest_whole(folder: Path) -> Path | None:
                 return path
         log.warning("%s is damaged: the one before it is used", path)
     return None
-
-
-def clear(folder: Path, after: Path | None = None) -> None:
-    """Remove resume points, all or those newer than one."""
-    for path in resume_points(folder):
-        if after is None or path.name > after.name:
-            path.unlink()

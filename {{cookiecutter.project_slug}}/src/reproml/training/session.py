@@ -20,7 +20,7 @@ from ..runs import record, schema, source
 from ..runs.anew import start_anew
 from ..runs.code import edited_since_start
 from ..runs.digest import weights_digest
-from ..runs.folder import LOCK, clear, refuse_used, write_config
+from ..runs.folder import LOCK, clear, refuse_used, remove_resume_points, write_config
 from ..runs.overwritten import Watch
 from ..runs.tables import table_digests
 from . import resume
@@ -84,7 +84,7 @@ class Session:
             "model_sha256": file_digest(self.folder / MODEL),
         }
         write_json(self.folder / RECORD, self.record)
-        resume.clear(self.folder / "checkpoints")
+        remove_resume_points(self.folder / "checkpoints")
 
 
 @first_goes_first()
@@ -135,12 +135,12 @@ def begin(
     current["sessions"].append({**session, "edited": edited_since_start()})
     _refuse_unreadable(folder, current)
     if point:
-        resume.clear(checkpoints, after=point)
+        remove_resume_points(checkpoints, after=point)
         log.info("%s goes on from %s", folder, point.name)
     else:
         refuse_unfit(config.restore, model)
         continued = starting_file(config.restore) if config.restore.mode == "continue" else None
-        start_anew(folder, config, best_files(continued) if continued else [])
+        start_anew(folder, config, best_files(peek(continued)) if continued else [])
         write_bytes(folder / source.PATCH, patch)
     write_json(folder / RECORD, current)
     write_config(settings, folder)

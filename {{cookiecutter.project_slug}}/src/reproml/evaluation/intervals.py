@@ -5,11 +5,11 @@ from collections.abc import Callable
 import numpy as np
 from scipy.stats import binomtest, bootstrap
 
+from .evaluation import Interval
+
 LEVEL = 0.95
 RESAMPLES = 2000
 _BATCH = 50  # resamples in memory at a time
-
-Interval = tuple[float, float]
 
 
 def wilson(successes: int, trials: int) -> Interval | None:

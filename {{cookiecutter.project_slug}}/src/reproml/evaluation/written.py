@@ -3,9 +3,11 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import RecordError
 from ..names import EVALUATION, FIGURES, METRICS, PREDICTIONS, TABLES
+from ..runs.folder import results_of
 from ..runs.tables import read_rows
 
 
@@ -78,6 +80,20 @@ class Written:
     def predicted(self) -> list[dict[str, str]]:
         """Return the predictions, a row for each test example; none where the task gives none."""
         return _rows(self.predictions) if self.predictions else []
+
+
+def evaluation_of(run: Path, record: dict[str, Any]) -> Written | None:
+    """Return the test of a finished run, or None where it is not here.
+
+    Args:
+        run: its folder.
+        record: of the run.
+
+    Raises:
+        RecordError: it is damaged, or not the one in the record.
+    """
+    place = results_of(run, record)
+    return None if place is None else read_evaluation(place)
 
 
 def read_evaluation(folder: Path) -> Written | None:

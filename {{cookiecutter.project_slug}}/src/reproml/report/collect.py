@@ -10,9 +10,9 @@ from omegaconf import OmegaConf
 
 from ..checklist import ARCHIVED, REPORTED, Item, examine
 from ..config.own import is_own
-from ..evaluation.written import Picture, Written, read_evaluation
+from ..evaluation.written import Picture, Written, evaluation_of
 from ..names import CONFIG, HISTORY
-from ..runs.folder import BRING_BACK, read_config, results_of
+from ..runs.folder import BRING_BACK, read_config
 from ..runs.integrity import finished
 from ..runs.tables import read_rows
 from ..tables import Cell, TextTable, in_order, with_interval
@@ -94,8 +94,7 @@ def collect(folder: Path, checked: bool = True) -> Facts:
         RecordError: there is no run, it is not finished, or its record is damaged.
     """
     found = finished(folder, needs=(CONFIG,), reads=(HISTORY,))
-    tests = results_of(folder, found)
-    written = read_evaluation(tests) if tests else None
+    written = evaluation_of(folder, found)
     return Facts(
         folder=folder,
         record=found,
@@ -106,7 +105,7 @@ def collect(folder: Path, checked: bool = True) -> Facts:
         written=written,
         tables=_tables(written) if written else [],
         figures=[figure for figure in written.figures if figure.path.exists()] if written else [],
-        results=Path(os.path.relpath(tests, folder)).as_posix() if tests else "",
+        results=Path(os.path.relpath(written.folder, folder)).as_posix() if written else "",
         verification=noted(folder),
         checklist=[item for item in examine(Path(), folder) if item.name not in _MADE_HERE] if checked else [],
     )

@@ -13,12 +13,12 @@ from ..arrays.datamodule import DataModule
 from ..arrays.recorded import refuse_other
 from ..config.own import is_own
 from ..config.schema import Config
-from ..evaluation.written import Written, read_evaluation
+from ..evaluation.written import Written, evaluation_of
 from ..models.array_task import ArrayTask
 from ..models.saved import load_model
 from ..names import CONFIG, HISTORY, MODEL, RECORD, TRAIL
 from ..runs.finished import check_run
-from ..runs.folder import BRING_BACK, results_of
+from ..runs.folder import BRING_BACK
 from ..runs.integrity import EVERYTHING, finished
 from ..runs.tables import read_rows
 from ..training.steps import LOSS
@@ -137,5 +137,4 @@ class Finished:
 
     @cached_property
     def _test(self) -> Written | None:
-        tests = results_of(self.folder, self.record)
-        return None if tests is None else read_evaluation(tests)
+        return evaluation_of(self.folder, self.record)

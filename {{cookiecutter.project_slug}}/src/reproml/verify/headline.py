@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import Any
 
-from ..evaluation.written import read_evaluation
-from ..runs.folder import results_of
+from ..evaluation.written import evaluation_of
 
 
 def headline(folder: Path, record: dict[str, Any]) -> str | None:
@@ -14,8 +13,7 @@ def headline(folder: Path, record: dict[str, Any]) -> str | None:
         folder: of the run.
         record: of the run.
     """
-    tests = results_of(folder, record)
-    written = read_evaluation(tests) if tests else None
+    written = evaluation_of(folder, record)
     return written.headline if written else None
 
 

@@ -48,6 +48,7 @@ def prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
     folder = _place(folder)
     before = _raw_files_of(folder)
     with _lock(folder):
+        _recover(folder)
         manifest = _prepare(data, raw_folder, folder)
     if "DVC_STAGE" in os.environ:  # its folder holds one set of data, and other data is in DVC's cache
         for name in sorted(before - set(data.files)):
@@ -93,7 +94,6 @@ def _lock(folder: Path) -> FileLock:
 
 
 def _prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
-    _recover(folder)
     if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
         raise DataError(
             f"paths.processed={folder} holds files of another origin, or its {MANIFEST} was lost: name another folder, "

@@ -16,9 +16,6 @@ def mean_and_deviation(inputs: Inputs, positions: np.ndarray) -> tuple[np.ndarra
     (channels, 1, 1) or (features,), float64.
     """
 
-    def chunks() -> Iterator[np.ndarray]:
-        return _chunks(inputs, positions)
-
     def average(parts: Iterator[np.ndarray]) -> np.ndarray:
         total, count = np.zeros(1), 0
         for part in parts:
@@ -27,8 +24,8 @@ def mean_and_deviation(inputs: Inputs, positions: np.ndarray) -> tuple[np.ndarra
             count += part.size // part.shape[1]
         return total / count
 
-    mean = average(chunks())
-    variance = average((part - mean) ** 2 for part in chunks())
+    mean = average(_chunks(inputs, positions))
+    variance = average((part - mean) ** 2 for part in _chunks(inputs, positions))
     return mean[0], np.sqrt(variance)[0]
 
 

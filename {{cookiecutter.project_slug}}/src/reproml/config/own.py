@@ -12,11 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 from ..errors import ConfigError
 from .schema import Config, OwnConfig
 
-_CHOSEN_WITH_ARRAYS = {
-    "split",
-    "storage",
-    "folds",
-}  # keys of `data` that groups in configs/task/classification.yaml set
+# Keys of `data` that groups in configs/task/classification.yaml set
+_CHOSEN_WITH_ARRAYS = {"split", "storage", "folds"}
 _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
 # Of the group `training`, what only models/array_task.py and arrays/datamodule.py read.
 _ARRAYS_ONLY = ("batch_size", "lr", "optimizer", "weight_decay", "scheduler", "loss")

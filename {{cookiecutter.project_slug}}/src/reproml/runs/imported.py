@@ -19,8 +19,8 @@ from ..errors import ConfigError
 from ..files import file_digest
 from ..packages import own_packages
 
-# These modules declare which values are allowed, what the errors are and where names lie: no array depends on them.
 _INSTALLED = {"site-packages", "dist-packages"}  # of another Python or of the user, which sysconfig does not name
+# These modules declare which values are allowed, what the errors are and where names lie: no array depends on them.
 _DECLARATIONS = ("reproml", "reproml.config.schema", "reproml.errors", "reproml.packages")
 
 
@@ -69,10 +69,10 @@ def beside_src(settings: dict[str, Any], project: Path = Path()) -> tuple[dict[s
     # all before the last are modules or classes, and with a module its packages are imported
     named = {".".join(names[:end]) for names in parts for end in range(1, len(names))}
     modules = [name for name in named if module_file(name)]  # to ask for versions of the others would take seconds
-    inside, elsewhere, root = dict[str, str](), set[str](), project.resolve()
+    inside, elsewhere, root, own = dict[str, str](), set[str](), project.resolve(), own_packages(project)
     for name in code_of(*sorted(modules)):
         path = module_file(name)
-        if path is None or name.partition(".")[0] in own_packages(project):
+        if path is None or name.partition(".")[0] in own:
             continue
         if path.resolve().is_relative_to(root):
             inside[path.resolve().relative_to(root).as_posix()] = file_digest(path)

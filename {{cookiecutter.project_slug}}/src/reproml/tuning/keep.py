@@ -71,13 +71,13 @@ def _groups(held: dict[str, Any]) -> list[str]:
     groups = _named(_CONFIG)
     groups += [inner for group in groups for inner in _inside(group)]
     chosen: list[str] = []
-    least = _distance(held, chosen)
+    least, composed = _distance(held, chosen), _composed(chosen)
     for group in dict.fromkeys(groups):
         if group in _APART or not (Path("configs") / group).is_dir():
             continue
         if not any(least):
             break
-        if group in held and held[group] == _composed(chosen).get(group):
+        if group in held and held[group] == composed.get(group):
             continue  # task=regression would bring its network, too, but another task was not chosen
         options = [f"{group}={file.stem}" for file in sorted((Path("configs") / group).glob("*.yaml"))]
         found = {option: _distance(held, [*chosen, option]) for option in options}
@@ -85,7 +85,7 @@ def _groups(held: dict[str, Any]) -> list[str]:
         lacking, other = found[best]
         if lacking < least[0] or (lacking == least[0] and other < least[1] - 1):  # a single key is better set by itself
             chosen.append(best)
-            least = found[best]
+            least, composed = found[best], _composed(chosen)
     return chosen
 
 

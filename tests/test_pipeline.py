@@ -91,8 +91,11 @@ def test_an_experiment_leaves_configs_alone(pipeline: Path) -> None:
     code = "from pathlib import Path; from reproml.tracking.finished import Finished; "
     code += "print(*Finished.read(Path('models')).results())"
     results = run(f'python -c "{code}"', pipeline, PYTHONPATH="src").stdout.split()
-    assert len(results) == 6
-    assert all(name.startswith("reports/") for name in results)
+    reports = pipeline / "reports"
+    tables_and_figures = [path for folder in ("tables", "figures") for path in (reports / folder).iterdir()]
+    alone = [reports / name for name in ("metrics.json", "evaluation.json", "predictions.csv")]
+    assert len(tables_and_figures) == 5
+    assert {pipeline / name for name in results} == {*alone, *tables_and_figures}
     refused = run("dvc exp run -S training.lr=-1", pipeline, check=False)
     assert refused.returncode != 0
     assert "training.lr=-1" in refused.stdout + refused.stderr

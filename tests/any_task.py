@@ -86,7 +86,7 @@ class Copies(Callback):
     def _copy(self, trainer: Trainer, *arguments: Any) -> None:
         if not trainer.is_global_zero:
             return
-        point = resume.newest_whole(self.run / "checkpoints")
+        point = resume.latest_valid(self.run / "checkpoints")
         if point and not (self.points / point.stem).exists():
             shutil.copytree(self.run, self.points / point.stem)
 
@@ -129,7 +129,7 @@ def fit(task: Task, run: Path, seed: int = 1, workers: int = 0, more: tuple[Call
     numbers = Numbers(), EpochNumbers()
     trainer.callbacks[-1:-1] = [*numbers, *(each() for each in task.callbacks)]  # before the resume point
     trainer.callbacks += more
-    point = resume.newest_whole(run / "checkpoints")
+    point = resume.latest_valid(run / "checkpoints")
     trainer.fit(module, data, ckpt_path=restore(point, config.restore, module, trainer))
     last = load_checkpoint(run / "checkpoints" / "last.ckpt")
     weights = {name: tensor.clone() for name, tensor in module.state_dict().items()}

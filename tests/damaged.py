@@ -81,7 +81,7 @@ OF_A_RUN = {
     RECORD: f"{ALL} resume",
     "config.yaml": "verify diff report compare check-run evaluate serve sync archive",
     "metrics.csv": "verify diff report compare spread check-run evaluate sync archive",
-    "trail.jsonl": "verify diff compare check-run sync archive continue",
+    "trace.jsonl": "verify diff compare check-run sync archive continue",
     "model.safetensors": "verify diff compare check-run evaluate serve sync archive release finetune",
     "changes.patch": "verify diff check-run archive",
     "verification.json": "check-run report archive",
@@ -96,7 +96,7 @@ OF_A_RUN = {
 OF_A_CUT_RUN = {
     RECORD: "diff resume hotstart",
     "config.yaml": "diff",
-    "trail.jsonl": "diff resume continue",
+    "trace.jsonl": "diff resume continue",
     "checkpoints/best.ckpt": "resume",
     NEWEST: "resume hotstart continue",
 }

@@ -212,7 +212,7 @@ class Snapshots(Callback):
         self.run, self.points = run, run.with_name("points")
 
     def _copy(self, *arguments: Any) -> None:
-        if point := resume.newest_whole(self.run / "checkpoints"):
+        if point := resume.latest_valid(self.run / "checkpoints"):
             shutil.rmtree(self.points / point.stem, ignore_errors=True)
             shutil.copytree(self.run, self.points / point.stem)
 
@@ -231,7 +231,7 @@ def fit(case: tuple[list[str], dict[str, Any] | None], run: Path, **callbacks: C
     trainer.callbacks += callbacks.values()
     if case in CONTROL.values():  # let in here alone, to see what would come of it
         next(each for each in trainer.callbacks if isinstance(each, Admission)).mode = "fast"
-    point = resume.newest_whole(run / "checkpoints")
+    point = resume.latest_valid(run / "checkpoints")
     trainer.fit(model, data, ckpt_path=restore(point, config.restore, model, trainer))
     return trainer, model
 
@@ -251,7 +251,7 @@ def outcome(trainer: Trainer, model: ArrayTask, run: Path) -> dict[str, Any]:
         "loops": last["loops"],
         "callbacks": states,
         "metrics": (run / "metrics.csv").read_bytes(),
-        "trail": (run / "trail.jsonl").read_bytes(),
+        "step trace": (run / "trace.jsonl").read_bytes(),
     }
 
 
@@ -287,7 +287,7 @@ def continued(case: tuple[list[str], dict[str, Any] | None], folder: Path) -> li
     expected = outcome(*fit(constant, whole), whole)
     fit(([*constant[0], "training.epochs=2"], more), two)
     third.mkdir()
-    shutil.copy(two / "trail.jsonl", third)
+    shutil.copy(two / "trace.jsonl", third)
     now = outcome(*fit(([*constant[0], "restore=continue", f"restore.run='{two}'"], more), third), third)
     return [name for name in expected if not same(expected[name], now[name])]
 

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 load_packages()
 from reproml.errors import ConfigError, DataError  # noqa: E402
-from reproml.training.checkpoint import BestCheckpoint, WholeFileIO, best_files, peek  # noqa: E402
+from reproml.training.checkpoint import AtomicCheckpointIO, BestCheckpoint, best_files, peek  # noqa: E402
 from reproml.training.final import check_final_weights, final_weights  # noqa: E402
 
 BEST = "reproml.training.checkpoint.BestCheckpoint"
@@ -48,7 +48,7 @@ def trained(folder: Path, *callbacks: Callback) -> tuple[Trainer, Counting]:
     trainer = Trainer(
         max_epochs=len(LOSSES),
         accelerator="cpu",
-        plugins=[WholeFileIO(config)],
+        plugins=[AtomicCheckpointIO(config)],
         callbacks=list(callbacks),
         default_root_dir=folder,
         logger=False,

@@ -17,7 +17,7 @@ from jsonschema import Draft202012Validator
 from omegaconf import OmegaConf
 from reproml.checklist.before import CHECKS
 from reproml.checklist.facts import Facts
-from reproml.checklist.mends import train
+from reproml.checklist.fixes import train
 from reproml.errors import UserError
 from reproml.report.collect import collect
 from reproml.report.render import report

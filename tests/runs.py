@@ -94,7 +94,7 @@ def go_on(project: Path, folder: Path) -> str:
 
 def outcome(folder: Path) -> dict[str, str]:
     """Return the digests of what a run leaves, except for last.ckpt."""
-    names = ("model.safetensors", "metrics.csv", "trail.jsonl", "test/metrics.json", "test/predictions.csv")
+    names = ("model.safetensors", "metrics.csv", "trace.jsonl", "test/metrics.json", "test/predictions.csv")
     return {name: digest(folder / name) for name in names}
 
 

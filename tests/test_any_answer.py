@@ -232,14 +232,14 @@ def read_back(drawn: dict[str, str]) -> None:
             assert labels["org.opencontainers.image.description"] == sentence
 
 
-def mended(drawn: dict[str, str]) -> dict[str, str]:
+def fixed(drawn: dict[str, str]) -> dict[str, str]:
     """Return a set of answers with a plain one in the place of each that is refused."""
     found = problems(drawn)
     return {key: PLAIN[key] if any(one.startswith(key) for one in found) else answer for key, answer in drawn.items()}
 
 
 @examples(120)
-@given(answers(HARMLESS | LONG).map(mended))
+@given(answers(HARMLESS | LONG).map(fixed))
 def test_what_is_accepted_reads_the_same_everywhere(drawn: dict[str, str]) -> None:
     assert problems(drawn) == []
     read_back(drawn)
@@ -296,7 +296,7 @@ def test_what_is_accepted_is_a_project(tmp_path_factory: pytest.TempPathFactory,
     made: list[Path] = []
 
     @examples(20)
-    @given(answers(HARMLESS | LONG).map(mended))
+    @given(answers(HARMLESS | LONG).map(fixed))
     def render(drawn: dict[str, str]) -> None:
         project = generate(tmp_path_factory.mktemp("accepted"), drawn)
         assert project

@@ -124,9 +124,9 @@ def test_the_checklist_asks_for_a_training_where_the_test_alone_cannot_mend(
         Path(name).write_text("first")
     found = {"code": code.code_digests(), "metrics": {}, "command": {"config": "pipeline"}, "config": {}}
     [documented] = [check for check in CHECKS if check.name == "the results are documented"]
-    for edited, mend in ((SAME, "python evaluate.py run=models output=reports"), (measure, "dvc repro --force")):
+    for edited, fix in ((SAME, "python evaluate.py run=models output=reports"), (measure, "dvc repro --force")):
         Path(edited).write_text("second")
-        assert documented.find(Facts(tmp_path, Path("models"), found)).mend == mend
+        assert documented.find(Facts(tmp_path, Path("models"), found)).fix == fix
 
 
 def test_dvc_is_told_of_every_edit_that_concerns_a_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.preloaded
 PAGE = re.compile(r"`((?:src|configs)/[^`]+)`:\n\n```(?:python|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PATIENTS = "tracking=[none] data=patients task=progression training.epochs=30"
 LETTERS = "tracking=[none] data=letters task=next_letter training.epochs=4"
-RESULTS = ("model.safetensors", "metrics.csv", "trail.jsonl", "test/metrics.json")
+RESULTS = ("model.safetensors", "metrics.csv", "trace.jsonl", "test/metrics.json")
 
 # A language model as Lightning's pages would have people write it: padded batches, tied weights, a loss for each step.
 LANGUAGE = {
@@ -393,7 +393,7 @@ def test_a_killed_run_ends_with_the_same_bits_and_another_seed_does_not(
 def test_runs_are_verified_compared_and_archived(project: Path, patients: Path) -> None:
     verb = "PYTHONPATH=src python -m my_project"
     said = run(f"{verb} verify outputs/patients", project).stdout
-    assert said.splitlines()[-1].startswith("reproduced bit for bit: weights, test metrics, history, trail")
+    assert said.splitlines()[-1].startswith("reproduced bit for bit: weights, test metrics, history, step trace")
     train(project, f"{PATIENTS} task.hidden=16", "narrow")
     different = run(f"{verb} diff outputs/patients outputs/narrow", project, check=False)
     assert different.returncode == 1 and "configuration: task.hidden was 32, is 16" in different.stdout

@@ -171,6 +171,6 @@ def test_what_does_not_fit_is_one_sentence_of_each_process(shared_project: Path)
 @pytest.mark.parametrize(("torchrun", "slurm", "times"), [("0", "2", 2), ("3", "0", 3), ("1", "", 1)])
 def test_whoever_starts_a_job_again_is_counted(shared_project: Path, torchrun: str, slurm: str, times: int) -> None:
     """torchrun begins at 0 again where Slurm has put its job into the queue."""
-    count = "python -c 'from reproml.processes import restarts; print(restarts())'"
+    count = "python -c 'from reproml.launch import restarts; print(restarts())'"
     again = {"TORCHELASTIC_RESTART_COUNT": torchrun} | ({"SLURM_RESTART_COUNT": slurm} if slurm else {})
     assert run(count, shared_project, PYTHONPATH="src", **again).stdout.strip() == str(times)

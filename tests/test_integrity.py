@@ -19,19 +19,19 @@ from reproml.runs.finished import check_run
 from reproml.runs.folder import results_of
 from reproml.runs.record import identity, read
 from reproml.runs.tables import table_digests
-from reproml.verify.repeat import outer_environment
+from reproml.verify.rerun import outer_environment
 from runs import record, train
 
 pytestmark = pytest.mark.preloaded
 
 DAMAGED = Path(__file__).with_name("damaged.py")
-FILES = ("model.safetensors", "metrics.csv", "trail.jsonl", "config.yaml")
+FILES = ("model.safetensors", "metrics.csv", "trace.jsonl", "config.yaml")
 # Which of these files each command reads, and so refuses.
 READS = {
     "evaluate": {"model.safetensors", "metrics.csv", "config.yaml"},
     "Predictor": {"model.safetensors", "config.yaml"},
     "finetune": {"model.safetensors"},
-    "continue": {"trail.jsonl"},
+    "continue": {"trace.jsonl"},
     "report RUN": {"metrics.csv", "config.yaml"},
     "spread RUN OTHER": {"metrics.csv"},
     "compare OTHER RUN": {*FILES},
@@ -95,7 +95,7 @@ SETTINGS = (
     "+callbacks.edit._target_=my_project.editing.Edit"
 )
 RECORD: dict[str, Any] = {  # as a training writes it, on a machine that does not exist
-    "schema_version": 2,
+    "schema_version": 3,
     "reproml": "0.1.0",
     "status": "finished",
     "promise": {"mode": "strict", "text": "the same bits"},
@@ -177,8 +177,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "trainer: {_target_: lightning.Trainer}\nmodel: {_target_: torch.nn.Identity}\nreader: few\n"
         "optimizer: {_target_: torch.optim.SGD}\nloss: {_target_: torch.nn.CrossEntropyLoss}\n"
     )
-    content = {"model.safetensors": "weights", "metrics.csv": "epoch\n0\n", "trail.jsonl": "{}\n"}
-    keys = ("model_sha256", "history_sha256", "trail_sha256")
+    content = {"model.safetensors": "weights", "metrics.csv": "epoch\n0\n", "trace.jsonl": "{}\n"}
+    keys = ("model_sha256", "history_sha256", "trace_sha256")
     digests = {key: hashlib.sha256(text.encode()).hexdigest() for key, text in zip(keys, content.values(), strict=True)}
     found = {**RECORD, **digests}
     content |= {"run.json": json.dumps(found), "config.yaml": json.dumps(found["config"])}
@@ -205,11 +205,11 @@ def test_a_changed_file_is_refused_where_it_is_read(folder: Path, name: str) -> 
 
 
 def test_a_file_that_no_record_can_vouch_for_is_refused(folder: Path) -> None:
-    """A trail beside a run that wrote none, and a file that is not a configuration."""
+    """A step trace beside a run that wrote none, and a file that is not a configuration."""
     found = record(folder)
-    (folder / "run.json").write_text(json.dumps({**found, "trail_sha256": None}))
-    with pytest.raises(RecordError, match=r"trail\.jsonl is not the file"):
-        integrity.finished(folder, reads=["trail.jsonl"])
+    (folder / "run.json").write_text(json.dumps({**found, "trace_sha256": None}))
+    with pytest.raises(RecordError, match=r"trace\.jsonl is not the file"):
+        integrity.finished(folder, reads=["trace.jsonl"])
     for text in ("seed: [", "42", ""):
         (folder / "config.yaml").write_text(text)
         with pytest.raises(RecordError, match=r"config\.yaml is not the file"):
@@ -467,7 +467,7 @@ def test_a_checkpoint_of_another_run_is_refused(shared_project: Path, runs: Path
         "import sys; sys.path.insert(0, 'src'); from pathlib import Path; from types import SimpleNamespace as Object\n"
         "import torch\n"
         "from hydra.utils import instantiate\n"
-        "from reproml.training.checkpoint import WholeFileIO, load_checkpoint\n"
+        "from reproml.training.checkpoint import AtomicCheckpointIO, load_checkpoint\n"
         "from reproml.training.final import final_weights\n"
         "own, other = (next(Path('outputs', name, 'checkpoints').glob('best*.ckpt')) for name in ('good', 'other'))\n"
         "content = load_checkpoint(own)\n"
@@ -476,7 +476,7 @@ def test_a_checkpoint_of_another_run_is_refused(shared_project: Path, runs: Path
         "    config = {**content['config'], 'restore': {'mode': mode}}\n"
         "    callback = instantiate(config['callbacks']['best_checkpoint'])\n"
         "    callback.best_model_path, callback.best_model_score = str(path), score\n"
-        "    strategy = Object(checkpoint_io=WholeFileIO(config))\n"
+        "    strategy = Object(checkpoint_io=AtomicCheckpointIO(config))\n"
         "    trainer = Object(checkpoint_callbacks=[callback], strategy=strategy)\n"
         "    try: return len(final_weights(trainer, None, 'best')) > 0\n"
         "    except Exception as error: return str(error)\n"

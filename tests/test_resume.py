@@ -263,7 +263,7 @@ def test_the_pipeline_goes_on_after_an_interruption(project: Path) -> None:
 
 
 def outcome_of_pipeline(project: Path) -> list[str]:
-    return [digest(project / "models" / name) for name in ("model.safetensors", "metrics.csv", "trail.jsonl")]
+    return [digest(project / "models" / name) for name in ("model.safetensors", "metrics.csv", "trace.jsonl")]
 
 
 def test_finetune_takes_the_weights_only(shared_project: Path, reference: Path) -> None:

@@ -237,7 +237,7 @@ def test_the_checklist_names_what_git_passes_over(project: Path, plant: Callable
     assert failure
     assert failure.status == "fail"
     assert "and git status does not show that" in failure.evidence
-    run(failure.mend, project)
+    run(failure.fix, project)
     assert passed_over(facts(project, None)) is None
 
 
@@ -250,7 +250,7 @@ def test_the_commit_of_a_release_has_to_be_the_code_that_ran(project: Path) -> N
     finding = committed(facts(project, found))
     assert finding.status == "fail"
     assert finding.evidence.startswith("src/package/models/mlp.py in commit ")
-    assert finding.mend == "dvc repro --force"
+    assert finding.fix == "dvc repro --force"
     assert unlike_the_record(facts(project, found)) is None  # it rightly names its own commit
     assert committed(facts(project, record())).status == "pass"
 

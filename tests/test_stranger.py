@@ -118,7 +118,7 @@ evil = {
     "a class in a list": "+trainer.plugins=[{_target_: os.mkdir, path: made}]",
     "a file of the run": "model=../../outputs/strange/evil",
     "a resolver": "data.source=${oc.env:HOME}",
-    "a place": f"callbacks.trail.folder={canary}",
+    "a place": f"callbacks.step_trace.folder={canary}",
     "a place behind ..": "callbacks.last_checkpoint.folder=../../x",
     "hydra": "++hydra.run.dir=/tmp",
 }
@@ -143,7 +143,7 @@ def test_verify_stays_in_its_checkout_and_builds_nothing_strange(
         "a class in a list": "trainer.plugins.0._target_=os.mkdir",
         "a file of the run": "does not fit configs/",
         "a resolver": "data.source=${oc.env:HOME}",
-        "a place": "callbacks.trail.folder=",
+        "a place": "callbacks.step_trace.folder=",
         "a place behind ..": "callbacks.last_checkpoint.folder=../../x lies outside",
         "hydra": "command.overrides.1 has a form",
     }
@@ -345,7 +345,7 @@ def test_a_resume_runs_no_strange_command(shared_project: Path, strange: Path) -
     spoil(strange, "command", "config", value="config")
     evil = {
         "+callbacks.x={_target_: os.mkdir, path: made}": "callbacks.x._target_=os.mkdir",
-        "callbacks.trail.folder=../made": "callbacks.trail.folder=../made, outside of this project",
+        "callbacks.step_trace.folder=../made": "callbacks.step_trace.folder=../made, outside of this project",
         f"+trainer.profiler={{_target_: {PROFILER}, folder: /made}}": "trainer.profiler.folder=/made, outside",
         "tracking.mlflow.store=sqlite:////made": "tracking.mlflow.store=/made, outside",
         "+reproducibility.environment.PYTHONPATH=outputs": "reproducibility.environment.PYTHONPATH=outputs",

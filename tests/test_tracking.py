@@ -167,9 +167,9 @@ def is_whole(there: dict[str, Any], folder: Path) -> None:
     rows = list(csv.DictReader((folder / "metrics.csv").open()))
     for name in ("train/loss", "train/accuracy", "validation/loss", "validation/accuracy"):
         assert there["metrics"][name] == [[int(row["step"]) - 1, float(row[name])] for row in rows]
-    trail = [json.loads(line) for line in (folder / "trail.jsonl").read_text().splitlines()]
+    trace = [json.loads(line) for line in (folder / "trace.jsonl").read_text().splitlines()]
     assert there["metrics"]["train/loss_step"] == [
-        [49, next(item[3] for item in trail if isinstance(item, list) and item[0] == 50)]
+        [49, next(item[3] for item in trace if isinstance(item, list) and item[0] == 50)]
     ]
     for name, value in metrics(folder / "test").items():
         assert [entry[1] for entry in there["metrics"][f"test/{name}"]] == [value]
@@ -178,7 +178,7 @@ def is_whole(there: dict[str, Any], folder: Path) -> None:
     assert there["params"]["training/lr"] == str(done["config"]["training"]["lr"])
     assert there["params"]["reproducibility/environment/PYTHONHASHSEED"] == "0"
     assert (tags["weights_sha256"], tags["git_commit"]) == (done["weights_sha256"], done["git"]["commit"])
-    names = {f"run/{name}" for name in ("config.yaml", "run.json", "metrics.csv", "trail.jsonl", "train.log")}
+    names = {f"run/{name}" for name in ("config.yaml", "run.json", "metrics.csv", "trace.jsonl", "train.log")}
     assert names | {"test/confusion_matrix.png", "test/predictions.csv"} <= set(there["files"])
 
 
@@ -333,12 +333,12 @@ def test_a_damaged_database_stops_no_training(shared_project: Path, plain: Path)
     assert notes(folder)["mlflow"]
 
 
-# What `Guarded` says of errors of all kinds; a model file that cannot be read is not the fault of a tracker.
+# What `ResilientLogger` says of errors of all kinds; a model file that cannot be read is not the fault of a tracker.
 _FAILURES = """
 import json, logging, pathlib, sys
 import mlflow.exceptions, requests, sqlalchemy.exc, wandb.errors
 from reproml.errors import DataError
-from reproml.tracking.guarded import Guarded
+from reproml.tracking.resilient import ResilientLogger
 said = []
 handler = logging.Handler()
 handler.emit = lambda record: said.append(record.getMessage())
@@ -354,7 +354,7 @@ for error in (
     DataError("model.safetensors is damaged; train it again"), FileNotFoundError("no test/metrics.json"),
     KeyError("config"), ValueError("the token " + "x" * 140 + "correct-horse-battery"),
 ):
-    Guarded("mlflow", object, pathlib.Path(sys.argv[1]), 1).give_up(error)
+    ResilientLogger("mlflow", object, pathlib.Path(sys.argv[1]), 1).give_up(error)
 print(json.dumps(said))
 """
 

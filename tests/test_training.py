@@ -65,8 +65,8 @@ def reference(shared_project: Path) -> Path:
         "trainer.check_val_every_n_epoch=2",
         "+trainer.limit_val_batches=0",
         "+trainer.val_check_interval=0.3",
-        "trainer.log_every_n_steps=1 callbacks.resume_point.every_seconds=0 callbacks.trail.every_n_steps=1",
-        "~callbacks.resume_point ~callbacks.last_checkpoint ~callbacks.trail",
+        "trainer.log_every_n_steps=1 callbacks.resume_point.every_seconds=0 callbacks.step_trace.every_n_steps=1",
+        "~callbacks.resume_point ~callbacks.last_checkpoint ~callbacks.step_trace",
         "~callbacks.progress +trainer.enable_progress_bar=false",
     ],
 )

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
-from reproml.start import fix_hash_seed
+from reproml.hash_seed import fix_hash_seed
 
 if __name__ == "__main__":
     fix_hash_seed()

@@ -25,8 +25,8 @@ from reproml.runs.content import content_digest
 from reproml.runs.folder import read_config, resume_points, with_recorded_overrides
 from reproml.runs.overwritten import Watch
 from reproml.training.checkpoint import load_checkpoint
-from reproml.training.resume import newest_whole
-from reproml.training.trail import kept_trail
+from reproml.training.resume import latest_valid
+from reproml.training.step_trace import kept_trace
 from reproml.verify import baseline
 
 from .conftest import PLAIN, composed
@@ -73,23 +73,26 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_holds_is_no
     assert names(tmp_path) == ["run.json"]
 
 
-def test_a_trail_that_was_cut_or_altered_is_refused_at_a_resume(tmp_path: Path) -> None:
-    trail, lines = tmp_path / "trail.jsonl", b"[1, 0, null, 0.5]\n[2, 0, null, 0.25]\n"
-    trail.write_bytes(lines + b"\0\0\0 what a power cut left")
-    point = {"batches": 2, "trail": {"bytes": len(lines), "sha256": content_digest(_written(tmp_path / "kept", lines))}}
-    assert kept_trail(trail, point) == lines
+def test_a_step_trace_that_was_cut_or_altered_is_refused_at_a_resume(tmp_path: Path) -> None:
+    trace, lines = tmp_path / "trace.jsonl", b"[1, 0, null, 0.5]\n[2, 0, null, 0.25]\n"
+    trace.write_bytes(lines + b"\0\0\0 what a power cut left")
+    point = {
+        "batches": 2,
+        "step_trace": {"bytes": len(lines), "sha256": content_digest(_written(tmp_path / "kept", lines))},
+    }
+    assert kept_trace(trace, point) == lines
     for damaged in (lines[:20], lines.replace(b"0.5", b"0.6"), b""):
-        trail.write_bytes(damaged)
-        with pytest.raises(DataError, match=r"trail\.jsonl was cut or altered since .* restore=hotstart restore\.run="):
-            kept_trail(trail, point)
-    trail.unlink()
-    with pytest.raises(DataError, match=r"trail\.jsonl cannot be read"):
-        kept_trail(trail, point)
-    trail.write_bytes(lines)
-    assert kept_trail(trail, {"batches": 1}) == lines.splitlines(keepends=True)[0]  # of an earlier version
-    trail.write_bytes(b"[1, 0\n")
+        trace.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"trace\.jsonl was cut or altered since .* restore=hotstart restore\.run="):
+            kept_trace(trace, point)
+    trace.unlink()
+    with pytest.raises(DataError, match=r"trace\.jsonl cannot be read"):
+        kept_trace(trace, point)
+    trace.write_bytes(lines)
+    assert kept_trace(trace, {"batches": 1}) == lines.splitlines(keepends=True)[0]  # of an earlier version
+    trace.write_bytes(b"[1, 0\n")
     with pytest.raises(DataError, match="is damaged"):
-        kept_trail(trail, {"batches": 1})
+        kept_trace(trace, {"batches": 1})
 
 
 def test_data_that_was_overwritten_while_it_was_read_is_named(tmp_path: Path) -> None:
@@ -202,7 +205,7 @@ def test_checkpoints_of_any_content_are_refused_in_one_sentence(tmp_path: Path) 
             assert "best.ckpt is damaged" in str(error)
     for other in ("resume-zz-1.ckpt", "resume-1.ckpt", "resume-.ckpt"):
         path.rename(path := tmp_path / other)
-        assert newest_whole(tmp_path) is None
+        assert latest_valid(tmp_path) is None
         assert resume_points(tmp_path) == []
 
 

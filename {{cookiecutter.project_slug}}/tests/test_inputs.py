@@ -134,8 +134,8 @@ def configured(*arguments: str) -> Config:
 
 
 def test_a_class_gets_the_path_from_the_configuration() -> None:
-    config = configured("+inputs.words=data/external/words.txt", "+callbacks.trail.words=${inputs.words}")
-    assert config.callbacks["trail"]["words"] == config.inputs["words"] == "data/external/words.txt"
+    config = configured("+inputs.words=data/external/words.txt", "+callbacks.step_trace.words=${inputs.words}")
+    assert config.callbacks["step_trace"]["words"] == config.inputs["words"] == "data/external/words.txt"
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,9 @@ from reproml.runs import record
 from reproml.runs.changes import changes
 from reproml.runs.digest import weights_digest
 from reproml.runs.environment import environment
-from reproml.training.resume import newest_whole
+from reproml.training.resume import latest_valid
 from reproml.training.session import _interrupted
-from reproml.training.trail import read_trail, sample
+from reproml.training.step_trace import read_trace, sample
 from reproml.verify.divergence import compare
 from reproml.verify.ulps import ulps
 
@@ -34,7 +34,7 @@ from .conftest import ROOT, SHORT, Command
 
 PACKAGE = record.__name__.partition(".")[0]
 RESUMABLE = [*SHORT, "training.epochs=20", "training.batch_size=64", "callbacks.resume_point.every_seconds=0"]
-SAME = ("model.safetensors", "metrics.csv", "trail.jsonl", "test/predictions.csv")
+SAME = ("model.safetensors", "metrics.csv", "trace.jsonl", "test/predictions.csv")
 
 
 def test_an_interrupted_run_ends_like_an_uninterrupted_one(project: Path, command: Command) -> None:
@@ -109,8 +109,8 @@ def test_another_weight_decay_is_found_at_the_first_step(project: Path, command:
     assert str(divergence.changes[0]) == f"configuration: training.weight_decay was {decay}, is {decay + 0.25}"
 
 
-def test_the_trail_notes_each_step(short_run: Path) -> None:
-    steps = read_trail(short_run / "trail.jsonl")
+def test_the_step_trace_notes_each_step(short_run: Path) -> None:
+    steps = read_trace(short_run / "trace.jsonl")
     assert list(steps.loss) == list(range(1, len(steps.loss) + 1))
     assert len(set(steps.order.values())) == len(steps.order)  # no batch comes twice
     assert {0, 1, 2}.issubset(steps.weights)
@@ -120,9 +120,9 @@ def test_a_damaged_resume_point_is_passed_over(tmp_path: Path) -> None:
     whole = tmp_path / "resume-0000000010-2cf24dba5fb0a30e.ckpt"
     whole.write_bytes(b"hello")
     (tmp_path / "resume-0000000020-2cf24dba5fb0a30e.ckpt").write_bytes(b"hell")
-    assert newest_whole(tmp_path) == whole
+    assert latest_valid(tmp_path) == whole
     whole.write_bytes(b"hellp")
-    assert newest_whole(tmp_path) is None
+    assert latest_valid(tmp_path) is None
 
 
 def test_the_digest_of_weights_depends_on_names_and_bits_alone() -> None:

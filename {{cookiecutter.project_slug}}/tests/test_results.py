@@ -75,7 +75,7 @@ def recorded(**more: Any) -> dict[str, Any]:
         "seeds": {"seed": 1},
         "metrics": {"loss": 0.5, "missed": 2.0, "examples": 4},
         "weights_sha256": "0" * 64,
-        "trail_sha256": "1" * 64,
+        "trace_sha256": "1" * 64,
         "history_sha256": "2" * 64,
         **more,
     }

@@ -17,8 +17,8 @@ from reproml.config.schema import OwnConfig, Restore
 from reproml.errors import ConfigError
 from reproml.models.saved import load_into, save_model
 from reproml.tasks.build import build
-from reproml.tracking.guarded import Guarded
-from reproml.training.checkpoint import WholeFileIO, load_checkpoint
+from reproml.tracking.resilient import ResilientLogger
+from reproml.training.checkpoint import AtomicCheckpointIO, load_checkpoint
 from reproml.training.final import end_with
 from reproml.training.history import History
 from reproml.training.limits import refuse_none
@@ -96,7 +96,7 @@ def trainer(folder: Path, *callbacks: Callback, logger: Any = False) -> Trainer:
         logger=logger,
         callbacks=list(callbacks),
         log_every_n_steps=1,
-        plugins=[WholeFileIO({})],
+        plugins=[AtomicCheckpointIO({})],
         enable_checkpointing=bool(callbacks),
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -222,7 +222,7 @@ def test_hyperparameters_tell_no_secret(tmp_path: Path, monkeypatch: pytest.Monk
     run.save_checkpoint(tmp_path / "last.ckpt", weights_only=False)
     assert load_checkpoint(tmp_path / "last.ckpt")["hyper_parameters"] == {"token": "***"}
     logger = Noted()
-    guarded = Guarded("noted", lambda: logger, tmp_path, 5)
+    guarded = ResilientLogger("noted", lambda: logger, tmp_path, 5)
     guarded.logger = logger
     guarded._given = {"seed": 1}
     guarded.log_hyperparams({"seed": 2, "token": "Sesame-0pen-97531", "network": Plain.error})
@@ -234,7 +234,7 @@ def test_hyperparameters_tell_no_secret(tmp_path: Path, monkeypatch: pytest.Monk
 
 def test_a_task_may_call_a_tracker_that_is_given_up(tmp_path: Path) -> None:
     logger = Noted()
-    guarded = Guarded("noted", lambda: logger, tmp_path, 5)
+    guarded = ResilientLogger("noted", lambda: logger, tmp_path, 5)
     guarded.logger = logger
     guarded.log_image("first")
     guarded._calls.get()()  # type: ignore[misc]
@@ -243,6 +243,6 @@ def test_a_task_may_call_a_tracker_that_is_given_up(tmp_path: Path) -> None:
     guarded.experiment.add_image("second")
     assert logger.calls == ["first"]
     assert guarded._calls.empty()
-    other = Guarded("noted", None, tmp_path, 5)  # of another process than the first
+    other = ResilientLogger("noted", None, tmp_path, 5)  # of another process than the first
     other.log_image("third")
     other.experiment.add_image("third")

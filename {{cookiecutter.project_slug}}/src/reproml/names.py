@@ -6,7 +6,7 @@ CONFIG = "config.yaml"
 RECORD = "run.json"
 MODEL = "model.safetensors"
 HISTORY = "metrics.csv"
-TRAIL = "trail.jsonl"
+TRACE = "trace.jsonl"
 # Of a test, in the folder of the run or in reports/:
 TEST = "test"  # its folder in that of the run
 METRICS = "metrics.json"

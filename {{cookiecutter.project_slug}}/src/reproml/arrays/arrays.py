@@ -74,7 +74,7 @@ class MappedArray:
         return {**self.__dict__, "_array": None}
 
 
-class HeldArray:
+class InMemoryArray:
     """An array in memory that is read like a mapped one."""
 
     def __init__(self, array: np.ndarray) -> None:

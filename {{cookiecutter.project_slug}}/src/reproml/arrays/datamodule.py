@@ -13,7 +13,7 @@ from ..config.schema import Config
 from ..errors import ConfigError, DataError
 from ..models.interface import Interface
 from ..runs.imported import code_now, code_of
-from ..training.cluster import first_goes_first
+from ..training.cluster import rank_zero_first
 from .augment import Augmentation
 from .opened import Inputs, Targets, open_prepared
 from .recorded import recorded
@@ -63,7 +63,7 @@ class DataModule(LightningDataModule):
     def __init__(self, config: Config) -> None:
         super().__init__()
         data, folder = config.data, Path(config.paths.processed)
-        with first_goes_first():
+        with rank_zero_first():
             opened = open_prepared(data, Path(config.paths.raw), folder)
         self.manifest, self.dataset = opened.manifest, ArrayDataset(opened.inputs, opened.targets)
         self.splits = split(

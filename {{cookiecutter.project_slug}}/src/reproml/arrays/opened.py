@@ -6,13 +6,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..config.schema import Data
-from .arrays import HeldArray, MappedArray, MappedShards, Shards
+from .arrays import InMemoryArray, MappedArray, MappedShards, Shards
 from .prepare import prepare_once
 from .stream import StreamedShards, fetch_array, fetch_manifest
 from .told import TOLD, read_told
 
 Inputs = MappedArray | Shards
-Targets = MappedArray | HeldArray
+Targets = MappedArray | InMemoryArray
 
 
 class Opened(NamedTuple):

@@ -15,8 +15,8 @@ from ..runs.code import code_digests, deciding_code
 from ..runs.tables import altered_table
 from ..tables import in_order
 from .facts import Facts
+from .fixes import of_run, restore, train
 from .item import Check, Finding, failed, passed
-from .mends import of_run, restore, train
 from .provenance import committed
 
 _REPORTS = ("report.html", "report.md")

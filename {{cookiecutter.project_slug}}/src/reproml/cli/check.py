@@ -57,7 +57,7 @@ def _lines(items: "list[Item]", run: Path | None, broken: int) -> list[str]:
             status = "FAIL" if item.status == "fail" and item.required else item.status
             evidence = " ".join(item.evidence.split())  # a record can hold line ends, and anybody may have written it
             lines.append(f"  {status:14}  {item.name}: {evidence}")
-            lines += [f"  {'':14}  mend: {item.mend}"] if item.mend else []
+            lines += [f"  {'':14}  fix: {item.fix}"] if item.fix else []
     score = _score(items)
     lines += [
         "",

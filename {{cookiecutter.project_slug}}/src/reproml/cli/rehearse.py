@@ -24,7 +24,7 @@ def add(commands: Any) -> None:
 
 
 def _rehearse(arguments: argparse.Namespace) -> int:
-    from ..start import fix_hash_seed
+    from ..hash_seed import fix_hash_seed
 
     fix_hash_seed()  # as train.py does
     from .. import secrets

@@ -132,7 +132,7 @@ def _explain(error: OmegaConfBaseException, cfg: DictConfig, schema: type[Config
 
 def _invalid(key: str, value: Any, error: OmegaConfBaseException) -> ConfigError:
     reason = mask(str(error)).splitlines()[0]
-    return ConfigError(f"{key}={value} is not valid: {reason}; mend the value in configs/ or on the command line")
+    return ConfigError(f"{key}={value} is not valid: {reason}; fix the value in configs/ or on the command line")
 
 
 def _check_ranges(group: Any, prefix: str = "") -> None:

@@ -78,7 +78,7 @@ def _explained(error: Exception, hint: str) -> str:
             "and quote a value that holds spaces, brackets or commas"
         )
     if mark := getattr(error, "problem_mark", None):  # of the YAML parser
-        return f"{mark.name}, line {mark.line + 1}, is not valid YAML; mend it there"
+        return f"{mark.name}, line {mark.line + 1}, is not valid YAML; fix it there"
     if isinstance(error, InstantiationException) and cause:
         target = str(error).split("'")[1]
         return f"{target} refuses its configuration: {_first_line(cause)}; see the chosen file of its group in configs/"

@@ -17,7 +17,7 @@ from .interface import Interface
 from .optimization import build_loss, build_optimizer, build_scheduler
 
 Batch = tuple[torch.Tensor, torch.Tensor]
-BLOCK = 16  # rows; more cost a single example time, fewer cost a whole test
+INFERENCE_BATCH = 16  # rows; more cost a single example time, fewer cost a whole test
 
 
 class EpochSums:
@@ -130,8 +130,8 @@ class ArrayTask(LightningModule):
         blocks of one size, the last of them filled up.
         """
         outputs = []
-        for block in inputs.split(BLOCK):
-            filler = block.new_zeros(BLOCK - len(block), *block.shape[1:])
+        for block in inputs.split(INFERENCE_BATCH):
+            filler = block.new_zeros(INFERENCE_BATCH - len(block), *block.shape[1:])
             outputs.append(self(torch.cat([block, filler]))[: len(block)])
         return torch.cat(outputs)
 

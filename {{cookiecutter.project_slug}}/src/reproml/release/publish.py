@@ -12,7 +12,7 @@ from . import tags
 from .suggestion import suggest
 from .version import ReleaseError, Version, model_name, model_tag
 
-# What git keeps of a version; DVC keeps the outputs that dvc.lock names: model, record, trail, data.
+# What git keeps of a version; DVC keeps the outputs that dvc.lock names: model, record, step trace, data.
 _COMMITTED = ("dvc.lock", "params.yaml", "models/metrics.csv", "reports/metrics.json")
 
 

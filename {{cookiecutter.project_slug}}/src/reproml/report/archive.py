@@ -31,7 +31,7 @@ from ..names import (
     RECORD,
     REPORTS,
     TABLES,
-    TRAIL,
+    TRACE,
     VERIFICATION,
 )
 from ..runs.folder import results_of
@@ -49,7 +49,7 @@ _OF_THE_RUN = {
     CONFIG: ("the configuration", "application/yaml"),
     "changes.patch": ("what differed from the commit", "text/x-diff"),
     HISTORY: ("metrics of each epoch", "text/csv"),
-    TRAIL: ("order of the examples, loss and digests of the weights, by step", "application/jsonl"),
+    TRACE: ("order of the examples, loss and digests of the weights, by step", "application/jsonl"),
     VERIFICATION: ("what the last verification said", "application/json"),
 }
 _OF_THE_TEST = {
@@ -178,7 +178,7 @@ def _add_training(crate: ROCrate, facts: Facts, files: dict[str, Any], author: A
         crate.add(_entity(crate, f"#sha256:{digest}", "CreativeWork", name=name, sha256=digest))
         for name, digest in read.items()
     ]
-    results = (MODEL, RECORD, HISTORY, TRAIL)
+    results = (MODEL, RECORD, HISTORY, TRACE)
     action = crate.add_action(
         script,
         f"#training-{record['weights_sha256'][:12]}",

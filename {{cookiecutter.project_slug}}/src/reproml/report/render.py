@@ -81,7 +81,7 @@ def write_comparison(folder: Path, other: Path, output: Path) -> str:
         RecordError: one of them is no run, not finished, or its record is damaged.
     """
     for path in (folder, other):
-        finished(path, reads=EVERYTHING)  # also the weights and the trail, which collect does not read
+        finished(path, reads=EVERYTHING)  # also the weights and the step trace, which collect does not read
     runs = [collect(path, checked=False) for path in (folder, other)]
     first, second = (facts.record for facts in runs)
     divergence = divergence_of(first, second, folder, other)

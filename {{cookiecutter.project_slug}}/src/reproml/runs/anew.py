@@ -6,9 +6,9 @@ from pathlib import Path
 
 from ..config.schema import Config
 from ..errors import ConfigError
-from ..names import HISTORY, MODEL, RECORD, REPORTS, TEST, TRAIL, VERIFICATION
+from ..names import HISTORY, MODEL, RECORD, REPORTS, TEST, TRACE, VERIFICATION
 
-_FILES = (TRAIL, HISTORY, MODEL)
+_FILES = (TRACE, HISTORY, MODEL)
 _FOLDERS = ("checkpoints", TEST, "evaluation")
 _ABOUT = (VERIFICATION, *REPORTS)  # what other commands wrote about the earlier training
 
@@ -36,5 +36,5 @@ def start_anew(folder: Path, config: Config, kept: Iterable[str] = ()) -> None:
         for name in kept:  # the record's reader has refused links
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(earlier / name, folder / name)
-        if (earlier / TRAIL).exists():
-            shutil.copy(earlier / TRAIL, folder)
+        if (earlier / TRACE).exists():
+            shutil.copy(earlier / TRACE, folder)

@@ -16,8 +16,8 @@ from omegaconf import DictConfig, OmegaConf
 from ..config.arguments import Arguments, read
 from ..errors import ConfigError, RecordError
 from ..files import remove_left, write_text
-from ..names import CONFIG, HISTORY, METRICS, MODEL, MODELS, PIPELINE, RECORD, REPORTS_OF_PIPELINE, TEST, TRAIL
-from ..processes import in_job_step, launcher, rank, restarts, shared_folder, started_by_lightning
+from ..launch import in_job_step, launcher, rank, restarts, shared_folder, started_by_lightning
+from ..names import CONFIG, HISTORY, METRICS, MODEL, MODELS, PIPELINE, RECORD, REPORTS_OF_PIPELINE, TEST, TRACE
 from .tables import altered_table
 
 LOCK = ".lock"  # held by the process that trains
@@ -63,7 +63,7 @@ def read_config(folder: str | Path | None) -> DictConfig:
 
 def why_no_run(folder: Path) -> str:
     """Return why a folder has no record, and what to do."""
-    if any((folder / name).exists() for name in (CONFIG, TRAIL, HISTORY, MODEL)):  # which a training writes later
+    if any((folder / name).exists() for name in (CONFIG, TRACE, HISTORY, MODEL)):  # which a training writes later
         return f"what is in {folder} belongs to a run whose record was lost; {BRING_BACK}"
     if (folder / ".hydra").is_dir():
         return f"{folder} stopped before its training began: start it again"

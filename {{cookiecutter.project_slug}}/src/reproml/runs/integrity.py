@@ -8,11 +8,11 @@ from omegaconf import OmegaConf
 
 from ..errors import RecordError
 from ..files import file_digest
-from ..names import CONFIG, HISTORY, MODEL, TRAIL
+from ..names import CONFIG, HISTORY, MODEL, TRACE
 from . import record
 from .source import PATCH, has_patch
 
-_DIGESTS = {MODEL: "model_sha256", HISTORY: "history_sha256", TRAIL: "trail_sha256"}
+_DIGESTS = {MODEL: "model_sha256", HISTORY: "history_sha256", TRACE: "trace_sha256"}
 EVERYTHING = (CONFIG, PATCH, *_DIGESTS)
 
 

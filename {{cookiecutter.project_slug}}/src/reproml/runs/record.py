@@ -18,12 +18,12 @@ from .changes import Change, changes
 from .code import deciding_code
 from .folder import why_no_run
 
-VERSION = 2
+VERSION = 3
 RESULTS = {  # what has to be equal, and what people call it
     "weights_sha256": "weights",
     "metrics": "test metrics",
     "history_sha256": "history",
-    "trail_sha256": "trail",
+    "trace_sha256": "step trace",
 }
 _OF_FINISHED = {"weights_sha256", "model_sha256", "history_sha256", "metrics"}
 
@@ -89,7 +89,7 @@ def identity(record: dict[str, Any]) -> str:
 
 
 def same_result(before: dict[str, Any], after: dict[str, Any]) -> bool:
-    """Whether two runs are finished and have the same weights, metrics, history and trail, bit for bit."""
+    """Whether two runs are finished and have the same weights, metrics, history and step trace, bit for bit."""
     finished = before["status"] == after["status"] == "finished"
     return finished and all(before[key] == after[key] for key in RESULTS)
 

@@ -9,9 +9,9 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 from ..arrays.datamodule import DataModule
 from ..config.schema import Config, OwnConfig
 from ..errors import ConfigError
+from ..launch import rank
 from ..models.array_task import build_task
-from ..processes import rank
-from ..training.cluster import first_goes_first
+from ..training.cluster import rank_zero_first
 from ..training.keyed import keyed
 from ..training.randomness import seed_everything
 
@@ -33,7 +33,7 @@ def build(config: Config) -> tuple[LightningDataModule, LightningModule]:
     seed_everything(config.seed, "data")
     data = _built("data", config.data, LightningDataModule)
     keyed(data, config.seed)
-    with first_goes_first():
+    with rank_zero_first():
         if not rank():  # Lightning calls it too, but the record names the files, so they have to be there before it
             data.prepare_data()
     seed_everything(config.seed, "weights")

@@ -10,7 +10,7 @@ from ..arrays.recorded import refuse_other
 from ..config.own import name_of
 from ..config.schema import Config, OwnConfig
 from ..errors import DataError
-from ..processes import rank
+from ..launch import rank
 from ..runs.named import changed, named_files, recorded_files
 
 

@@ -16,15 +16,15 @@ from ..config.schema import Config
 from ..evaluation.written import Written, evaluation_of
 from ..models.array_task import ArrayTask
 from ..models.saved import load_model
-from ..names import CONFIG, HISTORY, MODEL, RECORD, TRAIL
+from ..names import CONFIG, HISTORY, MODEL, RECORD, TRACE
 from ..runs.finished import check_run
 from ..runs.folder import BRING_BACK
 from ..runs.integrity import EVERYTHING, finished
 from ..runs.tables import read_rows
+from ..training.step_trace import read_trace
 from ..training.steps import LOSS
-from ..training.trail import read_trail
 
-_FILES = (CONFIG, RECORD, "changes.patch", HISTORY, TRAIL, "*.log", "*.jsonl", MODEL)
+_FILES = (CONFIG, RECORD, "changes.patch", HISTORY, TRACE, "*.log", "*.jsonl", MODEL)
 
 
 @dataclass(frozen=True)
@@ -69,10 +69,10 @@ class Finished:
         return sorted([*epochs, *self._losses()], key=lambda entry: entry[0])
 
     def _losses(self) -> list[tuple[int, dict[str, float]]]:
-        path, every = self.folder / TRAIL, self.record["config"]["trainer"]["log_every_n_steps"]
+        path, every = self.folder / TRACE, self.record["config"]["trainer"]["log_every_n_steps"]
         if not path.exists():
             return []
-        steps, accumulate = read_trail(path), self.record["config"]["training"]["accumulate"]
+        steps, accumulate = read_trace(path), self.record["config"]["training"]["accumulate"]
         batches: dict[int, list[float | None]] = defaultdict(list)  # of each epoch, the losses
         for step, epoch in steps.epoch.items():
             batches[epoch].append(steps.loss[step])

@@ -13,7 +13,7 @@ from ..config.schema import Config
 from ..runs import tracked
 from ..secrets import masked
 from .finished import Finished
-from .guarded import Guarded
+from .resilient import ResilientLogger
 
 # How a tracker is told to go on with a run. TensorBoard needs nothing: it adds a file to its folder in the run folder.
 _GO_ON = {"mlflow": "run_id", "wandb": "id"}
@@ -31,7 +31,7 @@ def build_loggers(trackers: dict[str, Any], public_config: dict[str, Any], folde
     for name, tracker in trackers.items():
         settings = dict(tracker)
         wait = float(settings.pop("wait_seconds", _WAIT))
-        guarded = Guarded(name, partial(build_logger, name, settings, folder) if first else None, folder, wait)
+        guarded = ResilientLogger(name, partial(build_logger, name, settings, folder) if first else None, folder, wait)
         guarded.start(masked(public_config))
         loggers.append(guarded)
     return loggers  # type: ignore[return-value]
@@ -46,7 +46,7 @@ def build_logger(name: str, settings: dict[str, Any], folder: Path) -> Any:
 @rank_zero_only
 def send(config: Config, loggers: Sequence[Logger]) -> None:
     """Give the run that this process has finished to the trackers: its metrics, figures, files and model."""
-    guarded = [logger for logger in loggers if isinstance(logger, Guarded)]
+    guarded = [logger for logger in loggers if isinstance(logger, ResilientLogger)]
     if guarded:
         run = Finished.read(Path(config.paths.run), config)
         for logger in guarded:

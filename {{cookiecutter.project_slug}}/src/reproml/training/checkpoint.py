@@ -74,7 +74,7 @@ class BestCheckpoint(ModelCheckpoint):
         self.current_score = state_dict["current_score"]  # Lightning saves it and forgets to load it
 
 
-class PlainContent(Checkpoint):
+class CheckpointMetadata(Checkpoint):
     """Adds the batches so far and the losses of the last epoch to every checkpoint."""
 
     def __init__(self, history: History) -> None:
@@ -86,7 +86,7 @@ class PlainContent(Checkpoint):
         checkpoint["loss"] = {name: value for name, value in last_epoch.items() if name.endswith("loss")}
 
 
-class WholeFileIO(TorchCheckpointIO):
+class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes a checkpoint in one step. Lightning's own way can leave half a file when the process is killed.
 
     The first one is read back at once, and so is each with a type that was in none before: what cannot be loaded is

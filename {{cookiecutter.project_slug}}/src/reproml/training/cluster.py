@@ -14,7 +14,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from ..config.explain import explain
 from ..errors import TrainingError
-from ..processes import launcher, rank, restarts
+from ..launch import launcher, rank, restarts
 
 
 def environment() -> ClusterEnvironment:
@@ -27,7 +27,7 @@ def environment() -> ClusterEnvironment:
 
 
 @contextmanager
-def first_goes_first() -> Iterator[None]:
+def rank_zero_first() -> Iterator[None]:
     """Have the first process do what stands in the body, and then the others, which find its work done.
 
     Processes that Lightning starts come later anyway.

@@ -60,7 +60,7 @@ def describe(
         "environment": environment(),
         "restored": restored,
         "sessions": [],
-        "trail_sha256": None,
+        "trace_sha256": None,
         "history_sha256": None,
         "metrics": None,
         "weights_sha256": None,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from ..config.schema import Reproducibility
 from ..errors import ConfigError
-from ..processes import launcher
+from ..launch import launcher
 
 _PROCESSOR = Path("/proc/cpuinfo")
 _pinned: dict[str, str] = {}  # by this process, whose jobs of a sweep run one after the other

@@ -8,12 +8,12 @@ from ..config.own import is_own
 from ..config.schema import Config, OwnConfig
 from ..errors import ConfigError, DataError
 from ..files import file_digest
-from ..names import MODEL, TRAIL
+from ..names import MODEL, TRACE
 from ..runs.integrity import finished, intact
 from ..runs.params import flat
 from .checkpoint import best_files, peek, refuse_other_run
 from .restore import starting_file
-from .trail import refuse_cut
+from .step_trace import refuse_cut
 
 # With the whole state of a run its optimizer, schedule and place in the epoch are taken over: other settings would be
 # ignored, or mean something else.
@@ -51,7 +51,7 @@ def built_on(config: Config) -> dict[str, Any] | None:
     if settings.mode == "finetune":
         earlier, held = finished(run, needs=(MODEL,)), {}
     else:
-        earlier, held = intact(run, reads=(TRAIL,)), peek(path)  # restore=continue takes over the trail
+        earlier, held = intact(run, reads=(TRACE,)), peek(path)  # restore=continue takes over the step trace
         refuse_other_run(path, held.get("config"), earlier["config"])
     digest = file_digest(path)
     _check_splits(config, earlier)
@@ -62,7 +62,7 @@ def built_on(config: Config) -> dict[str, Any] | None:
                 f"{run / lost} is missing, which {path} names as the best epoch so far: put it back, or choose "
                 "another run"
             )
-        refuse_cut(run / TRAIL, held)
+        refuse_cut(run / TRACE, held)
     elif settings.mode == "hotstart":
         _check_optimizer(config, earlier)
     name = path.relative_to(str(settings.run)).as_posix()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.schema import Config
 from ..errors import TrainingError
-from ..processes import check_processes, in_job_step, restarts, slurm_job
+from ..launch import check_processes, in_job_step, restarts, slurm_job
 from ..runs.code import at_start
 from ..runs.folder import run_of_this_job
 

@@ -54,7 +54,7 @@ class KeyedOrder(Sampler[Keys]):
     ) -> None:
         self.drawn, self.batched, self.key, self.cycles, self.evaluates = drawn, batched, key, cycles, evaluates
         self.rank, self.processes, self.start, self.epoch = rank, processes, start, start[0]
-        self.digests: dict[int, str] = {}  # batch of the epoch -> CRC-32 of its indices, for the trail
+        self.digests: dict[int, str] = {}  # batch of the epoch -> CRC-32 of its indices, for the step trace
         self._times = 0
         self._sampler, self._dataset = Values(drawn), Values(dataset)
         self._began: dict[str, Any] = {}  # what the sampler held when this pass began

@@ -11,7 +11,7 @@ from ..config.check import check
 from ..config.schema import Config, OwnConfig
 from ..config.trust.names import leaves
 from ..errors import ConfigError
-from ..processes import restarts
+from ..launch import restarts
 from ..runs.imported import check_watched, module_of
 from ..runs.inputs import check_inputs
 from .determinism import pin_environment

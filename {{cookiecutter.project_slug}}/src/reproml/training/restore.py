@@ -14,7 +14,7 @@ from ..models.saved import load_weights
 from ..names import MODEL
 from .checkpoint import load_checkpoint, peek
 from .keyed import LoaderPlace
-from .resume import newest_whole
+from .resume import latest_valid
 
 _OF_THE_LOSS = ("loss.",)  # class weights, say: a new run has its own in its configuration
 
@@ -32,7 +32,7 @@ def starting_file(settings: Restore) -> Path | None:
         path: Path | None = earlier / MODEL
     else:  # where the training came to its end; of an interrupted run, the newest resume point
         last = earlier / "checkpoints" / "last.ckpt"
-        path = last if last.exists() else newest_whole(earlier / "checkpoints")
+        path = last if last.exists() else latest_valid(earlier / "checkpoints")
     if path is None or not path.exists():
         raise DataError(
             f"restore.run={earlier} holds nothing that restore={settings.mode} can start from: name the folder of a "

@@ -126,7 +126,7 @@ def batches_of(path: Path) -> int:
     return int(path.stem.split("-")[1])
 
 
-def newest_whole(folder: Path) -> Path | None:
+def latest_valid(folder: Path) -> Path | None:
     """Return the newest resume point whose content has the checksum of its name, or None. Damaged ones are named."""
     for path in resume_points(folder):
         with suppress(OSError):  # it cannot be read

@@ -15,7 +15,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from ..config.schema import Config, OwnConfig
 from ..errors import ConfigError, DataError
 from ..files import file_digest, write_bytes, write_json
-from ..names import HISTORY, MODEL, RECORD, TRAIL
+from ..names import HISTORY, MODEL, RECORD, TRACE
 from ..runs import record, schema, source
 from ..runs.anew import start_anew
 from ..runs.code import edited_since_start
@@ -25,12 +25,12 @@ from ..runs.overwritten import Watch
 from ..runs.tables import table_digests
 from . import resume
 from .checkpoint import best_files, peek, refuse_other_run
-from .cluster import first_goes_first
+from .cluster import rank_zero_first
 from .describe import describe
 from .earlier import built_on
 from .limits import refuse_none
 from .restore import refuse_unfit, starting_file
-from .trail import refuse_cut
+from .step_trace import refuse_cut
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class Session:
         """
         if self.record is None:
             return
-        trail = self.folder / TRAIL
+        trace = self.folder / TRACE
         session = self.record["sessions"][-1]
         overwritten = self.watch.overwritten() if self.watch else []
         edited = sorted({*session["edited"], *edited_since_start(), *overwritten})
@@ -76,7 +76,7 @@ class Session:
         session |= {"ended": _now(), "seconds": round(time.perf_counter() - self.began, 3), "edited": edited}
         self.record |= {
             "status": "finished",
-            "trail_sha256": file_digest(trail) if trail.exists() else None,
+            "trace_sha256": file_digest(trace) if trace.exists() else None,
             "history_sha256": file_digest(self.folder / HISTORY),
             "metrics": metrics,
             "tables": table_digests(self.folder),
@@ -87,7 +87,7 @@ class Session:
         remove_resume_points(self.folder / "checkpoints")
 
 
-@first_goes_first()
+@rank_zero_first()
 def begin(
     config: Config,
     settings: dict[str, Any],
@@ -112,7 +112,7 @@ def begin(
     folder = Path(config.paths.run)
     checkpoints = folder / "checkpoints"
     if getattr(rank_zero_only, "rank", 0):  # the first process has decided already
-        return Session(folder, resume.newest_whole(checkpoints) if config.resume else None)
+        return Session(folder, resume.latest_valid(checkpoints) if config.resume else None)
     refuse_none(config, data)
     lock = _claim(folder)
     if not config.resume:
@@ -189,14 +189,14 @@ def _own_point(checkpoints: Path, settings: dict[str, Any], asked: bool) -> Path
     """Return the newest resume point, or None where the training has to begin anew.
 
     Raises:
-        DataError: to go on was asked for, and the point is of another run, or the trail up to there is not its own.
+        DataError: the run is to be resumed, and the point is of another run, or the step trace up to there is.
     """
-    point = resume.newest_whole(checkpoints)
+    point = resume.latest_valid(checkpoints)
     try:
         if point:
             held = peek(point)
             refuse_other_run(point, held.get("config"), settings)
-            refuse_cut(checkpoints.parent / TRAIL, held)
+            refuse_cut(checkpoints.parent / TRACE, held)
     except DataError as error:
         if asked:
             raise

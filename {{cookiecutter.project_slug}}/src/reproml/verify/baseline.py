@@ -17,7 +17,7 @@ from ..runs.changes import Change, changes
 from ..runs.code import deciding_code
 from ..runs.folder import quoted
 from .headline import headline, loss
-from .repeat import last_line, outer_environment
+from .rerun import last_line, outer_environment
 
 BASELINE = Path("reports/baseline.json")
 VERSION = 1
@@ -30,7 +30,7 @@ class Comparison:
     """How a canonical training compares with a baseline.
 
     Args:
-        same_bits: weights, metrics, history and trail are equal, bit for bit.
+        same_bits: weights, metrics, history and step trace are equal, bit for bit.
         metrics: name -> (value of the baseline, value now); infinite where there is no such metric.
         changed: the recorded inputs that differ, the most likely cause first.
     """

@@ -6,11 +6,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..errors import DataError, RecordError
-from ..names import TRAIL
+from ..names import TRACE
 from ..runs.changes import Change
 from ..runs.record import same_result, what_changed
 from ..runs.source import PATCH, changed_lines, check_out
-from ..training.trail import Steps, read_trail
+from ..training.step_trace import Steps, read_trace
 from . import tensors
 from .ulps import difference
 
@@ -99,7 +99,7 @@ def compare(before: dict[str, Any], after: dict[str, Any], folder: Path, other: 
 
 
 def first_difference(folder: Path, other: Path, unfinished: bool = False) -> Divergence:
-    """Compare two runs step by step, by their trails.
+    """Compare two runs step by step, by their step traces.
 
     Args:
         folder: of the first run.
@@ -107,10 +107,10 @@ def first_difference(folder: Path, other: Path, unfinished: bool = False) -> Div
         unfinished: whether one of them is, so that only the steps of both can be compared.
 
     Raises:
-        DataError: a trail is missing where there is nothing else to compare.
+        DataError: a step trace is missing where there is nothing else to compare.
     """
     try:
-        first, second = read_trail(folder / TRAIL), read_trail(other / TRAIL)
+        first, second = read_trace(folder / TRACE), read_trace(other / TRACE)
     except DataError as error:
         if unfinished:  # then there is nothing else to compare
             raise

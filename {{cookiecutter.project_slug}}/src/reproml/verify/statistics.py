@@ -10,7 +10,7 @@ from ..runs import record
 from ..runs.record import what_changed
 from ..training.randomness import derive
 from .headline import headline
-from .repeat import checked_out, left_out, python_for, train_again
+from .rerun import checked_out, left_out, python_for, train_again
 from .verify import DIFFERS, REPRODUCED, Verdict, finished
 
 

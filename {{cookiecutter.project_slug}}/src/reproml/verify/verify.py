@@ -11,7 +11,7 @@ from ..files import write_json
 from ..names import VERIFICATION
 from ..runs import integrity, record, schema
 from ..runs.record import what_changed
-from .repeat import checked_out, left_out, python_for, train_again
+from .rerun import checked_out, left_out, python_for, train_again
 
 REPRODUCED, DIFFERS, NOT_TRIED = 0, 1, 2  # exit codes
 
@@ -71,7 +71,7 @@ def verify(folder: Path, clean: bool = False) -> Verdict:
     """Train again as the record in `folder` says, and compare bit for bit.
 
     Args:
-        folder: of the run. Only its record and its patch are needed; its trail and model tell more where bits differ.
+        folder: of the run. Its record and patch are enough; its step trace and model tell more where bits differ.
         clean: build a fresh environment from the recorded lock first.
 
     Raises:

@@ -154,7 +154,7 @@ def _trained(training: Training, run: Path) -> Outcome:
     from ...training.determinism import apply
     from ...training.final import end_with
     from ...training.restore import restore
-    from ...training.resume import ResumePoint, newest_whole
+    from ...training.resume import ResumePoint, latest_valid
     from ...training.trainer import build_trainer
     from .content import parts
     from .witness import Interruptions, Moments, Witness
@@ -178,7 +178,7 @@ def _trained(training: Training, run: Path) -> Outcome:
     callbacks.append(witness)  # last: what an interrupted training has left is set when a batch begins
     if training.moments is not None:
         callbacks.append(Interruptions(run, moments))
-    point = newest_whole(run / "checkpoints")
+    point = latest_valid(run / "checkpoints")
     trainer.fit(model, data, ckpt_path=restore(point, config.restore, model, trainer))
     found = _parts(trainer, model, run)
     end_with(trainer, model, config.training.final_weights)

@@ -1,4 +1,4 @@
-"""The commands that mend what a check found, each on one line."""
+"""The commands that fix what a check found, each on one line."""
 
 import hashlib
 import re

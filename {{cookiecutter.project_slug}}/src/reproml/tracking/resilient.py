@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 _FAILED_WAIT = 10.0  # seconds that an interrupted training waits for a tracker
 
 
-class Guarded(Logger):
+class ResilientLogger(Logger):
     """Passes what Lightning logs on to the logger of a tracker, in a thread of its own.
 
     The training waits for the tracker only to begin and to end. With the first error it is given up, with one warning.

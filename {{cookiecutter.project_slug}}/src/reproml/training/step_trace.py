@@ -1,6 +1,6 @@
-"""The trail of a training: enough digests to find the first step at which two runs differ.
+"""The step trace of a training: enough digests to find the first step at which two runs differ.
 
-`trail.jsonl` holds one line of JSON for each step, `[step, epoch, order, loss]`, where `order` is the CRC-32 of the
+`trace.jsonl` holds one line of JSON for each step, `[step, epoch, order, loss]`, where `order` is the CRC-32 of the
 examples' positions in the batch (of the first process, as is the loss). After the first steps, and then after every so
 many, a line `{"step": ..., "weights": {name: [digest, sample]}}` follows; the sample holds a few values, as the
 hexadecimal digits of float32.
@@ -20,7 +20,7 @@ from lightning import Callback, LightningModule, Trainer
 
 from ..errors import ConfigError, DataError
 from ..files import write_bytes
-from ..names import TRAIL
+from ..names import TRACE
 from ..runs.digest import tensor_digest
 from .loop import batches_done, loss_of, order_digests
 
@@ -29,8 +29,8 @@ _FLOAT = np.dtype(">f4")  # the order in which people write the digits, on every
 _FIRST_STEPS = 10  # most causes show at once, and there the first layer that differs says most
 
 
-class Trail(Callback):
-    """Writes the trail.
+class StepTrace(Callback):
+    """Writes the step trace.
 
     Args:
         folder: of the run.
@@ -39,8 +39,8 @@ class Trail(Callback):
 
     def __init__(self, folder: str, every_n_steps: int) -> None:
         if every_n_steps < 1:
-            raise ConfigError(f"callbacks.trail.every_n_steps={every_n_steps} must be 1 or greater")
-        self.path, self.every_n_steps = Path(folder) / TRAIL, every_n_steps
+            raise ConfigError(f"callbacks.step_trace.every_n_steps={every_n_steps} must be 1 or greater")
+        self.path, self.every_n_steps = Path(folder) / TRACE, every_n_steps
         self._resumed: dict[str, Any] | None = None  # the checkpoint
         self._size, self._digest = 0, hashlib.sha256()  # of what is in the file
         self._waiting: list[tuple[int, int, str | None, torch.Tensor | None]] = []
@@ -49,7 +49,7 @@ class Trail(Callback):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not trainer.is_global_zero:
             return
-        kept = b"" if self._resumed is None else kept_trail(self.path, self._resumed)
+        kept = b"" if self._resumed is None else kept_trace(self.path, self._resumed)
         write_bytes(self.path, kept)
         self._size, self._digest = len(kept), hashlib.sha256(kept)
         self._file = self.path.open("ab")
@@ -77,7 +77,7 @@ class Trail(Callback):
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         self._bring_to_disk()  # a run that goes on from this checkpoint counts on the lines up to here
         if trainer.is_global_zero:
-            checkpoint["trail"] = {"bytes": self._size, "sha256": self._digest.hexdigest()}
+            checkpoint["step_trace"] = {"bytes": self._size, "sha256": self._digest.hexdigest()}
 
     def _bring_to_disk(self) -> None:
         if self._file is not None:
@@ -86,7 +86,7 @@ class Trail(Callback):
             os.fsync(self._file.fileno())
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        self._resumed = {key: checkpoint[key] for key in ("batches", "trail") if key in checkpoint}
+        self._resumed = {key: checkpoint[key] for key in ("batches", "step_trace") if key in checkpoint}
 
     def _note_steps(self) -> None:
         """Write the waiting steps. Reading a loss makes a GPU wait, so it is done for many at once."""
@@ -112,7 +112,7 @@ class Trail(Callback):
 
 @dataclass
 class Steps:
-    """A trail that was read: by step, the order and the loss of each, and the digest and a sample of each tensor."""
+    """What a step trace holds: order and loss of each step, and by step a digest and a sample of each tensor."""
 
     order: dict[int, str | None] = field(default_factory=dict)
     loss: dict[int, float | None] = field(default_factory=dict)
@@ -120,8 +120,8 @@ class Steps:
     weights: dict[int, dict[str, tuple[str, list[float]]]] = field(default_factory=dict)
 
 
-def read_trail(path: Path) -> Steps:
-    """Return the content of a trail.
+def read_trace(path: Path) -> Steps:
+    """Return the content of a step trace.
 
     Raises:
         DataError: the file is missing or damaged.
@@ -152,26 +152,26 @@ def _entries(text: str) -> Iterator[Any]:
 
 
 def refuse_cut(path: Path, checkpoint: dict[str, Any]) -> None:
-    """Refuse a trail that does not begin with what a checkpoint saw of it. Those of earlier versions saw nothing.
+    """Refuse a step trace that does not begin with what a checkpoint saw of it. Those of earlier versions saw nothing.
 
     Raises:
         DataError: it was cut or altered since, or is not there.
     """
-    if "trail" in checkpoint:
-        kept_trail(path, checkpoint)
+    if "step_trace" in checkpoint:
+        kept_trace(path, checkpoint)
 
 
-def kept_trail(path: Path, checkpoint: dict[str, Any]) -> bytes:
-    """Return the beginning of a trail that belongs to a checkpoint; what came behind it is trained again.
+def kept_trace(path: Path, checkpoint: dict[str, Any]) -> bytes:
+    """Return the beginning of a step trace that belongs to a checkpoint; what came behind it is trained again.
 
     Args:
-        path: of the trail.
-        checkpoint: which notes how long the trail was, and its digest. Those of earlier versions do not.
+        path: of the step trace.
+        checkpoint: which notes how long the step trace was, and its digest. Those of earlier versions do not.
 
     Raises:
         DataError: that beginning was cut or altered, or is not there.
     """
-    noted = checkpoint.get("trail")
+    noted = checkpoint.get("step_trace")
     try:
         if noted is None:
             text = path.read_text(encoding="utf-8") if path.exists() else ""
@@ -186,7 +186,7 @@ def kept_trail(path: Path, checkpoint: dict[str, Any]) -> bytes:
     except (ValueError, KeyError, TypeError, IndexError):
         reason = "is damaged"
     raise DataError(
-        f"{path} {reason} since the training was interrupted, and would end as another trail than that of this run: "
+        f"{path} {reason} since the training was interrupted, so it would not be the step trace of this run: "
         "put the run's own file back, or start another run from its weights: restore=hotstart "
         f"restore.run={path.parent}"
     )

@@ -203,6 +203,17 @@ def test_code_beside_src_is_in_the_record(project: Path, monkeypatch: pytest.Mon
     assert (project.parent / "restored/beside/net.py").read_text() == (project / "beside/net.py").read_text()
 
 
+def test_packages_that_pip_has_put_elsewhere_are_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `pip install --target`, as beside a torch that a machine brings: no code of the run, and not walked through."""
+    write(tmp_path / "target", {"thirdparty/__init__.py": "", "thirdparty-1.0.dist-info/RECORD": ""})
+    write(tmp_path / "clone", {"ownclone/__init__.py": "import __main__"})
+    for folder in ("target", "clone"):
+        monkeypatch.syspath_prepend(tmp_path / folder)
+    monkeypatch.setattr("__main__.__spec__", None)  # as of a script
+    settings = {"model": {"_target_": "thirdparty.Net"}, "callbacks": {"_target_": "ownclone.Callback"}}
+    assert beside_src(settings) == ({}, ["ownclone"])
+
+
 def test_what_is_no_code_is_left_alone(project: Path) -> None:
     """A record of a clean commit stays clean beside what tools write, and with the line ends of Windows."""
     write(project, {".gitignore": "__pycache__/\n.DS_Store\n*.crlf"})

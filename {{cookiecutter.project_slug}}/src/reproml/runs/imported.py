@@ -130,7 +130,10 @@ def _folder(top: str) -> Path | None:
     """Return the folder that holds a package of this project. A module in it may be missing."""
     if (own := own_packages().get(top)) is not None:  # it may be installed, as in an image
         return own.parent
-    spec = find_spec(top) if top.isidentifier() else None
+    try:
+        spec = find_spec(top) if top.isidentifier() else None
+    except ValueError:  # of a module that was made, not found, such as `__main__` of a script
+        return None
     if spec is None:
         return None
     if spec.submodule_search_locations:  # a package, with or without an __init__.py
@@ -140,7 +143,13 @@ def _folder(top: str) -> Path | None:
     else:
         return None
     installed = any(place.is_relative_to(path) for path in sysconfig.get_paths().values())
-    return None if installed or _INSTALLED & {*place.parts} else place
+    return None if installed or _INSTALLED & {*place.parts} or _holds_installed(place) else place
+
+
+@cache
+def _holds_installed(place: Path) -> bool:
+    """Whether pip has put packages there, as with `--target`; those that are editable lie elsewhere."""
+    return any(place.glob("*.dist-info"))
 
 
 def _installed(name: str) -> dict[str, str]:

@@ -51,7 +51,7 @@ HARMLESS = (
         ("evaluate.py", False),
         ("document.py", False),
         ("src/my_project/models/mine.py", True),
-        ("src/my_project/data/readers.py", True),
+        ("src/my_project/data/digits.py", True),
         (f"{ROOM}/training/trainer.py", True),
         (f"{ROOM}/evaluation/measure.py", True),
         (f"{ROOM}/evaluation/figures.py", False),
@@ -132,7 +132,7 @@ def test_the_checklist_asks_for_a_training_where_the_test_alone_cannot_mend(
 def test_dvc_is_told_of_every_edit_that_concerns_a_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Through code.yaml: all of the code of a run, and of the rest only what prepares the data."""
     monkeypatch.syspath_prepend(tmp_path)
-    files = {"params.yaml": "data: {reader: my_reader.read}", "my_reader.py": "import my_steps", "my_steps.py": ""}
+    files = {"params.yaml": "data: {_target_: my_data.Mine}", "my_data.py": "import my_steps", "my_steps.py": ""}
     for name, text in (files | {SAME: "", OTHER: ""}).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
@@ -147,7 +147,7 @@ def test_dvc_is_told_of_every_edit_that_concerns_a_stage(tmp_path: Path, monkeyp
     assert concerned(OTHER) == {"run"}
     assert concerned(f"{ROOM}/models/new.py") == {"run"}
     assert concerned("evaluate.py") == set()
-    assert concerned("my_steps.py") == {"prepare", "run"}  # which the reader imports
+    assert concerned("my_steps.py") == {"prepare", "run"}  # which the data import
 
 
 @pytest.mark.slow

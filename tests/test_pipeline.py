@@ -41,7 +41,7 @@ def test_nothing_runs_the_second_time(pipeline: Path) -> None:
         ("echo '# more' >> configs/training/default.yaml", {"configure"}),
         ("echo '# more' >> src/reproml/evaluation/figures.py", {"code", "evaluate"}),
         ("echo '# mine' > src/my_project/callbacks.py", {"code", *TRAINED}),  # a new file
-        ("echo '# more' >> src/my_project/data/readers.py", STAGES - {"configure"}),
+        ("echo '# more' >> src/my_project/data/digits.py", STAGES - {"configure"}),
         ("sed -i 's/num_workers: 0/num_workers: 1/' configs/data/digits.yaml", {"configure"}),
         ("echo '# more' >> data/sources.yaml", {"document_data", "document_model"}),
         ("echo '# more' >> README.md", set()),

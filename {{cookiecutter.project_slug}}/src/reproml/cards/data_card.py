@@ -63,7 +63,7 @@ def _of_arrays(data: Data, raw: Path, processed: Path) -> tuple[str, dict[str, A
         project=project,
         source=source,
         files=data.files,
-        reader=data.reader,
+        reader=data._target_,
         manifest=manifest,
         processed=processed.as_posix(),
         quantity=quantity,

@@ -20,8 +20,12 @@ from ..files import file_digest
 from ..packages import own_packages
 
 _INSTALLED = {"site-packages", "dist-packages"}  # of another Python or of the user, which sysconfig does not name
-# These modules declare which values are allowed, what the errors are and where names lie: no array depends on them.
-_DECLARATIONS = ("reproml", "reproml.config.schema", "reproml.errors", "reproml.packages")
+# No array depends on these modules: they declare which values are allowed, what the errors are and where names lie, and
+# hand arrays over to Lightning.
+_DECLARATIONS = (
+    *("reproml", "reproml.config.schema", "reproml.errors", "reproml.packages"),
+    "reproml.arrays.datamodule",
+)
 
 
 @cache
@@ -64,7 +68,7 @@ def beside_src(settings: dict[str, Any], project: Path = Path()) -> tuple[dict[s
         settings: the configuration, in plain types.
         project: its folder.
     """
-    targets = [value for key, value in leaves(settings) if key.endswith("_target_") or key == "data.reader"]
+    targets = [value for key, value in leaves(settings) if key.endswith("_target_")]
     parts = [str(target).split(".") for target in targets]
     # all before the last are modules or classes, and with a module its packages are imported
     named = {".".join(names[:end]) for names in parts for end in range(1, len(names))}

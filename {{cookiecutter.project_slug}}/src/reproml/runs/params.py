@@ -50,16 +50,16 @@ def code_text(project: Path) -> str:
     """Return the content of code.yaml: one digest of the code that prepares the data, one of the code of a run.
 
     Args:
-        project: folder of the project, whose params.yaml names the reader.
+        project: folder of the project, whose params.yaml names the data.
 
     Raises:
         ConfigError: params.yaml names none.
     """
     try:
-        reader = values(_content(project, PARAMS, None) or "")["data"]["reader"]
+        data = values(_content(project, PARAMS, None) or "")["data"]["_target_"]
     except (KeyError, TypeError) as error:
-        raise ConfigError(f"{PARAMS} is damaged, or names no data.reader: python configure.py writes it") from error
-    prepare = code_now(module_of(reader), "reproml.arrays.prepare")
+        raise ConfigError(f"{PARAMS} is damaged, or names no data._target_: python configure.py writes it") from error
+    prepare = code_now(module_of(data), "reproml.arrays.prepare")
     digests = {"prepare": prepare, "run": deciding_code(code_digests(project))}
     lines = [f"{name}: '{summed_up(files)}'\n" for name, files in digests.items()]
     return "".join(

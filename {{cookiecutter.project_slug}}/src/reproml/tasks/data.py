@@ -5,7 +5,7 @@ from typing import Any
 
 from lightning import LightningDataModule
 
-from ..arrays.datamodule import DataModule
+from ..arrays.datamodule import ArrayDataModule
 from ..arrays.recorded import refuse_other
 from ..config.own import name_of
 from ..config.schema import Config, OwnConfig
@@ -27,7 +27,7 @@ def data_of(config: Config, settings: dict[str, Any], data: LightningDataModule)
         others = [Path(config.paths.run), *map(Path, config.inputs.values())]
         files = {} if rank() else named_files(named, but=others)
         return {"name": name_of(config), "raw": {}, "prepared": {}, "files": files}
-    assert isinstance(data, DataModule)
+    assert isinstance(data, ArrayDataModule)
     return data.recorded()
 
 
@@ -42,7 +42,7 @@ def refuse_other_data(data: LightningDataModule, recorded: dict[str, Any], confi
     Raises:
         DataError: a file is missing, is another one, or was not there.
     """
-    if isinstance(data, DataModule):
+    if isinstance(data, ArrayDataModule):
         refuse_other(data.recorded(), recorded, Path(config.paths.processed))
     elif name := changed(recorded_files(recorded, vars(config))):
         raise DataError(f"{name} is missing or not what the run was trained with: put that back, or train again")

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from ..arrays.datamodule import DataModule
 from ..arrays.recorded import refuse_other
 from ..config.own import is_own
 from ..config.schema import Config
@@ -21,6 +20,7 @@ from ..runs.finished import check_run
 from ..runs.folder import BRING_BACK
 from ..runs.integrity import EVERYTHING, finished
 from ..runs.tables import read_rows
+from ..tasks.build import build_arrays
 from ..training.step_trace import read_trace
 from ..training.steps import LOSS
 
@@ -123,7 +123,7 @@ class Finished:
             DataError: the prepared data is not what the run was tested with, so they would be others.
         """
         config = self.config or check_run(str(self.folder))
-        data = DataModule(config)
+        data = build_arrays(config)
         refuse_other(data.recorded(), self.record["data"], Path(config.paths.processed))
         return np.array(data.dataset.inputs.rows(data.splits["test"][:count]))
 

@@ -7,18 +7,15 @@ from omegaconf import DictConfig
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
 from reproml.config.check import check
-from reproml.config.own import refuse_own
 from reproml.recipe import run
 
 
 def main(cfg: DictConfig) -> None:
     """Fetch the raw files unless they are there, check them, and convert them."""
     config = check(cfg)
-    refuse_own(config, "prepare.py")
+    from reproml.tasks.data import prepare
 
-    from reproml.arrays.prepare import prepare
-
-    prepare(config.data, Path(config.paths.raw), Path(config.paths.processed))
+    prepare(config)
 
 
 if __name__ == "__main__":

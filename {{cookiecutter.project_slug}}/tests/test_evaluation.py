@@ -192,7 +192,8 @@ def test_any_task_may_say_more_of_its_test(
     assert sorted(path.name for path in (folder / "figures").iterdir()) == ["learning_curves.png", "values.png"]
     assert len(written.predicted()) == 8
     write_evaluation(Evaluation({"mean": 3.5}), history, folder)
-    assert not (folder / "predictions.csv").exists() and not list((folder / "tables").iterdir())
+    assert not (folder / "predictions.csv").read_text() and not list((folder / "tables").iterdir())
+    assert (again := read_evaluation(folder)) is not None and again.predicted() == []
 
 
 @pytest.mark.parametrize(

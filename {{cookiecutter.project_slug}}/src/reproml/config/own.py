@@ -61,7 +61,7 @@ def check_own(cfg: DictConfig, recorded: bool = False) -> None:
             f"task._target_={task} is a task of your own, and data={_name(cfg)} are prepared arrays, for tasks such as "
             "task=classification: choose data of your own, too, data=NAME for configs/data/NAME.yaml"
         )
-    if own and "model" in cfg and not recorded and not _refers_to(cfg, "model"):
+    if own and cfg.get("model") and not recorded and not _refers_to(cfg, "model"):
         raise ConfigError(
             f"model._target_={_target(cfg, 'model')} would not be used: let an argument in configs/task take it, "
             "as in network: ${model}"

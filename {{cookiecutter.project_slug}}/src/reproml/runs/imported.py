@@ -101,7 +101,7 @@ def check_watched(modules: dict[str, str]) -> None:
         if path is not None and not any(path.resolve().is_relative_to(place) for place in watched):
             raise ConfigError(
                 f"{what} runs {os.path.relpath(path)}, and `dvc repro` would not see a change there: move it into "
-                f"src/, or add it to the deps of the stage {_stage()} in dvc.yaml"
+                f"src/, or add it to the deps of the stage {stage()} in dvc.yaml"
             )
 
 
@@ -110,14 +110,15 @@ def watched_places() -> list[Path] | None:
 
     A stage looks at its own dependencies, and through code.yaml at those of the stage `code`.
     """
-    if not _stage():
+    if not stage():
         return None
     pipeline: Any = OmegaConf.to_container(OmegaConf.load("dvc.yaml"), resolve=False)
-    stages = [pipeline["stages"].get(_stage(), {"deps": ["."]}), pipeline["stages"].get("code", {})]
+    stages = [pipeline["stages"].get(stage(), {"deps": ["."]}), pipeline["stages"].get("code", {})]
     return [Path(name).resolve() for stage in stages for name in stage.get("deps", [])]
 
 
-def _stage() -> str:
+def stage() -> str:
+    """Return the name of the stage of DVC that runs, or nothing."""
     return os.environ.get("DVC_STAGE", "").rpartition(":")[2]
 
 

@@ -416,15 +416,6 @@ def test_runs_are_verified_compared_and_archived(project: Path, patients: Path) 
 
 
 @pytest.mark.slow
-def test_what_is_for_arrays_only_says_so(project: Path, patients: Path) -> None:
-    for command in ("PYTHONPATH=src python -m my_project serve --run outputs/patients --port 0",):
-        result = run(command, project, check=False)
-        assert result.returncode
-        assert "is for tasks that learn from prepared arrays" in result.stderr
-        assert len(result.stderr.splitlines()) == 1, result.stderr
-
-
-@pytest.mark.slow
 def test_a_run_that_continues_another_keeps_the_arguments_of_its_task(project: Path, patients: Path) -> None:
     longer = f"{PATIENTS.replace('epochs=30', 'epochs=32')} restore=continue restore.run=outputs/patients"
     assert len((train(project, longer, "longer") / "metrics.csv").read_text().splitlines()) == 33

@@ -11,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ..errors import ConfigError
-from .schema import Config, OwnConfig
+from .schema import OwnConfig
 
 _OF_ARRAYS = {"source", "files"}  # arguments of every ArrayDataModule
 # Keys of `data` that groups in configs/task/classification.yaml set
@@ -90,24 +90,6 @@ def refuse_unused(cfg: DictConfig, keys: Iterable[str]) -> None:
                 f"{key} would not reach {cfg.task._target_}: set its own argument in the group task, or let that take "
                 "it, as in lr: ${training.lr}"
             )
-
-
-def refuse_own(config: Config | Mapping[str, Any], what: str) -> None:
-    """Refuse what only makes sense for prepared arrays.
-
-    Args:
-        config: of a run, checked or as it is recorded.
-        what: begins the sentence, as in `a server`.
-
-    Raises:
-        ConfigError: data and task are of the user's own.
-    """
-    if isinstance(config, OwnConfig) or (isinstance(config, Mapping) and is_own(config)):
-        task = config.task if isinstance(config, OwnConfig) else config["task"]
-        raise ConfigError(
-            f"{what} is for tasks that learn from prepared arrays, such as task=classification, and {task['_target_']} "
-            "is a task of your own"
-        )
 
 
 def _target(cfg: Mapping[str, Any], group: str) -> Any:

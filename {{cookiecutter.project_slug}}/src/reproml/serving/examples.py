@@ -19,6 +19,8 @@ def show(predictor: Predictor) -> list[dict[str, Any]]:
     Raises:
         DataError: the prepared data is not here, or is other data.
     """
+    if predictor.interface is None:
+        raise DataError("only prepared arrays have test examples to show")
     config = predictor.config
     folder = Path(config.paths.processed)
     manifest = read_manifest(config.data, folder)

@@ -462,7 +462,8 @@ def test_the_chosen_task_goes_through_the_pipeline(project: Path) -> None:
     for group, chosen in (("task", "progression"), ("data", "patients")):
         text, found = re.subn(rf"^  - {group}: \w+", f"  - {group}: {chosen}", config.read_text(), flags=re.M)
         assert found == 1
-        config.write_text(f"{text}\ntraining:\n  epochs: 2\n")
+        config.write_text(text)
+    config.write_text(f"{config.read_text()}training:\n  epochs: 2\n")
     try:
         assert stages_run(run("dvc repro", project).stdout) == STAGES
         assert yaml.safe_load((project / "models/config.yaml").read_text())["task"]["hidden"] == 32

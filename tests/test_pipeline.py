@@ -40,7 +40,7 @@ def test_nothing_runs_the_second_time(pipeline: Path) -> None:
         ("sed -i 's/^test_fraction: .*/test_fraction: 0.2/' configs/data/digits.yaml", STAGES),
         ("echo '# more' >> configs/training/default.yaml", {"configure"}),
         ("echo '# more' >> src/reproml/evaluation/figures.py", {"code", "evaluate"}),
-        ("echo '# more' >> src/reproml/tables.py", {"code", "document_data", "document_model"}),
+        ("echo '# more' >> src/reproml/markdown.py", {"code", "document_data", "document_model"}),
         ("echo '# mine' > src/my_project/callbacks.py", {"code", *TRAINED}),  # a new file
         ("echo '# more' >> src/my_project/data/digits.py", STAGES - {"configure"}),
         ("sed -i 's/num_workers: 0/num_workers: 1/' configs/data/digits.yaml", {"configure", "code", "document_data"}),

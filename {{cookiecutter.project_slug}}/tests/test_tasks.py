@@ -264,7 +264,7 @@ class Place(TypedDict):
 class Point(Place):
     """Where to look."""
 
-    near: NotRequired[list[Place | None]]
+    near: NotRequired[list[Place]]
 
 
 class Answer(TypedDict):
@@ -311,7 +311,7 @@ def test_a_task_with_a_typed_predict_is_served(tmp_path: Path) -> None:
     with TestClient(build_app(predictor, Limits(examples=2, size=1000))) as client:
         shown = client.get("/model").json()["inputs"]
         assert shown["blank"] == {"x": 0, "near": []} and shown["schema"]["required"] == ["x"]
-        answer = client.post("/predict", json={"inputs": [{"x": 2}, {"x": 3, "near": [{"x": 1}, None]}]}).json()
+        answer = client.post("/predict", json={"inputs": [{"x": 2}, {"x": 3, "near": [{"x": 1}]}]}).json()
         assert answer == {"model_sha256": "0" * 64, "predictions": said.predict([{"x": 2.0}, {"x": 3.0}])}
         refused = client.post("/predict", json={"inputs": [{"x": "far"}]})
         assert refused.status_code == 422 and refused.json()["detail"].startswith("inputs[0]x: Input should be a valid")
@@ -326,10 +326,18 @@ def test_a_task_with_a_typed_predict_is_served(tmp_path: Path) -> None:
         }
 
 
+def test_mlflow_is_told_what_a_task_takes() -> None:
+    pytest.importorskip("mlflow")
+    from reproml.tracking.pyfunc import signature
+
+    said = signature(None, declared(Served))
+    point = "{near: Array({x: double (required)}) (optional), x: double (required)}"
+    assert str(said.inputs) == f"['inputs': {point} (required)]"
+    assert str(said.outputs) == "['height': double (required)]"
+
+
 def test_a_task_that_does_not_say_what_it_takes_is_not_served() -> None:
-    with pytest.raises(
-        ConfigError, match=r"Silent cannot be served, because its predict does not say what one input is"
-    ):
+    with pytest.raises(ConfigError, match="Silent cannot be served, because its predict does not say what one input"):
         takes(declared(Silent).item, Silent)
     with pytest.raises(ConfigError, match="Plain cannot be served, because it has no predict"):
         declared(Plain)

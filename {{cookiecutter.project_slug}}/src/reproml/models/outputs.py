@@ -35,11 +35,6 @@ class Output:
     type: Any
     always: bool
 
-    @property
-    def plain(self) -> Any:
-        """Its type without what else is annotated."""
-        return get_args(self.type)[0] if get_origin(self.type) is Annotated else self.type
-
 
 @dataclass(frozen=True)
 class Outputs:

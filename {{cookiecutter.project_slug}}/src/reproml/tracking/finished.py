@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lightning import LightningModule
 
 from ..arrays.recorded import refuse_other
 from ..config.own import is_own
 from ..config.schema import Config
 from ..evaluation.written import Written, evaluation_of
-from ..models.array_task import ArrayTask
 from ..models.saved import load_model
 from ..names import CONFIG, HISTORY, MODEL, RECORD, TRACE
 from ..runs.finished import check_run
@@ -131,7 +131,7 @@ class Finished:
         """Return what the model said of the first test examples, if the task tells that."""
         return [] if self._test is None else self._test.predicted()[:count]
 
-    def model(self) -> ArrayTask:
+    def model(self) -> LightningModule:
         """Return the model, which tells what goes in and what comes out."""
         return load_model(self.folder / MODEL, trusted=self.config is not None)[0]
 

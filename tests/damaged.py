@@ -56,7 +56,7 @@ pin_environment(check(configured(GOOD, SMALL)).reproducibility)  # before torch 
 import configure  # noqa: E402
 import evaluate  # noqa: E402
 import train  # noqa: E402
-from reproml.arrays.datamodule import DataModule  # noqa: E402
+from reproml.arrays.datamodule import ArrayDataModule  # noqa: E402
 from reproml.checklist import after, before, during, examine  # noqa: E402
 from reproml.checklist.examine import _found  # noqa: E402
 from reproml.checklist.facts import Facts  # noqa: E402
@@ -177,7 +177,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "hotstart": lambda run: restored(run, "hotstart"),
     "continue": lambda run: restored(run, "continue"),
     "resume": resumed,
-    "data": lambda run: DataModule(check(configured(GOOD, SMALL))),
+    "data": lambda run: ArrayDataModule(check(configured(GOOD, SMALL))),
     "drift": lambda run: drift.check(0.005),
     "configure": lambda run: configure.main(Path()),
     "code": lambda run: params.code_text(Path()),

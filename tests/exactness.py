@@ -84,7 +84,7 @@ import torch  # noqa: E402
 from lightning import Callback, LightningModule, Trainer  # noqa: E402
 from lightning.pytorch.callbacks import BaseFinetuning, WeightAveraging  # noqa: E402
 from lightning.pytorch.loggers.logger import DummyLogger  # noqa: E402
-from reproml.arrays.datamodule import DataModule  # noqa: E402
+from reproml.arrays.datamodule import ArrayDataModule  # noqa: E402
 from reproml.evaluation.measure import evaluate  # noqa: E402
 from reproml.models.array_task import ArrayTask  # noqa: E402
 from reproml.models.saved import load_model, save_model  # noqa: E402
@@ -295,7 +295,7 @@ def continued(case: tuple[list[str], dict[str, Any] | None], folder: Path) -> li
 def tested_again(overrides: list[str], folder: Path) -> dict[str, Any]:
     """Return whether the model in the file is tested with the same logits as the one in memory, and the file's type."""
     config = configured(overrides, folder)
-    data = DataModule(config)
+    data = ArrayDataModule(config)
     trainer, model = fit((overrides, None), folder)
     save_model(model, description(asdict(config), data), folder / "model.safetensors")
     evaluate(trainer, model, data)

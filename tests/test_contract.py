@@ -13,6 +13,7 @@ from zipfile import ZipFile
 import pytest
 import yaml
 from conftest import Render, digest, metrics, run
+from golden import STAGES, stages_run
 from runs import go_on, interrupted, record, train
 
 pytestmark = pytest.mark.preloaded
@@ -367,8 +368,10 @@ def test_a_regression_from_the_page_is_trained_tested_and_recorded(project: Path
         "evaluation.json",
         "figures",
         "metrics.json",
+        "predictions.csv",
         "tables",
     ]
+    assert not (patients / "test/predictions.csv").read_text()
     run("python evaluate.py run=outputs/patients", project)
     assert metrics(patients / "evaluation") == found["metrics"]
 
@@ -413,18 +416,6 @@ def test_runs_are_verified_compared_and_archived(project: Path, patients: Path) 
 
 
 @pytest.mark.slow
-def test_what_is_for_arrays_only_says_so(project: Path, patients: Path) -> None:
-    for command in (
-        "PYTHONPATH=src python -m my_project serve --run outputs/patients --port 0",
-        "python prepare.py data=patients task=progression",
-    ):
-        result = run(command, project, check=False)
-        assert result.returncode
-        assert "is for tasks that learn from prepared arrays" in result.stderr
-        assert len(result.stderr.splitlines()) == 1, result.stderr
-
-
-@pytest.mark.slow
 def test_a_run_that_continues_another_keeps_the_arguments_of_its_task(project: Path, patients: Path) -> None:
     longer = f"{PATIENTS.replace('epochs=30', 'epochs=32')} restore=continue restore.run=outputs/patients"
     assert len((train(project, longer, "longer") / "metrics.csv").read_text().splitlines()) == 33
@@ -464,31 +455,32 @@ def test_a_file_that_is_an_input_by_name_is_recorded_once(project: Path, letters
 
 
 @pytest.mark.slow
-def test_the_chosen_task_is_trained_in_models(project: Path) -> None:
-    """The project's own choice, which the pipeline's configuration takes over, and which its own tests live with."""
+def test_the_chosen_task_goes_through_the_pipeline(project: Path) -> None:
+    """The project's own choice, which its own tests live with."""
     config = project / "configs/config.yaml"
     before = config.read_text()
     for group, chosen in (("task", "progression"), ("data", "patients")):
         text, found = re.subn(rf"^  - {group}: \w+", f"  - {group}: {chosen}", config.read_text(), flags=re.M)
         assert found == 1
         config.write_text(text)
+    config.write_text(f"{config.read_text()}training:\n  epochs: 2\n")
     try:
-        refused = run("python configure.py", project, check=False, DVC_STAGE="configure")
-        assert "the pipeline of dvc.yaml is for tasks that learn from prepared arrays" in refused.stderr
-        run("python configure.py && python train.py -cn pipeline training.epochs=2", project)
+        assert stages_run(run("dvc repro", project).stdout) == STAGES
         assert yaml.safe_load((project / "models/config.yaml").read_text())["task"]["hidden"] == 32
-        run("python evaluate.py run=models output=reports", project)
         assert metrics(project / "reports") == record(project / "models")["metrics"]
-        run("python document.py model && python document.py data", project)
         card, data = ((project / name).read_text() for name in ("MODEL_CARD.md", "DATA_CARD.md"))
         assert "- Task: `my_project.models.progression.Progression`, with `hidden=32`" in card
         assert re.search(r"^\| mean\\_absolute\\_error \| \d+\.\d \|$", card, re.M)
         assert "(reports/figures/learning_curves.png)" in card
         assert "`my_project.data.patients.Patients` reads the data and splits it" in data
         assert json.loads((project / "reports/croissant.json").read_text())["name"] == "Patients"
+        assert "up to date" in run("dvc status", project).stdout
+        run("sed -i 's/^batch_size: .*/batch_size: 16/' configs/data/patients.yaml", project)
+        dry = stages_run(run("dvc repro --dry", project).stdout)
+        assert dry >= {"configure"}
         checked = run("PYTHONPATH=src python -m my_project check --json", project, check=False)
         assert checked.returncode in (0, 1), checked.stderr
         assert " passed" in run("pytest -q tests/test_config.py -k 'composes or sentence'", project).stdout
     finally:
         config.write_text(before)
-        run("git checkout --quiet MODEL_CARD.md DATA_CARD.md reports/croissant.json", project)
+        run("git checkout --quiet .", project)

@@ -105,7 +105,7 @@ RECORD: dict[str, Any] = {  # as a training writes it, on a machine that does no
         "paths": {"run": "outputs/run", "raw": "data/raw/few", "processed": "data/processed/few"},
         "data": {
             "name": "few",
-            "reader": "few",
+            "_target_": "few",
             "source": "sklearn",
             "files": {},
             "classes": ["a", "b"],
@@ -174,7 +174,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "known.yaml").write_text(
-        "trainer: {_target_: lightning.Trainer}\nmodel: {_target_: torch.nn.Identity}\nreader: few\n"
+        "trainer: {_target_: lightning.Trainer}\nmodel: {_target_: torch.nn.Identity}\ndata: {_target_: few}\n"
         "optimizer: {_target_: torch.optim.SGD}\nloss: {_target_: torch.nn.CrossEntropyLoss}\n"
     )
     content = {"model.safetensors": "weights", "metrics.csv": "epoch\n0\n", "trace.jsonl": "{}\n"}
@@ -403,18 +403,18 @@ def test_every_command_refuses_what_it_reads_and_the_record_does_not_name(shared
 def test_a_test_is_of_the_data_that_was_trained_with(shared_project: Path, runs: Path) -> None:
     """Prepared anew by code that was edited, it is refused if its arrays are others, and taken if they are not."""
     command = "python evaluate.py run=outputs/good output=outputs/good/evaluation"
-    readers = shared_project / "src" / "my_project" / "data" / "readers.py"
-    good = readers.read_text()
+    digits = shared_project / "src" / "my_project" / "data" / "digits.py"
+    good = digits.read_text()
     try:
-        readers.write_text(good.replace("table[:, :64]", "table[:, 63::-1]"))
+        digits.write_text(good.replace("table[:, :64]", "table[:, 63::-1]"))
         refused = run(command, shared_project, check=False)
         assert refused.returncode == 1
         assert "digits/inputs.npy is not the file that the run was trained and tested with" in refused.stderr
         assert not (runs / "good" / "evaluation").exists()
-        readers.write_text(f"{good}# a remark\n")
+        digits.write_text(f"{good}# a remark\n")
         run(command, shared_project)
     finally:
-        readers.write_text(good)
+        digits.write_text(good)
     assert metrics(runs / "good" / "evaluation") == record(runs / "good")["metrics"]
     shutil.rmtree(runs / "good" / "evaluation")
 

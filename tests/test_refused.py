@@ -59,7 +59,7 @@ def tune(line):
 def chunk(line):
     inputs, targets, dtype = eval(line)
     examples = Examples(len(inputs), inputs.shape[1:], dtype, 0, iter([]))
-    data = SimpleNamespace(reader="mine.read", name="mine", classes=["no", "yes"])
+    data = SimpleNamespace(_target_="mine.Data", name="mine", classes=["no", "yes"])
     check_announced(examples, data)
     stored, classes = as_stored((inputs, targets), examples, data)
     assert stored.dtype == dtype and classes.dtype == np.int64

@@ -100,8 +100,8 @@ def inputs(served: Server, shared_project: Path) -> list[Any]:
     """Return the test examples, in the order in which evaluate.py reads them."""
     code = (
         "import json; from reproml.config.check import check; from reproml.runs.folder import read_config;"
-        "from reproml.arrays.datamodule import DataModule;"
-        "d = DataModule(check(read_config('outputs/served')));"
+        "from reproml.arrays.datamodule import ArrayDataModule;"
+        "d = ArrayDataModule(check(read_config('outputs/served')));"
         "print(json.dumps(d.dataset.inputs.rows(d.splits['test']).tolist()))"
     )
     return json.loads(run(f'python -c "{code}"', shared_project, PYTHONPATH="src").stdout)

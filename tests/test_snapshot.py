@@ -19,7 +19,7 @@ from reproml.runs.source import check_out
 FILES = {
     "train.py": "import package",
     "src/package/__init__.py": "",
-    "src/package/data/readers.py": "def read(): return 1",
+    "src/package/data/digits.py": "def read(): return 1",
     "src/package/models/mlp.py": "layers = 2",
     "configs/config.yaml": "seed: 42",
     "params.yaml": "seed: 42",
@@ -71,7 +71,7 @@ def ignore_globally(project: Path) -> None:
     (project.parent / "ignored").write_text("data/\nparams.yaml\n")
     (project.parent / "gitconfig").write_text(f"[core]\n\texcludesFile = {project.parent / 'ignored'}\n")
     os.environ["GIT_CONFIG_GLOBAL"] = str(project.parent / "gitconfig")  # which monkeypatch puts back
-    git("rm --quiet --cached src/package/data/readers.py params.yaml")
+    git("rm --quiet --cached src/package/data/digits.py params.yaml")
     git("commit --quiet --message Ignored")
 
 

@@ -161,9 +161,9 @@ def test_a_class_that_has_moved_to_the_machinery_is_named(named: str, now: str |
     assert said.endswith(f"; {own}.{named} is {now} now") if now else " now" not in said
 
 
-def test_a_reader_that_imports_what_has_moved_says_where_it_is(tmp_path: Path) -> None:
+def test_data_that_import_what_has_moved_says_where_it_is(tmp_path: Path) -> None:
     own = min(set(own_packages()) - {"reproml"})
-    data = check(composed(*PLAIN, "data=digits", f"data.reader={own}.errors.read")).data
+    data = check(composed(*PLAIN, "data=digits", f"data._target_={own}.errors.Mine")).data
     with pytest.raises(ConfigError) as error:
         prepare_once(data, tmp_path / "raw", tmp_path / "processed")
     assert f"No module named '{own}.errors'" in str(error.value)

@@ -1,21 +1,28 @@
 """Any task: what its hooks make, what it logs by names of ours, its hyperparameters, and calls of a tracker."""
 
 import csv
+from collections import defaultdict
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Annotated, Any, NotRequired, TypedDict
 
 import pytest
 import torch
+from fastapi.testclient import TestClient
 from lightning import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
+from pydantic import Field
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from reproml import secrets
 from reproml.config.schema import OwnConfig, Restore
 from reproml.errors import ConfigError
-from reproml.models.saved import load_into, save_model
+from reproml.models.outputs import declared
+from reproml.models.saved import load_into, load_model, save_model
+from reproml.serving.app import build_app
+from reproml.serving.inputs import declared as takes
+from reproml.serving.limits import Limits
 from reproml.tasks.build import build
 from reproml.tracking.resilient import ResilientLogger
 from reproml.training.checkpoint import AtomicCheckpointIO, load_checkpoint
@@ -246,3 +253,105 @@ def test_a_task_may_call_a_tracker_that_is_given_up(tmp_path: Path) -> None:
     other = ResilientLogger("noted", None, tmp_path, 5)  # of another process than the first
     other.log_image("third")
     other.experiment.add_image("third")
+
+
+class Place(TypedDict):
+    """Where somebody is."""
+
+    x: float
+
+
+class Point(Place):
+    """Where to look."""
+
+    near: NotRequired[list[Place]]
+
+
+class Answer(TypedDict):
+    """What is there."""
+
+    height: Annotated[float, Field(description="of the line")]
+
+
+class Served(Plain):
+    """Says what it takes and what it answers."""
+
+    @torch.inference_mode()
+    def predict(self, inputs: list[Point]) -> list[Answer]:
+        """Return the height at each point."""
+        assert self.layer is not None
+        return [
+            Answer(height=value) for value in self.layer(torch.tensor([[each["x"]] for each in inputs]))[:, 0].tolist()
+        ]
+
+
+class Silent(Plain):
+    """Says nothing of what it takes."""
+
+    def predict(self, inputs: torch.Tensor) -> torch.Tensor:
+        return inputs
+
+
+def test_a_task_with_a_typed_predict_is_served(tmp_path: Path) -> None:
+    """Built from the model file alone, with the layer that its set-up makes."""
+    _, model = trained(tmp_path)
+    place = tmp_path / "model.safetensors"
+    save_model(model, {"task": {"_target_": f"{__name__}.Served"}}, place)
+    loaded, _ = load_model(place, trusted=True)
+    said: Any = loaded.eval()
+    outputs = declared(Served)
+    predictor: Any = SimpleNamespace(
+        interface=None,
+        outputs=outputs,
+        inputs=takes(outputs.item, Served),
+        predict=said.predict,
+        model_sha256="0" * 64,
+        record=defaultdict(dict, sessions=[{"ended": "now"}], git=None, config={"task": {}}),
+    )
+    with TestClient(build_app(predictor, Limits(examples=2, size=1000))) as client:
+        shown = client.get("/model").json()["inputs"]
+        assert shown["blank"] == {"x": 0, "near": []} and shown["schema"]["required"] == ["x"]
+        answer = client.post("/predict", json={"inputs": [{"x": 2}, {"x": 3, "near": [{"x": 1}]}]}).json()
+        assert answer == {"model_sha256": "0" * 64, "predictions": said.predict([{"x": 2.0}, {"x": 3.0}])}
+        refused = client.post("/predict", json={"inputs": [{"x": "far"}]})
+        assert refused.status_code == 422 and refused.json()["detail"].startswith("inputs[0]x: Input should be a valid")
+        assert client.post("/predict", json={"inputs": [{"x": 1}] * 3}).status_code == 422
+        parts = client.get("/openapi.json").json()
+        asked = parts["paths"]["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+        assert asked["$defs"]["Point"]["description"] == "Where to look."
+        assert parts["components"]["schemas"]["Prediction"]["properties"]["height"]["description"] == "of the line"
+        assert client.get("/examples").json() == {
+            "examples": [],
+            "missing": "only prepared arrays have test examples to show",
+        }
+
+
+def test_mlflow_is_told_what_a_task_takes() -> None:
+    pytest.importorskip("mlflow")
+    from reproml.tracking.pyfunc import signature
+
+    said = signature(None, declared(Served))
+    point = "{near: Array({x: double (required)}) (optional), x: double (required)}"
+    assert str(said.inputs) == f"['inputs': {point} (required)]"
+    assert str(said.outputs) == "['height': double (required)]"
+
+
+def test_a_task_that_does_not_say_what_it_takes_is_not_served() -> None:
+    with pytest.raises(ConfigError, match="Silent cannot be served, because its predict does not say what one input"):
+        takes(declared(Silent).item, Silent)
+    with pytest.raises(ConfigError, match="Plain cannot be served, because it has no predict"):
+        declared(Plain)
+
+
+class Needy(Plain):
+    """Asks the trainer for what it is made of."""
+
+    def setup(self, stage: str) -> None:
+        self.layer = nn.Linear(1, self.trainer.num_devices)
+
+
+def test_a_task_that_needs_a_trainer_to_be_made_is_named(tmp_path: Path) -> None:
+    _, model = trained(tmp_path)
+    save_model(model, {"task": {"_target_": f"{__name__}.Needy"}}, tmp_path / "model.safetensors")
+    with pytest.raises(ConfigError, match=r"Needy cannot be built without a trainer \(.*\): let its constructor"):
+        load_model(tmp_path / "model.safetensors", trusted=True)

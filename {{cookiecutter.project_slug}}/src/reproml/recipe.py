@@ -1,4 +1,9 @@
-"""What every command shares: secrets are loaded first, and errors end in one sentence and a non-zero exit code."""
+"""What `train.py`, `evaluate.py` and `prepare.py` are made of: how they are run, and the names of their steps.
+
+Secrets are loaded first, and errors end in one sentence and a non-zero exit code. A step is imported when it is first
+used: most of them need torch, which is loaded only when the configuration is known to be right and what torch reads
+from the environment is set.
+"""
 
 import functools
 import logging
@@ -7,7 +12,9 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -21,9 +28,92 @@ from .errors import UserError
 from .runs.folder import discard_unbegun, refuse_place, with_recorded_overrides
 from .training.job import Due, told
 
+if TYPE_CHECKING:
+    from .config.check import check
+    from .evaluation.measure import evaluate
+    from .evaluation.write import write_evaluation
+    from .models.saved import load_into, save_model
+    from .runs.finished import check_run
+    from .runs.inputs import refuse_changed
+    from .runs.record import read_finished
+    from .secrets import public
+    from .tasks.build import build, description
+    from .tasks.data import data_of, prepare, refuse_other_data
+    from .tracking.loggers import build_loggers, send
+    from .training.determinism import apply, pin_environment
+    from .training.final import end_with
+    from .training.ready import ready, ready_to_begin
+    from .training.restore import restore
+    from .training.session import begin
+    from .training.trainer import build_tester, build_trainer
+
+__all__ = [
+    "apply",
+    "begin",
+    "build",
+    "build_loggers",
+    "build_tester",
+    "build_trainer",
+    "check",
+    "check_run",
+    "data_of",
+    "description",
+    "end_with",
+    "evaluate",
+    "load_into",
+    "one_sentence",
+    "pin_environment",
+    "prepare",
+    "public",
+    "read_finished",
+    "ready",
+    "ready_to_begin",
+    "refuse_changed",
+    "refuse_other_data",
+    "restore",
+    "run",
+    "save_model",
+    "send",
+    "write_evaluation",
+]
+
 log = logging.getLogger(__name__)
 
+STEPS = {  # the module of each of these names
+    "apply": ".training.determinism",
+    "begin": ".training.session",
+    "build": ".tasks.build",
+    "build_loggers": ".tracking.loggers",
+    "build_tester": ".training.trainer",
+    "build_trainer": ".training.trainer",
+    "check": ".config.check",
+    "check_run": ".runs.finished",
+    "data_of": ".tasks.data",
+    "description": ".tasks.build",
+    "end_with": ".training.final",
+    "evaluate": ".evaluation.measure",
+    "load_into": ".models.saved",
+    "pin_environment": ".training.determinism",
+    "prepare": ".tasks.data",
+    "public": ".secrets",
+    "read_finished": ".runs.record",
+    "ready": ".training.ready",
+    "ready_to_begin": ".training.ready",
+    "refuse_changed": ".runs.inputs",
+    "refuse_other_data": ".tasks.data",
+    "restore": ".training.restore",
+    "save_model": ".models.saved",
+    "send": ".tracking.loggers",
+    "write_evaluation": ".evaluation.write",
+}
+
 _SHOW_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"  # as the user set it
+
+
+def __getattr__(name: str) -> Any:
+    if name not in STEPS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(STEPS[name], __package__), name)
 
 
 def run(task: Callable[[DictConfig], None], config: str, check: Check, here: Check | None = None) -> None:

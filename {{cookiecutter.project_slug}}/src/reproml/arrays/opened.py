@@ -21,7 +21,7 @@ class Opened(NamedTuple):
     manifest: dict[str, Any]
     inputs: Inputs
     targets: Targets
-    groups: np.ndarray | None  # the group of each example (n,), as the reader says it
+    groups: np.ndarray | None  # the group of each example (n,), as `read` says it
     splits: np.ndarray | None  # the split of each example (n,), likewise
 
 

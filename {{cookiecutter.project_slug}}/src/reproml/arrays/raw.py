@@ -37,7 +37,7 @@ def fetch(data: Data, folder: Path) -> None:
 def open_raw(path: Path) -> IO[bytes]:
     """Open a raw file for reading, uncompressed if its name ends in `.gz`.
 
-    Example: `open_raw(folder / "digits.csv.gz")`, in a reader.
+    Example: `open_raw(folder / "digits.csv.gz")`, in `ArrayDataModule.read`.
     """
     return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
 

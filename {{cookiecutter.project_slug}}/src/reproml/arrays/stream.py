@@ -91,7 +91,7 @@ def fetch_manifest(data: Data) -> dict[str, Any]:
         manifest = json.loads(_content(place, MANIFEST))
         if not describes(manifest, data):
             raise DataError(
-                f"data.remote={place} holds data that was prepared with other settings or another reader: prepare it "
+                f"data.remote={place} holds data that was prepared with other settings or by other code: prepare it "
                 "with those of this run and copy the folder there"
             )
     return manifest

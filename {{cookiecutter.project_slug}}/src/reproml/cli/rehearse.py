@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
 def _rehearse(arguments: argparse.Namespace) -> int:
     from ..hash_seed import fix_hash_seed
 
-    fix_hash_seed()  # as train.py does
+    fix_hash_seed("__main__")  # as train.py does
     from .. import secrets
 
     cfg = composed(arguments.config_name, arguments.overrides)

@@ -32,10 +32,10 @@ def _one_of(*values: str) -> dict[str, Any]:
 
 @dataclass
 class Data:
-    """Which examples are learned from, and how they are read."""
+    """Which examples are learned from, and how they are read: the arguments of every ArrayDataModule."""
 
     name: str
-    reader: str  # the function of the user's package that reads the raw files
+    _target_: str  # the ArrayDataModule of the user's package, which reads the raw files
     source: str  # `sklearn`, an address, or a folder
     files: dict[str, str]  # raw file -> SHA-256 of its content, uncompressed
     archives: dict[str, str]  # raw file -> SHA-256 of the file as its address serves it

@@ -35,6 +35,7 @@ def check_signatures(config: Config) -> None:
     if isinstance(config, OwnConfig):
         _check_own(config)
     else:
+        _parameters("data", config.data._target_)  # which says so where it cannot be imported
         _check_task(config)
         _check("model", config.model, given=_OF_THE_DATA)
     _check("trainer", config.trainer)

@@ -39,10 +39,8 @@ def write_evaluation(evaluation: Evaluation, history: Path, folder: Path, seed: 
         figures[_CURVES] = drawn
     _replace(folder / TABLES, {f"{name}.csv": _as_csv(rows).encode() for name, rows in tables.items()})
     _replace(folder / FIGURES, {f"{name}.png": as_png(figure) for name, figure in figures.items()})
-    if evaluation.predictions:
-        write_text(folder / PREDICTIONS, _as_csv(evaluation.predictions))
-    else:
-        (folder / PREDICTIONS).unlink(missing_ok=True)
+    # an empty file where there are none, since a stage of DVC has to write what it declares
+    write_text(folder / PREDICTIONS, _as_csv(evaluation.predictions) if evaluation.predictions else "")
     write_json(
         folder / EVALUATION,
         {

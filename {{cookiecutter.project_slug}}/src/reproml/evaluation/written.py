@@ -55,7 +55,7 @@ class Written:
         metrics: by name.
         tables: in their order.
         figures: in their order.
-        predictions: a CSV file with a row for each test example.
+        predictions: a CSV file with a row for each test example; None where the task gives none.
     """
 
     folder: Path
@@ -117,7 +117,7 @@ def read_evaluation(folder: Path) -> Written | None:
             },
             tables=[Table(*_named(each, folder / TABLES, "csv")) for each in found["tables"]],
             figures=[Picture(*_named(each, folder / FIGURES, "png")) for each in found["figures"]],
-            predictions=predictions if predictions.exists() else None,
+            predictions=predictions if predictions.exists() and predictions.stat().st_size else None,
         )
     except FileNotFoundError:
         return None

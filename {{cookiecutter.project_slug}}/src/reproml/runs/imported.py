@@ -20,8 +20,12 @@ from ..files import file_digest
 from ..packages import own_packages
 
 _INSTALLED = {"site-packages", "dist-packages"}  # of another Python or of the user, which sysconfig does not name
-# These modules declare which values are allowed, what the errors are and where names lie: no array depends on them.
-_DECLARATIONS = ("reproml", "reproml.config.schema", "reproml.errors", "reproml.packages")
+# No array depends on these modules: they declare which values are allowed, what the errors are and where names lie, and
+# hand arrays over to Lightning.
+_DECLARATIONS = (
+    *("reproml", "reproml.config.schema", "reproml.errors", "reproml.packages"),
+    "reproml.arrays.datamodule",
+)
 
 
 @cache
@@ -64,7 +68,7 @@ def beside_src(settings: dict[str, Any], project: Path = Path()) -> tuple[dict[s
         settings: the configuration, in plain types.
         project: its folder.
     """
-    targets = [value for key, value in leaves(settings) if key.endswith("_target_") or key == "data.reader"]
+    targets = [value for key, value in leaves(settings) if key.endswith("_target_")]
     parts = [str(target).split(".") for target in targets]
     # all before the last are modules or classes, and with a module its packages are imported
     named = {".".join(names[:end]) for names in parts for end in range(1, len(names))}
@@ -97,7 +101,7 @@ def check_watched(modules: dict[str, str]) -> None:
         if path is not None and not any(path.resolve().is_relative_to(place) for place in watched):
             raise ConfigError(
                 f"{what} runs {os.path.relpath(path)}, and `dvc repro` would not see a change there: move it into "
-                f"src/, or add it to the deps of the stage {_stage()} in dvc.yaml"
+                f"src/, or add it to the deps of the stage {stage()} in dvc.yaml"
             )
 
 
@@ -106,14 +110,15 @@ def watched_places() -> list[Path] | None:
 
     A stage looks at its own dependencies, and through code.yaml at those of the stage `code`.
     """
-    if not _stage():
+    if not stage():
         return None
     pipeline: Any = OmegaConf.to_container(OmegaConf.load("dvc.yaml"), resolve=False)
-    stages = [pipeline["stages"].get(_stage(), {"deps": ["."]}), pipeline["stages"].get("code", {})]
+    stages = [pipeline["stages"].get(stage(), {"deps": ["."]}), pipeline["stages"].get("code", {})]
     return [Path(name).resolve() for stage in stages for name in stage.get("deps", [])]
 
 
-def _stage() -> str:
+def stage() -> str:
+    """Return the name of the stage of DVC that runs, or nothing."""
     return os.environ.get("DVC_STAGE", "").rpartition(":")[2]
 
 

@@ -15,6 +15,7 @@ from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
 from ..config import resolvers as _resolvers  # noqa: F401  (configs/ need them)
+from ..config.own import is_own
 from ..errors import ConfigError
 from ..programs import git
 from .code import code_digests, deciding_code, summed_up
@@ -24,6 +25,9 @@ PARAMS = "params.yaml"
 CODE = "code.yaml"
 LOCK = "dvc.lock"
 _SHOWN = 3
+# Settings of prepared arrays: what decides no bit (the files are known by their digests), and what is used after.
+_HOW_IT_IS_READ = ("source", "archives", "remote", "num_workers", "persistent_workers", "start_method")
+_ONCE_PREPARED = ("unit", "train_examples", "shift", "flip", "window", "folds", "fold")
 _MARK = "# Written by configure.py from configs/, where changes belong; SHA-256 of what follows: "
 
 
@@ -47,24 +51,32 @@ def text(config: DictConfig) -> str:
 
 
 def code_text(project: Path) -> str:
-    """Return the content of code.yaml: one digest of the code that prepares the data, one of the code of a run.
+    """Return the content of code.yaml: digests of the code of stages, and of the settings of data, of whatever class.
+
+    `prepare` is of the code and the settings that decide what is prepared, `data` of the settings of the data that
+    decide a run's bits, `run` of the code that does, and `documents` of the code that writes cards.
 
     Args:
-        project: folder of the project, whose params.yaml names the reader.
+        project: folder of the project, whose params.yaml names the data.
 
     Raises:
         ConfigError: params.yaml names none.
     """
     try:
-        reader = values(_content(project, PARAMS, None) or "")["data"]["reader"]
-    except (KeyError, TypeError) as error:
-        raise ConfigError(f"{PARAMS} is damaged, or names no data.reader: python configure.py writes it") from error
-    prepare = code_now(module_of(reader), "reproml.arrays.prepare")
-    digests = {"prepare": prepare, "run": deciding_code(code_digests(project))}
-    lines = [f"{name}: '{summed_up(files)}'\n" for name, files in digests.items()]
-    return "".join(
-        ["# Written by `dvc repro` from the code, so that its stages see every edit that concerns them\n", *lines]
-    )
+        data = values(_content(project, PARAMS, None) or "")["data"]
+        prepares = code_now(module_of(data["_target_"]), "reproml.arrays.prepare")
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{PARAMS} is damaged, or names no data._target_: python configure.py writes it") from error
+    arrays = not is_own({"data": data})
+    read = {key: value for key, value in data.items() if not (arrays and key in _HOW_IT_IS_READ)}
+    digests = {
+        "prepare": prepares | {key: value for key, value in read.items() if not (arrays and key in _ONCE_PREPARED)},
+        "data": read,
+        "run": deciding_code(code_digests(project)),
+        "documents": code_now("reproml.cards.data_card", "reproml.cards.model_card"),
+    }
+    note = "# Written by `dvc repro` from src/ and params.yaml, so that its stages see every edit that concerns them\n"
+    return note + "".join(f"{name}: '{summed_up(parts)}'\n" for name, parts in digests.items())
 
 
 def refuse_damaged_lock(project: Path) -> None:

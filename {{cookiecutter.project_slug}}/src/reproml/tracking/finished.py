@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from lightning import LightningModule
 
-from ..arrays.datamodule import DataModule
 from ..arrays.recorded import refuse_other
 from ..config.own import is_own
 from ..config.schema import Config
 from ..evaluation.written import Written, evaluation_of
-from ..models.array_task import ArrayTask
 from ..models.saved import load_model
 from ..names import CONFIG, HISTORY, MODEL, RECORD, TRACE
 from ..runs.finished import check_run
 from ..runs.folder import BRING_BACK
 from ..runs.integrity import EVERYTHING, finished
 from ..runs.tables import read_rows
+from ..tasks.build import build_arrays
 from ..training.step_trace import read_trace
 from ..training.steps import LOSS
 
@@ -123,7 +123,7 @@ class Finished:
             DataError: the prepared data is not what the run was tested with, so they would be others.
         """
         config = self.config or check_run(str(self.folder))
-        data = DataModule(config)
+        data = build_arrays(config)
         refuse_other(data.recorded(), self.record["data"], Path(config.paths.processed))
         return np.array(data.dataset.inputs.rows(data.splits["test"][:count]))
 
@@ -131,7 +131,7 @@ class Finished:
         """Return what the model said of the first test examples, if the task tells that."""
         return [] if self._test is None else self._test.predicted()[:count]
 
-    def model(self) -> ArrayTask:
+    def model(self) -> LightningModule:
         """Return the model, which tells what goes in and what comes out."""
         return load_model(self.folder / MODEL, trusted=self.config is not None)[0]
 

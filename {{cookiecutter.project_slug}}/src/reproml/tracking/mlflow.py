@@ -13,7 +13,8 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 from lightning.pytorch.loggers import MLFlowLogger
 
-from ..errors import TrackerError
+from ..errors import ConfigError, TrackerError
+from ..models.array_task import ArrayTask
 from ..models.outputs import declared
 from ..names import MODEL
 from ..packages import own_packages
@@ -129,9 +130,7 @@ class MLflow(MLFlowLogger):
             client.log_artifact(run_id, str(path), "run")
         for path in run.results():
             client.log_artifact(run_id, str(path), "test")
-        if run.own:
-            log.info("MLflow has the files of %s, but no model to serve: it is a task of the user's own", run.folder)
-        elif client.get_run(run_id).data.tags.get(_MODEL) != run.record["model_sha256"]:
+        if client.get_run(run_id).data.tags.get(_MODEL) != run.record["model_sha256"]:
             self._send_model(run)
             self._send_tags({_MODEL: run.record["model_sha256"]})
 
@@ -158,9 +157,15 @@ class MLflow(MLFlowLogger):
 
         from .pyfunc import Predictions, signature
 
-        model = run.model()
-        if not hasattr(model, "predict"):
-            log.info("MLflow has the files of %s, but no model to serve: its task has no predict", run.folder)
+        try:
+            model = run.model()
+            outputs = declared(type(model))
+            interface = model.interface if isinstance(model, ArrayTask) else None
+            targets = interface.targets() if interface else {}
+            if interface is None and outputs.item is None:
+                raise ConfigError("its predict does not say what one input is")
+        except ConfigError as error:
+            log.info("MLflow has the files of %s, but no model to serve: %s", run.folder, error)
             return
         Model.log(
             artifact_path=None,
@@ -171,10 +176,10 @@ class MLflow(MLFlowLogger):
             python_model=Predictions(),
             artifacts={"model": str(run.folder / MODEL)},
             code_paths=[str(folder) for folder in own_packages().values()],
-            signature=signature(model.interface, declared(type(model))),
-            input_example=run.examples(_EXAMPLES),
+            signature=signature(interface, outputs),
+            input_example=run.examples(_EXAMPLES) if interface else None,
             pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _NEEDED],
-            metadata={key: value for key, value in run.tags().items() if value} | model.interface.targets(),
+            metadata={key: value for key, value in run.tags().items() if value} | targets,
         )
 
 

@@ -2,6 +2,7 @@
 
 import logging
 import runpy
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -45,7 +46,7 @@ def ready(cfg: DictConfig) -> Config:
     check_signatures(config)
     check_final_weights(config)
     named = ("data", "task", "model", "training", "trainer", "callbacks")
-    settings = leaves({group: getattr(config, group, None) for group in named})
+    settings = leaves({group: value for group, value in asdict(config).items() if group in named})
     check_watched({f"{key}={target}": module_of(target) for key, target in settings if key.endswith("_target_")})
     if config.trainer["accelerator"] in GPU:
         _check_gpu(config.trainer["accelerator"])

@@ -14,6 +14,7 @@ from ..errors import ConfigError, DataError
 from ..models.interface import Interface
 from ..runs.imported import code_now, code_of
 from ..training.cluster import rank_zero_first
+from ..training.lightning_internals import place_in_epoch
 from .augment import Augmentation
 from .opened import Inputs, Targets, open_prepared
 from .recorded import recorded
@@ -156,8 +157,8 @@ class DataModule(LightningDataModule):
     def state_dict(self) -> dict[str, Any]:
         """Return where the training is. Lightning keeps it in every checkpoint."""
         assert self.trainer is not None
-        progress = self.trainer.fit_loop.epoch_loop.batch_progress.current
-        return {"epoch": self.trainer.current_epoch, "batch": progress.processed}  # type: ignore[attr-defined]
+        epoch, batch = place_in_epoch(self.trainer)
+        return {"epoch": epoch, "batch": batch}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Begin the training there."""

@@ -10,6 +10,7 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from ..config.schema import Config
+from ..launch import rank
 from ..runs import tracked
 from ..secrets import masked
 from .finished import Finished
@@ -26,12 +27,12 @@ def build_loggers(trackers: dict[str, Any], public_config: dict[str, Any], folde
     A run that goes on in its `folder` goes on in the trackers' runs too. A tracker that cannot be reached is left out,
     with a warning.
     """
-    first = not getattr(rank_zero_only, "rank", 0)
     loggers = []
     for name, tracker in trackers.items():
         settings = dict(tracker)
         wait = float(settings.pop("wait_seconds", _WAIT))
-        guarded = ResilientLogger(name, partial(build_logger, name, settings, folder) if first else None, folder, wait)
+        build = partial(build_logger, name, settings, folder) if rank() == 0 else None
+        guarded = ResilientLogger(name, build, folder, wait)
         guarded.start(masked(public_config))
         loggers.append(guarded)
     return loggers  # type: ignore[return-value]

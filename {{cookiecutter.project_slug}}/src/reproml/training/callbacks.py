@@ -4,13 +4,14 @@ import sys
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.callbacks import TQDMProgressBar
 
 from . import job
 from .attributes import Attributes
 from .checkpoint import LastCheckpoint
-from .loop import batches_done, begin_epoch_afresh, forget_resume, metrics, of_each_process, set_metrics
+from .lightning_internals import batches_done, begin_epoch_afresh, forget_resume, set_metrics
 from .randomness import seed_everything
 from .resume import ResumePoint
 from .sums import set_sums, sums
@@ -90,8 +91,9 @@ class Reentry(Callback):
             "gradients": _gradients(pl_module),
             "attributes": self._attributes.changed() if self._attributes is not None else {},
         }
-        each = of_each_process(own, trainer)
-        checkpoint["reentry"] = {**switches(trainer, pl_module), "metrics": metrics(trainer), "processes": each}
+        seen = {name: value.detach().cpu() for name, value in trainer.callback_metrics.items()}
+        each = _of_each_process(own, trainer)
+        checkpoint["reentry"] = {**switches(trainer, pl_module), "metrics": seen, "processes": each}
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         self._left = checkpoint.get("reentry")  # an earlier version saved none
@@ -115,6 +117,14 @@ class Reentry(Callback):
 
 def _resume_points(trainer: Trainer) -> list[ResumePoint]:
     return [callback for callback in trainer.checkpoint_callbacks if isinstance(callback, ResumePoint)]
+
+
+def _of_each_process(value: Any, trainer: Trainer) -> list[Any]:
+    """Return the values of all processes, by rank. All of them call it."""
+    values = [value] * trainer.world_size
+    if trainer.world_size > 1:
+        dist.all_gather_object(values, value)
+    return values
 
 
 def _gradients(model: LightningModule) -> dict[str, torch.Tensor]:

@@ -18,7 +18,7 @@ from ..runs.changes import changes
 from ..runs.record import deciding
 from ..secrets import masked
 from .history import History
-from .loop import batches_done, forget_finished_epoch
+from .lightning_internals import batches_done, forget_finished_epoch
 from .plain import as_bytes, as_plain, check_loads, kinds_in
 
 log = logging.getLogger(__name__)

@@ -10,11 +10,11 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 from lightning import LightningDataModule, LightningModule
-from lightning.pytorch.utilities import rank_zero_only
 
 from ..config.schema import Config, OwnConfig
 from ..errors import ConfigError, DataError
 from ..files import file_digest, write_bytes, write_json
+from ..launch import rank
 from ..names import HISTORY, MODEL, RECORD, TRACE
 from ..runs import record, schema, source
 from ..runs.anew import start_anew
@@ -111,7 +111,7 @@ def begin(
     """
     folder = Path(config.paths.run)
     checkpoints = folder / "checkpoints"
-    if getattr(rank_zero_only, "rank", 0):  # the first process has decided already
+    if rank():  # the first process has decided already
         return Session(folder, resume.latest_valid(checkpoints) if config.resume else None)
     refuse_none(config, data)
     lock = _claim(folder)

@@ -22,7 +22,8 @@ from ..errors import ConfigError, DataError
 from ..files import write_bytes
 from ..names import TRACE
 from ..runs.digest import tensor_digest
-from .loop import batches_done, loss_of, order_digests
+from .lightning_internals import batches_done
+from .steps import loss_of
 
 _SAMPLE = 8
 _FLOAT = np.dtype(">f4")  # the order in which people write the digits, on every machine
@@ -62,7 +63,7 @@ class StepTrace(Callback):
         if self._file is None:
             return
         step = batches_done(trainer)
-        digests = order_digests(trainer)
+        digests = _order_digests(trainer)
         self._waiting.append((step, trainer.current_epoch, digests.pop(batch_idx, None), loss_of(outputs)))
         if step <= _FIRST_STEPS or step % self.every_n_steps == 0:
             self._note_steps()
@@ -108,6 +109,16 @@ class StepTrace(Callback):
         self._file.write(line)
         self._size += len(line)
         self._digest.update(line)
+
+
+def _order_digests(trainer: Trainer) -> dict[int, str]:
+    """Return the digests of the indices in each batch so far, by its number. Whoever uses one takes it out.
+
+    Several loaders have several orders, and give none.
+    """
+    loader = trainer.train_dataloader
+    samplers: list[Any] = [getattr(loader, name, None) for name in ("batch_sampler", "sampler")]
+    return next((sampler.digests for sampler in samplers if hasattr(sampler, "digests")), {})
 
 
 @dataclass

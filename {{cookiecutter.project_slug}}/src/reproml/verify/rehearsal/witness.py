@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from lightning import Callback, LightningDataModule, LightningModule, Trainer
 
-from ...training.loop import batches_done
+from ...training.lightning_internals import batches_done
 from ...training.resume import ResumePoint, batches_of, latest_valid
 from .content import digest
 from .state import held

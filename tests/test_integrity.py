@@ -138,6 +138,7 @@ RECORD: dict[str, Any] = {  # as a training writes it, on a machine that does no
     "git": None,
     "code": {},
     "data": {"name": "few", "raw": {}, "prepared": {}},
+    "inputs": {},
     "locks": {},
     "environment": {
         "python": "3.11.9",
@@ -161,6 +162,7 @@ RECORD: dict[str, Any] = {  # as a training writes it, on a machine that does no
         }
     ],
     "metrics": {"accuracy": 0.5},
+    "tables": {},
     "weights_sha256": "0" * 64,
 }
 
@@ -217,7 +219,7 @@ def test_a_file_that_no_record_can_vouch_for_is_refused(folder: Path) -> None:
 
 
 def test_the_tables_of_a_test_are_the_recorded_ones(folder: Path) -> None:
-    """The report, the archive, the trackers and the checklist show them; a record of an earlier version has none."""
+    """The report, the archive, the trackers and the checklist show them."""
     test = folder / "test"
     test.mkdir()
     (test / "metrics.json").write_text(json.dumps(record(folder)["metrics"]))

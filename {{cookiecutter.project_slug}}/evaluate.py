@@ -41,7 +41,7 @@ def main(cfg: DictConfig) -> None:
     folder = Path(cfg.run)
     data, model = build(config)
     record = read_finished(folder)
-    refuse_changed(record.get("inputs", {}), config.inputs)
+    refuse_changed(record["inputs"], config.inputs)
     # after an edit of the reader or the splits, the test would be of other examples
     refuse_other_data(data, record["data"], config)
     tester = build_tester(config)

@@ -173,7 +173,7 @@ def _add_training(crate: ROCrate, facts: Facts, files: dict[str, Any], author: A
             url=project.get("urls", {}).get("Repository", f"https://archive.softwareheritage.org/swh:1:rev:{commit}"),
         )
     )
-    read = record["data"]["raw"] | record["data"].get("files", {}) | record.get("inputs", {})
+    read = record["data"]["raw"] | record["data"].get("files", {}) | record["inputs"]
     data = [
         crate.add(_entity(crate, f"#sha256:{digest}", "CreativeWork", name=name, sha256=digest))
         for name, digest in read.items()

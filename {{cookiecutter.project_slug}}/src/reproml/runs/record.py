@@ -25,7 +25,7 @@ RESULTS = {  # what has to be equal, and what people call it
     "history_sha256": "history",
     "trace_sha256": "step trace",
 }
-_OF_FINISHED = {"weights_sha256", "model_sha256", "history_sha256", "metrics"}
+_OF_FINISHED = {"weights_sha256", "model_sha256", "history_sha256", "metrics", "tables"}
 
 
 class OtherVersion(RecordError):
@@ -105,7 +105,7 @@ def inputs(record: dict[str, Any]) -> dict[str, Any]:
         "code": deciding_code(record["code"]),
         "config": deciding(record["config"]),
         "data": {key: value for key, value in record["data"].items() if key != "splits"},  # which follow from the rest
-        "inputs": record.get("inputs", {}),  # earlier versions knew none
+        "inputs": record["inputs"],
         "locks": record["locks"],
         "environment": record["environment"],
         "restored": record["restored"] and {key: record["restored"][key] for key in ("mode", "skip", "sha256")},

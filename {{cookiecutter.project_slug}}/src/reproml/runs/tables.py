@@ -59,11 +59,11 @@ def table_digests(folder: Path) -> dict[str, str]:
 
 
 def altered_table(place: Path, record: dict[str, Any]) -> str | None:
-    """Return the first table in a folder that is not the one in the record. Earlier versions recorded none.
+    """Return the first table in a folder that is not the one in the record.
 
     Those with confidence intervals are passed over: evaluate.py computes them, and the record has those without.
     """
-    recorded = record.get("tables", {})
+    recorded = record["tables"] or {}
     there = (name for name in recorded if (place / name).exists() and not _has_intervals(place / name))
     return next((name for name in there if file_digest(place / name) != recorded[name]), None)
 

@@ -33,7 +33,7 @@ class Predictor:
         self.record = read_finished(folder)
         refuse_own(self.record["config"], "the server")
         self.config: Config = check_run(folder, needs=(MODEL,))  # which compares the files with the record
-        refuse_changed(self.record.get("inputs", {}), self.config.inputs)
+        refuse_changed(self.record["inputs"], self.config.inputs)
         pin_environment(self.config.reproducibility)
 
         # torch is imported here, when what it reads from the environment is set

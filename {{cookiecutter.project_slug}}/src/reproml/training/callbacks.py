@@ -96,7 +96,7 @@ class Reentry(Callback):
         checkpoint["reentry"] = {**switches(trainer, pl_module), "metrics": seen, "processes": each}
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        self._left = checkpoint.get("reentry")  # an earlier version saved none
+        self._left = checkpoint["reentry"]
 
     def _enter(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Set it after the hooks that run before the loop, some of which freeze what was unfrozen long ago."""
@@ -104,13 +104,11 @@ class Reentry(Callback):
             return
         set_switches(trainer, pl_module, self._left)
         set_metrics(trainer, self._left["metrics"])
-        processes = self._left.get("processes", [])  # an earlier version saved none
-        if trainer.global_rank < len(processes):
-            own = processes[trainer.global_rank]
-            set_sums(trainer, pl_module, own["sums"])
-            _set_gradients(pl_module, own["gradients"])
-            if self._attributes is not None:
-                self._attributes.set(own["attributes"], pl_module.device)
+        own = self._left["processes"][trainer.global_rank]
+        set_sums(trainer, pl_module, own["sums"])
+        _set_gradients(pl_module, own["gradients"])
+        if self._attributes is not None:
+            self._attributes.set(own["attributes"], pl_module.device)
         forget_resume(trainer)
         self._left = None
 

@@ -149,8 +149,8 @@ def best_files(checkpoint: dict[str, Any]) -> list[str]:
     """Return the files of the best epochs that a checkpoint of a run names, relative to the run's folder."""
     states = checkpoint.get("callbacks", {}).values()
     kept = [state for state in states if isinstance(state, dict) and "best_k_models" in state]
-    # earlier versions did not save the folder, and files of other callbacks have absolute names
-    files = {Path(state["dirpath"] or "checkpoints", name) for state in kept for name in state["best_k_models"]}
+    # files of other callbacks than ours have absolute names
+    files = {Path(state["dirpath"], name) for state in kept for name in state["best_k_models"]}
     return sorted(file.as_posix() for file in files if not file.is_absolute() and ".." not in file.parts)
 
 

@@ -67,14 +67,13 @@ class LoaderPlace(Callback):
         held = {number: _held(loader, batch) for number, loader in enumerate(train_loaders(trainer))}
         checkpoint["loaders"] = {"epoch": epoch, "batch": batch, "held": held}
 
-    def take_up(self, saved: dict[str, Any] | None) -> None:
+    def take_up(self, saved: dict[str, Any]) -> None:
         """Begin where a checkpoint was saved: before anything has asked for a loader, which a hook may do early.
 
         Args:
-            saved: the part `loaders` of the checkpoint; None: an earlier version wrote it.
+            saved: the part `loaders` of the checkpoint.
         """
-        if saved is not None:
-            self.start, self.held = (saved["epoch"], saved["batch"]), saved.get("held", {})
+        self.start, self.held = (saved["epoch"], saved["batch"]), saved["held"]
 
 
 def _held(loader: Any, batch: int) -> Any:

@@ -59,7 +59,7 @@ def restore(point: Path | None, settings: Restore, model: LightningModule, train
     if path is None:
         return None
     if point is not None or settings.mode == "continue":
-        saved = torch.load(path, map_location="cpu", weights_only=True, mmap=True).get("loaders")
+        saved = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["loaders"]
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, LoaderPlace):
                 callback.take_up(saved)

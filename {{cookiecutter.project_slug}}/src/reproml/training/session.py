@@ -30,7 +30,7 @@ from .describe import describe
 from .earlier import built_on
 from .limits import refuse_none
 from .restore import refuse_unfit, starting_file
-from .step_trace import refuse_cut
+from .step_trace import kept_trace
 
 log = logging.getLogger(__name__)
 
@@ -150,7 +150,7 @@ def begin(
 
 def _data_of(config: Config, current: dict[str, Any]) -> dict[str, str]:
     """Return the SHA-256 of all that a run reads from this disk, by its path."""
-    data, inputs = current["data"], current.get("inputs", {})
+    data, inputs = current["data"], current["inputs"]
     arrays = {} if isinstance(config, OwnConfig) or config.data.remote else data["prepared"]
     prepared = {str(Path(config.paths.processed) / name): digest for name, digest in arrays.items()}
     return prepared | data.get("files", {}) | {config.inputs[name]: digest for name, digest in inputs.items()}
@@ -196,7 +196,7 @@ def _own_point(checkpoints: Path, settings: dict[str, Any], asked: bool) -> Path
         if point:
             held = peek(point)
             refuse_other_run(point, held.get("config"), settings)
-            refuse_cut(checkpoints.parent / TRACE, held)
+            kept_trace(checkpoints.parent / TRACE, held)  # or refuse it
     except DataError as error:
         if asked:
             raise

@@ -42,7 +42,7 @@ class StepTrace(Callback):
         if every_n_steps < 1:
             raise ConfigError(f"callbacks.step_trace.every_n_steps={every_n_steps} must be 1 or greater")
         self.path, self.every_n_steps = Path(folder) / TRACE, every_n_steps
-        self._resumed: dict[str, Any] | None = None  # the checkpoint
+        self._resumed: dict[str, Any] | None = None  # what a checkpoint notes
         self._size, self._digest = 0, hashlib.sha256()  # of what is in the file
         self._waiting: list[tuple[int, int, str | None, torch.Tensor | None]] = []
         self._file: IO[bytes] | None = None
@@ -87,7 +87,7 @@ class StepTrace(Callback):
             os.fsync(self._file.fileno())
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        self._resumed = {key: checkpoint[key] for key in ("batches", "step_trace") if key in checkpoint}
+        self._resumed = {"step_trace": checkpoint.get("step_trace")}
 
     def _note_steps(self) -> None:
         """Write the waiting steps. Reading a loss makes a GPU wait, so it is done for many at once."""
@@ -162,31 +162,19 @@ def _entries(text: str) -> Iterator[Any]:
     return (json.loads(line) for line in lines if line.endswith("\n"))
 
 
-def refuse_cut(path: Path, checkpoint: dict[str, Any]) -> None:
-    """Refuse a step trace that does not begin with what a checkpoint saw of it. Those of earlier versions saw nothing.
-
-    Raises:
-        DataError: it was cut or altered since, or is not there.
-    """
-    if "step_trace" in checkpoint:
-        kept_trace(path, checkpoint)
-
-
 def kept_trace(path: Path, checkpoint: dict[str, Any]) -> bytes:
-    """Return the beginning of a step trace that belongs to a checkpoint; what came behind it is trained again.
+    """Return the beginning of a step trace that belongs to a checkpoint; what came after it is trained again.
 
     Args:
         path: of the step trace.
-        checkpoint: which notes how long the step trace was, and its digest. Those of earlier versions do not.
+        checkpoint: which notes how long the step trace was, and its digest; nothing, where its run had none.
 
     Raises:
         DataError: that beginning was cut or altered, or is not there.
     """
-    noted = checkpoint.get("step_trace")
+    if (noted := checkpoint.get("step_trace")) is None:
+        return b""
     try:
-        if noted is None:
-            text = path.read_text(encoding="utf-8") if path.exists() else ""
-            return "".join(_lines_until(text, checkpoint["batches"])).encode()
         with path.open("rb") as stream:
             kept = stream.read(noted["bytes"])
         if hashlib.sha256(kept).hexdigest() == noted["sha256"]:
@@ -194,18 +182,11 @@ def kept_trace(path: Path, checkpoint: dict[str, Any]) -> bytes:
         reason = "was cut or altered"
     except OSError as error:
         reason = f"cannot be read ({error.strerror})"
-    except (ValueError, KeyError, TypeError, IndexError):
-        reason = "is damaged"
     raise DataError(
         f"{path} {reason} since the training was interrupted, so it would not be the step trace of this run: "
         "put the run's own file back, or start another run from its weights: restore=hotstart "
         f"restore.run={path.parent}"
     )
-
-
-def _lines_until(text: str, last: int) -> list[str]:
-    steps = (entry["step"] if isinstance(entry, dict) else entry[0] for entry in _entries(text))
-    return [line for line, step in zip(text.splitlines(keepends=True), steps, strict=False) if step <= last]
 
 
 def sample(tensor: torch.Tensor) -> np.ndarray:

@@ -15,7 +15,7 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ..arrays.raw import content_digest
+from ..arrays.raw import uncompressed_digest
 from ..config import trust
 from ..config.own import is_own
 from ..errors import DataError, RecordError
@@ -204,7 +204,7 @@ def _restored(before: dict[str, Any]) -> list[str]:
 
 def _is_there(path: Path, digest: str) -> bool:
     try:
-        return content_digest(path) == digest
+        return uncompressed_digest(path) == digest
     except (OSError, DataError):
         return False
 

@@ -11,44 +11,41 @@ if __name__ == "__main__":
 
 from omegaconf import DictConfig
 
-from reproml.config.schema import Config
 from reproml.recipe import run
-from reproml.runs.finished import check_run
+from reproml.runs.completed import CompletedRun
 from reproml.training.determinism import pin_environment
 
 
-def checked(cfg: DictConfig) -> Config:
-    """Return the configuration of the run, after checking that its files are the recorded ones."""
-    return check_run(cfg.run, needs=["model.safetensors", "metrics.csv"])
+def named(cfg: DictConfig) -> CompletedRun:
+    """Return the run that is named, after checking that its files are the recorded ones."""
+    return CompletedRun.named(cfg.run, needs=["model.safetensors", "metrics.csv"])
 
 
 def main(cfg: DictConfig) -> None:
     """Load the model and the configuration of the run, and write metrics with their intervals, tables and figures."""
-    config = checked(cfg)
+    tested = named(cfg)
+    config = tested.config
     pin_environment(config.reproducibility)
 
     from reproml.evaluation.measure import evaluate
     from reproml.evaluation.write import write_evaluation
     from reproml.models.saved import load_into
     from reproml.runs.inputs import refuse_changed
-    from reproml.runs.record import read_finished
     from reproml.tasks.build import build
     from reproml.tasks.data import refuse_other_data
     from reproml.training.determinism import apply
     from reproml.training.trainer import build_tester
 
     apply(config.reproducibility)
-    folder = Path(cfg.run)
     data, model = build(config)
-    record = read_finished(folder)
-    refuse_changed(record["inputs"], config.inputs)
+    refuse_changed(tested.record["inputs"], config.inputs)
     # after an edit of the reader or the splits, the test would be of other examples
-    refuse_other_data(data, record["data"], config)
+    refuse_other_data(data, tested.record["data"], config)
     tester = build_tester(config)
-    load_into(folder / "model.safetensors", tester)
+    load_into(tested.folder / "model.safetensors", tester)
     evaluation = evaluate(tester, model, data)
-    write_evaluation(evaluation, folder / "metrics.csv", Path(cfg.output), seed=config.seed)
+    write_evaluation(evaluation, tested.folder / "metrics.csv", Path(cfg.output), seed=config.seed)
 
 
 if __name__ == "__main__":
-    run(main, config="evaluate", check=checked)
+    run(main, config="evaluate", check=lambda cfg: named(cfg).config)

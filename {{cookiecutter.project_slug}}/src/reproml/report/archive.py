@@ -34,7 +34,7 @@ from ..names import (
     TRACE,
     VERIFICATION,
 )
-from ..runs.folder import results_of
+from ..runs.completed import CompletedRun
 from ..verify.verify import finished
 from .collect import Facts, collect
 from .render import report
@@ -134,7 +134,7 @@ def _add_files(crate: ROCrate, facts: Facts, reports: Path) -> dict[str, Any]:
     for name in REPORTS:  # which name the results by their place in the archive
         (reports / name).write_text(report(replace(facts, results="test"), name), encoding="utf-8")
     places = [(facts.folder / name, name, *about) for name, about in _OF_THE_RUN.items()]
-    if tests := results_of(facts.folder, facts.record):
+    if tests := CompletedRun(facts.folder, facts.record).test_folder():
         shown = {f"{TABLES}/{item.name}.csv": (item.title, "text/csv") for item in facts.tables}
         shown |= {f"{FIGURES}/{item.name}.png": (item.title, "image/png") for item in facts.figures}
         places += [(tests / name, f"test/{name}", *about) for name, about in (_OF_THE_TEST | shown).items()]

@@ -14,11 +14,10 @@ from hydra.core.override_parser.types import Sweep
 from omegaconf import DictConfig, OmegaConf
 
 from ..config.arguments import Arguments, read
-from ..errors import ConfigError, RecordError
+from ..errors import ConfigError
 from ..files import remove_left, write_text
 from ..launch import in_job_step, launcher, rank, restarts, shared_folder, started_by_lightning
-from ..names import CONFIG, HISTORY, METRICS, MODEL, MODELS, PIPELINE, RECORD, REPORTS_OF_PIPELINE, TEST, TRACE
-from .tables import altered_table
+from ..names import CONFIG, HISTORY, MODEL, PIPELINE, RECORD, TEST, TRACE
 
 LOCK = ".lock"  # held by the process that trains
 _RESUME_POINT = re.compile(r"resume-\d{10}-[0-9a-f]{16}\.ckpt")  # the batches before it, and a checksum
@@ -242,34 +241,6 @@ def discard_unbegun(folder: Path) -> None:
             (folder.parent / _OF_A_SWEEP).unlink()
         with suppress(OSError):  # it holds other runs
             folder.parent.rmdir()
-
-
-def results_of(folder: Path, record: dict[str, Any]) -> Path | None:
-    """Return the folder with the results of a run's test: `test/` in it, or the pipeline's `reports/`.
-
-    Of the pipeline's run the latter comes first: evaluate.py adds intervals, which the test of a training lacks.
-
-    Args:
-        folder: of the run.
-        record: of the run. Results with other metrics were left by another training.
-
-    Raises:
-        RecordError: a table is not the one that the record names.
-    """
-    places = [folder / TEST, REPORTS_OF_PIPELINE]
-    for place in reversed(places) if folder.resolve() == MODELS.resolve() else places:
-        try:
-            same = json.loads((place / METRICS).read_text(encoding="utf-8")) == record["metrics"]
-        except (OSError, ValueError):
-            continue
-        if same and (name := altered_table(place, record)):
-            raise RecordError(
-                f"{place / name} is not the file that the record names: it was changed after the run; fetch it again, "
-                f"or test again: python evaluate.py run={folder} output={place}"
-            )
-        if same:
-            return place
-    return None
 
 
 def _status(folder: Path) -> str:

@@ -6,14 +6,11 @@ from typing import Any
 import numpy as np
 
 from ..config.own import refuse_own
-from ..config.schema import Config
 from ..models.interface import Interface
 from ..models.outputs import declared
 from ..names import CONFIG, MODEL
-from ..runs.finished import check_run
+from ..runs.completed import CompletedRun
 from ..runs.inputs import refuse_changed
-from ..runs.integrity import finished
-from ..runs.record import read_finished
 from ..training.determinism import apply, pin_environment
 
 
@@ -29,10 +26,9 @@ class Predictor:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        folder = Path(folder)
-        self.record = read_finished(folder)
-        refuse_own(self.record["config"], "the server")
-        self.config: Config = check_run(folder, needs=(MODEL,))  # which compares the files with the record
+        run = read(Path(folder))
+        refuse_own(run.record["config"], "the server")
+        self.record, self.config = run.record, run.config
         refuse_changed(self.record["inputs"], self.config.inputs)
         pin_environment(self.config.reproducibility)
 
@@ -42,7 +38,7 @@ class Predictor:
 
         apply(self.config.reproducibility)
         self._tester = build_tester(self.config)
-        model, description = load_model(folder / MODEL)
+        model, description = load_model(run.folder / MODEL)
         self.interface, self.outputs = Interface.of(description), declared(type(model))
         model = self._tester.precision_plugin.convert_module(model)  # type: ignore[assignment]
         self._predict: Any = model.to(self._tester.strategy.root_device).eval().predict
@@ -66,10 +62,10 @@ class Predictor:
             return self._predict(batch)
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """Return the record of a finished run whose model and configuration are the recorded ones; torch is not loaded.
+def read(folder: Path) -> CompletedRun:
+    """Return a finished run whose model and configuration are the recorded ones; torch is not loaded.
 
     Raises:
         RecordError: there is none, it is not finished, or one of its files is missing or not the recorded one.
     """
-    return finished(folder, needs=(CONFIG, MODEL))
+    return CompletedRun.read(folder, needs=(CONFIG, MODEL))

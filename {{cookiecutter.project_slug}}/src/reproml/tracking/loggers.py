@@ -12,9 +12,10 @@ from lightning.pytorch.utilities import rank_zero_only
 from ..config.schema import Config
 from ..launch import rank
 from ..runs import tracked
+from ..runs.integrity import EVERYTHING
 from ..secrets import masked
-from .finished import Finished
 from .resilient import ResilientLogger
+from .tracked_run import TrackedRun
 
 # How a tracker is told to go on with a run. TensorBoard needs nothing: it adds a file to its folder in the run folder.
 _GO_ON = {"mlflow": "run_id", "wandb": "id"}
@@ -49,6 +50,6 @@ def send(config: Config, loggers: Sequence[Logger]) -> None:
     """Give the run that this process has finished to the trackers: its metrics, figures, files and model."""
     guarded = [logger for logger in loggers if isinstance(logger, ResilientLogger)]
     if guarded:
-        run = Finished.read(Path(config.paths.run), config)
+        run = TrackedRun.read(Path(config.paths.run), reads=EVERYTHING, trained_with=config)
         for logger in guarded:
             logger.finish(run)

@@ -18,8 +18,8 @@ from ..errors import TrackerError
 from ..models.outputs import declared
 from ..names import MODEL
 from ..packages import own_packages
-from .finished import Finished
 from .sweeps import sweep_of
+from .tracked_run import TrackedRun
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -77,7 +77,7 @@ class MLflow(MLFlowLogger):
         super().__init__(experiment_name, run_name=folder, tracking_uri=address, run_id=run_id, tags=tags)
         self._model_name = model_name
 
-    def send(self, run: Finished) -> None:
+    def send(self, run: TrackedRun) -> None:
         """Complete the run: metrics that are missing there, those of the test, tags, files, figures and the model."""
         client, run_id = self.experiment, str(self.run_id)
         self._send_metrics(run)
@@ -92,7 +92,7 @@ class MLflow(MLFlowLogger):
             self._send_model(run)
             self._send_tags({_MODEL: run.record["model_sha256"]})
 
-    def _send_metrics(self, run: Finished) -> None:
+    def _send_metrics(self, run: TrackedRun) -> None:
         from mlflow.entities import Metric
 
         client, now = self.experiment, int(time.time() * 1000)
@@ -109,7 +109,7 @@ class MLflow(MLFlowLogger):
 
         self.experiment.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in tags.items() if value])
 
-    def _send_model(self, run: Finished) -> None:
+    def _send_model(self, run: TrackedRun) -> None:
         import mlflow
         from mlflow.models import Model
 

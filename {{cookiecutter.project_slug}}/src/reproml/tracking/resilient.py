@@ -18,7 +18,7 @@ from ..runs import tracked
 from ..secrets import masked
 from ..training.plain import as_plain
 from . import failures
-from .finished import Finished
+from .tracked_run import TrackedRun
 
 log = logging.getLogger(__name__)
 
@@ -93,7 +93,7 @@ class ResilientLogger(Logger):
                 except Exception as error:
                     self.give_up(error)
 
-    def finish(self, run: Finished) -> None:
+    def finish(self, run: TrackedRun) -> None:
         """Give the tracker the finished run, and wait until it has everything, but not longer than `wait_seconds`."""
         send = getattr(self.logger, "send", None)
         if send is not None:

@@ -9,7 +9,8 @@ from ..config.schema import Config, OwnConfig
 from ..errors import ConfigError, DataError
 from ..files import file_digest
 from ..names import MODEL, TRACE
-from ..runs.integrity import finished, intact
+from ..runs.completed import CompletedRun
+from ..runs.integrity import intact
 from ..runs.params import flat
 from .checkpoint import best_files, peek, refuse_other_run
 from .restore import starting_file
@@ -42,7 +43,7 @@ def built_on(config: Config) -> dict[str, Any] | None:
         return None
     run = Path(str(settings.run))
     if settings.mode == "finetune":
-        earlier, held = finished(run, needs=(MODEL,)), {}
+        earlier, held = CompletedRun.read(run, needs=(MODEL,)).record, {}
     else:
         earlier, held = intact(run, reads=(TRACE,)), peek(path)  # restore=continue takes over the step trace
         refuse_other_run(path, held.get("config"), earlier["config"])

@@ -26,7 +26,7 @@ from reproml import recipe  # noqa: F401  (knows the resolvers of configs/)
 from reproml.config.check import check
 from reproml.config.explain import explain
 from reproml.files import write_json
-from reproml.runs.folder import with_recorded_overrides
+from reproml.runs.command import with_recorded_overrides
 from reproml.training.determinism import apply, pin_environment
 
 UNEXPLAINED = "the run's log file has the traceback"

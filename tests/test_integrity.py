@@ -225,7 +225,7 @@ def test_the_tables_of_a_test_are_the_recorded_ones(folder: Path) -> None:
     (test / "tables").mkdir()
     for name in ("tables/per_class.csv", "predictions.csv"):
         (test / name).write_text("class,f1\na,0.5\n")
-    found = {**record(folder), "tables": table_digests(folder)}
+    found = {**record(folder), "tables": table_digests(test)}
     assert schema.problem(found) is None
     assert CompletedRun(folder, found).test_folder() == test
     (test / "tables" / "per_class.csv").write_text("class,f1,f1_low,f1_high\na,0.5,0.4,0.6\n")  # of evaluate.py
@@ -234,7 +234,7 @@ def test_the_tables_of_a_test_are_the_recorded_ones(folder: Path) -> None:
     assert CompletedRun(folder, found).test_folder() == test
     cuts = test / "tables" / "cuts.csv"
     cuts.write_text("class,cut_low\na,0.1\n")  # no end of an interval: there is no cut
-    cut = {**found, "tables": table_digests(folder)}
+    cut = {**found, "tables": table_digests(test)}
     assert CompletedRun(folder, cut).test_folder() == test
     cuts.write_text("class,cut_low\na,0.2\n")
     with pytest.raises(RecordError, match=r"cuts\.csv is not the file that the record names"):

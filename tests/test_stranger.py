@@ -160,6 +160,7 @@ import torch
 from omegaconf import OmegaConf
 from reproml.config import trust
 from reproml.runs.completed import CompletedRun
+from reproml.runs.folder import RunFolder
 from reproml.errors import UserError
 from reproml.models.saved import load_model, load_weights, save_model
 from reproml.runs import record
@@ -265,7 +266,7 @@ tried("a link of W&B", record.read, run)
 (run / "test" / "notes.csv").symlink_to("/etc/hostname")
 tried("a link", record.read, run)
 tried("a link, of a configuration", CompletedRun.named, str(run))
-tried("a link, of the run in this folder", session._interrupted, run, False)
+tried("a link, of the run in this folder", session._interrupted, RunFolder(run), False)
 assert not Path("made").exists()
 
 trust.accept(["--trust"])

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from reproml.config.check import check
 from reproml.recipe import run
+from reproml.runs.folder import RunFolder
 from reproml.secrets import public
 from reproml.training.determinism import apply
 from reproml.training.ready import ready, ready_to_begin
@@ -34,17 +35,17 @@ def main(cfg: DictConfig) -> None:
     from reproml.training.trainer import build_trainer
 
     apply(config.reproducibility)
-    folder = Path(config.paths.run)
+    folder = RunFolder(config.paths.run)
     data, model = build(config)  # what configs/data and configs/task name
     settings = public(cfg)  # what may be written: without secrets
     settings.pop("resume")  # a run that goes on has the settings of the one that was interrupted
     session = begin(config, settings, data_of(config, settings, data), data, model)
-    trainer = build_trainer(config, settings, build_loggers(config.tracking, settings, folder))
+    trainer = build_trainer(config, settings, build_loggers(config.tracking, settings, folder.path))
     trainer.fit(model, data, ckpt_path=restore(session.checkpoint, config.restore, model, trainer))
     end_with(trainer, model, config.training.final_weights)
-    save_model(model, description(settings, data), folder / "model.safetensors")
+    save_model(model, description(settings, data), folder.model)
     evaluation = evaluate(trainer, model, data)
-    write_evaluation(evaluation, folder / "metrics.csv", folder / "test")
+    write_evaluation(evaluation, folder.history, folder.test)
     session.finish(model.state_dict(), evaluation.recorded())
     send(config, trainer.loggers)
 

@@ -21,8 +21,9 @@ from reproml.config.explain import explain
 from reproml.errors import ConfigError, DataError, RecordError
 from reproml.files import remove_left, working_folder, write_bytes
 from reproml.runs import params, record, tracked
+from reproml.runs.command import with_recorded_overrides
 from reproml.runs.content import content_digest
-from reproml.runs.folder import read_config, resume_points, with_recorded_overrides
+from reproml.runs.folder import RunFolder, Status, read_config, resume_points
 from reproml.runs.overwritten import Watch
 from reproml.training.checkpoint import load_checkpoint
 from reproml.training.resume import latest_valid
@@ -159,6 +160,25 @@ def test_a_run_without_a_record_is_not_called_another_run(empty: Path) -> None:
     _written(lost / "run.json", '{"status"')
     with pytest.raises(RecordError, match=r"lost/run\.json is damaged"):
         with_recorded_overrides([f"resume={lost}"])
+
+
+def test_the_status_of_a_run(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    assert run.status() is Status.NONE
+    for written, status in (
+        (run.path / ".hydra" / "config.yaml", Status.UNBEGUN),
+        (run.config, Status.LOST),
+        (run.record, Status.DAMAGED),
+    ):
+        _written(written, "")
+        assert run.status() is status
+    for said, status in (("running", Status.RUNNING), ("finished", Status.FINISHED), ("perhaps", Status.DAMAGED)):
+        _written(run.record, json.dumps({"status": said}))
+        assert run.status() is status
+        with pytest.raises(ConfigError, match=r"holds|is damaged"):
+            run.refuse_used()
+    _written(run.record, "[]")
+    assert run.status() is Status.DAMAGED
 
 
 def test_a_finished_run_says_what_trackers_lack_and_loses_what_a_kill_left(

@@ -18,7 +18,7 @@ from .config import trust
 from .config.explain import explain, refusal
 from .config.preflight import Check, preflight
 from .errors import UserError
-from .runs.folder import discard_unbegun, refuse_place, with_recorded_overrides
+from .runs.command import discard_unbegun, refuse_place, with_recorded_overrides
 from .training.job import Due, told
 
 log = logging.getLogger(__name__)

@@ -27,6 +27,7 @@ from ..names import (
     HISTORY,
     METRICS,
     MODEL,
+    PATCH,
     PREDICTIONS,
     RECORD,
     REPORTS,
@@ -47,7 +48,7 @@ _OF_THE_RUN = {
     MODEL: ("the final weights", "application/octet-stream"),
     RECORD: ("the record of the run", "application/json"),
     CONFIG: ("the configuration", "application/yaml"),
-    "changes.patch": ("what differed from the commit", "text/x-diff"),
+    PATCH: ("what differed from the commit", "text/x-diff"),
     HISTORY: ("metrics of each epoch", "text/csv"),
     TRACE: ("order of the examples, loss and digests of the weights, by step", "application/jsonl"),
     VERIFICATION: ("what the last verification said", "application/json"),
@@ -182,7 +183,7 @@ def _add_training(crate: ROCrate, facts: Facts, files: dict[str, Any], author: A
     action = crate.add_action(
         script,
         f"#training-{record['weights_sha256'][:12]}",
-        object=[*data, files[CONFIG], *([files["changes.patch"]] if "changes.patch" in files else [])],
+        object=[*data, files[CONFIG], *([files[PATCH]] if PATCH in files else [])],
         result=[files[name] for name in results if name in files],
         properties={
             "@type": "CreateAction",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import RecordError
-from ..names import HISTORY, RECORD
+from ..names import HISTORY, HYDRA, RECORD
 from ..runs.changes import Change
 from ..runs.completed import CompletedRun
 from ..runs.record import what_changed
@@ -48,7 +48,7 @@ def _runs(folder: Path) -> set[Path]:
     if (folder / RECORD).exists():
         return {folder}
     # a run that failed before its training has no record, but what Hydra left
-    runs = {path.parent for name in (RECORD, ".hydra") for path in folder.rglob(name)}
+    runs = {path.parent for name in (RECORD, HYDRA) for path in folder.rglob(name)}
     for run in sorted(runs):
         if not (run / RECORD).exists():
             raise RecordError(f"{run} has no {RECORD}: start this run anew, or name the others one by one")

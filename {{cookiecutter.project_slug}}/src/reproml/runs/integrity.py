@@ -8,9 +8,9 @@ from omegaconf import OmegaConf
 
 from ..errors import RecordError
 from ..files import file_digest
-from ..names import CONFIG, HISTORY, MODEL, TRACE
+from ..names import CONFIG, HISTORY, MODEL, PATCH, TRACE
 from . import record
-from .source import PATCH, has_patch
+from .source import has_patch
 
 _DIGESTS = {MODEL: "model_sha256", HISTORY: "history_sha256", TRACE: "trace_sha256"}
 EVERYTHING = (CONFIG, PATCH, *_DIGESTS)

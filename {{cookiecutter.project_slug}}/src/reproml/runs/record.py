@@ -16,7 +16,7 @@ from ..names import PIPELINE, RECORD
 from . import schema
 from .changes import Change, changes
 from .code import deciding_code
-from .folder import why_no_run
+from .folder import RunFolder
 
 VERSION = 3
 RESULTS = {  # what has to be equal, and what people call it
@@ -45,7 +45,7 @@ def read(folder: Path) -> dict[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
         version = record["schema_version"]
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise RecordError(f"{path} does not exist: {why_no_run(folder)}") from error
+        raise RecordError(f"{path} does not exist: {RunFolder(folder).why_no_record()}") from error
     except OSError as error:
         raise RecordError(
             f"{path} cannot be read: {error.strerror}; give yourself the right to, or fetch it"

@@ -8,7 +8,6 @@ from typing import Any
 
 from ..errors import DataError
 from ..files import file_digest
-from ..names import TEST
 from ..tables import is_end
 
 
@@ -52,9 +51,8 @@ def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
-def table_digests(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of the tables that the test of a run has written, by their place in its folder."""
-    place = folder / TEST
+def table_digests(place: Path) -> dict[str, str]:
+    """Return the SHA-256 of the tables in the folder of a test, by their place in it."""
     return {path.relative_to(place).as_posix(): file_digest(path) for path in sorted(place.rglob("*.csv"))}
 
 

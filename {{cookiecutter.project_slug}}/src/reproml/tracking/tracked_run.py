@@ -13,12 +13,12 @@ from ..config.own import is_own
 from ..evaluation.written import Written, evaluation_of
 from ..models.array_task import ArrayTask
 from ..models.saved import load_model
-from ..names import CONFIG, HISTORY, MODEL, RECORD, TRACE
+from ..names import CONFIG, HISTORY, MODEL, PATCH, RECORD, TRACE
 from ..runs.completed import CompletedRun
 from ..training.step_trace import read_trace
 from ..training.steps import LOSS
 
-_FILES = (CONFIG, RECORD, "changes.patch", HISTORY, TRACE, "*.log", "*.jsonl", MODEL)
+_FILES = (CONFIG, RECORD, PATCH, HISTORY, TRACE, "*.log", "*.jsonl", MODEL)
 
 
 class TrackedRun(CompletedRun):

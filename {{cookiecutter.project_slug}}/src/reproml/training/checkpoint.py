@@ -14,6 +14,7 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from ..errors import DataError
 from ..files import write_bytes
+from ..names import LAST
 from ..runs.changes import changes
 from ..runs.record import deciding
 from ..secrets import masked
@@ -32,7 +33,7 @@ class LastCheckpoint(Checkpoint):
     """Writes `last.ckpt` when the training ends: epoch, weights, optimizer, scheduler, loss and configuration."""
 
     def __init__(self, folder: str) -> None:
-        self.path = Path(folder) / "last.ckpt"
+        self.path = Path(folder) / LAST
 
     def save(self, trainer: Trainer) -> None:
         """Write it."""

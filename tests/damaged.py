@@ -26,7 +26,7 @@ from reproml import recipe  # noqa: F401  (knows the resolvers of configs/)
 from reproml.config.check import check
 from reproml.config.explain import explain
 from reproml.files import write_json
-from reproml.runs.folder import with_recorded_overrides
+from reproml.runs.command import with_recorded_overrides
 from reproml.training.determinism import apply, pin_environment
 
 UNEXPLAINED = "the run's log file has the traceback"
@@ -67,7 +67,7 @@ from reproml.runs import params, record  # noqa: E402
 from reproml.runs.integrity import intact  # noqa: E402
 from reproml.serving.predictor import Predictor  # noqa: E402
 from reproml.tracking import sync as synced  # noqa: E402
-from reproml.tracking.finished import Finished  # noqa: E402
+from reproml.tracking.tracked_run import TrackedRun  # noqa: E402
 from reproml.training import resume  # noqa: E402
 from reproml.verify import baseline, drift, verify  # noqa: E402
 from reproml.verify.divergence import compare as divergence  # noqa: E402
@@ -118,7 +118,7 @@ class Tracker:
 
     version = "1"
 
-    def send(self, run: Finished) -> None:
+    def send(self, run: TrackedRun) -> None:
         for each in (run.history, run.test_metrics, run.tags, run.files, run.figures, run.model):
             each()
         run.examples(2), run.predictions(2)

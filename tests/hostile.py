@@ -22,7 +22,7 @@ from reproml.errors import UserError
 from reproml.report.collect import collect
 from reproml.report.render import report
 from reproml.runs import record, schema
-from reproml.runs.folder import command_arguments
+from reproml.runs.command import command_arguments
 from reproml.verify import repeat
 from reproml.verify.verify import verify
 

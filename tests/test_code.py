@@ -87,7 +87,7 @@ def _record(**digests: str) -> dict[str, Any]:
     return {
         "code": {"train.py": "0", OTHER: "0", SAME: "0"} | digests,
         "config": config,
-        **{"data": {}, "locks": {}, "environment": {}, "restored": None},
+        **{"data": {}, "locks": {}, "environment": {}, "restored": None, "inputs": {}},
     }
 
 

@@ -15,8 +15,7 @@ from conftest import metrics, run
 from reproml import programs
 from reproml.errors import RecordError
 from reproml.runs import integrity, schema
-from reproml.runs.finished import check_run
-from reproml.runs.folder import results_of
+from reproml.runs.completed import CompletedRun
 from reproml.runs.record import identity, read
 from reproml.runs.tables import table_digests
 from reproml.verify.rerun import outer_environment
@@ -46,14 +45,14 @@ from pathlib import Path
 sys.path.insert(0, "src")
 import evaluate
 from reproml import __main__ as commands
-from reproml.runs.finished import check_run
+from reproml.runs.completed import CompletedRun
 from reproml.config.explain import explain
 from reproml.training.earlier import built_on
 from reproml.serving.predictor import Predictor
 from omegaconf import OmegaConf
 
 def restore(run, mode):
-    config = check_run("outputs/good")
+    config = CompletedRun.named("outputs/good").config
     config.restore.run, config.restore.mode, config.paths.run, config.training.epochs = run, mode, "outputs/new", 3
     built_on(config)
 
@@ -138,6 +137,7 @@ RECORD: dict[str, Any] = {  # as a training writes it, on a machine that does no
     "git": None,
     "code": {},
     "data": {"name": "few", "raw": {}, "prepared": {}},
+    "inputs": {},
     "locks": {},
     "environment": {
         "python": "3.11.9",
@@ -161,6 +161,7 @@ RECORD: dict[str, Any] = {  # as a training writes it, on a machine that does no
         }
     ],
     "metrics": {"accuracy": 0.5},
+    "tables": {},
     "weights_sha256": "0" * 64,
 }
 
@@ -189,19 +190,19 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_changed_file_is_refused_where_it_is_read(folder: Path, name: str) -> None:
-    assert integrity.finished(folder, needs=FILES)["status"] == "finished"
+    assert CompletedRun.read(folder, needs=FILES).record["status"] == "finished"
     text = (folder / name).read_text()
     (folder / name).write_text(text.replace("0.15", "0.25") if name == "config.yaml" else f"{text} ")
-    for reader in (integrity.finished, integrity.intact):
+    for reader in (CompletedRun.read, integrity.intact):
         with pytest.raises(RecordError, match=rf"{name} is not the file that the record names"):
             reader(folder, reads=[name])  # type: ignore[operator]
     with pytest.raises(RecordError, match=rf"{name} is not the file that the record names"):
-        check_run(str(folder), needs=FILES)
-    integrity.finished(folder, needs=[other for other in FILES if other != name])  # the others are not checked
+        CompletedRun.named(folder, needs=FILES)
+    CompletedRun.read(folder, needs=[other for other in FILES if other != name])  # the others are not checked
     (folder / name).unlink()
     with pytest.raises(RecordError, match=rf"{name} does not exist"):
-        integrity.finished(folder, needs=[name])
-    integrity.finished(folder, reads=[name])
+        CompletedRun.read(folder, needs=[name])
+    CompletedRun.read(folder, reads=[name])
 
 
 def test_a_file_that_no_record_can_vouch_for_is_refused(folder: Path) -> None:
@@ -209,42 +210,42 @@ def test_a_file_that_no_record_can_vouch_for_is_refused(folder: Path) -> None:
     found = record(folder)
     (folder / "run.json").write_text(json.dumps({**found, "trace_sha256": None}))
     with pytest.raises(RecordError, match=r"trace\.jsonl is not the file"):
-        integrity.finished(folder, reads=["trace.jsonl"])
+        CompletedRun.read(folder, reads=["trace.jsonl"])
     for text in ("seed: [", "42", ""):
         (folder / "config.yaml").write_text(text)
         with pytest.raises(RecordError, match=r"config\.yaml is not the file"):
-            integrity.finished(folder, reads=["config.yaml"])
+            CompletedRun.read(folder, reads=["config.yaml"])
 
 
 def test_the_tables_of_a_test_are_the_recorded_ones(folder: Path) -> None:
-    """The report, the archive, the trackers and the checklist show them; a record of an earlier version has none."""
+    """The report, the archive, the trackers and the checklist show them."""
     test = folder / "test"
     test.mkdir()
     (test / "metrics.json").write_text(json.dumps(record(folder)["metrics"]))
     (test / "tables").mkdir()
     for name in ("tables/per_class.csv", "predictions.csv"):
         (test / name).write_text("class,f1\na,0.5\n")
-    found = {**record(folder), "tables": table_digests(folder)}
+    found = {**record(folder), "tables": table_digests(test)}
     assert schema.problem(found) is None
-    assert results_of(folder, found) == test
+    assert CompletedRun(folder, found).test_folder() == test
     (test / "tables" / "per_class.csv").write_text("class,f1,f1_low,f1_high\na,0.5,0.4,0.6\n")  # of evaluate.py
-    assert results_of(folder, found) == test
+    assert CompletedRun(folder, found).test_folder() == test
     (test / "tables" / "per_class.csv").unlink()  # what is not there says nothing wrong
-    assert results_of(folder, found) == test
+    assert CompletedRun(folder, found).test_folder() == test
     cuts = test / "tables" / "cuts.csv"
     cuts.write_text("class,cut_low\na,0.1\n")  # no end of an interval: there is no cut
-    cut = {**found, "tables": table_digests(folder)}
-    assert results_of(folder, cut) == test
+    cut = {**found, "tables": table_digests(test)}
+    assert CompletedRun(folder, cut).test_folder() == test
     cuts.write_text("class,cut_low\na,0.2\n")
     with pytest.raises(RecordError, match=r"cuts\.csv is not the file that the record names"):
-        results_of(folder, cut)
+        CompletedRun(folder, cut).test_folder()
     cuts.unlink()
     (test / "predictions.csv").write_text("class,f1\na,0.9\n")
     with pytest.raises(RecordError, match=r"test/predictions\.csv is not the file that the record names"):
-        results_of(folder, found)
-    assert results_of(folder, record(folder)) == test
+        CompletedRun(folder, found).test_folder()
+    assert CompletedRun(folder, record(folder)).test_folder() == test
     (test / "metrics.json").write_text("{}")  # of another training
-    assert results_of(folder, found) is None
+    assert CompletedRun(folder, found).test_folder() is None
 
 
 def test_the_patch_of_a_run_is_the_recorded_one(folder: Path) -> None:
@@ -253,21 +254,21 @@ def test_the_patch_of_a_run_is_the_recorded_one(folder: Path) -> None:
     for git in (None, {**GIT, "patch_sha256": hashlib.sha256(b"").hexdigest()}):
         (folder / "run.json").write_text(json.dumps({**record(folder), "git": git}))
         patch.unlink(missing_ok=True)
-        integrity.finished(folder, reads=integrity.EVERYTHING)
+        CompletedRun.read(folder, reads=integrity.EVERYTHING)
         patch.write_bytes(b"")
-        integrity.finished(folder, needs=integrity.EVERYTHING)
+        CompletedRun.read(folder, needs=integrity.EVERYTHING)
         patch.write_bytes(b"+ more")
         with pytest.raises(RecordError, match=r"changes\.patch is not the file that the record names"):
-            integrity.finished(folder, reads=integrity.EVERYTHING)
+            CompletedRun.read(folder, reads=integrity.EVERYTHING)
     dirty = {**GIT, "dirty": True, "patch_sha256": hashlib.sha256(b"+ more").hexdigest()}
     (folder / "run.json").write_text(json.dumps({**record(folder), "git": dirty}))
-    integrity.finished(folder, reads=integrity.EVERYTHING)
+    CompletedRun.read(folder, reads=integrity.EVERYTHING)
     patch.write_bytes(b"+ other")
     with pytest.raises(RecordError, match=r"changes\.patch is not the file that the record names"):
         integrity.intact(folder)
     patch.unlink()
     with pytest.raises(RecordError, match=r"changes\.patch does not exist"):
-        integrity.finished(folder, reads=integrity.EVERYTHING)
+        CompletedRun.read(folder, reads=integrity.EVERYTHING)
 
 
 def test_a_training_is_the_same_in_a_folder_that_was_moved() -> None:
@@ -356,7 +357,7 @@ def test_an_unfinished_run_says_how_to_resume_it(folder: Path, name: str, resume
     found = {**record(folder), "status": "running", "model_sha256": None, "command": command}
     (folder / "run.json").write_text(json.dumps(found))
     with pytest.raises(RecordError, match=f"is not finished: {resume}"):
-        check_run(str(folder), needs=["model.safetensors"])
+        CompletedRun.named(folder, needs=["model.safetensors"])
     integrity.intact(folder)  # as diff reads it: only the configuration is recorded yet
 
 

@@ -89,8 +89,8 @@ def test_an_experiment_leaves_configs_alone(pipeline: Path) -> None:
     assert metrics(pipeline / "models" / "test") != metrics(pipeline / "reports")  # and its results
     assert run(sync, pipeline, PYTHONPATH="src").stdout == own
     assert json.loads((pipeline / "models" / "tracking.json").read_text()) == notes
-    code = "from pathlib import Path; from reproml.tracking.finished import Finished; "
-    code += "print(*Finished.read(Path('models')).results())"
+    code = "from pathlib import Path; from reproml.tracking.tracked_run import TrackedRun; "
+    code += "print(*TrackedRun.read(Path('models')).results())"
     results = run(f'python -c "{code}"', pipeline, PYTHONPATH="src").stdout.split()
     reports = pipeline / "reports"
     tables_and_figures = [path for folder in ("tables", "figures") for path in (reports / folder).iterdir()]

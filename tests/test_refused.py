@@ -19,7 +19,8 @@ from reproml.config.explain import explain
 from reproml.arrays.chunk import as_stored, check_announced
 from reproml import Examples
 from reproml.config.preflight import preflight
-from reproml.runs.folder import read_config, refuse_place, with_recorded_overrides
+from reproml.runs.command import refuse_place, with_recorded_overrides
+from reproml.runs.folder import read_config
 from reproml.training import ready
 
 def train(line):

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from conftest import digest, metrics, run
-from reproml.runs import integrity
+from reproml.runs.completed import CompletedRun
+from reproml.runs.integrity import EVERYTHING
 from runs import OFTEN, SHORT, go_on, interrupted, last_states, outcome, record, start, stop, train
 
 pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
@@ -136,7 +137,7 @@ def test_a_run_that_was_moved_goes_on(shared_project: Path) -> None:
     moved = folder.rename(folder.with_name("it's moved, here"))
     run(f'python train.py "resume=outputs/{moved.name}"', shared_project)
     assert outcome(moved) == outcome(reference)
-    assert integrity.finished(moved, needs=integrity.EVERYTHING)["config"]["paths"]["run"] == f"outputs/{moved.name}"
+    assert CompletedRun.read(moved, needs=EVERYTHING).record["config"]["paths"]["run"] == f"outputs/{moved.name}"
 
 
 def test_a_finished_run_has_nothing_left_to_do(shared_project: Path, reference: Path) -> None:

@@ -159,7 +159,8 @@ from pathlib import Path
 import torch
 from omegaconf import OmegaConf
 from reproml.config import trust
-from reproml.runs.finished import check_run
+from reproml.runs.completed import CompletedRun
+from reproml.runs.folder import RunFolder
 from reproml.errors import UserError
 from reproml.models.saved import load_model, load_weights, save_model
 from reproml.runs import record
@@ -233,7 +234,7 @@ for name, change in settings.items():
     changed = OmegaConf.merge(changed, change)
     (run / "config.yaml").write_text(OmegaConf.to_yaml(changed))
     (run / "run.json").write_text(json.dumps({**json.loads(good), "config": OmegaConf.to_container(changed)}))
-    tried(name, check_run, str(run))
+    tried(name, lambda: CompletedRun.named(str(run)).config)
 (run / "config.yaml").write_text(config)
 (run / "run.json").write_text(good)
 (run / "evil.yaml").write_text("{}")
@@ -264,8 +265,8 @@ assert load_weights(run / "model.safetensors")[0].keys() == model.state_dict().k
 tried("a link of W&B", record.read, run)
 (run / "test" / "notes.csv").symlink_to("/etc/hostname")
 tried("a link", record.read, run)
-tried("a link, of a configuration", check_run, str(run))
-tried("a link, of the run in this folder", session._interrupted, run, False)
+tried("a link, of a configuration", CompletedRun.named, str(run))
+tried("a link, of the run in this folder", session._interrupted, RunFolder(run), False)
 assert not Path("made").exists()
 
 trust.accept(["--trust"])

@@ -196,8 +196,8 @@ def test_mlflow_without_a_server(shared_project: Path, plain: Path, tmp_path: Pa
     assert notes(folder) == {"mlflow": there["id"]}
     assert digest(folder / "model.safetensors") == digest(plain / "model.safetensors")
     code = "import json, sys; sys.path.insert(0, 'src')\nfrom pathlib import Path\nimport numpy as np\n"
-    code += "from reproml.tracking.finished import Finished\n"
-    code += f"np.save(r'{tmp_path}/inputs.npy', Finished.read(Path('outputs/local')).examples(300))\nprint('{{}}')"
+    code += "from reproml.tracking.tracked_run import TrackedRun\n"
+    code += f"np.save(r'{tmp_path}/inputs.npy', TrackedRun.read(Path('outputs/local')).examples(300))\nprint('{{}}')"
     python(shared_project, shared_project, code, uri="sqlite:///mlflow.db")
     store = f"sqlite:///{shared_project}/mlflow.db"
     (tmp_path / "elsewhere").mkdir()

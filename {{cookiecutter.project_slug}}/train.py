@@ -16,17 +16,17 @@ def main(cfg: DictConfig) -> None:
     """Prepare the data if need be, train, keep the final model, and test it; record what was done."""
     config = recipe.ready(cfg)  # checked; what comes now imports torch
     recipe.apply(config.reproducibility)
-    folder = Path(config.paths.run)
+    folder = recipe.RunFolder(config.paths.run)
     data, model = recipe.build(config)  # what configs/data and configs/task name
     settings = recipe.public(cfg)  # what may be written: without secrets
     settings.pop("resume")  # a run that goes on has the settings of the one that was interrupted
     session = recipe.begin(config, settings, recipe.data_of(config, settings, data), data, model)
-    trainer = recipe.build_trainer(config, settings, recipe.build_loggers(config.tracking, settings, folder))
+    trainer = recipe.build_trainer(config, settings, recipe.build_loggers(config.tracking, settings, folder.path))
     trainer.fit(model, data, ckpt_path=recipe.restore(session.checkpoint, config.restore, model, trainer))
     recipe.end_with(trainer, model, config.training.final_weights)
-    recipe.save_model(model, recipe.description(settings, data), folder / "model.safetensors")
+    recipe.save_model(model, recipe.description(settings, data), folder.model)
     evaluation = recipe.evaluate(trainer, model, data)
-    recipe.write_evaluation(evaluation, folder / "metrics.csv", folder / "test")
+    recipe.write_evaluation(evaluation, folder.history, folder.test)
     session.finish(model.state_dict(), evaluation.recorded())
     recipe.send(config, trainer.loggers)
 

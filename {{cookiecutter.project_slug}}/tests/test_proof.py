@@ -24,6 +24,7 @@ from reproml.runs import record
 from reproml.runs.changes import changes
 from reproml.runs.digest import weights_digest
 from reproml.runs.environment import environment
+from reproml.runs.folder import RunFolder
 from reproml.training.resume import latest_valid
 from reproml.training.session import _interrupted
 from reproml.training.step_trace import read_trace, sample
@@ -76,12 +77,14 @@ def test_the_record_follows_its_schema(short_run: Path) -> None:
 
 def test_the_pipeline_starts_anew_where_other_code_has_trained(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"schema_version": 1, "status": "running"}')
-    assert _interrupted(tmp_path, asked=False) is None
-    with pytest.raises(RecordError, match=r"run.json has the schema version 1, but this code reads 2: use the code of"):
-        _interrupted(tmp_path, asked=True)
+    assert _interrupted(RunFolder(tmp_path), asked=False) is None
+    with pytest.raises(
+        RecordError, match=rf"run.json has the schema version 1, but this code reads {record.VERSION}: use"
+    ):
+        _interrupted(RunFolder(tmp_path), asked=True)
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(RecordError, match="is damaged"):
-        _interrupted(tmp_path, asked=False)
+        _interrupted(RunFolder(tmp_path), asked=False)
 
 
 def test_a_release_of_other_code_is_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

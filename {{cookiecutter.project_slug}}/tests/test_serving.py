@@ -17,7 +17,7 @@ import torch
 from reproml.arrays.datamodule import ArrayDataModule
 from reproml.models.saved import load_model
 from reproml.runs import record
-from reproml.runs.finished import check_run
+from reproml.runs.completed import CompletedRun
 
 PACKAGE = record.__name__.partition(".")[0]
 MOST_BYTES = 100_000
@@ -69,7 +69,7 @@ def test_the_numbers_are_those_of_the_test(
 ) -> None:
     """To the last digit, whatever comes in the same request."""
     monkeypatch.chdir(project)
-    data = ArrayDataModule(check_run(str(short_run)))
+    data = ArrayDataModule(CompletedRun.named(short_run).config)
     inputs = data.dataset.inputs.rows(data.splits["test"]).tolist()
     rows = list(csv.DictReader((short_run / "test" / "predictions.csv").open()))
     together = [answer for first in range(0, len(inputs), 50) for answer in predict(server, inputs[first : first + 50])]

@@ -25,7 +25,7 @@ from .config import trust
 from .config.explain import explain, refusal
 from .config.preflight import Check, preflight
 from .errors import UserError
-from .runs.folder import discard_unbegun, refuse_place, with_recorded_overrides
+from .runs.command import discard_unbegun, refuse_place, with_recorded_overrides
 from .training.job import Due, told
 
 if TYPE_CHECKING:
@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     from .evaluation.measure import evaluate
     from .evaluation.write import write_evaluation
     from .models.saved import load_into, save_model
-    from .runs.finished import check_run
+    from .runs.completed import CompletedRun
+    from .runs.folder import RunFolder
     from .runs.inputs import refuse_changed
-    from .runs.record import read_finished
     from .secrets import public
     from .tasks.build import build, description
     from .tasks.data import data_of, prepare, refuse_other_data
@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from .training.trainer import build_tester, build_trainer
 
 __all__ = [
+    "CompletedRun",
+    "RunFolder",
     "apply",
     "begin",
     "build",
@@ -55,7 +57,6 @@ __all__ = [
     "build_tester",
     "build_trainer",
     "check",
-    "check_run",
     "data_of",
     "description",
     "end_with",
@@ -65,7 +66,6 @@ __all__ = [
     "pin_environment",
     "prepare",
     "public",
-    "read_finished",
     "ready",
     "ready_to_begin",
     "refuse_changed",
@@ -80,6 +80,8 @@ __all__ = [
 log = logging.getLogger(__name__)
 
 STEPS = {  # the module of each of these names
+    "CompletedRun": ".runs.completed",
+    "RunFolder": ".runs.folder",
     "apply": ".training.determinism",
     "begin": ".training.session",
     "build": ".tasks.build",
@@ -87,7 +89,6 @@ STEPS = {  # the module of each of these names
     "build_tester": ".training.trainer",
     "build_trainer": ".training.trainer",
     "check": ".config.check",
-    "check_run": ".runs.finished",
     "data_of": ".tasks.data",
     "description": ".tasks.build",
     "end_with": ".training.final",
@@ -96,7 +97,6 @@ STEPS = {  # the module of each of these names
     "pin_environment": ".training.determinism",
     "prepare": ".tasks.data",
     "public": ".secrets",
-    "read_finished": ".runs.record",
     "ready": ".training.ready",
     "ready_to_begin": ".training.ready",
     "refuse_changed": ".runs.inputs",

@@ -13,6 +13,7 @@ from ..config.schema import Config
 from ..errors import ConfigError
 from ..models.interface import Interface
 from ..training.cluster import rank_zero_first
+from ..training.lightning_internals import place_in_epoch
 from .augment import Augmentation
 from .dataset import ArrayDataset, Batch, SameCode
 from .examples import Examples
@@ -148,8 +149,8 @@ class ArrayDataModule(LightningDataModule):
     def state_dict(self) -> dict[str, Any]:
         """Return where the training is. Lightning keeps it in every checkpoint."""
         assert self.trainer is not None
-        progress = self.trainer.fit_loop.epoch_loop.batch_progress.current
-        return {"epoch": self.trainer.current_epoch, "batch": progress.processed}  # type: ignore[attr-defined]
+        epoch, batch = place_in_epoch(self.trainer)
+        return {"epoch": epoch, "batch": batch}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Begin the training there."""

@@ -8,10 +8,10 @@ from pathlib import Path
 from ..config.own import is_own
 from ..config.schema import OwnConfig
 from ..locks.lock import normal, pins, python_version
-from ..names import RECORD
+from ..names import PATCH, RECORD
 from ..programs import git
 from ..runs.named import changed, recorded_files
-from ..runs.source import PATCH, has_patch
+from ..runs.source import has_patch
 from .facts import Facts
 from .fixes import COMMIT, add, commit_and_train, recover, substitute, train
 from .item import Check, Finding, failed, not_applicable, passed

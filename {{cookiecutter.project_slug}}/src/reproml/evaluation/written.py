@@ -3,11 +3,10 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..errors import RecordError
 from ..names import EVALUATION, FIGURES, METRICS, PREDICTIONS, TABLES
-from ..runs.folder import results_of
+from ..runs.completed import CompletedRun
 from ..runs.tables import read_rows
 
 
@@ -82,17 +81,13 @@ class Written:
         return _rows(self.predictions) if self.predictions else []
 
 
-def evaluation_of(run: Path, record: dict[str, Any]) -> Written | None:
+def evaluation_of(run: CompletedRun) -> Written | None:
     """Return the test of a finished run, or None where it is not here.
-
-    Args:
-        run: its folder.
-        record: of the run.
 
     Raises:
         RecordError: it is damaged, or not the one in the record.
     """
-    place = results_of(run, record)
+    place = run.test_folder()
     return None if place is None else read_evaluation(place)
 
 

@@ -6,10 +6,10 @@ from pathlib import Path
 
 from ..config.schema import Config
 from ..errors import ConfigError
-from ..names import HISTORY, MODEL, RECORD, REPORTS, TEST, TRACE, VERIFICATION
+from ..names import CHECKPOINTS, HISTORY, MODEL, RECORD, REPORTS, TEST, TRACE, VERIFICATION
 
 _FILES = (TRACE, HISTORY, MODEL)
-_FOLDERS = ("checkpoints", TEST, "evaluation")
+_FOLDERS = (CHECKPOINTS, TEST, "evaluation")
 _ABOUT = (VERIFICATION, *REPORTS)  # what other commands wrote about the earlier training
 
 

@@ -104,7 +104,7 @@ def edited_since_start() -> list[str]:
 
 def edited(record: dict[str, Any]) -> list[str]:
     """Return the files of code and data that were edited while a run trained, according to its record."""
-    return sorted({name for session in record["sessions"] for name in session.get("edited", [])})
+    return sorted({name for session in record["sessions"] for name in session["edited"]})
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -91,7 +91,7 @@ def locate(before: dict[str, Any], project: Path) -> dict[str, str]:
         ConfigError: one is not there, or lies where only the record says so.
         RecordError: one has another content than the record names, or the record does not name its content.
     """
-    recorded, named = before.get("inputs", {}), before["config"].get("inputs", {})
+    recorded, named = before["inputs"], before["config"].get("inputs", {})
     if set(recorded) != set(named):
         raise RecordError("the record does not hold a digest for each of its inputs: fetch it from where it was made")
     trust.check_inputs(named, Path(RECORD))

@@ -16,7 +16,7 @@ from ..names import PIPELINE, RECORD
 from . import schema
 from .changes import Change, changes
 from .code import deciding_code
-from .folder import why_no_run
+from .folder import RunFolder
 
 VERSION = 3
 RESULTS = {  # what has to be equal, and what people call it
@@ -25,7 +25,7 @@ RESULTS = {  # what has to be equal, and what people call it
     "history_sha256": "history",
     "trace_sha256": "step trace",
 }
-_OF_FINISHED = {"weights_sha256", "model_sha256", "history_sha256", "metrics"}
+_OF_FINISHED = {"weights_sha256", "model_sha256", "history_sha256", "metrics", "tables"}
 
 
 class OtherVersion(RecordError):
@@ -45,7 +45,7 @@ def read(folder: Path) -> dict[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
         version = record["schema_version"]
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise RecordError(f"{path} does not exist: {why_no_run(folder)}") from error
+        raise RecordError(f"{path} does not exist: {RunFolder(folder).why_no_record()}") from error
     except OSError as error:
         raise RecordError(
             f"{path} cannot be read: {error.strerror}; give yourself the right to, or fetch it"
@@ -105,7 +105,7 @@ def inputs(record: dict[str, Any]) -> dict[str, Any]:
         "code": deciding_code(record["code"]),
         "config": deciding(record["config"]),
         "data": {key: value for key, value in record["data"].items() if key != "splits"},  # which follow from the rest
-        "inputs": record.get("inputs", {}),  # earlier versions knew none
+        "inputs": record["inputs"],
         "locks": record["locks"],
         "environment": record["environment"],
         "restored": record["restored"] and {key: record["restored"][key] for key in ("mode", "skip", "sha256")},

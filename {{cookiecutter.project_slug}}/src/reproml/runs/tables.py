@@ -8,7 +8,6 @@ from typing import Any
 
 from ..errors import DataError
 from ..files import file_digest
-from ..names import TEST
 from ..tables import is_end
 
 
@@ -52,18 +51,17 @@ def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
-def table_digests(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of the tables that the test of a run has written, by their place in its folder."""
-    place = folder / TEST
+def table_digests(place: Path) -> dict[str, str]:
+    """Return the SHA-256 of the tables in the folder of a test, by their place in it."""
     return {path.relative_to(place).as_posix(): file_digest(path) for path in sorted(place.rglob("*.csv"))}
 
 
 def altered_table(place: Path, record: dict[str, Any]) -> str | None:
-    """Return the first table in a folder that is not the one in the record. Earlier versions recorded none.
+    """Return the first table in a folder that is not the one in the record.
 
     Those with confidence intervals are passed over: evaluate.py computes them, and the record has those without.
     """
-    recorded = record.get("tables", {})
+    recorded = record["tables"] or {}
     there = (name for name in recorded if (place / name).exists() and not _has_intervals(place / name))
     return next((name for name in there if file_digest(place / name) != recorded[name]), None)
 

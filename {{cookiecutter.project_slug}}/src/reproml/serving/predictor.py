@@ -5,14 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from ..config.schema import Config
 from ..models.interface import Interface
 from ..models.outputs import declared
 from ..names import CONFIG, MODEL
-from ..runs.finished import check_run
+from ..runs.completed import CompletedRun
 from ..runs.inputs import refuse_changed
-from ..runs.integrity import finished
-from ..runs.record import read_finished
 from ..training.determinism import apply, pin_environment
 from .inputs import declared as takes
 from .inputs import of_arrays
@@ -30,10 +27,9 @@ class Predictor:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        folder = Path(folder)
-        self.record = read_finished(folder)
-        self.config: Config = check_run(folder, needs=(MODEL,))  # which compares the files with the record
-        refuse_changed(self.record.get("inputs", {}), self.config.inputs)
+        run = read(Path(folder))
+        self.record, self.config = run.record, run.config
+        refuse_changed(self.record["inputs"], self.config.inputs)
         pin_environment(self.config.reproducibility)
 
         # torch is imported here, when what it reads from the environment is set
@@ -43,7 +39,7 @@ class Predictor:
 
         apply(self.config.reproducibility)
         self._tester = build_tester(self.config)
-        model, description = load_model(folder / MODEL)
+        model, description = load_model(run.folder / MODEL)
         self.outputs = declared(type(model))
         self.interface = Interface.of(description) if isinstance(model, ArrayTask) else None
         self.inputs = of_arrays(self.interface) if self.interface else takes(self.outputs.item, type(model))
@@ -72,10 +68,10 @@ class Predictor:
             return self._predict(batch)
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """Return the record of a finished run whose model and configuration are the recorded ones; torch is not loaded.
+def read(folder: Path) -> CompletedRun:
+    """Return a finished run whose model and configuration are the recorded ones; torch is not loaded.
 
     Raises:
         RecordError: there is none, it is not finished, or one of its files is missing or not the recorded one.
     """
-    return finished(folder, needs=(CONFIG, MODEL))
+    return CompletedRun.read(folder, needs=(CONFIG, MODEL))

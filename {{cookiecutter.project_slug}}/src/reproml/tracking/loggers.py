@@ -10,10 +10,12 @@ from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
 from ..config.schema import Config
+from ..launch import rank
 from ..runs import tracked
+from ..runs.integrity import EVERYTHING
 from ..secrets import masked
-from .finished import Finished
 from .resilient import ResilientLogger
+from .tracked_run import TrackedRun
 
 # How a tracker is told to go on with a run. TensorBoard needs nothing: it adds a file to its folder in the run folder.
 _GO_ON = {"mlflow": "run_id", "wandb": "id"}
@@ -26,12 +28,12 @@ def build_loggers(trackers: dict[str, Any], public_config: dict[str, Any], folde
     A run that goes on in its `folder` goes on in the trackers' runs too. A tracker that cannot be reached is left out,
     with a warning.
     """
-    first = not getattr(rank_zero_only, "rank", 0)
     loggers = []
     for name, tracker in trackers.items():
         settings = dict(tracker)
         wait = float(settings.pop("wait_seconds", _WAIT))
-        guarded = ResilientLogger(name, partial(build_logger, name, settings, folder) if first else None, folder, wait)
+        build = partial(build_logger, name, settings, folder) if rank() == 0 else None
+        guarded = ResilientLogger(name, build, folder, wait)
         guarded.start(masked(public_config))
         loggers.append(guarded)
     return loggers  # type: ignore[return-value]
@@ -48,6 +50,6 @@ def send(config: Config, loggers: Sequence[Logger]) -> None:
     """Give the run that this process has finished to the trackers: its metrics, figures, files and model."""
     guarded = [logger for logger in loggers if isinstance(logger, ResilientLogger)]
     if guarded:
-        run = Finished.read(Path(config.paths.run), config)
+        run = TrackedRun.read(Path(config.paths.run), reads=EVERYTHING, trained_with=config)
         for logger in guarded:
             logger.finish(run)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
@@ -18,8 +19,11 @@ from ..models.array_task import ArrayTask
 from ..models.outputs import declared
 from ..names import MODEL
 from ..packages import own_packages
-from .finished import Finished
 from .sweeps import sweep_of
+from .tracked_run import TrackedRun
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 log = logging.getLogger(__name__)
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # one warning is enough, by guarded.py
@@ -61,67 +65,20 @@ class MLflow(MLFlowLogger):
         address = os.environ.get("MLFLOW_TRACKING_URI") or store
         with _alone(address):
             _refuse_unusable(address)
-            super().__init__(experiment_name, run_name=folder, tracking_uri=address, run_id=run_id)
-        self._folder, self._model_name, self._address = Path(folder), model_name, address
+            from mlflow import MlflowClient
 
-    @property
-    def version(self) -> str | None:
-        """MLflow's name of the run, which begins here, or goes on."""
-        if not self._initialized:
-            self._refuse_moved()
-            if self._run_id is not None:
-                self._go_on(self._run_id)
-            sweep = sweep_of(self._folder)
-            if self._run_id is None and sweep is not None:
-                self.tags = {"mlflow.parentRunId": self._parent(sweep)}
-        return self.run_id
+            client = MlflowClient(address)
+        if _database(address) is not None:
+            _refuse_moved(client, experiment_name)
+        if run_id is not None and not _goes_on(client, run_id):
+            run_id = None
+        tags, sweep = {}, sweep_of(Path(folder))
+        if run_id is None and sweep is not None:
+            tags["mlflow.parentRunId"] = _parent(client, experiment_name, sweep)
+        super().__init__(experiment_name, run_name=folder, tracking_uri=address, run_id=run_id, tags=tags)
+        self._model_name = model_name
 
-    def _refuse_moved(self) -> None:
-        """Refuse a local database of another folder: MLflow keeps absolute paths, and would write files there.
-
-        Raises:
-            TrackerError: the project was moved or copied since the experiment began.
-        """
-        experiment = self._mlflow_client.get_experiment_by_name(self._experiment_name)
-        if experiment is None or _database(self._address) is None:
-            return
-        place = urlsplit(experiment.artifact_location)
-        usual, own = ("mlruns", experiment.experiment_id), Path("mlruns", experiment.experiment_id).resolve()
-        if place.scheme in ("", "file") and Path(place.path).parts[-2:] == usual and Path(place.path).resolve() != own:
-            raise TrackerError(
-                f"{self._experiment_name} keeps its files in {place.path}, and this project is in {Path.cwd()} now: "
-                "choose another tracking.mlflow.experiment_name in configs/tracking/mlflow.yaml, or move it back"
-            )
-
-    def _go_on(self, run_id: str) -> None:
-        from mlflow.exceptions import MlflowException
-
-        try:
-            active = self._mlflow_client.get_run(run_id).info.lifecycle_stage == "active"
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-            active = False
-        if active:
-            self._mlflow_client.update_run(run_id, status="RUNNING")
-        else:
-            log.warning("MLflow does not have run %s any more: a new one begins there", run_id)
-            self._run_id = None
-
-    def _parent(self, sweep: Path) -> str:
-        """Return the run that the runs of a sweep have as their parent; the first of them makes it."""
-        client = self._mlflow_client
-        with FileLock(sweep / ".tracking.lock"):
-            experiment = client.get_experiment_by_name(self._experiment_name)
-            number = experiment.experiment_id if experiment else client.create_experiment(self._experiment_name)
-            found = client.search_runs([number], f"tags.{_SWEEP} = '{sweep}'", max_results=1)
-            if found:
-                return found[0].info.run_id
-            parent = client.create_run(number, tags={_SWEEP: str(sweep), "mlflow.runName": str(sweep)})
-            client.set_terminated(parent.info.run_id)
-            return parent.info.run_id
-
-    def send(self, run: Finished) -> None:
+    def send(self, run: TrackedRun) -> None:
         """Complete the run: metrics that are missing there, those of the test, tags, files, figures and the model."""
         client, run_id = self.experiment, str(self.run_id)
         self._send_metrics(run)
@@ -134,7 +91,7 @@ class MLflow(MLFlowLogger):
             self._send_model(run)
             self._send_tags({_MODEL: run.record["model_sha256"]})
 
-    def _send_metrics(self, run: Finished) -> None:
+    def _send_metrics(self, run: TrackedRun) -> None:
         from mlflow.entities import Metric
 
         client, now = self.experiment, int(time.time() * 1000)
@@ -151,7 +108,7 @@ class MLflow(MLFlowLogger):
 
         self.experiment.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in tags.items() if value])
 
-    def _send_model(self, run: Finished) -> None:
+    def _send_model(self, run: TrackedRun) -> None:
         import mlflow
         from mlflow.models import Model
 
@@ -181,6 +138,53 @@ class MLflow(MLFlowLogger):
             pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _NEEDED],
             metadata={key: value for key, value in run.tags().items() if value} | targets,
         )
+
+
+def _refuse_moved(client: "MlflowClient", experiment_name: str) -> None:
+    """Refuse a local database of another folder: MLflow keeps absolute paths, and would write files there.
+
+    Raises:
+        TrackerError: the project was moved or copied since the experiment began.
+    """
+    if (experiment := client.get_experiment_by_name(experiment_name)) is None:
+        return
+    place = urlsplit(experiment.artifact_location)
+    usual, own = ("mlruns", experiment.experiment_id), Path("mlruns", experiment.experiment_id).resolve()
+    if place.scheme in ("", "file") and Path(place.path).parts[-2:] == usual and Path(place.path).resolve() != own:
+        raise TrackerError(
+            f"{experiment_name} keeps its files in {place.path}, and this project is in {Path.cwd()} now: "
+            "choose another tracking.mlflow.experiment_name in configs/tracking/mlflow.yaml, or move it back"
+        )
+
+
+def _goes_on(client: "MlflowClient", run_id: str) -> bool:
+    """Have MLflow show an earlier run as running again, or warn that it does not have it any more."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        active = client.get_run(run_id).info.lifecycle_stage == "active"
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        active = False
+    if active:
+        client.update_run(run_id, status="RUNNING")
+    else:
+        log.warning("MLflow does not have run %s any more: a new one begins there", run_id)
+    return active
+
+
+def _parent(client: "MlflowClient", experiment_name: str, sweep: Path) -> str:
+    """Return the run that the runs of a sweep have as their parent; the first of them makes it."""
+    with FileLock(sweep / ".tracking.lock"):
+        experiment = client.get_experiment_by_name(experiment_name)
+        number = experiment.experiment_id if experiment else client.create_experiment(experiment_name)
+        found = client.search_runs([number], f"tags.{_SWEEP} = '{sweep}'", max_results=1)
+        if found:
+            return found[0].info.run_id
+        parent = client.create_run(number, tags={_SWEEP: str(sweep), "mlflow.runName": str(sweep)})
+        client.set_terminated(parent.info.run_id)
+        return parent.info.run_id
 
 
 @contextmanager

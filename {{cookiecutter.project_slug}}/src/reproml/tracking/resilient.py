@@ -9,8 +9,8 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import Any
 
-from lightning.fabric.loggers.logger import _DummyExperiment
 from lightning.pytorch.loggers import Logger
+from lightning.pytorch.loggers.logger import DummyLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from ..errors import ConfigError, UserError
@@ -18,7 +18,7 @@ from ..runs import tracked
 from ..secrets import masked
 from ..training.plain import as_plain
 from . import failures
-from .finished import Finished
+from .tracked_run import TrackedRun
 
 log = logging.getLogger(__name__)
 
@@ -82,7 +82,7 @@ class ResilientLogger(Logger):
             "%s %s (%s); the training continues, metrics.csv and run.json have everything, and when it is finished, "
             "python -m reproml sync %s sends it",
             self.tracker, what, failures.named(error), self.folder,
-            exc_info=None if theirs or isinstance(error, UserError) else error,
+            exc_info=None if theirs or isinstance(failures.cause(error), UserError) else error,
         )  # fmt: skip
 
     def _work(self) -> None:
@@ -93,7 +93,7 @@ class ResilientLogger(Logger):
                 except Exception as error:
                     self.give_up(error)
 
-    def finish(self, run: Finished) -> None:
+    def finish(self, run: TrackedRun) -> None:
         """Give the tracker the finished run, and wait until it has everything, but not longer than `wait_seconds`."""
         send = getattr(self.logger, "send", None)
         if send is not None:
@@ -129,13 +129,13 @@ class ResilientLogger(Logger):
     @property
     def experiment(self) -> Any:
         """The tracker's own object, for what knows it. While the tracker is given up, one that takes any call."""
-        return _DummyExperiment() if self._missed else self.logger.experiment
+        return DummyLogger().experiment if self._missed else self.logger.experiment
 
     def __getattr__(self, name: str) -> Any:
         """Return what else the tracker's own logger has, such as `log_image`, whose calls go the way of metrics."""
         if name.startswith("_") or name == "logger":
             raise AttributeError(name)
-        value = getattr(_DummyExperiment() if self.logger is None else self.logger, name)
+        value = getattr(DummyLogger() if self.logger is None else self.logger, name)
 
         def call(*arguments: Any, **named: Any) -> None:
             if not self._missed:

@@ -8,7 +8,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from ..names import MODELS
 from ..runs import record
-from .finished import Finished
+from .tracked_run import TrackedRun
 
 
 class TensorBoard(TensorBoardLogger):
@@ -28,7 +28,7 @@ class TensorBoard(TensorBoardLogger):
         super().log_metrics(metrics, step)
         self._last = max(self._last, step or 0)
 
-    def send(self, run: Finished) -> None:
+    def send(self, run: TrackedRun) -> None:
         """Complete the run."""
         for step, metrics in run.history():
             if step > self._last:

@@ -6,8 +6,8 @@ from typing import Any
 from lightning.pytorch.loggers import WandbLogger
 
 from ..tables import number
-from .finished import Finished
 from .sweeps import sweep_of
+from .tracked_run import TrackedRun
 
 _EXAMPLES = 16
 _CONNECT = 20.0  # seconds
@@ -52,7 +52,7 @@ class WandB(WandbLogger):
         if step is not None:
             self._last = max(self._last, step)
 
-    def send(self, run: Finished) -> None:
+    def send(self, run: TrackedRun) -> None:
         """Complete the run: metrics that are missing there, those of the test, tags, figures, predictions, files."""
         import wandb
 
@@ -68,7 +68,7 @@ class WandB(WandbLogger):
             artifact.add_file(str(path), policy="immutable")  # no second copy
         self.experiment.log_artifact(artifact)
 
-    def _predictions(self, run: Finished) -> dict[str, Any]:
+    def _predictions(self, run: TrackedRun) -> dict[str, Any]:
         """Return what was predicted of the first test examples, with the inputs if these are prepared arrays.
 
         It is a table, unless the inputs are pictures.

@@ -14,11 +14,12 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from ..errors import DataError
 from ..files import write_bytes
+from ..names import LAST
 from ..runs.changes import changes
 from ..runs.record import deciding
 from ..secrets import masked
 from .history import History
-from .loop import batches_done, forget_finished_epoch
+from .lightning_internals import batches_done, forget_finished_epoch
 from .plain import as_bytes, as_plain, check_loads, kinds_in
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,7 @@ class LastCheckpoint(Checkpoint):
     """Writes `last.ckpt` when the training ends: epoch, weights, optimizer, scheduler, loss and configuration."""
 
     def __init__(self, folder: str) -> None:
-        self.path = Path(folder) / "last.ckpt"
+        self.path = Path(folder) / LAST
 
     def save(self, trainer: Trainer) -> None:
         """Write it."""
@@ -149,8 +150,8 @@ def best_files(checkpoint: dict[str, Any]) -> list[str]:
     """Return the files of the best epochs that a checkpoint of a run names, relative to the run's folder."""
     states = checkpoint.get("callbacks", {}).values()
     kept = [state for state in states if isinstance(state, dict) and "best_k_models" in state]
-    # earlier versions did not save the folder, and files of other callbacks have absolute names
-    files = {Path(state["dirpath"] or "checkpoints", name) for state in kept for name in state["best_k_models"]}
+    # files of other callbacks than ours have absolute names
+    files = {Path(state["dirpath"], name) for state in kept for name in state["best_k_models"]}
     return sorted(file.as_posix() for file in files if not file.is_absolute() and ".." not in file.parts)
 
 

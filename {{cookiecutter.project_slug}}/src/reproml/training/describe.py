@@ -63,6 +63,7 @@ def describe(
         "trace_sha256": None,
         "history_sha256": None,
         "metrics": None,
+        "tables": None,
         "weights_sha256": None,
         "model_sha256": None,
     }, patch

@@ -9,24 +9,18 @@ from ..config.schema import Config, OwnConfig
 from ..errors import ConfigError, DataError
 from ..files import file_digest
 from ..names import MODEL, TRACE
-from ..runs.integrity import finished, intact
+from ..runs.completed import CompletedRun
+from ..runs.integrity import intact
 from ..runs.params import flat
 from .checkpoint import best_files, peek, refuse_other_run
 from .restore import starting_file
-from .step_trace import refuse_cut
+from .step_trace import kept_trace
 
 # With the whole state of a run its optimizer, schedule and place in the epoch are taken over: other settings would be
 # ignored, or mean something else.
 _FIXED = ("batch_size", "accumulate", "lr", "weight_decay", "optimizer", "scheduler", "loss")
 _FIXED_OF_OWN = ("accumulate",)  # and the arguments of the task
-# The keys of `data` that splits depend on, with what earlier versions did that did not have them.
-_SPLIT_BY = {
-    "split": "stratified",
-    "validation_fraction": None,
-    "test_fraction": None,
-    "folds": None,
-    "fold": None,
-}  # key -> before it existed
+_SPLIT_BY = ("split", "validation_fraction", "test_fraction", "folds", "fold")  # the keys of `data`
 _NOT_DRAWN = ("contiguous", "given")  # where the seed decides nothing
 
 
@@ -49,7 +43,7 @@ def built_on(config: Config) -> dict[str, Any] | None:
         return None
     run = Path(str(settings.run))
     if settings.mode == "finetune":
-        earlier, held = finished(run, needs=(MODEL,)), {}
+        earlier, held = CompletedRun.read(run, needs=(MODEL,)).record, {}
     else:
         earlier, held = intact(run, reads=(TRACE,)), peek(path)  # restore=continue takes over the step trace
         refuse_other_run(path, held.get("config"), earlier["config"])
@@ -62,7 +56,7 @@ def built_on(config: Config) -> dict[str, Any] | None:
                 f"{run / lost} is missing, which {path} names as the best epoch so far: put it back, or choose "
                 "another run"
             )
-        refuse_cut(run / TRACE, held)
+        kept_trace(run / TRACE, held)  # or refuse it
     elif settings.mode == "hotstart":
         _check_optimizer(config, earlier)
     name = path.relative_to(str(settings.run)).as_posix()
@@ -78,7 +72,7 @@ def _check_splits(config: Config, earlier: dict[str, Any]) -> None:
         return
     else:
         now = {f"data.{key}": getattr(config.data, key) for key in _SPLIT_BY}
-        then = {f"data.{key}": before["data"].get(key, old) for key, old in _SPLIT_BY.items()}
+        then = {f"data.{key}": before["data"].get(key) for key in _SPLIT_BY}
         if config.data.split not in _NOT_DRAWN:
             now["seed"], then["seed"] = config.seed, before["seed"]
     for key, value in now.items():

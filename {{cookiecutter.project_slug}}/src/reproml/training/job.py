@@ -15,7 +15,7 @@ from ..config.schema import Config
 from ..errors import TrainingError
 from ..launch import check_processes, in_job_step, restarts, slurm_job
 from ..runs.code import at_start
-from ..runs.folder import run_of_this_job
+from ..runs.command import run_of_this_job
 
 if TYPE_CHECKING:  # a job listens to signals before torch is loaded
     from lightning import Trainer

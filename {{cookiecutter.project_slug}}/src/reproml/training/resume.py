@@ -18,7 +18,7 @@ from ..runs.folder import resume_points
 from . import job
 from .checkpoint import CHECKSUM, checksum
 from .job import Due
-from .loop import batches_done, can_be_entered_here, forget_finished_epoch
+from .lightning_internals import batches_done, can_be_entered_here, forget_finished_epoch
 from .sums import can_be_saved
 
 log = logging.getLogger(__name__)

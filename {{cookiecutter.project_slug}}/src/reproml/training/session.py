@@ -10,17 +10,16 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 from lightning import LightningDataModule, LightningModule
-from lightning.pytorch.utilities import rank_zero_only
 
 from ..config.schema import Config, OwnConfig
 from ..errors import ConfigError, DataError
 from ..files import file_digest, write_bytes, write_json
-from ..names import HISTORY, MODEL, RECORD, TRACE
-from ..runs import record, schema, source
+from ..launch import rank
+from ..runs import record, schema
 from ..runs.anew import start_anew
 from ..runs.code import edited_since_start
 from ..runs.digest import weights_digest
-from ..runs.folder import LOCK, clear, refuse_used, remove_resume_points, write_config
+from ..runs.folder import RunFolder, remove_resume_points
 from ..runs.overwritten import Watch
 from ..runs.tables import table_digests
 from . import resume
@@ -30,7 +29,7 @@ from .describe import describe
 from .earlier import built_on
 from .limits import refuse_none
 from .restore import refuse_unfit, starting_file
-from .step_trace import refuse_cut
+from .step_trace import kept_trace
 
 log = logging.getLogger(__name__)
 
@@ -47,7 +46,7 @@ class Session:
         watch: knows the data from the start.
     """
 
-    folder: Path
+    folder: RunFolder
     checkpoint: Path | None
     record: dict[str, Any] | None = None
     lock: FileLock | None = None
@@ -63,7 +62,6 @@ class Session:
         """
         if self.record is None:
             return
-        trace = self.folder / TRACE
         session = self.record["sessions"][-1]
         overwritten = self.watch.overwritten() if self.watch else []
         edited = sorted({*session["edited"], *edited_since_start(), *overwritten})
@@ -76,15 +74,15 @@ class Session:
         session |= {"ended": _now(), "seconds": round(time.perf_counter() - self.began, 3), "edited": edited}
         self.record |= {
             "status": "finished",
-            "trace_sha256": file_digest(trace) if trace.exists() else None,
-            "history_sha256": file_digest(self.folder / HISTORY),
+            "trace_sha256": file_digest(self.folder.trace) if self.folder.trace.exists() else None,
+            "history_sha256": file_digest(self.folder.history),
             "metrics": metrics,
-            "tables": table_digests(self.folder),
+            "tables": table_digests(self.folder.test),
             "weights_sha256": weights_digest(weights),
-            "model_sha256": file_digest(self.folder / MODEL),
+            "model_sha256": file_digest(self.folder.model),
         }
-        write_json(self.folder / RECORD, self.record)
-        remove_resume_points(self.folder / "checkpoints")
+        write_json(self.folder.record, self.record)
+        remove_resume_points(self.folder.checkpoints)
 
 
 @rank_zero_first()
@@ -109,17 +107,16 @@ def begin(
             not that of the run that it is built on, or no command could read the record that it would get.
         DataError: resuming was asked for, and a resume point belongs to another run.
     """
-    folder = Path(config.paths.run)
-    checkpoints = folder / "checkpoints"
-    if getattr(rank_zero_only, "rank", 0):  # the first process has decided already
-        return Session(folder, resume.latest_valid(checkpoints) if config.resume else None)
+    folder = RunFolder(config.paths.run)
+    if rank():  # the first process has decided already
+        return Session(folder, resume.latest_valid(folder.checkpoints) if config.resume else None)
     refuse_none(config, data)
     lock = _claim(folder)
     if not config.resume:
-        refuse_used(folder)
+        folder.refuse_used()
     asked = config.resume != "auto"
     earlier = _interrupted(folder, asked) if config.resume else None
-    point = _own_point(checkpoints, earlier["config"], asked) if earlier else None
+    point = _own_point(folder, earlier["config"], asked) if earlier else None
     # what a resume point goes on from holds all that was restored, so the restored run is no longer needed
     restored = earlier["restored"] if earlier and point else built_on(config)
     now, patch = describe(config, settings, recorded, restored)
@@ -135,48 +132,48 @@ def begin(
     current["sessions"].append({**session, "edited": edited_since_start()})
     _refuse_unreadable(folder, current)
     if point:
-        remove_resume_points(checkpoints, after=point)
+        remove_resume_points(folder.checkpoints, after=point)
         log.info("%s goes on from %s", folder, point.name)
     else:
         refuse_unfit(config.restore, model)
         continued = starting_file(config.restore) if config.restore.mode == "continue" else None
-        start_anew(folder, config, best_files(peek(continued)) if continued else [])
-        write_bytes(folder / source.PATCH, patch)
-    write_json(folder / RECORD, current)
-    write_config(settings, folder)
+        start_anew(folder.path, config, best_files(peek(continued)) if continued else [])
+        write_bytes(folder.patch, patch)
+    write_json(folder.record, current)
+    folder.write_config(settings)
     log.info("%s", _context(folder, current))
     return Session(folder, point, current, lock, Watch(_data_of(config, current)), time.perf_counter())
 
 
 def _data_of(config: Config, current: dict[str, Any]) -> dict[str, str]:
     """Return the SHA-256 of all that a run reads from this disk, by its path."""
-    data, inputs = current["data"], current.get("inputs", {})
+    data, inputs = current["data"], current["inputs"]
     arrays = {} if isinstance(config, OwnConfig) or config.data.remote else data["prepared"]
     prepared = {str(Path(config.paths.processed) / name): digest for name, digest in arrays.items()}
     return prepared | data.get("files", {}) | {config.inputs[name]: digest for name, digest in inputs.items()}
 
 
-def _claim(folder: Path) -> FileLock:
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK, timeout=0)
+def _claim(folder: RunFolder) -> FileLock:
+    folder.path.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.lock, timeout=0)
     try:
         lock.acquire()
     except Timeout as error:
         raise ConfigError(f"another process is working on {folder}: wait for it, or stop it first") from error
-    clear(folder)
+    folder.clear()
     return lock
 
 
-def _interrupted(folder: Path, asked: bool) -> dict[str, Any] | None:
+def _interrupted(folder: RunFolder, asked: bool) -> dict[str, Any] | None:
     """Return the record of the run in the folder, if it was interrupted.
 
     Raises:
         RecordError: the record cannot be used, or to go on was asked for, and there is no run.
     """
-    if not asked and not (folder / RECORD).exists():
+    if not asked and not folder.record.exists():
         return None
     try:
-        earlier = record.read(folder)  # an error must not cost what was there
+        earlier = record.read(folder.path)  # an error must not cost what was there
     except record.OtherVersion as error:  # as after an update of the project: other code began that run
         if asked:
             raise
@@ -185,18 +182,18 @@ def _interrupted(folder: Path, asked: bool) -> dict[str, Any] | None:
     return earlier if earlier["status"] == "running" else None
 
 
-def _own_point(checkpoints: Path, settings: dict[str, Any], asked: bool) -> Path | None:
+def _own_point(folder: RunFolder, settings: dict[str, Any], asked: bool) -> Path | None:
     """Return the newest resume point, or None where the training has to begin anew.
 
     Raises:
         DataError: the run is to be resumed, and the point is of another run, or the step trace up to there is.
     """
-    point = resume.latest_valid(checkpoints)
+    point = resume.latest_valid(folder.checkpoints)
     try:
         if point:
             held = peek(point)
             refuse_other_run(point, held.get("config"), settings)
-            refuse_cut(checkpoints.parent / TRACE, held)
+            kept_trace(folder.trace, held)  # or refuse it
     except DataError as error:
         if asked:
             raise
@@ -205,7 +202,7 @@ def _own_point(checkpoints: Path, settings: dict[str, Any], asked: bool) -> Path
     return point
 
 
-def _refuse_unreadable(folder: Path, current: dict[str, Any]) -> None:
+def _refuse_unreadable(folder: RunFolder, current: dict[str, Any]) -> None:
     """Refuse a record that its own reader would refuse, before anything is removed for it.
 
     Raises:
@@ -215,7 +212,7 @@ def _refuse_unreadable(folder: Path, current: dict[str, Any]) -> None:
         raise ConfigError(f"no command could read the record of {folder} again, since {reason}: choose another value")
 
 
-def _changed(folder: Path, earlier: dict[str, Any], now: dict[str, Any], asked: bool) -> list[str] | None:
+def _changed(folder: RunFolder, earlier: dict[str, Any], now: dict[str, Any], asked: bool) -> list[str] | None:
     """Return what has changed without deciding about the result, or None where the training has to begin anew.
 
     Raises:
@@ -238,7 +235,7 @@ def _changed(folder: Path, earlier: dict[str, Any], now: dict[str, Any], asked: 
     return [str(change) for change in found]
 
 
-def _context(folder: Path, current: dict[str, Any]) -> str:
+def _context(folder: RunFolder, current: dict[str, Any]) -> str:
     """Return one line that says what the log after it is about."""
     git, config = current["git"] or {}, current["config"]
     state = f"commit {git['commit'][:10]}{' with changes' if git['dirty'] else ''}" if git else "no commit"

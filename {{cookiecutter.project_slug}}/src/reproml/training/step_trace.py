@@ -22,7 +22,8 @@ from ..errors import ConfigError, DataError
 from ..files import write_bytes
 from ..names import TRACE
 from ..runs.digest import tensor_digest
-from .loop import batches_done, loss_of, order_digests
+from .lightning_internals import batches_done
+from .steps import loss_of
 
 _SAMPLE = 8
 _FLOAT = np.dtype(">f4")  # the order in which people write the digits, on every machine
@@ -41,7 +42,7 @@ class StepTrace(Callback):
         if every_n_steps < 1:
             raise ConfigError(f"callbacks.step_trace.every_n_steps={every_n_steps} must be 1 or greater")
         self.path, self.every_n_steps = Path(folder) / TRACE, every_n_steps
-        self._resumed: dict[str, Any] | None = None  # the checkpoint
+        self._resumed: dict[str, Any] | None = None  # what a checkpoint notes
         self._size, self._digest = 0, hashlib.sha256()  # of what is in the file
         self._waiting: list[tuple[int, int, str | None, torch.Tensor | None]] = []
         self._file: IO[bytes] | None = None
@@ -62,7 +63,7 @@ class StepTrace(Callback):
         if self._file is None:
             return
         step = batches_done(trainer)
-        digests = order_digests(trainer)
+        digests = _order_digests(trainer)
         self._waiting.append((step, trainer.current_epoch, digests.pop(batch_idx, None), loss_of(outputs)))
         if step <= _FIRST_STEPS or step % self.every_n_steps == 0:
             self._note_steps()
@@ -86,7 +87,7 @@ class StepTrace(Callback):
             os.fsync(self._file.fileno())
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        self._resumed = {key: checkpoint[key] for key in ("batches", "step_trace") if key in checkpoint}
+        self._resumed = {"step_trace": checkpoint.get("step_trace")}
 
     def _note_steps(self) -> None:
         """Write the waiting steps. Reading a loss makes a GPU wait, so it is done for many at once."""
@@ -108,6 +109,16 @@ class StepTrace(Callback):
         self._file.write(line)
         self._size += len(line)
         self._digest.update(line)
+
+
+def _order_digests(trainer: Trainer) -> dict[int, str]:
+    """Return the digests of the indices in each batch so far, by its number. Whoever uses one takes it out.
+
+    Several loaders have several orders, and give none.
+    """
+    loader = trainer.train_dataloader
+    samplers: list[Any] = [getattr(loader, name, None) for name in ("batch_sampler", "sampler")]
+    return next((sampler.digests for sampler in samplers if hasattr(sampler, "digests")), {})
 
 
 @dataclass
@@ -151,31 +162,19 @@ def _entries(text: str) -> Iterator[Any]:
     return (json.loads(line) for line in lines if line.endswith("\n"))
 
 
-def refuse_cut(path: Path, checkpoint: dict[str, Any]) -> None:
-    """Refuse a step trace that does not begin with what a checkpoint saw of it. Those of earlier versions saw nothing.
-
-    Raises:
-        DataError: it was cut or altered since, or is not there.
-    """
-    if "step_trace" in checkpoint:
-        kept_trace(path, checkpoint)
-
-
 def kept_trace(path: Path, checkpoint: dict[str, Any]) -> bytes:
-    """Return the beginning of a step trace that belongs to a checkpoint; what came behind it is trained again.
+    """Return the beginning of a step trace that belongs to a checkpoint; what came after it is trained again.
 
     Args:
         path: of the step trace.
-        checkpoint: which notes how long the step trace was, and its digest. Those of earlier versions do not.
+        checkpoint: which notes how long the step trace was, and its digest; nothing, where its run had none.
 
     Raises:
         DataError: that beginning was cut or altered, or is not there.
     """
-    noted = checkpoint.get("step_trace")
+    if (noted := checkpoint.get("step_trace")) is None:
+        return b""
     try:
-        if noted is None:
-            text = path.read_text(encoding="utf-8") if path.exists() else ""
-            return "".join(_lines_until(text, checkpoint["batches"])).encode()
         with path.open("rb") as stream:
             kept = stream.read(noted["bytes"])
         if hashlib.sha256(kept).hexdigest() == noted["sha256"]:
@@ -183,18 +182,11 @@ def kept_trace(path: Path, checkpoint: dict[str, Any]) -> bytes:
         reason = "was cut or altered"
     except OSError as error:
         reason = f"cannot be read ({error.strerror})"
-    except (ValueError, KeyError, TypeError, IndexError):
-        reason = "is damaged"
     raise DataError(
         f"{path} {reason} since the training was interrupted, so it would not be the step trace of this run: "
         "put the run's own file back, or start another run from its weights: restore=hotstart "
         f"restore.run={path.parent}"
     )
-
-
-def _lines_until(text: str, last: int) -> list[str]:
-    steps = (entry["step"] if isinstance(entry, dict) else entry[0] for entry in _entries(text))
-    return [line for line, step in zip(text.splitlines(keepends=True), steps, strict=False) if step <= last]
 
 
 def sample(tensor: torch.Tensor) -> np.ndarray:

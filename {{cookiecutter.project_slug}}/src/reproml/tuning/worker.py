@@ -16,7 +16,7 @@ from ..config.schema import Search
 from ..errors import ConfigError, TrainingError
 from ..names import HISTORY, RECORD
 from ..programs import stop
-from ..runs.folder import quoted
+from ..runs.command import quoted
 from ..runs.record import read
 from .space import as_overrides
 from .study import FAILURE, RUN, claim

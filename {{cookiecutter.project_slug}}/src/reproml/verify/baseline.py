@@ -15,7 +15,7 @@ from ..programs import git, waited_for
 from ..runs import record
 from ..runs.changes import Change, changes
 from ..runs.code import deciding_code
-from ..runs.folder import quoted
+from ..runs.command import quoted
 from .headline import headline, loss
 from .rerun import last_line, outer_environment
 

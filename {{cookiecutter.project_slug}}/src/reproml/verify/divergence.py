@@ -6,10 +6,10 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..errors import DataError, RecordError
-from ..names import TRACE
+from ..names import PATCH, TRACE
 from ..runs.changes import Change
 from ..runs.record import same_result, what_changed
-from ..runs.source import PATCH, changed_lines, check_out
+from ..runs.source import changed_lines, check_out
 from ..training.step_trace import Steps, read_trace
 from . import tensors
 from .ulps import difference

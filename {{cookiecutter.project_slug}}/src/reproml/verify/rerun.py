@@ -15,16 +15,16 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from ..arrays.raw import content_digest
+from ..arrays.raw import uncompressed_digest
 from ..config import trust
 from ..config.own import is_own
 from ..errors import DataError, RecordError
 from ..files import file_digest, working_folder
-from ..names import PIPELINE, RECORD
+from ..names import PATCH, PIPELINE, RECORD
 from ..programs import ProgramError, dvc, waited_for
 from ..runs import params, record, source
 from ..runs.code import edited
-from ..runs.folder import command_arguments, quoted
+from ..runs.command import command_arguments, quoted
 from ..runs.inputs import locate
 from ..runs.named import bring, recorded_files
 from ..runs.params import PARAMS
@@ -44,10 +44,10 @@ _TRACKING = re.compile(r"[+~]*tracking\b")
 def checked_out(before: dict[str, Any], folder: Path) -> Iterator[Path]:
     """Yield a temporary folder with the recorded code, and say so if a patch changes it."""
     with working_folder(Path(gettempdir()), "reproml-verify-") as temporary:
-        project = source.check_out(before["git"], folder / source.PATCH, temporary / "code")
+        project = source.check_out(before["git"], folder / PATCH, temporary / "code")
         if before["git"]["patch_sha256"] != source.EMPTY:
             print(
-                f"{folder / source.PATCH} changes the code of commit {before['git']['commit'][:12]}, and will "
+                f"{folder / PATCH} changes the code of commit {before['git']['commit'][:12]}, and will "
                 "run: if somebody else made this run, read the patch first",
                 file=sys.stderr,
             )
@@ -204,7 +204,7 @@ def _restored(before: dict[str, Any]) -> list[str]:
 
 def _is_there(path: Path, digest: str) -> bool:
     try:
-        return content_digest(path) == digest
+        return uncompressed_digest(path) == digest
     except (OSError, DataError):
         return False
 

@@ -9,7 +9,9 @@ from typing import Any
 from ..errors import RecordError
 from ..files import write_json
 from ..names import VERIFICATION
-from ..runs import integrity, record, schema
+from ..runs import record, schema
+from ..runs.completed import CompletedRun
+from ..runs.integrity import EVERYTHING
 from ..runs.record import what_changed
 from .rerun import checked_out, left_out, python_for, train_again
 
@@ -100,7 +102,7 @@ def finished(folder: Path) -> dict[str, Any]:
     Raises:
         RecordError: the run is not finished, its code has no name, or a file beside the record is not the recorded one.
     """
-    found = integrity.finished(folder, reads=integrity.EVERYTHING)
+    found = CompletedRun.read(folder, reads=EVERYTHING).record
     if found["git"] is None:
         raise RecordError(f"{folder} was made where git could not name the code: commit the code, and train again")
     return found

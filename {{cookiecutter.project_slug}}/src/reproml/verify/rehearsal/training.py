@@ -15,7 +15,7 @@ from typing import Any
 
 from ... import secrets
 from ...config.explain import explain
-from ...names import HISTORY, MODEL
+from ...names import CHECKPOINTS, HISTORY, MODEL
 from .short import Short
 
 OUTPUT = "output.log"
@@ -82,7 +82,7 @@ def train(training: Training, run: Path, kept: Path) -> Outcome:
     except BaseException:  # Ctrl-C, say: nothing goes on in the background
         process.kill()
         raise
-    shutil.rmtree(run / "checkpoints", ignore_errors=True)
+    shutil.rmtree(run / CHECKPOINTS, ignore_errors=True)
     if run.exists():
         run.rename(kept)
     outcome.folder = kept
@@ -178,7 +178,7 @@ def _trained(training: Training, run: Path) -> Outcome:
     callbacks.append(witness)  # last: what an interrupted training has left is set when a batch begins
     if training.moments is not None:
         callbacks.append(Interruptions(run, moments))
-    point = latest_valid(run / "checkpoints")
+    point = latest_valid(run / CHECKPOINTS)
     trainer.fit(model, data, ckpt_path=restore(point, config.restore, model, trainer))
     found = _parts(trainer, model, run)
     end_with(trainer, model, config.training.final_weights)

@@ -2,54 +2,27 @@
 
 import math
 from collections import defaultdict
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from lightning import LightningModule
 
 from ..arrays.recorded import refuse_other
 from ..config.own import is_own
-from ..config.schema import Config
 from ..evaluation.written import Written, evaluation_of
 from ..models.saved import load_model
-from ..names import CONFIG, HISTORY, MODEL, RECORD, TRACE
-from ..runs.finished import check_run
-from ..runs.folder import BRING_BACK
-from ..runs.integrity import EVERYTHING, finished
-from ..runs.tables import read_rows
+from ..names import CONFIG, HISTORY, MODEL, PATCH, RECORD, TRACE
+from ..runs.completed import CompletedRun
 from ..tasks.build import build_arrays
 from ..training.step_trace import read_trace
 from ..training.steps import LOSS
 
-_FILES = (CONFIG, RECORD, "changes.patch", HISTORY, TRACE, "*.log", "*.jsonl", MODEL)
+_FILES = (CONFIG, RECORD, PATCH, HISTORY, TRACE, "*.log", "*.jsonl", MODEL)
 
 
-@dataclass(frozen=True)
-class Finished:
-    """A finished run: its folder, its record, and the configuration of the process that has just trained it.
-
-    Without that configuration the one in the folder is read, which anybody may have written: check_run looks at it.
-    """
-
-    folder: Path
-    record: dict[str, Any]
-    config: Config | None = None
-
-    @classmethod
-    def read(cls, folder: Path, config: Config | None = None) -> "Finished":
-        """Return the run in a folder.
-
-        Args:
-            folder: of the run.
-            config: that this process has checked and trained with.
-
-        Raises:
-            RecordError: there is none, it is not finished, or a file is not the one that its record names.
-        """
-        return cls(folder, finished(folder, reads=EVERYTHING), config)
+class TrackedRun(CompletedRun):
+    """A finished run with what a tracker receives of it."""
 
     @property
     def own(self) -> bool:
@@ -61,10 +34,9 @@ class Finished:
 
         Steps are those of the optimizer, counted from 0 as Lightning does when it logs.
         """
-        rows = read_rows(self.folder / HISTORY, BRING_BACK, numbers=["step"])
         epochs = [
             (int(row.pop("step")) - 1, {name: float(value) for name, value in row.items() if value and name != "lr"})
-            for row in rows
+            for row in self.epochs()
         ]
         return sorted([*epochs, *self._losses()], key=lambda entry: entry[0])
 
@@ -122,9 +94,8 @@ class Finished:
         Raises:
             DataError: the prepared data is not what the run was tested with, so they would be others.
         """
-        config = self.config or check_run(str(self.folder))
-        data = build_arrays(config)
-        refuse_other(data.recorded(), self.record["data"], Path(config.paths.processed))
+        data = build_arrays(self.config)
+        refuse_other(data.recorded(), self.record["data"], Path(self.config.paths.processed))
         return np.array(data.dataset.inputs.rows(data.splits["test"][:count]))
 
     def predictions(self, count: int) -> list[dict[str, str]]:
@@ -133,8 +104,8 @@ class Finished:
 
     def model(self) -> LightningModule:
         """Return the model, which tells what goes in and what comes out."""
-        return load_model(self.folder / MODEL, trusted=self.config is not None)[0]
+        return load_model(self.folder / MODEL, trusted=self.trained_with is not None)[0]
 
     @cached_property
     def _test(self) -> Written | None:
-        return evaluation_of(self.folder, self.record)
+        return evaluation_of(self)

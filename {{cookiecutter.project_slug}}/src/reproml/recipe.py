@@ -14,6 +14,7 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from . import secrets
+from .catalog.find import with_named_runs
 from .config import trust
 from .config.explain import explain, refusal
 from .config.preflight import Check, preflight
@@ -50,7 +51,7 @@ def run(task: Callable[[DictConfig], None], config: str, check: Check, here: Che
         secrets.load()
         sys.argv[1:] = trust.accept(sys.argv[1:])
         secrets.refuse_in(sys.argv[1:])
-        sys.argv[1:] = with_recorded_overrides(sys.argv[1:])
+        sys.argv[1:] = with_recorded_overrides(with_named_runs(sys.argv[1:]))
         preflight(sys.argv[1:], config, script.stem, check, here, refuse_place)
         hydra.main(version_base="1.3", config_path="configs", config_name=config)(guarded)()
 

@@ -1,5 +1,6 @@
 """Test the final model of a run again: `python evaluate.py run=outputs/<date>/<time>`."""
 
+import logging
 import sys
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from reproml.recipe import run
 from reproml.runs.finished import check_run
 from reproml.training.determinism import pin_environment
 
+log = logging.getLogger(__name__)
+
 
 def checked(cfg: DictConfig) -> Config:
     """Return the configuration of the run, after checking that its files are the recorded ones."""
@@ -28,7 +31,7 @@ def main(cfg: DictConfig) -> None:
     pin_environment(config.reproducibility)
 
     from reproml.evaluation.measure import evaluate
-    from reproml.evaluation.write import write_evaluation
+    from reproml.evaluation.write import in_words, write_evaluation
     from reproml.models.saved import load_into
     from reproml.runs.inputs import refuse_changed
     from reproml.runs.record import read_finished
@@ -48,6 +51,7 @@ def main(cfg: DictConfig) -> None:
     load_into(folder / "model.safetensors", tester)
     evaluation = evaluate(tester, model, data)
     write_evaluation(evaluation, folder / "metrics.csv", Path(cfg.output), seed=config.seed)
+    log.info("test of %s: %s; written to %s", folder, in_words(evaluation), cfg.output)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,7 @@ def main(cfg: DictConfig) -> None:
     from reproml.evaluation.measure import evaluate
     from reproml.evaluation.write import write_evaluation
     from reproml.models.saved import save_model
+    from reproml.report.summary import say_summary
     from reproml.tasks.build import build, description
     from reproml.tasks.data import data_of
     from reproml.tracking.loggers import build_loggers, send
@@ -47,6 +48,7 @@ def main(cfg: DictConfig) -> None:
     write_evaluation(evaluation, folder / "metrics.csv", folder / "test")
     session.finish(model.state_dict(), evaluation.recorded())
     send(config, trainer.loggers)
+    say_summary(config, evaluation, trainer.loggers)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from .config import trust
 from .config.explain import explain, refusal
 from .config.preflight import Check, preflight
 from .errors import UserError
+from .logs import log_warnings
 from .runs.folder import discard_unbegun, refuse_place, with_recorded_overrides
 from .training.job import Due, told
 
@@ -35,6 +36,7 @@ def run(task: Callable[[DictConfig], None], config: str, check: Check, here: Che
 
     @functools.wraps(task)
     def guarded(cfg: DictConfig) -> None:
+        log_warnings()
         with one_sentence():  # inside as well, because Hydra adds lines of its own to what it sees
             try:
                 task(cfg)

@@ -1,6 +1,5 @@
 """Runs as a table for a terminal, as JSON and as CSV."""
 
-import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,10 +8,9 @@ from typing import Any
 
 from ..errors import unknown_key
 from ..runs.tables import as_csv
-from ..tables import number
+from ..secrets import mask
+from ..tables import GAP, aligned, number
 from .entries import FINISHED, Entry
-
-_GAP = "  "
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,8 @@ def _signed_result(entry: Entry) -> float | None:
     return None if entry.result is None else entry.result * (-1 if entry.higher_is_better else 1)
 
 
-def _duration(seconds: float) -> str:
+def duration(seconds: float) -> str:
+    """Return seconds as minutes, or hours, as in `2:05`."""
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
@@ -69,7 +68,7 @@ COLUMNS = (
     Column("run", lambda each: each.name, lambda each: each.name),
     Column("started", lambda each: each.started[:16].replace("T", " "), lambda each: each.started or None, 5),
     Column("status", lambda each: each.status, lambda each: each.status),
-    Column("time", lambda each: _duration(each.seconds), lambda each: each.seconds, 4, right=True),
+    Column("time", lambda each: duration(each.seconds), lambda each: each.seconds, 4, right=True),
     Column("data", lambda each: each.data, lambda each: each.data, 2),
     Column("model", lambda each: each.model, lambda each: each.model, 3),
     Column("result", _shown_result, _signed_result),
@@ -77,6 +76,7 @@ COLUMNS = (
     Column("verified", lambda each: each.verified, lambda each: each.verified),
     Column("settings", lambda each: " ".join(each.settings), lambda each: each.settings, 6),
 )
+SWEEP_COLUMNS = [column for column in COLUMNS if column.name in ("run", "status", "time", "result", "settings")]
 _NEWEST_FIRST = "started"
 
 
@@ -142,29 +142,20 @@ def as_text(runs: Sequence[Entry], columns: Sequence[Column], width: int | None 
         for column in columns
         if not column.needed or any(text not in ("", "-") for text in cells[column.name][1:])
     ]
-
-    def needs() -> int:
-        return sum(wide[column.name] + len(_GAP) for column in kept) - len(_GAP)
-
-    while needs() > width and any(column.needed for column in kept):
+    while sum(wide[column.name] + len(GAP) for column in kept) - len(GAP) > width and any(one.needed for one in kept):
         kept.remove(max(kept, key=lambda column: column.needed))
-    lines = []
-    for row in range(len(runs) + 1):
-        parts = [
-            cells[column.name][row].rjust(wide[column.name])
-            if column.right
-            else cells[column.name][row].ljust(wide[column.name])
-            for column in kept
-        ]
-        lines.append(_GAP.join(parts).rstrip())
-    return lines
+    rows = [[cells[column.name][row] for column in kept] for row in range(len(runs) + 1)]
+    return aligned(rows, {place for place, column in enumerate(kept) if column.right})
 
 
-def colored(lines: Sequence[str]) -> list[str]:
-    """Return the lines of a table with a bold heading where people see it: on a terminal, unless NO_COLOR is set."""
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
-        return list(lines)
-    return [f"\x1b[1m{lines[0]}\x1b[0m", *lines[1:]]
+def print_table(runs: Sequence[Entry], columns: Sequence[Column]) -> None:
+    """Print a table: on a terminal with a bold heading, unless NO_COLOR is set, and without secrets."""
+    from rich.console import Console  # the recipes import this module, and print no table
+
+    heading, *rows = as_text(runs, columns)
+    console = Console(highlight=False, emoji=False, markup=False)
+    console.print(mask(heading), style="bold", soft_wrap=True)
+    print(mask("\n".join(rows)))
 
 
 def as_json(runs: Sequence[Entry]) -> list[dict[str, Any]]:

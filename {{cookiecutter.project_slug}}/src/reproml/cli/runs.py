@@ -54,7 +54,7 @@ def _runs(arguments: argparse.Namespace) -> int:
     elif not found:
         print("there are no runs yet: python train.py makes one")
     else:
-        print(mask("\n".join(table.colored(table.as_text(shown, columns)))))
+        table.print_table(shown, columns)
         if len(found) > most:
             print(f"{len(found) - most} more: --limit {len(found)} shows all")
     return 0

@@ -35,7 +35,7 @@ def _tune(arguments: argparse.Namespace) -> int:
     from ..tuning.promote import check_promotion, promote
     from ..tuning.space import as_overrides, read
     from ..tuning.study import RUN, open_study
-    from ..tuning.summary import best_trial, others_at_work, write_summary
+    from ..tuning.summary import best_trial, best_trials, others_at_work, write_summary
     from ..tuning.worker import work
 
     search, seed, shared = read(arguments.overrides)
@@ -58,6 +58,7 @@ def _tune(arguments: argparse.Namespace) -> int:
     best = best_trial(study, folder)
     settings = as_overrides(best.params)
     found = f"best of {folder}: {best.user_attrs[RUN]}, {search.metric} {best.value:.4f}"
+    print("\n".join(["", *best_trials(study), ""]))
     print(f"{found} with {' '.join(settings)}")
     if arguments.promote:
         print(promote(arguments.promote, [*shared, *settings], found))

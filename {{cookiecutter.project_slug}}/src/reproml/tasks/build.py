@@ -30,12 +30,7 @@ def build(config: Config) -> tuple[LightningDataModule, LightningModule]:
         for each in (arrays, learner):
             keyed(each, config.seed)
         return arrays, learner
-    seed_everything(config.seed, "data")
-    data = _built("data", config.data, LightningDataModule)
-    keyed(data, config.seed)
-    with rank_zero_first():
-        if not rank():  # Lightning calls it too, but the record names the files, so they have to be there before it
-            data.prepare_data()
+    data = build_own_data(config)
     seed_everything(config.seed, "weights")
     task = _built("task", config.task, LightningModule)
     keyed(task, config.seed)
@@ -43,6 +38,21 @@ def build(config: Config) -> tuple[LightningDataModule, LightningModule]:
     if not task.automatic_optimization:
         _refuse_automatic(config)
     return data, task
+
+
+def build_own_data(config: OwnConfig) -> LightningDataModule:
+    """Return the data of a user's own, prepared.
+
+    Raises:
+        ConfigError: its class returns something else.
+    """
+    seed_everything(config.seed, "data")
+    data: LightningDataModule = _built("data", config.data, LightningDataModule)
+    keyed(data, config.seed)
+    with rank_zero_first():
+        if not rank():  # Lightning calls it too, but the record names the files, so they have to be there before it
+            data.prepare_data()
+    return data
 
 
 def description(settings: dict[str, Any], data: LightningDataModule) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from .finished import Finished
 from .sweeps import sweep_of
 
 log = logging.getLogger(__name__)
+logging.getLogger("lightning.pytorch.loggers.mlflow").setLevel(logging.ERROR)  # it tells of a new experiment
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # one warning is enough, by guarded.py
 
 # Without the first, each process reports to MLflow's makers; without the next two, a server that is down is asked for
@@ -47,20 +48,27 @@ class MLflow(MLFlowLogger):
         experiment_name: groups the runs.
         store: address of the store, used unless the environment variable MLFLOW_TRACKING_URI names another. The
             variable is read here and not in configs/, because an address can hold a password.
-        folder: of the run; MLflow shows it as the run's name.
+        folder: of the run.
         model_name: under which each finished run registers its model as a new version; None: it registers none.
         run_id: the run that is gone on with; None: a new one.
+        run_name: of the run in MLflow; None: its folder.
     """
 
     def __init__(
-        self, experiment_name: str, store: str, folder: str, model_name: str | None = None, run_id: str | None = None
+        self,
+        experiment_name: str,
+        store: str,
+        folder: str,
+        model_name: str | None = None,
+        run_id: str | None = None,
+        run_name: str | None = None,
     ) -> None:
         for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
         address = os.environ.get("MLFLOW_TRACKING_URI") or store
         with _alone(address):
             _refuse_unusable(address)
-            super().__init__(experiment_name, run_name=folder, tracking_uri=address, run_id=run_id)
+            super().__init__(experiment_name, run_name=run_name or folder, tracking_uri=address, run_id=run_id)
         self._folder, self._model_name, self._address = Path(folder), model_name, address
 
     @property
@@ -74,6 +82,13 @@ class MLflow(MLFlowLogger):
             if self._run_id is None and sweep is not None:
                 self.tags = {"mlflow.parentRunId": self._parent(sweep)}
         return self.run_id
+
+    @property
+    def address(self) -> str:
+        """Where people look at the run: a page of a server, or the command that shows a local database."""
+        if _database(self._address) is not None:
+            return f"mlflow ui --backend-store-uri {self._address}"
+        return f"{self._address.rstrip('/')}/#/experiments/{self._experiment_id}/runs/{self._run_id}"
 
     def _refuse_moved(self) -> None:
         """Refuse a local database of another folder: MLflow keeps absolute paths, and would write files there.
@@ -155,6 +170,7 @@ class MLflow(MLFlowLogger):
     def _send_model(self, run: Finished) -> None:
         import mlflow
         from mlflow.models import Model
+        from mlflow.utils.logging_utils import disable_logging
 
         from .pyfunc import Predictions, signature
 
@@ -162,6 +178,7 @@ class MLflow(MLFlowLogger):
         if not hasattr(model, "predict"):
             log.info("MLflow has the files of %s, but no model to serve: its task has no predict", run.folder)
             return
+        disable_logging()  # it prints a line for each registered version; errors are raised
         Model.log(
             artifact_path=None,
             name="model",

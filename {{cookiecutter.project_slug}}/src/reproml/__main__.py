@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 
 from . import secrets
-from .cli import check, data, drift, keep, proof, rehearse, release, report, runs, serve, track, tune
+from .cli import check, completion, data, drift, keep, proof, rehearse, release, report, runs, serve, track, tune
 from .cli.arguments import resolve
 from .config import trust
 from .config.explain import explain
@@ -19,8 +19,9 @@ _FAILED = 2  # what was asked could not be answered
 
 def _parser(package: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {package}", description="Commands about runs.")
+    parser.set_defaults(parser=parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (runs, data, rehearse, proof, drift, check, report, release, tune, keep, track, serve):
+    for module in (runs, data, rehearse, proof, drift, check, report, release, tune, keep, track, serve, completion):
         module.add(commands)
     for command in commands.choices.values():
         command.add_argument(

@@ -36,7 +36,9 @@ def contents(config: Config) -> dict[str, Any]:
     arrays = DataModule(config)
     inputs, targets = arrays.dataset.inputs, np.asarray(arrays.dataset.targets.open())
     train = arrays.splits["train"]
-    sample = np.asarray(inputs.rows(np.sort(train[:: max(1, len(train) // _SAMPLE)])))
+    # of a stream the first shards: to reach into all of them takes as long as an epoch
+    sampled = train[:_SAMPLE] if config.data.storage == "arrow" else train[:: max(1, len(train) // _SAMPLE)]
+    sample = np.asarray(inputs.rows(np.sort(sampled)))
     shown = inputs.rows(np.sort(train[:3]))
     classes = arrays.interface.classes
     return {
@@ -68,8 +70,8 @@ def lines(found: dict[str, Any]) -> list[str]:
     missing = f", {about['missing']:.1%} missing" if about["missing"] else ""
     return [
         f"data {found['data']}",
-        f"inputs  {about['dtype']} {tuple(about['shape'])}, from {number(about['smallest'])} to "
-        f"{number(about['largest'])}, mean {number(about['mean'])}{missing}",
+        f"inputs  {about['dtype']} {tuple(about['shape'])}, from {number(about.get('smallest'))} to "
+        f"{number(about.get('largest'))}, mean {number(about.get('mean'))}{missing}",
         f"targets {targets['dtype']}, {targets['kind']}",
         "",
         *_table_of_splits(found["splits"]),
@@ -78,16 +80,12 @@ def lines(found: dict[str, Any]) -> list[str]:
     ]
 
 
-def _range(values: np.ndarray) -> dict[str, float]:
-    """Return the range and the mean of numbers; of those that are missing none counts."""
-    if not values.size or np.isnan(values).all():
-        return {"smallest": float("nan"), "largest": float("nan"), "mean": float("nan")}
-    numbers = values.astype(np.float64)
-    return {
-        "smallest": float(np.nanmin(numbers)),
-        "largest": float(np.nanmax(numbers)),
-        "mean": float(np.nanmean(numbers)),
-    }
+def _range(values: np.ndarray) -> dict[str, Any]:
+    """Return the range and the mean of numbers, of those that are finite; nothing where none is."""
+    found = values[np.isfinite(values)]
+    if not found.size:
+        return {}
+    return {"smallest": found.min().item(), "largest": found.max().item(), "mean": float(found.mean(dtype=np.float64))}
 
 
 def _of_targets(targets: np.ndarray, classes: Sequence[str] | None) -> dict[str, Any]:
@@ -110,7 +108,7 @@ def _table_of_splits(splits: dict[str, Any]) -> list[str]:
             rows.append([f"  {each}", *(str(splits[name]["classes"][each]) for name in names)])
     else:
         for key in ("smallest", "mean", "largest"):
-            rows.append([f"  {key}", *(number(splits[name][key]) for name in names)])
+            rows.append([f"  {key}", *(number(splits[name].get(key)) for name in names)])
     return aligned(rows, set(range(1, len(names) + 1)))
 
 
@@ -173,7 +171,11 @@ def _parts(batch: Any, place: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
             yield from _parts(item, f"{place}[{position}]")
     elif isinstance(batch, torch.Tensor):
         numbers = batch.detach().cpu()
-        plain = {} if numbers.is_complex() or not numbers.numel() else _range(numbers.double().numpy())
+        plain = (
+            {}
+            if numbers.is_complex()
+            else _range((numbers.double() if numbers.is_floating_point() else numbers).numpy())
+        )
         yield place, {"type": str(batch.dtype).removeprefix("torch."), "shape": list(batch.shape), **plain}
     else:
         yield place, {"type": type(batch).__name__, "value": f"{batch!r:.60}"}

@@ -13,7 +13,7 @@ def add(commands: Any) -> None:
     runs = commands.add_parser(
         "runs",
         help="list the runs, with status, result, commit, and whether they were verified",
-        description="Lists the runs in outputs/ and the pipeline's, the newest first: docs/runs.md.",
+        description="Lists the runs in outputs/ and the pipeline's, the newest first: docs/commands.md.",
     )
     key = "a column, a metric such as loss, or a setting such as training.lr (default: the newest first)"
     runs.add_argument("--sort", metavar="KEY", help=key)
@@ -28,7 +28,7 @@ def add(commands: Any) -> None:
         "clean",
         help="remove old runs from outputs/ by rule, after showing which and how much disk space they take",
         description="At least one rule is needed; a run goes if it meets all of them, --failed and --debug either. The "
-        "pipeline's run, running ones, runs that another was built on, and trials of a search stay: docs/runs.md.",
+        "pipeline's run, running ones, runs that another was built on, and trials of a search stay: docs/commands.md.",
     )
     clean.add_argument("--keep-last", type=number(0, 10**9), metavar="N", help="all but the newest N runs")
     clean.add_argument("--older-than", metavar="AGE", help="runs that began before that: 12h, 30d or 8w")

@@ -67,7 +67,7 @@ def lines(found: dict[str, Any]) -> list[str]:
     if "loaders" in found:
         return [f"data {found['data']}", *_lines_of_loaders(found["loaders"])]
     about, targets = found["inputs"], found["targets"]
-    missing = f", {about['missing']:.1%} missing" if about["missing"] else ""
+    missing = f", {100 * about['missing']:.1f} % missing" if about["missing"] else ""
     return [
         f"data {found['data']}",
         f"inputs  {about['dtype']} {tuple(about['shape'])}, from {number(about.get('smallest'))} to "

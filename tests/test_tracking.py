@@ -154,7 +154,7 @@ def python(project: Path, folder: Path, code: str, *arguments: str, uri: str) ->
 
 def in_mlflow(project: Path, uri: str = "sqlite:///mlflow.db") -> dict[str, dict[str, Any]]:
     """Return the runs in an MLflow store by their names."""
-    return {item["name"]: item for item in python(project, project, _READ, uri=uri)}
+    return {item["params"].get("paths/run", item["name"]): item for item in python(project, project, _READ, uri=uri)}
 
 
 def sync(project: Path, arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:

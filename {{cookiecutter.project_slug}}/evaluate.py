@@ -1,5 +1,6 @@
 """Test the final model of a run again: `python evaluate.py run=outputs/<date>/<time>`."""
 
+import logging
 import sys
 from pathlib import Path
 
@@ -10,6 +11,8 @@ fix_hash_seed(__name__)
 from omegaconf import DictConfig
 
 from reproml import recipe
+
+log = logging.getLogger(__name__)
 
 
 def named(cfg: DictConfig) -> recipe.CompletedRun:
@@ -30,6 +33,7 @@ def main(cfg: DictConfig) -> None:
     recipe.load_into(run.folder / "model.safetensors", tester)
     evaluation = recipe.evaluate(tester, model, data)
     recipe.write_evaluation(evaluation, run.folder / "metrics.csv", Path(cfg.output), seed=config.seed)
+    log.info("test of %s: %s; written to %s", run.folder, recipe.in_words(evaluation), cfg.output)
 
 
 if __name__ == "__main__":

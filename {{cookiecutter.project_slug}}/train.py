@@ -29,6 +29,7 @@ def main(cfg: DictConfig) -> None:
     recipe.write_evaluation(evaluation, folder.history, folder.test)
     session.finish(model.state_dict(), evaluation.recorded())
     recipe.send(config, trainer.loggers)
+    recipe.say_summary(config, evaluation, trainer.loggers)
 
 
 if __name__ == "__main__":

@@ -21,18 +21,21 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from . import secrets
+from .catalog.find import with_named_runs
 from .config import trust
 from .config.explain import explain, refusal
 from .config.preflight import Check, preflight
 from .errors import UserError
+from .logs import log_warnings
 from .runs.command import discard_unbegun, refuse_place, with_recorded_overrides
 from .training.job import Due, told
 
 if TYPE_CHECKING:
     from .config.check import check
     from .evaluation.measure import evaluate
-    from .evaluation.write import write_evaluation
+    from .evaluation.write import in_words, write_evaluation
     from .models.saved import load_into, save_model
+    from .report.summary import say_summary
     from .runs.completed import CompletedRun
     from .runs.folder import RunFolder
     from .runs.inputs import refuse_changed
@@ -61,6 +64,7 @@ __all__ = [
     "description",
     "end_with",
     "evaluate",
+    "in_words",
     "load_into",
     "one_sentence",
     "pin_environment",
@@ -73,6 +77,7 @@ __all__ = [
     "restore",
     "run",
     "save_model",
+    "say_summary",
     "send",
     "write_evaluation",
 ]
@@ -93,6 +98,7 @@ STEPS = {  # the module of each of these names
     "description": ".tasks.build",
     "end_with": ".training.final",
     "evaluate": ".evaluation.measure",
+    "in_words": ".evaluation.write",
     "load_into": ".models.saved",
     "pin_environment": ".training.determinism",
     "prepare": ".tasks.data",
@@ -103,6 +109,7 @@ STEPS = {  # the module of each of these names
     "refuse_other_data": ".tasks.data",
     "restore": ".training.restore",
     "save_model": ".models.saved",
+    "say_summary": ".report.summary",
     "send": ".tracking.loggers",
     "write_evaluation": ".evaluation.write",
 }
@@ -124,6 +131,7 @@ def run(task: Callable[[DictConfig], None], config: str, check: Check, here: Che
 
     @functools.wraps(task)
     def guarded(cfg: DictConfig) -> None:
+        log_warnings()
         with one_sentence():  # inside as well, because Hydra adds lines of its own to what it sees
             try:
                 task(cfg)
@@ -140,7 +148,7 @@ def run(task: Callable[[DictConfig], None], config: str, check: Check, here: Che
         secrets.load()
         sys.argv[1:] = trust.accept(sys.argv[1:])
         secrets.refuse_in(sys.argv[1:])
-        sys.argv[1:] = with_recorded_overrides(sys.argv[1:])
+        sys.argv[1:] = with_recorded_overrides(with_named_runs(sys.argv[1:]))
         preflight(sys.argv[1:], config, script.stem, check, here, refuse_place)
         hydra.main(version_base="1.3", config_path="configs", config_name=config)(guarded)()
 

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .arguments import tolerance
+from .arguments import RUN, RunName, tolerance
 
 
 def add(commands: Any) -> None:
@@ -22,7 +22,7 @@ def add(commands: Any) -> None:
         help="show the metrics of a run beside those of the baseline of a branch, as Markdown",
         description="The text is added to the file that GITHUB_STEP_SUMMARY names as well, where it is set.",
     )
-    summary.add_argument("run", type=Path, help="folder of the run, which experiment=canonical made")
+    summary.add_argument("run", type=RunName, help=f"a run of experiment=canonical: {RUN}")
     summary.add_argument("--against", default="main", help="branch or commit with the baseline (default: main)")
     _add_tolerance(summary)
     summary.set_defaults(command=_summary)

@@ -14,11 +14,14 @@ from ..launch import rank
 from ..runs import tracked
 from ..runs.integrity import EVERYTHING
 from ..secrets import masked
+from .names import run_name
 from .resilient import ResilientLogger
 from .tracked_run import TrackedRun
 
 # How a tracker is told to go on with a run. TensorBoard needs nothing: it adds a file to its folder in the run folder.
 _GO_ON = {"mlflow": "run_id", "wandb": "id"}
+# What it calls the name of a run
+_NAME = {"mlflow": "run_name", "wandb": "name"}
 _WAIT = 60.0  # seconds
 
 
@@ -42,7 +45,9 @@ def build_loggers(trackers: dict[str, Any], public_config: dict[str, Any], folde
 def build_logger(name: str, settings: dict[str, Any], folder: Path) -> Any:
     """Return a tracker's own logger. It goes on with the tracker's run that the run in `folder` has, if it has one."""
     run = tracked.read(folder).get(name)
-    return instantiate(settings, **({_GO_ON[name]: run} if run and name in _GO_ON else {}))
+    going_on = {_GO_ON[name]: run} if run and name in _GO_ON else {}
+    named = {_NAME[name]: run_name(folder)} if name in _NAME and _NAME[name] not in settings else {}
+    return instantiate(settings, **going_on, **named)
 
 
 @rank_zero_only

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 log = logging.getLogger(__name__)
+logging.getLogger("lightning.pytorch.loggers.mlflow").setLevel(logging.ERROR)  # it tells of a new experiment
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # one warning is enough, by guarded.py
 
 # Without the first, each process reports to MLflow's makers; without the next two, a server that is down is asked for
@@ -52,13 +53,20 @@ class MLflow(MLFlowLogger):
         experiment_name: groups the runs.
         store: address of the store, used unless the environment variable MLFLOW_TRACKING_URI names another. The
             variable is read here and not in configs/, because an address can hold a password.
-        folder: of the run; MLflow shows it as the run's name.
+        folder: of the run.
         model_name: under which each finished run registers its model as a new version; None: it registers none.
         run_id: the run that is gone on with; None: a new one.
+        run_name: of the run in MLflow; None: its folder.
     """
 
     def __init__(
-        self, experiment_name: str, store: str, folder: str, model_name: str | None = None, run_id: str | None = None
+        self,
+        experiment_name: str,
+        store: str,
+        folder: str,
+        model_name: str | None = None,
+        run_id: str | None = None,
+        run_name: str | None = None,
     ) -> None:
         for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
@@ -75,8 +83,15 @@ class MLflow(MLFlowLogger):
         tags, sweep = {}, sweep_of(Path(folder))
         if run_id is None and sweep is not None:
             tags["mlflow.parentRunId"] = _parent(client, experiment_name, sweep)
-        super().__init__(experiment_name, run_name=folder, tracking_uri=address, run_id=run_id, tags=tags)
-        self._model_name = model_name
+        super().__init__(experiment_name, run_name=run_name or folder, tracking_uri=address, run_id=run_id, tags=tags)
+        self._model_name, self._address = model_name, address
+
+    @property
+    def address(self) -> str:
+        """Where people look at the run: a page of a server, or the command that shows a local database."""
+        if _database(self._address) is not None:
+            return f"mlflow ui --backend-store-uri {self._address}"
+        return f"{self._address.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{self.run_id}"
 
     def send(self, run: TrackedRun) -> None:
         """Complete the run: metrics that are missing there, those of the test, tags, files, figures and the model."""
@@ -111,6 +126,7 @@ class MLflow(MLFlowLogger):
     def _send_model(self, run: TrackedRun) -> None:
         import mlflow
         from mlflow.models import Model
+        from mlflow.utils.logging_utils import disable_logging
 
         from .pyfunc import Predictions, signature
 
@@ -124,6 +140,7 @@ class MLflow(MLFlowLogger):
         except ConfigError as error:
             log.info("MLflow has the files of %s, but no model to serve: %s", run.folder, error)
             return
+        disable_logging()  # it prints a line for each registered version; errors are raised
         Model.log(
             artifact_path=None,
             name="model",

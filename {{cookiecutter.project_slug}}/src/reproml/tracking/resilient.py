@@ -123,6 +123,11 @@ class ResilientLogger(Logger):
         return self._run
 
     @property
+    def missed(self) -> bool:
+        """Whether the tracker lacks something."""
+        return self._missed
+
+    @property
     def save_dir(self) -> str:
         return str(self.folder)
 

@@ -23,6 +23,11 @@ class TensorBoard(TensorBoardLogger):
         own = record.identity(record.read(folder)) if folder == MODELS else ""
         return str(Path(super().log_dir) / own)
 
+    @property
+    def address(self) -> str:
+        """The command that shows the run."""
+        return f"tensorboard --logdir {Path(str(self.save_dir))}"
+
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log metrics after a step."""
         super().log_metrics(metrics, step)

@@ -18,19 +18,22 @@ class WandB(WandbLogger):
 
     Args:
         project: groups the runs.
-        folder: of the run; W&B shows it as the run's name, and its own files go there.
+        folder: of the run, where W&B's own files go.
         mode: `online`, `offline` (everything stays on the disk, for `wandb sync`) or `disabled`.
         id: the run that is gone on with; None: a new one.
+        name: of the run in W&B; None: its folder.
         more: any other argument of `wandb.init`.
     """
 
-    def __init__(self, project: str, folder: str, mode: str, id: str | None = None, **more: Any) -> None:
+    def __init__(
+        self, project: str, folder: str, mode: str, id: str | None = None, name: str | None = None, **more: Any
+    ) -> None:
         import wandb
 
         sweep = sweep_of(Path(folder))
         super().__init__(
             project=project,
-            name=folder,
+            name=name or folder,
             save_dir=folder,
             id=id,
             mode=mode,
@@ -39,12 +42,20 @@ class WandB(WandbLogger):
             settings=wandb.Settings(init_timeout=_CONNECT, console="off", silent=True),
             **more,
         )
+        self._mode = mode
         self._last = -1  # step that was logged
 
     @property
     def version(self) -> str:
         """W&B's name of the run, which begins here, or goes on."""
         return str(self.experiment.id)
+
+    @property
+    def address(self) -> str | None:
+        """Where people look at the run: its page, or the command that sends a run that stayed on this machine."""
+        if self._mode == "online":
+            return str(self.experiment.url)
+        return f"wandb sync {Path(self.experiment.dir).parent}" if self._mode == "offline" else None
 
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
         """Log metrics after a step."""

@@ -1,12 +1,10 @@
-"""Keyed randomness for each step, the way back into the loop, and the progress bar."""
+"""Keyed randomness for each step, and the way back into the loop."""
 
-import sys
 from typing import Any
 
 import torch
 import torch.distributed as dist
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import TQDMProgressBar
 
 from . import job
 from .attributes import Attributes
@@ -136,15 +134,3 @@ def _set_gradients(model: LightningModule, gradients: dict[str, torch.Tensor]) -
     for name, parameter in model.named_parameters():
         if name in gradients:
             parameter.grad = gradients[name].to(parameter.device, copy=True)
-
-
-class ProgressBar(TQDMProgressBar):
-    """Lightning's bar, on a terminal only: in a log file it would be noise."""
-
-    def __init__(self, refresh_rate: int = 20) -> None:
-        super().__init__(refresh_rate=refresh_rate if sys.stderr.isatty() else 0)
-
-    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
-        items = super().get_metrics(trainer, pl_module)
-        items.pop("v_num", None)
-        return items  # type: ignore[return-value]

@@ -6,14 +6,15 @@ from pathlib import Path
 
 from ..config.schema import Reproducibility
 from ..errors import ConfigError
-from ..launch import launcher
+from ..launch import launcher, rank
+from ..logs import announce
 
 _PROCESSOR = Path("/proc/cpuinfo")
 _pinned: dict[str, str] = {}  # by this process, whose jobs of a sweep run one after the other
 
 
 def pin_environment(settings: Reproducibility) -> None:
-    """Set the environment variables that PyTorch's libraries read once, when torch is imported.
+    """Set the environment variables that PyTorch's libraries read once, when torch is imported: say that it is next.
 
     Raises:
         ConfigError: torch is imported already, a variable is set to another value, or the processor lacks what one
@@ -45,6 +46,8 @@ def pin_environment(settings: Reproducibility) -> None:
         )
     os.environ.update(pins)
     _pinned.update(pins)
+    if "torch" not in sys.modules and not rank():
+        announce("loading PyTorch and Lightning, which takes some seconds ...")
 
 
 def _has(instructions: str) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..errors import RecordError
 from ..files import working_folder
+from ..logs import announce
 from ..programs import git, waited_for
 from ..runs import record
 from ..runs.changes import Change, changes
@@ -77,6 +78,7 @@ def train() -> Canonical:
     Raises:
         RecordError: the training fails.
     """
+    announce("training experiment=canonical in a temporary folder, as python train.py experiment=canonical would ...")
     with working_folder(Path(gettempdir()), "reproml-drift-") as temporary:
         folder = temporary / "run"
         arguments = ["experiment=canonical", "tracking=[none]", f"hydra.run.dir={quoted(folder)}"]

@@ -146,7 +146,7 @@ def test_the_names_that_the_machinery_offers_are_there() -> None:
 @pytest.mark.parametrize(
     ("named", "now"),
     [
-        ("reproducibility.trail.Trail", "reproml.training.step_trace.StepTrace"),
+        ("reproducibility.step_trace.StepTrace", "reproml.training.step_trace.StepTrace"),
         ("training.checkpoint.BestCheckpoint", "reproml.training.checkpoint.BestCheckpoint"),
         ("models.gone.Network", None),
         ("models.gone.Classifier", None),  # that of the machinery is another one

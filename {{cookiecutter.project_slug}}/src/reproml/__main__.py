@@ -8,7 +8,7 @@ import traceback
 from pathlib import Path
 
 from . import secrets
-from .cli import check, drift, keep, proof, rehearse, release, report, serve, track, tune
+from .cli import check, drift, keep, proof, rehearse, release, report, schema, serve, track, tune
 from .config import trust
 from .config.explain import explain
 from .errors import RecordError
@@ -19,7 +19,7 @@ _FAILED = 2  # what was asked could not be answered
 def _parser(package: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {package}", description="Commands about runs.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (rehearse, proof, drift, check, report, release, tune, keep, track, serve):
+    for module in (rehearse, proof, drift, check, report, release, tune, keep, track, serve, schema):
         module.add(commands)
     for command in commands.choices.values():
         command.add_argument(

@@ -18,6 +18,7 @@ setup:  ## Make the environment in .venv
 	$(PIP) install --quiet --no-deps --require-hashes -r requirements.txt -r requirements-dev.txt
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	$(PIP) check
+	-@.venv/bin/python -m {{ cookiecutter.package_name }} schema
 
 COMPILE := uv pip compile --quiet --universal --no-sources --python-version {{ cookiecutter.python_version }} --custom-compile-command "make lock"
 # The direct packages alone, as pyproject.toml lists them.

@@ -7,6 +7,7 @@ setup:  ## Make the environment in .venv
 	test -f uv.lock || uv lock
 	@uv lock --check
 	uv sync --locked {{ cookiecutter.__extras[cookiecutter.tracker] }}
+	-@.venv/bin/python -m {{ cookiecutter.package_name }} schema
 
 lock:  ## Write uv.lock anew from pyproject.toml
 	uv lock

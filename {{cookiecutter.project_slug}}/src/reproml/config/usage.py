@@ -7,12 +7,13 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from string import Template
 
-from hydra import compose, initialize_config_dir
+from hydra import compose
 from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from .arguments import Arguments
+from .composing import composing
 
 
 class _Parts(Mapping[str, str]):
@@ -44,7 +45,7 @@ def text(given: Arguments, config: str, script: str) -> str:
         config: name of its configuration.
         script: its name, without `.py`.
     """
-    with initialize_config_dir(str(Path("configs").resolve()), job_name=script, version_base="1.3"):
+    with composing(script=script):
         cfg = compose(given.options.config_name or config, given.options.overrides, return_hydra_config=True)
     HydraConfig.instance().set_config(cfg)
     template = Template(cfg.hydra.help.template)

@@ -153,14 +153,15 @@ def _check_choices(hydra: DictConfig) -> None:
     # the project's folder holds params.yaml, which is in no group, and runs, which anybody may have made
     roots = [root for root in roots if root.resolve() != Path.cwd()]
     for choice, file in chosen(hydra):
-        refuse_empty(Path("configs") / file)
         own = any((root / file).is_file() and _within(root, root / file) for root in roots)
         of_hydra = file.parts[0] == "hydra" and ".." not in file.parts
         if not own and not of_hydra:
+            folder = choice.partition("=")[0].partition("@")[0]
             raise ConfigError(
-                f"{choice} is no file in configs/{file.parent.as_posix()}, so no commit holds what a run takes from "
-                "it: put the file there"
+                f"{choice} is no file in configs/{folder}, so no commit holds what a run takes from it: "
+                "put the file there"
             )
+        refuse_empty(Path("configs") / file)
 
 
 def _within(outer: Path, inner: Path) -> bool:

@@ -20,6 +20,9 @@ setup:  ## Make the environment in .venv
 	$(PIP) check
 	-@.venv/bin/python -m {{ cookiecutter.package_name }} schema
 
+install:  ## Install into .venv what the lock holds and .venv lacks
+	$(PIP) install --quiet --no-deps --require-hashes -r requirements.txt -r requirements-dev.txt
+
 COMPILE := uv pip compile --quiet --universal --no-sources --python-version {{ cookiecutter.python_version }} --custom-compile-command "make lock"
 # The direct packages alone, as pyproject.toml lists them.
 DIRECT := $(COMPILE) --no-deps --no-annotate --no-strip-extras

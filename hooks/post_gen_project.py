@@ -6,7 +6,9 @@ the answers, and last the one in `variants/` itself. The packages of a lock are 
 the network or git, and running it twice changes nothing.
 """
 
+import os
 import re
+import shlex
 import shutil
 from pathlib import Path
 
@@ -17,7 +19,7 @@ ANSWERS = {
 }
 PACKAGE = "{{ cookiecutter.package_name }}"
 # What the root begins. Any other file is begun by the first folder that has it, even where an earlier project left one.
-ROOT = {Path("Dockerfile"), Path("pyproject.toml"), Path("docs/environments.md")}
+ROOT = {Path("Dockerfile"), Path("pyproject.toml"), Path("docs/environments.md"), Path(".github/dependabot.yml")}
 
 
 def keep_chosen(variants: Path, target: Path, begun: set[Path]) -> None:
@@ -73,6 +75,15 @@ def remove_caches(root: Path) -> None:
         shutil.rmtree(cache)
 
 
+def show_next(root: Path) -> None:
+    """Print the commands that follow, as they can be pasted where the project was generated."""
+    here = Path(os.environ.get("PWD", "/"))
+    place = root.relative_to(here) if root.is_relative_to(here) else root
+    print(
+        f"{root.name} is there. The next three commands:\n\n  cd {shlex.quote(str(place))}\n  make setup\n  make run\n"
+    )
+
+
 if __name__ == "__main__":
     remove_caches(Path())
     name_package(Path())
@@ -80,3 +91,4 @@ if __name__ == "__main__":
     if Path("variants").is_dir():  # goes last: where it is still there, the project is not finished
         keep_chosen(Path("variants"), Path(), set(ROOT))
         sort_packages(Path())
+        show_next(Path.cwd())

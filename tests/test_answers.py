@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -73,6 +74,15 @@ def test_every_error_is_listed_at_once(tmp_path: Path) -> None:
     for key in ("project_slug", "package_name", "author_email", "description"):
         assert f"error: {key}=" in result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_next_commands_are_printed_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they can be pasted in the folder where the project was generated, and elsewhere."""
+    for here, place in ((tmp_path, "out/my-project"), (tmp_path / "out" / "other", f"{tmp_path}/out/my-project")):
+        monkeypatch.setenv("PWD", str(here))
+        result = generate(tmp_path / "out", project_name="My Project")
+        assert result.stdout.rstrip().endswith(f"\n\n  cd {place}\n  make setup\n  make run")
+        shutil.rmtree(tmp_path / "out")
 
 
 @pytest.mark.parametrize("text", HARMLESS)

@@ -192,6 +192,36 @@ def test_make_lock_keeps_the_versions_of_pip(render: Render, tools: str) -> None
     assert "error: uv is not installed" in refused.stderr
 
 
+@pytest.mark.parametrize("manager", ["pip", "uv"])
+def test_make_add_changes_list_lock_and_environment(render: Render, tools: str, manager: str) -> None:
+    """In a project with a list of two packages, so that it takes seconds."""
+    project = render(python_version=THIS_PYTHON, environment_manager=manager, tracker="none")
+    pyproject = project / "pyproject.toml"
+    text = re.sub(r"^(dependencies|dev) = \[.*?^\]", r"\1 = []", pyproject.read_text(), flags=re.MULTILINE | re.DOTALL)
+    pyproject.write_text(text.replace("dependencies = []", 'dependencies = [\n    "iniconfig==2.1.0",\n]'))
+    venv.create(project / ".venv", with_pip=True)
+    run("make lock install", project, PATH=tools)
+    made = (project / ".venv" / "pyvenv.cfg").stat().st_ino
+
+    run("make add PACKAGE=cowsay==6.1", project, PATH=tools)
+    assert '    "cowsay==6.1",\n    "iniconfig==2.1.0",\n' in pyproject.read_text()
+    assert lock_check(project) == ""
+    assert run('.venv/bin/python -c "import cowsay, iniconfig"', project).returncode == 0
+    assert (project / ".venv" / "pyvenv.cfg").stat().st_ino == made
+
+    def files() -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in project.iterdir() if path.is_file()}
+
+    before = files()
+    for package in ("PACKAGE=cowsay==0.0.99", "PACKAGE=cowsay", "PACKAGE='x==1; touch x'", ""):
+        refused = run(f"make add {package}", project, check=False, PATH=tools)
+        assert refused.returncode != 0
+        if "0.0.99" not in package:
+            [said] = [line for line in refused.stderr.splitlines() if not line.startswith("make")]
+            assert "is no package at an exact version: write it as in make add PACKAGE=einops==0.8.1" in said
+        assert files() == before
+
+
 @pytest.mark.parametrize(
     ("manager", "command"),
     [("pip", f"'{sys.executable}' -m build"), ("uv", "uv build"), ("poetry", "poetry build")],

@@ -8,7 +8,22 @@ import traceback
 from pathlib import Path
 
 from . import secrets
-from .cli import check, completion, data, drift, keep, proof, rehearse, release, report, runs, serve, track, tune
+from .cli import (
+    check,
+    completion,
+    data,
+    drift,
+    keep,
+    proof,
+    rehearse,
+    release,
+    report,
+    runs,
+    schema,
+    serve,
+    track,
+    tune,
+)
 from .cli.arguments import resolve
 from .config import trust
 from .config.explain import explain
@@ -21,7 +36,8 @@ def _parser(package: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {package}", description="Commands about runs.")
     parser.set_defaults(parser=parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (runs, data, rehearse, proof, drift, check, report, release, tune, keep, track, serve, completion):
+    listed = (runs, data, rehearse, proof, drift, check, report, release, tune, keep, track, serve, schema, completion)
+    for module in listed:
         module.add(commands)
     for command in commands.choices.values():
         command.add_argument(

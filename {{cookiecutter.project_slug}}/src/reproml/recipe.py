@@ -22,7 +22,8 @@ from omegaconf import DictConfig
 
 from . import secrets
 from .catalog.find import with_named_runs
-from .config import trust
+from .config import trust, usage
+from .config.arguments import read
 from .config.explain import explain, refusal
 from .config.preflight import Check, preflight
 from .errors import UserError
@@ -148,6 +149,9 @@ def run(task: Callable[[DictConfig], None], config: str, check: Check, here: Che
         secrets.load()
         sys.argv[1:] = trust.accept(sys.argv[1:])
         secrets.refuse_in(sys.argv[1:])
+        if (given := read(sys.argv[1:])).options.help:
+            print(usage.text(given, config, script.stem))
+            return
         sys.argv[1:] = with_recorded_overrides(with_named_runs(sys.argv[1:]))
         preflight(sys.argv[1:], config, script.stem, check, here, refuse_place)
         hydra.main(version_base="1.3", config_path="configs", config_name=config)(guarded)()

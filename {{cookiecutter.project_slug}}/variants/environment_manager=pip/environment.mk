@@ -22,7 +22,11 @@ setup:  ## Make the environment in .venv
 	@echo "installing this project"
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	$(PIP) check
+	-@.venv/bin/python -m {{ cookiecutter.package_name }} schema
 	@echo "done: source .venv/bin/activate, then python train.py"
+
+install:  ## Install into .venv what the lock holds and .venv lacks
+	$(PIP) install --quiet --no-deps --require-hashes -r requirements.txt -r requirements-dev.txt
 
 COMPILE := uv pip compile --quiet --universal --no-sources --python-version {{ cookiecutter.python_version }} --custom-compile-command "make lock"
 # The direct packages alone, as pyproject.toml lists them.

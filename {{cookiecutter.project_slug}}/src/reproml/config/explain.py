@@ -70,7 +70,7 @@ def _explained(error: Exception, hint: str) -> str:
         options = sorted(error.options)
         return (
             f"{group}={choice} does not exist; the nearest is {group}={nearest(choice, options) or options[0]} "
-            f"(there are: {', '.join(options)})"
+            f"(there are in configs/{group}: {', '.join(options)})"
         )
     if isinstance(error, OverrideParseException):
         return (

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
+from ..config import composing
 from ..config import resolvers as _resolvers  # noqa: F401  (configs/ need them)
 from ..config.own import is_own
 from ..errors import ConfigError
@@ -33,8 +33,7 @@ _MARK = "# Written by configure.py from configs/, where changes belong; SHA-256 
 
 def composed(project: Path, overrides: Sequence[str] = ()) -> DictConfig:
     """Return the configuration of the pipeline as configs/ compose it."""
-    with initialize_config_dir(str((project / "configs").resolve()), version_base="1.3"):
-        return compose("snapshot", overrides=list(overrides))
+    return composing.composed("snapshot", overrides, project)
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

@@ -95,7 +95,8 @@ class TableTask(LightningModule):
         self.register_buffer("scale", torch.tensor(1.0))
 
     def on_fit_start(self) -> None:
-        numbers, codes, targets = (column.to(self.device) for column in self.trainer.datamodule.train.tensors)
+        rows = self.trainer.datamodule.train  # type: ignore[attr-defined]
+        numbers, codes, targets = (column.to(self.device) for column in rows.tensors)
         self.preprocessing.fit(numbers, codes)
         if self.classes is None:
             self.center.copy_(targets.mean())

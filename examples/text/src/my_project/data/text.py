@@ -10,21 +10,22 @@ from torch.utils.data import DataLoader, Dataset
 
 
 class Windows(Dataset[torch.Tensor]):
-    """Windows of bytes (length + 1,), one after the other: all but the last are inputs, all but the first targets.
+    """Windows of bytes (length + 1,): all but the last byte are inputs, all but the first are targets.
 
     Args:
         files: that are read.
         begin: where to begin in each file, as a share of it.
         end: where to end.
         length: of a window.
+        stride: bytes from the beginning of one to that of the next.
     """
 
-    def __init__(self, files: list[Path], begin: float, end: float, length: int) -> None:
+    def __init__(self, files: list[Path], begin: float, end: float, length: int, stride: int) -> None:
         self.length = length
         self.places = [
             (file, start)
             for file, size in ((file, file.stat().st_size) for file in files)
-            for start in range(int(begin * size), int(end * size) - length, length)
+            for start in range(int(begin * size), int(end * size) - length, stride)
         ]
 
     def __len__(self) -> int:
@@ -39,18 +40,20 @@ class Windows(Dataset[torch.Tensor]):
 class Text(LightningDataModule):
     """The files of a folder: the beginning of each is learned from, the end of each is the test."""
 
-    def __init__(self, folder: str, length: int, batch_size: int, test_share: float, num_workers: int = 0) -> None:
+    def __init__(
+        self, folder: str, length: int, stride: int, batch_size: int, test_share: float, num_workers: int = 0
+    ) -> None:
         super().__init__()
-        self.folder, self.length, self.test_share = Path(folder), length, test_share
+        self.folder, self.length, self.stride, self.test_share = Path(folder), length, stride, test_share
         self.batch_size, self.num_workers = batch_size, num_workers
 
     def setup(self, stage: str) -> None:
         """Find the windows."""
         files = sorted(path for path in self.folder.rglob("*") if path.is_file())
         ends = 1 - 2 * self.test_share, 1 - self.test_share
-        self.train = Windows(files, 0, ends[0], self.length)
-        self.val = Windows(files, *ends, self.length)
-        self.test = Windows(files, ends[1], 1, self.length)
+        self.train = Windows(files, 0, ends[0], self.length, self.stride)
+        self.val = Windows(files, *ends, self.length, self.length)
+        self.test = Windows(files, ends[1], 1, self.length, self.length)
 
     def _loader(self, windows: Windows, shuffle: bool = False) -> DataLoader[Any]:
         return DataLoader(windows, self.batch_size, shuffle, num_workers=self.num_workers, drop_last=shuffle)

@@ -1,9 +1,11 @@
 """Which byte comes next: a small transformer."""
 
 import math
+from typing import Any
 
 import torch
 from lightning import LightningModule
+from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
 from torch.nn import functional as F
 from torchmetrics.text import Perplexity
@@ -46,6 +48,8 @@ class LanguageModel(LightningModule):
         self.save_hyperparameters()
         self.bytes = nn.Embedding(BYTES, width)
         self.places = nn.Embedding(length, width)
+        for embedding in (self.bytes, self.places):
+            nn.init.normal_(embedding.weight, std=0.02)
         layer = nn.TransformerEncoderLayer(width, heads, 4 * width, dropout, batch_first=True, norm_first=True)
         self.layers = nn.TransformerEncoder(layer, layers, enable_nested_tensor=False)
         self.norm = nn.LayerNorm(width)
@@ -94,10 +98,10 @@ class LanguageModel(LightningModule):
             tables={"sample": [{"text": sample}]},
         )
 
-    def configure_optimizers(self) -> dict[str, object]:
+    def configure_optimizers(self) -> OptimizerLRScheduler:
         weights = [weight for weight in self.parameters() if weight.ndim > 1]
         others = [weight for weight in self.parameters() if weight.ndim <= 1]
-        groups = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
+        groups: list[dict[str, Any]] = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
         optimizer = torch.optim.AdamW(groups, self.hparams["lr"], weight_decay=self.hparams["weight_decay"])
         warmup, total = self.hparams["warmup_steps"], self.trainer.estimated_stepping_batches
 

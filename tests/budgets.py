@@ -24,6 +24,7 @@ SECONDS = {
     "test_docs": 180,
     "test_drift": 150,
     "test_environments": 420,
+    "test_examples": 270,
     "test_exactness": 165,
     "test_experiments": 100,
     "test_final_weights": 60,

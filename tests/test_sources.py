@@ -13,7 +13,7 @@ from conftest import LOGIC, ROOT, TEMPLATE
 
 PYTHON = sorted(
     path
-    for folder in ("hooks", "scripts", "tests", "benchmarks", TEMPLATE.name)
+    for folder in ("hooks", "scripts", "tests", "benchmarks", "examples", TEMPLATE.name)
     for path in (ROOT / folder).rglob("*.py")
 )
 MACHINERY = [path for path in PYTHON if "reproml" in path.parts]

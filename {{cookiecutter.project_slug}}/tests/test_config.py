@@ -130,7 +130,7 @@ def test_a_command_fails_in_one_sentence_before_any_work(
     project: Path, command: Command, argument: str, message: str
 ) -> None:
     outputs = set(project.glob("outputs/**/model.safetensors"))
-    result = command("train.py", "task=classification", "data=digits", argument, check=False)
+    result = command("train.py", "task=classification", "data=digits", argument, check=False, plain=True)
     assert result.returncode == 1
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
@@ -146,7 +146,7 @@ def test_the_names_that_the_machinery_offers_are_there() -> None:
 @pytest.mark.parametrize(
     ("named", "now"),
     [
-        ("reproducibility.trail.Trail", "reproml.training.step_trace.StepTrace"),
+        ("reproducibility.step_trace.StepTrace", "reproml.training.step_trace.StepTrace"),
         ("training.checkpoint.BestCheckpoint", "reproml.training.checkpoint.BestCheckpoint"),
         ("models.gone.Network", None),
         ("models.gone.Classifier", None),  # that of the machinery is another one
@@ -174,7 +174,7 @@ def test_a_mistake_in_a_file_is_named_with_its_line(project: Path, command: Comm
     broken = project / "configs" / "training" / "broken.yaml"
     broken.write_text("defaults: [default]\nepochs: [\n")
     try:
-        result = command("train.py", "training=broken", check=False)
+        result = command("train.py", "training=broken", check=False, plain=True)
     finally:
         broken.unlink()
     assert result.returncode == 1
@@ -182,7 +182,7 @@ def test_a_mistake_in_a_file_is_named_with_its_line(project: Path, command: Comm
 
 
 def test_help_does_not_import_torch(project: Path, command: Command) -> None:
-    result = command("train.py", "--help", PYTHONPROFILEIMPORTTIME="1")
+    result = command("train.py", "--help", plain=True, PYTHONPROFILEIMPORTTIME="1")
     imported = {line.rsplit("|", 1)[-1].strip() for line in result.stderr.splitlines()}
     assert "hydra" in imported  # the list is not empty
     assert not imported & {"torch", "lightning", "sklearn", "matplotlib", "mlflow", "wandb"}

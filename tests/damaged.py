@@ -5,6 +5,8 @@ neither success nor one sentence that names the file, as JSON.
 """
 
 import contextlib
+import copy
+import functools
 import io
 import json
 import logging
@@ -38,9 +40,14 @@ SMALL += ["training/scheduler=none", "callbacks=best", "training.final_weights=b
 OFTEN = [*SMALL, "callbacks.resume_point.every_seconds=0"]
 
 
-def composed(name: str, overrides: list[str]) -> Any:
+@functools.cache
+def _composed(name: str, *overrides: str) -> Any:
     with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
-        config = compose(name, overrides, return_hydra_config=True)
+        return compose(name, list(overrides), return_hydra_config=True)
+
+
+def composed(name: str, overrides: list[str]) -> Any:
+    config = copy.deepcopy(_composed(name, *overrides))
     HydraConfig.instance().set_config(config)
     with open_dict(config):
         del config["hydra"]

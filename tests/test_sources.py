@@ -153,3 +153,16 @@ def test_no_registry_or_local_path_is_committed() -> None:
     assert len(locks) >= 5
     for lock in locks:
         assert not re.search(r"://|^--|@ file|^/", lock.read_text(), flags=re.MULTILINE), lock
+
+
+def test_every_module_that_is_imported_is_there() -> None:
+    """Within functions too, which only a command with the right argument would run."""
+    source = TEMPLATE / "src"
+    for path in [*source.rglob("*.py"), *TEMPLATE.glob("*.py"), *(TEMPLATE / "tests").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ImportFrom):
+                continue
+            folder = path.parents[node.level - 1] if node.level else source
+            if node.level or (node.module or "").partition(".")[0] == "reproml":
+                place = folder.joinpath(*(node.module or "").split("."))
+                assert place.is_dir() or place.with_suffix(".py").exists(), f"{path}:{node.lineno}"

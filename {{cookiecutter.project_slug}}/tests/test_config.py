@@ -132,7 +132,7 @@ def test_a_command_fails_in_one_sentence_before_any_work(
     project: Path, command: Command, argument: str, message: str
 ) -> None:
     outputs = set(project.glob("outputs/**/model.safetensors"))
-    result = command("train.py", "task=classification", "data=digits", argument, check=False)
+    result = command("train.py", "task=classification", "data=digits", argument, check=False, plain=True)
     assert result.returncode == 1
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
@@ -176,7 +176,7 @@ def test_a_mistake_in_a_file_is_named_with_its_line(project: Path, command: Comm
     broken = project / "configs" / "training" / "broken.yaml"
     broken.write_text("defaults: [default]\nepochs: [\n")
     try:
-        result = command("train.py", "training=broken", check=False)
+        result = command("train.py", "training=broken", check=False, plain=True)
     finally:
         broken.unlink()
     assert result.returncode == 1
@@ -184,7 +184,7 @@ def test_a_mistake_in_a_file_is_named_with_its_line(project: Path, command: Comm
 
 
 def test_help_does_not_import_torch(project: Path, command: Command) -> None:
-    result = command("train.py", "--help", PYTHONPROFILEIMPORTTIME="1")
+    result = command("train.py", "--help", plain=True, PYTHONPROFILEIMPORTTIME="1")
     imported = {line.rsplit("|", 1)[-1].strip() for line in result.stderr.splitlines()}
     assert "hydra" in imported  # the list is not empty
     assert re.search(r"^training/optimizer: .*\badamw\b", result.stdout, re.MULTILINE)

@@ -1,7 +1,6 @@
 """An interrupted run ends with the same bits, its record is complete, and what differs is found."""
 
 import json
-import os
 import shutil
 import signal
 import subprocess
@@ -32,9 +31,10 @@ from reproml.verify.divergence import compare
 from reproml.verify.ulps import ulps
 
 from .conftest import ROOT, SHORT, Command
+from .forked import Forked
 
 PACKAGE = record.__name__.partition(".")[0]
-RESUMABLE = [*SHORT, "training.epochs=20", "training.batch_size=64", "callbacks.resume_point.every_seconds=0"]
+RESUMABLE = [*SHORT, "training.epochs=8", "training.batch_size=64", "callbacks.resume_point.every_seconds=0"]
 SAME = ("model.safetensors", "metrics.csv", "trace.jsonl", "test/predictions.csv")
 
 
@@ -204,7 +204,7 @@ def test_augmentation_is_a_function_of_seed_epoch_and_example() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="verification checks out a commit, and git is not installed")
-def test_a_run_is_verified_from_its_record(project: Path, command: Command, tmp_path: Path) -> None:
+def test_a_run_is_verified_from_its_record(project: Path, forked: Forked, tmp_path: Path) -> None:
     copy = shutil.copytree(
         project, tmp_path / "repository", ignore=shutil.ignore_patterns("outputs", "raw", "processed")
     )
@@ -214,19 +214,12 @@ def test_a_run_is_verified_from_its_record(project: Path, command: Command, tmp_
         subprocess.run(["git", *name, *arguments], cwd=copy, check=True, capture_output=True)
 
     def verify() -> subprocess.CompletedProcess[str]:
-        path = {"PYTHONPATH": str(copy / "src")}
-        return subprocess.run(
-            [sys.executable, "-m", PACKAGE, "verify", "outputs/run"],
-            cwd=copy,
-            env={**os.environ, **path},
-            capture_output=True,
-            text=True,
-        )
+        return forked.run(["-m", PACKAGE, "verify", "outputs/run"], copy, {"PYTHONPATH": str(copy / "src")})
 
     git("init")
     git("add", ".")
     git("commit", "--message", "all")
-    subprocess.run([sys.executable, "train.py", *SHORT, "hydra.run.dir=outputs/run"], cwd=copy, check=True)
+    assert forked.run(["train.py", *SHORT, "hydra.run.dir=outputs/run"], copy, {}).returncode == 0
     result = verify()
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1].startswith("reproduced bit for bit")

@@ -19,6 +19,8 @@ from reproml.models.saved import load_model
 from reproml.runs import record
 from reproml.runs.completed import CompletedRun
 
+from .conftest import Command
+
 PACKAGE = record.__name__.partition(".")[0]
 MOST_BYTES = 100_000
 
@@ -139,14 +141,12 @@ def test_it_says_what_it_is(server: httpx.Client, short_run: Path) -> None:
     assert "static-offline-docs" in server.get("/docs").text  # and not from elsewhere
 
 
-def test_an_altered_model_is_not_served(project: Path, short_run: Path, tmp_path: Path) -> None:
+def test_an_altered_model_is_not_served(command: Command, short_run: Path, tmp_path: Path) -> None:
     for name in ("config.yaml", "run.json", "model.safetensors"):
         (tmp_path / name).write_bytes((short_run / name).read_bytes())
     weights = bytearray((tmp_path / "model.safetensors").read_bytes())
     weights[-1] ^= 1
     (tmp_path / "model.safetensors").write_bytes(weights)
-    command = [sys.executable, "-m", PACKAGE, "serve", "--run", str(tmp_path), "--port", "0"]
-    environment = {**os.environ, "PYTHONPATH": "src"}
-    result = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+    result = command("-m", PACKAGE, "serve", "--run", str(tmp_path), "--port", "0", check=False)
     assert result.returncode != 0
     assert "model.safetensors is not the file that the record names" in result.stderr

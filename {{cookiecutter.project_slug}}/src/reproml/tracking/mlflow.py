@@ -89,7 +89,7 @@ class MLflow(MLFlowLogger):
         if place.scheme in ("", "file") and Path(place.path).parts[-2:] == usual and Path(place.path).resolve() != own:
             raise TrackerError(
                 f"{self._experiment_name} keeps its files in {place.path}, and this project is in {Path.cwd()} now: "
-                "choose another tracking.mlflow.experiment_name in configs/tracking/mlflow.yaml, or move it back"
+                "docs/tracking.md tells MLflow its new place; or choose another tracking.mlflow.experiment_name"
             )
 
     def _go_on(self, run_id: str) -> None:

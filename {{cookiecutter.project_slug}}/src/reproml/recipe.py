@@ -18,12 +18,14 @@ from .config import trust
 from .config.explain import explain, refusal
 from .config.preflight import Check, preflight
 from .errors import UserError
+from .launch import started_by_lightning
 from .runs.folder import discard_unbegun, refuse_place, with_recorded_overrides
 from .training.job import Due, told
 
 log = logging.getLogger(__name__)
 
-_SHOW_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"  # as the user set it
+# as the user set it; below, this project sets it for Hydra, and the processes that Lightning starts have it from there
+_SHOW_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1" and not started_by_lightning()
 
 
 def run(task: Callable[[DictConfig], None], config: str, check: Check, here: Check | None = None) -> None:

@@ -306,6 +306,7 @@ def test_what_does_not_fit_an_earlier_run_is_refused(shared_project: Path, refer
     earlier = f"{BASE} training.epochs=20 restore.run=outputs/reference"
     for more, sentence in {
         "restore=continue training.lr=0.1": "training.lr=0.1 cannot be changed with restore=continue",
+        "restore=continue data.shift=1": "data.shift=1 cannot be changed with restore=continue",
         "restore=continue training.epochs=40": "as with training/scheduler=none, can be made longer",
         "restore=finetune seed=7": "seed=7 splits the data in another way",
         "restore=hotstart data.test_fraction=0.3": "data.test_fraction=0.3 splits the data",

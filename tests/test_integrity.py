@@ -18,7 +18,7 @@ from reproml.runs import integrity, schema
 from reproml.runs.finished import check_run
 from reproml.runs.folder import results_of
 from reproml.runs.record import identity, read
-from reproml.runs.tables import table_digests
+from reproml.runs.tables import figure_digests, table_digests
 from reproml.verify.rerun import outer_environment
 from runs import record, train
 
@@ -214,6 +214,25 @@ def test_a_file_that_no_record_can_vouch_for_is_refused(folder: Path) -> None:
         (folder / "config.yaml").write_text(text)
         with pytest.raises(RecordError, match=r"config\.yaml is not the file"):
             integrity.finished(folder, reads=["config.yaml"])
+
+
+def test_the_figures_of_a_test_are_the_recorded_ones(folder: Path) -> None:
+    """Those of evaluate.py, whose metrics have intervals, may be drawn by another matplotlib."""
+    figure = folder / "test" / "figures" / "curves.png"
+    figure.parent.mkdir(parents=True)
+    figure.write_bytes(b"one")
+    (folder / "test" / "metrics.json").write_text(json.dumps(record(folder)["metrics"]))
+    evaluation = folder / "test" / "evaluation.json"
+    evaluation.write_text(json.dumps({"metrics": {"accuracy": {"value": 0.5, "interval": None}}}))
+    found = {**record(folder), "figures": figure_digests(folder)}
+    assert schema.problem(found) is None
+    assert results_of(folder, found) == folder / "test"
+    figure.write_bytes(b"another")
+    with pytest.raises(RecordError, match=r"figures/curves\.png is not the file that the record names"):
+        results_of(folder, found)
+    assert results_of(folder, record(folder)) == folder / "test"  # of an earlier version
+    evaluation.write_text(json.dumps({"metrics": {"accuracy": {"value": 0.5, "interval": [0.4, 0.6]}}}))
+    assert results_of(folder, found) == folder / "test"
 
 
 def test_the_tables_of_a_test_are_the_recorded_ones(folder: Path) -> None:

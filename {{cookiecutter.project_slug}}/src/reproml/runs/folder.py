@@ -18,7 +18,7 @@ from ..errors import ConfigError, RecordError
 from ..files import remove_left, write_text
 from ..launch import in_job_step, launcher, rank, restarts, shared_folder, started_by_lightning
 from ..names import CONFIG, HISTORY, METRICS, MODEL, MODELS, PIPELINE, RECORD, REPORTS_OF_PIPELINE, TEST, TRACE
-from .tables import altered_table
+from .tables import altered_figure, altered_table
 
 LOCK = ".lock"  # held by the process that trains
 _RESUME_POINT = re.compile(r"resume-\d{10}-[0-9a-f]{16}\.ckpt")  # the batches before it, and a checksum
@@ -254,7 +254,7 @@ def results_of(folder: Path, record: dict[str, Any]) -> Path | None:
         record: of the run. Results with other metrics were left by another training.
 
     Raises:
-        RecordError: a table is not the one that the record names.
+        RecordError: a table or a figure is not the one that the record names.
     """
     places = [folder / TEST, REPORTS_OF_PIPELINE]
     for place in reversed(places) if folder.resolve() == MODELS.resolve() else places:
@@ -262,7 +262,7 @@ def results_of(folder: Path, record: dict[str, Any]) -> Path | None:
             same = json.loads((place / METRICS).read_text(encoding="utf-8")) == record["metrics"]
         except (OSError, ValueError):
             continue
-        if same and (name := altered_table(place, record)):
+        if same and (name := altered_table(place, record) or altered_figure(place, record)):
             raise RecordError(
                 f"{place / name} is not the file that the record names: it was changed after the run; fetch it again, "
                 f"or test again: python evaluate.py run={folder} output={place}"

@@ -4,6 +4,7 @@ An environment's own Python runs it, without a rendered project: the package is 
 """
 
 import contextlib
+import copy
 import json
 import logging
 import os
@@ -26,7 +27,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint  # noqa: E402
 from lightning.pytorch.utilities.model_helpers import is_overridden  # noqa: E402
 from reproml.config import schema  # noqa: E402
 from reproml.config.schema import Config, Paths, Reproducibility, Restore, Training  # noqa: E402
-from reproml.errors import ConfigError  # noqa: E402
+from reproml.errors import UserError  # noqa: E402
 from reproml.runs.digest import tensor_digest  # noqa: E402
 from reproml.training import callbacks, resume  # noqa: E402
 from reproml.training.attributes import Attributes  # noqa: E402
@@ -98,6 +99,7 @@ def configured(task: Task, run: Path, seed: int) -> Config:
     point = {"folder": str(run / "checkpoints"), "every_seconds": 0, "max_restarts": 0}
     callbacks = {
         "resume_point": {"_target_": "reproml.training.resume.ResumePoint", **point},
+        "finite_loss": {"_target_": "reproml.training.finite.FiniteLoss", "every_n_steps": 5},
         "last": {"_target_": "reproml.training.checkpoint.LastCheckpoint", "folder": str(run / "checkpoints")},
     }
     trainer = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "log_every_n_steps": 1, "logger": False}
@@ -132,7 +134,7 @@ def fit(task: Task, run: Path, seed: int = 1, workers: int = 0, more: tuple[Call
     point = resume.latest_valid(run / "checkpoints")
     trainer.fit(module, data, ckpt_path=restore(point, config.restore, module, trainer))
     last = load_checkpoint(run / "checkpoints" / "last.ckpt")
-    weights = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    weights = copy.deepcopy(dict(module.state_dict()))
     tested = []
     if hasattr(data, "test_dataloader") and is_overridden("test_step", module):
         tested = [trainer.test(module, data, verbose=False), trainer.test(module, data, verbose=False)]
@@ -209,7 +211,7 @@ def refused(task: Task, folder: Path) -> str:
     """Return the sentence that ends a training."""
     try:
         fit(task, folder)
-    except ConfigError as error:
+    except UserError as error:
         return str(error)
     return "not refused"
 

@@ -17,7 +17,7 @@ from reproml.errors import RecordError
 from reproml.runs import integrity, schema
 from reproml.runs.completed import CompletedRun
 from reproml.runs.record import identity, read
-from reproml.runs.tables import table_digests
+from reproml.runs.tables import figure_digests, table_digests
 from reproml.verify.rerun import outer_environment
 from runs import record, train
 
@@ -162,6 +162,7 @@ RECORD: dict[str, Any] = {  # as a training writes it, on a machine that does no
     ],
     "metrics": {"accuracy": 0.5},
     "tables": {},
+    "figures": {},
     "weights_sha256": "0" * 64,
 }
 
@@ -215,6 +216,25 @@ def test_a_file_that_no_record_can_vouch_for_is_refused(folder: Path) -> None:
         (folder / "config.yaml").write_text(text)
         with pytest.raises(RecordError, match=r"config\.yaml is not the file"):
             CompletedRun.read(folder, reads=["config.yaml"])
+
+
+def test_the_figures_of_a_test_are_the_recorded_ones(folder: Path) -> None:
+    """Those of evaluate.py, whose metrics have intervals, may be drawn by another matplotlib."""
+    figure = folder / "test" / "figures" / "curves.png"
+    figure.parent.mkdir(parents=True)
+    figure.write_bytes(b"one")
+    (folder / "test" / "metrics.json").write_text(json.dumps(record(folder)["metrics"]))
+    evaluation = folder / "test" / "evaluation.json"
+    evaluation.write_text(json.dumps({"metrics": {"accuracy": {"value": 0.5, "interval": None}}}))
+    found = {**record(folder), "figures": figure_digests(folder / "test")}
+    assert schema.problem(found) is None
+    assert CompletedRun(folder, found).test_folder() == folder / "test"
+    figure.write_bytes(b"another")
+    with pytest.raises(RecordError, match=r"figures/curves\.png is not the file that the record names"):
+        CompletedRun(folder, found).test_folder()
+    assert CompletedRun(folder, record(folder)).test_folder() == folder / "test"  # it has recorded none
+    evaluation.write_text(json.dumps({"metrics": {"accuracy": {"value": 0.5, "interval": [0.4, 0.6]}}}))
+    assert CompletedRun(folder, found).test_folder() == folder / "test"
 
 
 def test_the_tables_of_a_test_are_the_recorded_ones(folder: Path) -> None:

@@ -187,8 +187,12 @@ def test_two_processes_do_not_work_on_one_run(shared_project: Path) -> None:
 
 
 def test_sigterm_saves_where_the_run_stands(shared_project: Path) -> None:
-    """Inside an epoch; the end of one and a validation are short here, but can be hit, so it is tried a few times."""
+    """Inside an epoch; the end of one and a validation are short here, but can be hit, so it is tried a few times.
+
+    The data workers get the signal too, and most moments are between batches whose gradients are added up.
+    """
     long = "tracking=none model=mlp training.epochs=100000 training.batch_size=4"
+    long += " data.num_workers=2 training.accumulate=8"
     for number in range(5):
         folder = shared_project / "outputs" / f"preempted{number}"
         process = start(shared_project, f"{long} hydra.run.dir=outputs/preempted{number}")
@@ -303,6 +307,7 @@ def test_what_does_not_fit_an_earlier_run_is_refused(shared_project: Path, refer
     earlier = f"{BASE} training.epochs=20 restore.run=outputs/reference"
     for more, sentence in {
         "restore=continue training.lr=0.1": "training.lr=0.1 cannot be changed with restore=continue",
+        "restore=continue data.shift=1": "data.shift=1 cannot be changed with restore=continue",
         "restore=continue training.epochs=40": "as with training/scheduler=none, can be made longer",
         "restore=finetune seed=7": "seed=7 splits the data in another way",
         "restore=hotstart data.test_fraction=0.3": "data.test_fraction=0.3 splits the data",

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ from urllib.request import urlopen
 
 import pytest
 from browser import page
-from conftest import digest, metrics, run
+from conftest import code_blocks, digest, metrics, run
 from loopback import free_port, served, until
 from runs import OFTEN, SHORT, go_on, interrupted, record, train
 
@@ -312,8 +313,16 @@ def test_a_local_database_of_a_folder_that_was_moved(shared_project: Path, tmp_p
     assert len(python(shared_project, before, _MOVED, source, uri="")) == 32
     before.rename(after)
     said = python(shared_project, after, _MOVED, source, uri="")
-    assert said.startswith(f"mine keeps its files in {before}/mlruns/1, and this project is in {after} now: choose")
+    assert said.startswith(f"mine keeps its files in {before}/mlruns/1, and this project is in {after} now: docs/")
     assert not before.exists()
+    [told] = code_blocks((shared_project / "docs" / "tracking.md").read_text().partition("was moved")[2], "python")
+    (after / "told.py").write_text(told.replace("/where/the/project/was", str(before)).replace("mlflow.db", "moved.db"))
+    run("python told.py", after)
+    assert len(python(shared_project, after, _MOVED, source, uri="")) == 32
+    with sqlite3.connect(after / "moved.db") as database:
+        named = "\n".join(line for line in database.iterdump() if line.startswith("INSERT"))
+    assert f"{before}/" not in named
+    assert named.count(f"{after}/mlruns/1/") == 2  # a run in each place
 
 
 def test_a_damaged_database_stops_no_training(shared_project: Path, plain: Path) -> None:

@@ -2,10 +2,12 @@
 
 import hashlib
 import json
+import platform
 from pathlib import Path
 
 import pytest
 import torch
+from numpy._core import _multiarray_umath
 
 from reproml.config.explain import explain
 
@@ -110,6 +112,13 @@ def test_no_secret_is_written(project: Path, command: Command) -> None:
         path for path in (project / "outputs").rglob("*") if path.is_file() and secret.encode() in path.read_bytes()
     ]
     assert not written
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="portable is for x86-64 processors")
+def test_portable_hides_from_numpy_all_instructions_beyond_avx2() -> None:
+    """It ignores names that it does not know, so they have to be those of the NumPy that is pinned."""
+    pins = composed("reproducibility=portable").reproducibility.environment
+    assert {*pins.NPY_DISABLE_CPU_FEATURES.split()} == {*_multiarray_umath.__cpu_dispatch__} - {"X86_V3"}
 
 
 def test_a_loss_that_is_no_number_stops_the_run(command: Command) -> None:

@@ -27,6 +27,7 @@ from .config.arguments import read
 from .config.explain import explain, refusal
 from .config.preflight import Check, preflight
 from .errors import UserError
+from .launch import started_by_lightning
 from .logs import log_warnings
 from .runs.command import discard_unbegun, refuse_place, with_recorded_overrides
 from .training.job import Due, told
@@ -115,7 +116,8 @@ STEPS = {  # the module of each of these names
     "write_evaluation": ".evaluation.write",
 }
 
-_SHOW_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"  # as the user set it
+# as the user set it; below, this project sets it for Hydra, and the processes that Lightning starts have it from there
+_SHOW_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1" and not started_by_lightning()
 
 
 def __getattr__(name: str) -> Any:

@@ -17,7 +17,7 @@ from hydra.utils import get_class
 from ..config.schema import Data
 from ..errors import ConfigError, DataError
 from ..files import file_digest, remove_left, sync_folder, working_folder, write_json
-from ..runs.imported import check_watched, code_of, module_of
+from ..runs.imported import check_watched, code_of, libraries_of, module_of
 from . import raw
 from .arrays import write_header
 from .chunk import as_stored, check_announced
@@ -237,6 +237,7 @@ def _describe(data: Data, examples: Examples, targets: _Targets, told: ToldWrite
         "version": _VERSION,
         "settings": _settings(data),
         "code": _code(data),
+        "libraries": libraries_of(module_of(data.reader)),
         "examples": examples.count,
         "input_shape": list(examples.shape),
         "input_dtype": examples.dtype,

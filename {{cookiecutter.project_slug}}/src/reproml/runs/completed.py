@@ -18,7 +18,7 @@ from ..names import CONFIG, HISTORY, METRICS, MODELS, REPORTS_OF_PIPELINE, TEST
 from .folder import BRING_BACK, read_config
 from .integrity import compared
 from .record import moved, read_finished
-from .tables import altered_table, read_rows
+from .tables import altered_figure, altered_table, read_rows
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class CompletedRun:
         Results with other metrics were left by another training.
 
         Raises:
-            RecordError: a table is not the one that the record names.
+            RecordError: a table or a figure is not the one that the record names.
         """
         places = [self.folder / TEST, REPORTS_OF_PIPELINE]
         for place in reversed(places) if self.folder.resolve() == MODELS.resolve() else places:
@@ -104,7 +104,7 @@ class CompletedRun:
                 same = json.loads((place / METRICS).read_text(encoding="utf-8")) == self.record["metrics"]
             except (OSError, ValueError):
                 continue
-            if same and (name := altered_table(place, self.record)):
+            if same and (name := altered_table(place, self.record) or altered_figure(place, self.record)):
                 raise RecordError(
                     f"{place / name} is not the file that the record names: it was changed after the run; fetch it "
                     f"again, or test again: python evaluate.py run={self.folder} output={place}"

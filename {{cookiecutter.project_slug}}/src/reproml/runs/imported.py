@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import os
+import sys
 import sysconfig
 from collections.abc import Iterator
 from functools import cache
@@ -48,9 +49,27 @@ def code_now(*modules: str) -> dict[str, str]:
         elif name not in found and name not in _DECLARATIONS:
             text = path.read_text(encoding="utf-8")
             found[name] = hashlib.sha256(text.encode()).hexdigest()
-            waiting += _imported(text, name if path.stem == "__init__" else name.rpartition(".")[0])
+            waiting += _imported(text, _package(name, path))
             waiting.append(name.rpartition(".")[0])  # Python runs the package first
     return dict(sorted(found.items()))
+
+
+def libraries_of(*modules: str) -> dict[str, str]:
+    """Return the versions of the installed packages that the user's modules import, also by way of each other."""
+    named, ours = set[str](), __name__.partition(".")[0]
+    for name in code_of(*modules):
+        if name.partition(".")[0] != ours and (path := module_file(name)) is not None:
+            text = path.read_text(encoding="utf-8")
+            named |= {each.partition(".")[0] for each in _imported(text, _package(name, path))}
+    known = packages_distributions()
+    others = named - sys.stdlib_module_names - own_packages().keys()
+    installed = {distribution for name in others for distribution in known.get(name, [])}
+    return {name: version(name) for name in sorted(installed)}
+
+
+def _package(name: str, path: Path) -> str:
+    """Return the package that the relative imports of a module are meant from."""
+    return name if path.stem == "__init__" else name.rpartition(".")[0]
 
 
 def module_of(function: str) -> str:

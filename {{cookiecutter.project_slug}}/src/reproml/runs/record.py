@@ -25,7 +25,7 @@ RESULTS = {  # what has to be equal, and what people call it
     "history_sha256": "history",
     "trace_sha256": "step trace",
 }
-_OF_FINISHED = {"weights_sha256", "model_sha256", "history_sha256", "metrics", "tables"}
+_OF_FINISHED = {"weights_sha256", "model_sha256", "history_sha256", "metrics", "tables", "figures"}
 
 
 class OtherVersion(RecordError):

@@ -170,7 +170,7 @@ def _refuse_moved(client: "MlflowClient", experiment_name: str) -> None:
     if place.scheme in ("", "file") and Path(place.path).parts[-2:] == usual and Path(place.path).resolve() != own:
         raise TrackerError(
             f"{experiment_name} keeps its files in {place.path}, and this project is in {Path.cwd()} now: "
-            "choose another tracking.mlflow.experiment_name in configs/tracking/mlflow.yaml, or move it back"
+            "docs/tracking.md tells MLflow its new place; or choose another tracking.mlflow.experiment_name"
         )
 
 

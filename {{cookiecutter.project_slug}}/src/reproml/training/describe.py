@@ -64,6 +64,7 @@ def describe(
         "history_sha256": None,
         "metrics": None,
         "tables": None,
+        "figures": None,
         "weights_sha256": None,
         "model_sha256": None,
     }, patch

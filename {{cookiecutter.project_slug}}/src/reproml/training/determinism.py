@@ -9,16 +9,17 @@ from ..errors import ConfigError
 from ..launch import launcher, rank
 from ..logs import announce
 
+_READ_BY = {"torch": "", "numpy": ("NPY_", "OPENBLAS_")}  # once, at its import: beginnings of variables
 _PROCESSOR = Path("/proc/cpuinfo")
 _pinned: dict[str, str] = {}  # by this process, whose jobs of a sweep run one after the other
 
 
 def pin_environment(settings: Reproducibility) -> None:
-    """Set the environment variables that PyTorch's libraries read once, when torch is imported: say that it is next.
+    """Set the environment variables that PyTorch's libraries and NumPy read once: say that their import is next.
 
     Raises:
-        ConfigError: torch is imported already, a variable is set to another value, or the processor lacks what one
-            asks for.
+        ConfigError: one of them is imported already, a variable is set to another value, or the processor lacks what
+            one asks for.
     """
     if "avx2" in settings.environment.values() and not _has("avx2"):
         raise ConfigError(
@@ -40,10 +41,12 @@ def pin_environment(settings: Reproducibility) -> None:
                 f"{name}={os.environ[name]} in the environment contradicts reproducibility={settings.mode}, "
                 f"which needs {name}={value}: {fix}, or choose reproducibility=fast"
             )
-    if "torch" in sys.modules and pins.keys() - os.environ.keys():
-        raise ConfigError(
-            f"reproducibility={settings.mode} sets {', '.join(pins)} before torch is imported: import torch later"
-        )
+    for name, value in _READ_BY.items():
+        late = [pin for pin in pins if pin.startswith(value) and pin not in os.environ]
+        if name in sys.modules and late:
+            raise ConfigError(
+                f"reproducibility={settings.mode} sets {', '.join(late)} before {name} is imported: import {name} later"
+            )
     os.environ.update(pins)
     _pinned.update(pins)
     if "torch" not in sys.modules and not rank():

@@ -20,6 +20,10 @@ from .step_trace import kept_trace
 # ignored, or mean something else.
 _FIXED = ("batch_size", "accumulate", "lr", "weight_decay", "optimizer", "scheduler", "loss")
 _FIXED_OF_OWN = ("accumulate",)  # and the arguments of the task
+# Of `data` everything decides which batches come after those that were trained on, but where the data comes from and
+# who reads it. Arguments of a user's own class by these names mean the same.
+_READING = ("source", "archives", "remote", "num_workers", "persistent_workers", "start_method", "pin_memory",
+            "prefetch_factor")  # fmt: skip
 _SPLIT_BY = ("split", "validation_fraction", "test_fraction", "folds", "fold")  # the keys of `data`
 _NOT_DRAWN = ("contiguous", "given")  # where the seed decides nothing
 
@@ -107,10 +111,13 @@ def _check_whole_state(config: Config, earlier: dict[str, Any], held: dict[str, 
     fixed = _FIXED_OF_OWN if isinstance(config, OwnConfig) else _FIXED
     now = flat({key: value for key, value in asdict(config.training).items() if key in fixed}, "training.")
     then = flat({key: before["training"][key] for key in fixed}, "training.")
+    groups = {"data": (config.data if isinstance(config, OwnConfig) else asdict(config.data), before["data"])}
     if isinstance(config, OwnConfig):
-        own = before.get("task", {})
-        now |= {f"task.{key}": config.task.get(key) for key in {**config.task, **own}}
-        then |= {f"task.{key}": own.get(key) for key in {**config.task, **own}}
+        groups["task"] = (config.task, before["task"] if is_own(before) else {})
+    for group, (arguments, earlier_ones) in groups.items():
+        for key in {**arguments, **earlier_ones}:
+            if group != "data" or key not in _READING:
+                now[f"{group}.{key}"], then[f"{group}.{key}"] = arguments.get(key), earlier_ones.get(key)
     now["seed"], then["seed"] = config.seed, before["seed"]
     for key in ("devices", "num_nodes"):
         now[f"trainer.{key}"], then[f"trainer.{key}"] = config.trainer[key], before["trainer"][key]

@@ -19,6 +19,7 @@ from .open_files import allow_workers
 from .order import KeyedOrder
 from .randomness import seed_everything
 from .streams import AroundLoader, KeyedStream
+from .worker_signals import outlive_sigterm
 
 log = logging.getLogger(__name__)
 
@@ -144,6 +145,7 @@ class _Rebuilt:
     def one(self, loader: Any) -> Any:
         """Return one loader, keyed."""
         allow_workers(getattr(loader, "num_workers", 0))
+        outlive_sigterm(loader)
         self.number += 1
         if getattr(loader, "keyed", False) or getattr(getattr(loader, "sampler", None), "keyed", False):
             return loader

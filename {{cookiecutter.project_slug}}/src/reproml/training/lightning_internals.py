@@ -57,6 +57,16 @@ def can_be_entered_here(trainer: Trainer) -> bool:
     )
 
 
+def hold_back_sigterm(trainer: Trainer) -> bool:
+    """Have Lightning end a run that SIGTERM has reached after the batches whose gradients it adds up, and say whether.
+
+    It would end it between two of them, where no checkpoint can be saved. It looks at `received_sigterm`.
+    """
+    held_back = trainer.fit_loop.epoch_loop._should_accumulate()
+    trainer._signal_connector.received_sigterm = not held_back
+    return held_back
+
+
 def _watches_steps(scheduler: Any) -> bool:
     return scheduler.reduce_on_plateau and scheduler.interval == "step"
 

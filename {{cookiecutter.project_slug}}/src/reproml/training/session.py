@@ -21,7 +21,7 @@ from ..runs.code import edited_since_start
 from ..runs.digest import weights_digest
 from ..runs.folder import RunFolder, remove_resume_points
 from ..runs.overwritten import Watch
-from ..runs.tables import table_digests
+from ..runs.tables import figure_digests, table_digests
 from . import resume
 from .checkpoint import best_files, peek, refuse_other_run
 from .cluster import rank_zero_first
@@ -78,6 +78,7 @@ class Session:
             "history_sha256": file_digest(self.folder.history),
             "metrics": metrics,
             "tables": table_digests(self.folder.test),
+            "figures": figure_digests(self.folder.test),
             "weights_sha256": weights_digest(weights),
             "model_sha256": file_digest(self.folder.model),
         }

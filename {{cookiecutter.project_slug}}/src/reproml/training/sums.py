@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from lightning import LightningModule, Trainer
 from torch import Tensor
-from torchmetrics import Metric, MetricCollection
+from torchmetrics import Metric, MetricCollection, MetricTracker
 
 from .lightning_internals import described, epoch_results, result_of, shared_by_a_group
 
@@ -28,11 +28,16 @@ def sums(trainer: Trainer, model: LightningModule) -> dict[str, Any]:
         collection.values(copy_state=False)  # brings those up to date that share the state of another one
     states = {name: _state(metric) for name, metric in _metrics(model).items()}
     groups = [dict(each._groups) if each._groups_checked else None for each in collections]
-    return {"logged": logged, "metrics": states, "groups": groups}
+    made = {name: tracker.n_steps for name, tracker in _trackers(model).items()}
+    return {"logged": logged, "metrics": states, "groups": groups, "made": made}
 
 
 def set_sums(trainer: Trainer, model: LightningModule, saved: dict[str, Any]) -> None:
     """Go on from these sums."""
+    made = saved.get("made", {})  # an earlier version saved none
+    for name, tracker in _trackers(model).items():
+        while tracker.n_steps < made.get(name, 0):
+            tracker.increment()
     for name, metric in _metrics(model).items():
         if name in saved["metrics"]:
             _set_state(metric, saved["metrics"][name], model.device)
@@ -49,6 +54,11 @@ def set_sums(trainer: Trainer, model: LightningModule, saved: dict[str, Any]) ->
 
 def _metrics(model: LightningModule) -> dict[str, Metric]:
     return {name: module for name, module in model.named_modules() if isinstance(module, Metric)}
+
+
+def _trackers(model: LightningModule) -> dict[str, MetricTracker]:
+    """Return what makes a metric for each epoch."""
+    return {name: module for name, module in model.named_modules() if isinstance(module, MetricTracker)}
 
 
 def _state(metric: Metric) -> dict[str, Any]:

@@ -276,6 +276,7 @@ def test_a_quantity_is_tested_as_it_was_trained_and_predicted(project: Path, com
     assert "class_counts" not in manifest
     config = check(read_config(run), recorded=True)
     config.paths.processed, config.paths.raw = (str(project / f"data/{kind}/diabetes") for kind in ("processed", "raw"))
+    model: Any
     data, (model, described) = ArrayDataModule(config), load_model(run / "model.safetensors")
     assert described["target"] == "disease_progression" and described["missing"] is True
     assert float(model.target_mean) == pytest.approx(targets[data.splits["train"]].mean())

@@ -83,6 +83,7 @@ def test_the_numbers_are_those_of_the_test(
 
 
 def test_an_example_has_the_same_bits_alone_and_in_company(short_run: Path) -> None:
+    model: Any
     model, interface = load_model(short_run / "model.safetensors")
     examples = torch.randint(0, 17, (37, *interface["input_shape"])).numpy().astype(interface["input_dtype"])
     inputs = torch.from_numpy(examples)

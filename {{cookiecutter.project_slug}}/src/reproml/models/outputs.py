@@ -92,7 +92,7 @@ def _checkable(declared: Any) -> Any:
         for name in declared.__optional_keys__:
             if get_origin(fields[name]) is not NotRequired:
                 fields[name] = NotRequired[fields[name]]
-        made = typing_extensions.TypedDict(declared.__name__, fields)  # type: ignore[operator]
+        made = typing_extensions.TypedDict(declared.__name__, fields)  # type: ignore[misc, operator]
         made.__doc__ = declared.__doc__
         return made
     origin, arguments = get_origin(declared), get_args(declared)

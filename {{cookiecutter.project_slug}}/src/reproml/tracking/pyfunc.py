@@ -40,7 +40,8 @@ class Predictions(PythonModel):  # type: ignore[misc]  # mypy does not see MLflo
                 return self._predict(torch.from_numpy(np.asarray(model_input)))
             column: Any = model_input[INPUTS]  # of a DataFrame, which MLflow asks no type for
             given = [each.tolist() if isinstance(each, np.ndarray) else each for each in column]
-            return self._predict(TypeAdapter(list[self._item]).validate_python(given))
+            asked: Any = list[self._item]  # type: ignore[name-defined]
+            return self._predict(TypeAdapter(asked).validate_python(given))
 
 
 def signature(interface: Interface | None, outputs: Outputs) -> ModelSignature:

@@ -237,7 +237,7 @@ def _describe(data: Data, examples: Examples, targets: _Targets, told: ToldWrite
         "version": _VERSION,
         "settings": _settings(data),
         "code": _code(data),
-        "libraries": libraries_of(module_of(data.reader)),
+        "libraries": libraries_of(module_of(data._target_)),
         "examples": examples.count,
         "input_shape": list(examples.shape),
         "input_dtype": examples.dtype,

@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 from ..errors import ConfigError
 from ..names import MODELS
 from ..runs import tracked
-from ..runs.folder import LOCK
+from ..runs.folder import RunFolder
 from .entries import DAMAGED, INTERRUPTED, OUTPUTS, RUNNING, Entry
 
 _AGE = re.compile(r"(\d{1,5})([hdw])")
@@ -106,7 +106,7 @@ def remove(run: Entry) -> bool:
     folder = run.folder
     aside = folder.with_name(f"{_REMOVED}{uuid4().hex[:8]}")
     try:
-        with FileLock(folder / LOCK, timeout=0):
+        with FileLock(RunFolder(folder).lock, timeout=0):
             folder.rename(aside)
     except Timeout:
         return False

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 
 from ..errors import RecordError
 from ..names import EVALUATION, MODELS, RECORD, REPORTS_OF_PIPELINE, TEST, VERIFICATION
-from ..runs.folder import LOCK
+from ..runs.folder import RunFolder
 from ..runs.record import identity
 
 OUTPUTS = Path("outputs")
@@ -150,10 +150,10 @@ def began(folder: Path) -> str:
 
 def is_held(folder: Path) -> bool:
     """Whether a process works on a run."""
-    if not (folder / LOCK).exists():
+    if not RunFolder(folder).lock.exists():
         return False
     try:
-        with FileLock(folder / LOCK, timeout=0):
+        with FileLock(RunFolder(folder).lock, timeout=0):
             return False
     except (Timeout, OSError):
         return True

@@ -9,7 +9,7 @@ from pathlib import Path
 from ..errors import ConfigError
 from ..launch import in_job_step, launcher, rank, started_by_lightning
 from ..names import RECORD
-from ..runs.folder import quoted
+from ..runs.command import quoted
 from .entries import Entry, began, entries, is_trial, run_folders, short
 
 LAST, BEST = "last", "best"

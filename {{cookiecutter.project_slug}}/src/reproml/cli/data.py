@@ -25,7 +25,7 @@ def add(commands: Any) -> None:
 def _data(arguments: argparse.Namespace) -> int:
     from ..hash_seed import fix_hash_seed
 
-    fix_hash_seed()  # as train.py does
+    fix_hash_seed("__main__")  # as train.py does
     from ..secrets import mask, masked
     from ..training.ready import ready
     from .rehearse import composed

@@ -8,11 +8,10 @@ import torch
 from lightning import LightningDataModule
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
-from ..arrays.datamodule import DataModule
 from ..config.own import name_of
 from ..config.schema import Config, OwnConfig
 from ..tables import aligned, number
-from .build import build_own
+from .build import build_arrays, build_own
 
 _SAMPLE = 2000  # training examples whose inputs are looked at
 _SHADES = " .:-=+*#%@"  # from the smallest value of a picture to its largest
@@ -33,7 +32,7 @@ def contents(config: Config) -> dict[str, Any]:
     """
     if isinstance(config, OwnConfig):
         return {"data": name_of(config), "loaders": _loaders(build_own(config))}
-    arrays = DataModule(config)
+    arrays = build_arrays(config)
     inputs, targets = arrays.dataset.inputs, np.asarray(arrays.dataset.targets.open())
     train = arrays.splits["train"]
     # of a stream the first shards: to reach into all of them takes as long as an epoch

@@ -41,11 +41,12 @@ def pin_environment(settings: Reproducibility) -> None:
                 f"{name}={os.environ[name]} in the environment contradicts reproducibility={settings.mode}, "
                 f"which needs {name}={value}: {fix}, or choose reproducibility=fast"
             )
-    for name, value in _READ_BY.items():
-        late = [pin for pin in pins if pin.startswith(value) and pin not in os.environ]
-        if name in sys.modules and late:
+    for package, beginnings in _READ_BY.items():
+        late = [pin for pin in pins if pin.startswith(beginnings) and pin not in os.environ]
+        if package in sys.modules and late:
             raise ConfigError(
-                f"reproducibility={settings.mode} sets {', '.join(late)} before {name} is imported: import {name} later"
+                f"reproducibility={settings.mode} sets {', '.join(late)} before {package} is imported: import "
+                f"{package} later"
             )
     os.environ.update(pins)
     _pinned.update(pins)

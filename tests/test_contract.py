@@ -228,10 +228,11 @@ def test_what_a_task_predicts_is_read_from_its_types() -> None:
 
     found = outputs.declared(Answering)
     assert (found.doc, found.method) == ("What is said.", "Say it.")
-    assert [(field.name, field.plain, field.always) for field in found.fields] == [
-        ("value", float, True),
+    assert [(field.name, field.type, field.always) for field in found.fields] == [
+        ("value", Annotated[float, "in metres"], True),
         ("notes", list[str], False),
     ]
+    assert found.item is None  # of no list
     assert outputs.declared(Unannotated).fields == ()
     with pytest.raises(ConfigError, match="str cannot be served, because it has no predict: let predict"):
         outputs.declared(str)

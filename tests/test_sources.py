@@ -20,7 +20,9 @@ MACHINERY = [path for path in PYTHON if "reproml" in path.parts]
 OWN = [path for path in PYTHON if "{{cookiecutter.package_name}}" in path.parts]
 PACKAGE = "{{cookiecutter.package_name}}"
 # What readers are to write, and what other programs do
-EXAMPLES = {f"src/package_name/{name}.py" for name in ("data/patients", "models/progression", "models/text")}
+EXAMPLES = {
+    f"src/package_name/{name}.py" for name in ("data/patients", "data/words", "models/progression", "models/text")
+}
 EXAMPLES |= {
     "src/package/models/cnn.py",
     "reproml.conda",

@@ -1,6 +1,7 @@
 """What a task takes and says of it: the names and types that its `predict` declares."""
 
 import inspect
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import UnionType
 from typing import (
@@ -78,10 +79,10 @@ def declared(task: type) -> Outputs:
 def _input(predict: Any) -> Any:
     try:
         [name] = [name for name in inspect.signature(predict).parameters if name != "self"]
-        [item] = get_args(get_type_hints(predict, include_extras=True)[name])
+        taken = get_type_hints(predict, include_extras=True)[name]
     except (KeyError, NameError, TypeError, ValueError):
         return None
-    return _checkable(item)
+    return _checkable(get_args(taken)[0]) if get_origin(taken) in (list, Sequence) else None
 
 
 def _checkable(declared: Any) -> Any:

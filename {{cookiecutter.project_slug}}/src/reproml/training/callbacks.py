@@ -10,7 +10,15 @@ from lightning.pytorch.callbacks import TQDMProgressBar
 from . import job
 from .attributes import Attributes
 from .checkpoint import LastCheckpoint
-from .loop import batches_done, begin_epoch_afresh, forget_resume, metrics, of_each_process, set_metrics
+from .loop import (
+    batches_done,
+    begin_epoch_afresh,
+    count_what_was_skipped,
+    forget_resume,
+    metrics,
+    of_each_process,
+    set_metrics,
+)
 from .randomness import seed_everything
 from .resume import ResumePoint
 from .sums import set_sums, sums
@@ -67,6 +75,7 @@ class Reentry(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._enter(trainer, pl_module)
+        count_what_was_skipped(trainer)
         for point in _resume_points(trainer):
             point.save_between_epochs(trainer)
 

@@ -37,6 +37,7 @@ from reproml.training.randomness import seed_everything  # noqa: E402
 from reproml.training.restore import restore  # noqa: E402
 from reproml.training.trainer import build_trainer  # noqa: E402
 from tasks.classified import TASKS, Data, Module  # noqa: E402
+from tasks.gallery import GALLERY, REFUSED_OF_GALLERY  # noqa: E402
 from tasks.holding import HOLDING  # noqa: E402
 from tasks.refused import HIDING, REFUSED, REPLACING  # noqa: E402
 
@@ -221,13 +222,15 @@ def main() -> dict[str, Any]:
     found: dict[str, Any] = {"tasks": {}, "controls": {}}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for number, (title, task) in enumerate((TASKS | HOLDING).items()):
+        for number, (title, task) in enumerate((TASKS | HOLDING | GALLERY).items()):
             found["tasks"][title] = tried(task, folder / f"task {number}")
         for title, (owner, part, task, expected) in CONTROLS.items():
             with without(owner, part):
                 result = tried(TASKS[task], folder / title)
             found["controls"][title] = sum(expected in each for each in [*result["points"].values(), result["workers"]])
-        found["refused"] = {part: refused(task, folder / part[:9]) for part, task in REFUSED.items()}
+        found["refused"] = {
+            part: refused(task, folder / part[:9]) for part, task in (REFUSED | REFUSED_OF_GALLERY).items()
+        }
         found["hiding"] = tried(HIDING, folder / "hiding")["points"]
         found["replacing"] = tried(REPLACING, folder / "replacing")["points"]
     return found

@@ -9,7 +9,13 @@ from lightning import Callback, LightningModule, Trainer
 from . import job
 from .attributes import Attributes
 from .checkpoint import LastCheckpoint
-from .lightning_internals import batches_done, begin_epoch_afresh, forget_resume, set_metrics
+from .lightning_internals import (
+    batches_done,
+    begin_epoch_afresh,
+    count_what_was_skipped,
+    forget_resume,
+    set_metrics,
+)
 from .randomness import seed_everything
 from .resume import ResumePoint
 from .sums import set_sums, sums
@@ -66,6 +72,7 @@ class Reentry(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._enter(trainer, pl_module)
+        count_what_was_skipped(trainer)
         for point in _resume_points(trainer):
             point.save_between_epochs(trainer)
 

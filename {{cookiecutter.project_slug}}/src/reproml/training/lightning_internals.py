@@ -95,6 +95,16 @@ def begin_epoch_afresh(trainer: Trainer) -> None:
             fit_loop.epoch_progress.current.ready += 1
 
 
+def count_what_was_skipped(trainer: Trainer) -> None:
+    """Count the batch at which `on_train_batch_start` returned -1 as done, when the next epoch begins.
+
+    Such a batch is ready but never started, and a resume inside any later epoch, which Lightning recognizes by the
+    totals, would repeat a batch.
+    """
+    total = trainer.fit_loop.epoch_loop.batch_progress.total
+    total.started = total.completed = total.ready  # type: ignore[attr-defined]
+
+
 def forget_resume(trainer: Trainer) -> None:
     """Have Lightning take the epoch from here on for one that was never interrupted.
 

@@ -150,7 +150,7 @@ def in_project(folder: Path, **given: str) -> dict[str, str]:
 
 
 def twice(command: str, folder: Path, **environment: str) -> None:
-    """Run a command that resolves packages anew, and again where it fails.
+    """Run a command that resolves packages, and retry it where it fails.
 
     A registry can list a release before it has all of its files.
     """

@@ -1,4 +1,4 @@
-"""Trainings for the tests: whole, interrupted from outside, gone on with, and compared."""
+"""Trainings for the tests: whole, interrupted from outside, resumed, and compared."""
 
 import json
 import os

@@ -357,7 +357,7 @@ def test_mistakes_end_in_one_sentence_that_knows_the_class(project: Path) -> Non
 @pytest.mark.slow
 def test_a_regression_from_the_page_is_trained_tested_and_recorded(project: Path, patients: Path) -> None:
     rows = list(csv.DictReader((patients / "metrics.csv").open()))
-    assert list(rows[0]) == ["epoch", "step", "lr", "train/loss", "validation/loss"]
+    assert list(rows[0]) == ["epoch", "step", "lr", "train/loss", "val/loss"]
     assert len(rows) == 30
     assert float(rows[-1]["train/loss"]) < 0.2 * float(rows[0]["train/loss"])
     found = record(patients)

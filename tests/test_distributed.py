@@ -121,7 +121,7 @@ def agent(project: Path, line: str) -> subprocess.Popen[str]:
 
 
 def test_torchrun_starts_again_what_was_killed(shared_project: Path) -> None:
-    """`--max-restarts`: both processes go on from the newest resume point, to the same bits."""
+    """`--max-restarts`: both processes resume from the newest resume point, with the same bits."""
     longer = f"{DDP} training.epochs=8"
     reference = train(shared_project, longer, "longer")
     folder = shared_project / "outputs" / "killed"

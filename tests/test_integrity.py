@@ -422,7 +422,7 @@ def test_every_command_refuses_what_it_reads_and_the_record_does_not_name(shared
 
 @pytest.mark.slow
 def test_a_test_is_of_the_data_that_was_trained_with(shared_project: Path, runs: Path) -> None:
-    """Prepared anew by code that was edited, it is refused if its arrays are others, and taken if they are not."""
+    """Prepared again by code that was edited, it is refused if its arrays are others, and taken if they are not."""
     command = "python evaluate.py run=outputs/good output=outputs/good/evaluation"
     digits = shared_project / "src" / "my_project" / "data" / "digits.py"
     good = digits.read_text()

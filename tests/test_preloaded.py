@@ -127,7 +127,7 @@ def test_a_process_is_killed_by_its_own_number(shared_project: Path) -> None:
     stop(process, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     assert not Path(f"/proc/{process.pid}").exists()
-    assert run("python train.py --help", shared_project).returncode == 0  # the others go on
+    assert run("python train.py --help", shared_project).returncode == 0  # the others still run
 
 
 @pytest.mark.slow

@@ -42,7 +42,7 @@ def writing(folder: Path) -> bool:
 
 
 def is_tested(folder: Path) -> bool:
-    """Whether the training is over: the model is there, and its test goes on."""
+    """Whether the training is over: the model is there, and its test is running."""
     return (folder / "model.safetensors").exists()
 
 
@@ -282,7 +282,7 @@ def test_finetune_takes_the_weights_only(shared_project: Path, reference: Path) 
     losses = [float(first.split(",")[header.split(",").index("train/loss")]) for header, first, *_ in rows]
     assert losses[0] < losses[1] / 2
     assert record(tuned)["restored"]["sha256"] == record(reference)["model_sha256"]
-    assert len((tuned / "metrics.csv").read_text().splitlines()) == 3  # epochs are counted anew
+    assert len((tuned / "metrics.csv").read_text().splitlines()) == 3  # epochs are counted from 0
 
 
 def test_finetune_names_what_does_not_fit(shared_project: Path, reference: Path) -> None:

@@ -218,7 +218,7 @@ def test_bad_requests_are_refused_in_one_sentence(
     assert got == status, answer
     assert sentence in answer["detail"]
     assert "\n" not in answer["detail"]
-    assert served.ask("/predict", json.dumps({"inputs": [GOOD]}).encode())[0] == 200  # and it goes on
+    assert served.ask("/predict", json.dumps({"inputs": [GOOD]}).encode())[0] == 200  # and it still serves
 
 
 def test_other_bad_requests(served: Server) -> None:

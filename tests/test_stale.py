@@ -68,7 +68,7 @@ def own_data(shared_project: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("file", "before", "after", "anew"),
+    ("file", "before", "after", "again"),
     [
         ("my_project/data/mine.py", "inputs * step()", "inputs * 2 * step()", True),
         ("my_project/letters.py", "return 1", "return 3", True),  # what that imports
@@ -79,7 +79,7 @@ def own_data(shared_project: Path) -> Path:
         ("reproml/config/schema.py", "import Any", "import Any  # a remark", False),
     ],
 )
-def test_an_edit_is_seen_where_it_decides(own_data: Path, file: str, before: str, after: str, anew: bool) -> None:
+def test_an_edit_is_seen_where_it_decides(own_data: Path, file: str, before: str, after: str, again: bool) -> None:
     first = run("python prepare_once.py", own_data).stdout
     stamp = (own_data / PREPARED / "manifest.json").stat().st_mtime_ns
     path = own_data / "src" / file
@@ -90,8 +90,8 @@ def test_an_edit_is_seen_where_it_decides(own_data: Path, file: str, before: str
         second = run("python prepare_once.py", own_data).stdout
     finally:
         path.write_text(good)
-    assert (second != first) is anew
-    assert ((own_data / PREPARED / "manifest.json").stat().st_mtime_ns != stamp) is anew
+    assert (second != first) is again
+    assert ((own_data / PREPARED / "manifest.json").stat().st_mtime_ns != stamp) is again
     assert run("python prepare_once.py", own_data).stdout == first
 
 

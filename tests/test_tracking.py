@@ -166,7 +166,7 @@ def sync(project: Path, arguments: str, check: bool = True, **environment: str) 
 def is_whole(there: dict[str, Any], folder: Path) -> None:
     """Check what MLflow has against the run folder."""
     rows = list(csv.DictReader((folder / "metrics.csv").open()))
-    for name in ("train/loss", "train/accuracy", "validation/loss", "validation/accuracy"):
+    for name in ("train/loss", "train/accuracy", "val/loss", "val/accuracy"):
         assert there["metrics"][name] == [[int(row["step"]) - 1, float(row[name])] for row in rows]
     trace = [json.loads(line) for line in (folder / "trace.jsonl").read_text().splitlines()]
     assert there["metrics"]["train/loss_step"] == [
@@ -237,7 +237,7 @@ def test_the_page_of_the_server(shared_project: Path, server: str) -> None:
     with page(1400, 1000) as opened:
         opened.goto(f"{server}/#/experiments/{experiment}/runs/{there['id']}")
         opened.get_by_text("outputs/seen").first.wait_for(timeout=60_000)
-        opened.get_by_text("validation/accuracy").first.wait_for(timeout=60_000)
+        opened.get_by_text("val/accuracy").first.wait_for(timeout=60_000)
         opened.goto(f"{server}/#/models/my-project")
         opened.get_by_text("Version 1").first.wait_for(timeout=60_000)
 
@@ -559,7 +559,7 @@ def test_the_log_for_programs(shared_project: Path, plain: Path) -> None:
 
 
 def test_an_error_is_one_sentence_here_and_a_traceback_there(shared_project: Path) -> None:
-    callback = "{_target_: lightning.pytorch.callbacks.EarlyStopping, monitor: validation/loss, mode: sideways}"
+    callback = "{_target_: lightning.pytorch.callbacks.EarlyStopping, monitor: val/loss, mode: sideways}"
     command = f"python train.py {SHORT} '+callbacks.stop={callback}' hydra.run.dir=outputs/broken"
     result = run(command, shared_project, check=False, API_TOKEN="correct-horse-battery")
     assert result.returncode == 1

@@ -145,7 +145,7 @@ def test_what_cannot_be_tried_is_said(project: Path) -> None:
         ),
         "is not finished": with_record(status="running"),
         "git could not name the code": with_record(git=None),
-        "promises no bits": with_record(promise={"mode": "fast", "text": ""}),
+        "guarantees no bits": with_record(promise={"mode": "fast", "text": ""}),
         "schema version 99": with_record(schema_version=99),
         "is not the file that the record names": with_record(model_sha256="0" * 64),
         "does not exist": verify(project, "outputs/nowhere"),
@@ -161,7 +161,7 @@ def test_what_cannot_be_tried_is_said(project: Path) -> None:
     for sentence, (code, said) in tries.items():
         assert code == 2, said
         assert sentence in said
-        assert said.splitlines()[-1].startswith("could not be tried: ")
+        assert said.splitlines()[-1].startswith("could not be verified: ")
 
 
 def test_a_run_in_a_folder_of_its_own_is_not_touched(shared_project: Path, tmp_path: Path) -> None:
@@ -270,7 +270,7 @@ def test_a_fresh_environment_from_the_lock_reproduces(shared_project: Path, refe
     code, said = verify(shared_project, "--clean outputs/reference", PYTHON="nowhere")
     assert code == 2
     assert said.startswith(
-        "could not be tried: make setup failed in the checked-out project: error: nowhere is not installed"
+        "could not be verified: make setup failed in the checked-out project: error: nowhere is not installed"
     )
 
 

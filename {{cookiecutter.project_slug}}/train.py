@@ -19,7 +19,7 @@ def main(cfg: DictConfig) -> None:
     folder = recipe.RunFolder(config.paths.run)
     data, model = recipe.build(config)  # what configs/data and configs/task name
     settings = recipe.public(cfg)  # what may be written: without secrets
-    settings.pop("resume")  # a run that goes on has the settings of the one that was interrupted
+    settings.pop("resume")  # a resumed run has the settings of the one that was interrupted
     session = recipe.begin(config, settings, recipe.data_of(config, settings, data), data, model)
     trainer = recipe.build_trainer(config, settings, recipe.build_loggers(config.tracking, settings, folder.path))
     trainer.fit(model, data, ckpt_path=recipe.restore(session.checkpoint, config.restore, model, trainer))

@@ -117,7 +117,7 @@ def test_an_array_that_is_cut_is_refused_and_ends_no_process(tmp_path: Path) -> 
 
 
 def test_any_flipped_bit_of_a_manifest_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then the data is prepared anew, and is the same."""
+    """Then the data is prepared again, and is the same."""
     data = check(composed(*PLAIN, "data=digits")).data
     monkeypatch.setattr(prepare, "_code", lambda data: {})
     manifest: dict[str, Any] = {"version": 1, "settings": prepare._settings(data), "code": {}, "examples": 5}

@@ -26,7 +26,7 @@ from reproml.models.array_task import EpochSums
 
 from .conftest import Command
 
-HISTORY = "epoch,step,lr,train/loss,validation/loss,train/mae,extra\n0,4,0.1,2.0,3.0,1.0,5.0\n1,8,0.1,1.0,2.0,0.5,\n"
+HISTORY = "epoch,step,lr,train/loss,val/loss,train/mae,extra\n0,4,0.1,2.0,3.0,1.0,5.0\n1,8,0.1,1.0,2.0,0.5,\n"
 VALUES = np.random.Generator(np.random.Philox(7))
 
 

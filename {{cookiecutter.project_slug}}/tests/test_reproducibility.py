@@ -51,7 +51,7 @@ def test_the_checkpoint_holds_plain_types(short_run: Path) -> None:
     assert checkpoint["optimizer_states"]
     assert bool(checkpoint["lr_schedulers"]) == bool(checkpoint["config"]["training"]["scheduler"])
     assert checkpoint["config"]["training"]["epochs"] == 2
-    assert set(checkpoint["loss"]) == {"train/loss", "validation/loss"}
+    assert set(checkpoint["loss"]) == {"train/loss", "val/loss"}
 
 
 def test_the_run_folder_is_complete(short_run: Path) -> None:

@@ -31,7 +31,7 @@ def started_by_lightning() -> bool:
 
 def restarts() -> int:
     """Return how often this job was started again, by torchrun or by Slurm."""
-    # of a job that was queued again, torchrun begins to count anew
+    # of a job that was queued again, torchrun counts from 0
     return max(int(os.environ.get(f"{by}_RESTART_COUNT", "0")) for by in ("TORCHELASTIC", "SLURM"))
 
 

@@ -34,7 +34,7 @@ DIRECT := $(COMPILE) --no-deps --no-annotate --no-strip-extras
 # What they need in turn. What torch brings along for the GPU belongs to its build, so it is left out, like torch itself.
 ALL := $(COMPILE) --generate-hashes --no-emit-package torch --excludes requirements-exclude.txt
 
-lock:  ## Write requirements.txt and requirements-dev.txt anew from pyproject.toml
+lock:  ## Write requirements.txt and requirements-dev.txt again from pyproject.toml
 	@command -v uv >/dev/null || { echo "error: uv is not installed; make setup installs it, or python -m pip install uv" >&2; exit 1; }
 	$(DIRECT) pyproject.toml {{ cookiecutter.__extras[cookiecutter.tracker] }} --output-file requirements.in
 	$(DIRECT) --group dev --output-file requirements-dev.in

@@ -14,5 +14,5 @@ setup:  ## Make the environment in .venv
 install:  ## Install into .venv what the lock holds and .venv lacks
 	poetry sync {{ cookiecutter.__extras[cookiecutter.tracker] | replace("--extra ", "--extras ") }}
 
-lock:  ## Write poetry.lock anew from pyproject.toml
+lock:  ## Write poetry.lock again from pyproject.toml
 	poetry lock

@@ -12,5 +12,5 @@ setup:  ## Make the environment in .venv
 install:  ## Install into .venv what the lock holds and .venv lacks
 	uv sync --locked {{ cookiecutter.__extras[cookiecutter.tracker] }}
 
-lock:  ## Write uv.lock anew from pyproject.toml
+lock:  ## Write uv.lock again from pyproject.toml
 	uv lock

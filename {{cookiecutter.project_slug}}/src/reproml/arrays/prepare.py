@@ -224,7 +224,7 @@ def _write_arrays(examples: Examples, data: Data, folder: Path) -> tuple[_Target
     if known.seen != examples.count:
         raise DataError(
             f"the raw files of data={data.name} announce {examples.count} examples but hold {known.seen}; fetch them "
-            "anew"
+            "again"
         )
     return known, inputs.description(), told
 

@@ -51,7 +51,7 @@ def uncompressed_digest(path: Path) -> str:
         raise DataError(f"{path} cannot be read: give yourself the right to, with chmod u+r") from error
     except (EOFError, OSError, zlib.error) as error:
         raise DataError(
-            f"{path} is truncated or damaged ({error}); delete it and run the command again to fetch it anew"
+            f"{path} is truncated or damaged ({error}); delete it and run the command again to fetch it"
         ) from error
 
 
@@ -104,6 +104,6 @@ def _verify(path: Path, expected: str, shown: str = "") -> None:
     if found != expected:
         raise DataError(
             f"{shown or path} is not the file that data.files names (SHA-256 {found[:12]}..., expected "
-            f"{expected[:12]}...); delete it and run the command again to fetch it anew, "
+            f"{expected[:12]}...); delete it and run the command again to fetch it, "
             "or give the new SHA-256 in configs/data if the change is meant"
         )

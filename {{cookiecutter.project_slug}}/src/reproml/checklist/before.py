@@ -25,13 +25,13 @@ def _seeds(facts: Facts) -> Finding:
         mode, seed = facts.config.reproducibility.mode, facts.config.seed
         if mode == "fast":
             fix = substitute("configs/config.yaml", "- reproducibility: fast", "- reproducibility: strict")
-            return failed("the next run would promise no bits: reproducibility=fast", fix)
+            return failed("the next run would guarantee no bits: reproducibility=fast", fix)
         return passed(f"the next run derives every random choice from seed={seed}")
     seeds, mode = facts.record["seeds"], facts.record["promise"]["mode"]
     if missing := [name for name in ("seed", *_DERIVED) if name not in seeds]:
         return failed(f"the record of {facts.run} names no seed for {', '.join(missing)}", recover(facts, RECORD))
     if mode == "fast":
-        evidence = f"{facts.run} was made with reproducibility=fast, which promises no bits"
+        evidence = f"{facts.run} was made with reproducibility=fast, which guarantees no bits"
         return failed(evidence, recover(facts, RECORD, "reproducibility=strict"))
     promise = facts.record["promise"]["text"]
     return passed(f"seed {seeds['seed']}, and {len(seeds) - 1} derived from it; promised: {promise}")

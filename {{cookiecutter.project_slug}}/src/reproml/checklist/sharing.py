@@ -39,7 +39,7 @@ def _seeds(facts: Facts) -> Finding:
     mode = facts.config.reproducibility.mode
     if mode == "fast":
         fix = substitute("configs/config.yaml", "- reproducibility: fast", "- reproducibility: strict")
-        return failed("configs/ choose reproducibility=fast, which promises no bits", fix)
+        return failed("configs/ choose reproducibility=fast, which guarantees no bits", fix)
     return passed(f"configs/ give seed={facts.config.seed}, with reproducibility={mode}")
 
 

@@ -12,11 +12,11 @@ def add(commands: Any) -> None:
     drift = commands.add_parser(
         "drift",
         help="train experiment=canonical again, and compare with reports/baseline.json",
-        description="Exit code 0: the same bits, or metrics within the tolerance; 1: drifted; 2: could not be tried.",
+        description="Exit code 0: the same bits, metrics within the tolerance; 1: drifted; 2: could not be compared.",
     )
     drift.add_argument("--update", action="store_true", help="write the baseline instead of comparing with it")
     _add_tolerance(drift)
-    drift.set_defaults(command=_drift, failure="could not be tried")
+    drift.set_defaults(command=_drift, failure="could not be compared")
     summary = commands.add_parser(
         "summary",
         help="show the metrics of a run beside those of the baseline of a branch, as Markdown",

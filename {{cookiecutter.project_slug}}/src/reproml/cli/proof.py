@@ -12,14 +12,14 @@ def add(commands: Any) -> None:
     verify = commands.add_parser(
         "verify",
         help="make a run again from its record, and compare",
-        description="Exit code 0: reproduced; 1: differs; 2: could not be tried.",
+        description="Exit code 0: reproduced; 1: differs; 2: could not be verified.",
     )
     verify.add_argument("run", type=RunName, help=f"the run: {RUN}")
     verify.add_argument("--clean", action="store_true", help="build a fresh environment from the lock first")
     verify.add_argument("--tolerance", type=tolerance, help="compare a metric over several seeds instead of the bits")
     verify.add_argument("--metric", help="which metric of the test (default: its headline)")
     verify.add_argument("--seeds", type=seeds, default=3, help="how many seeds (default: 3)")
-    verify.set_defaults(command=_verify, failure="could not be tried")
+    verify.set_defaults(command=_verify, failure="could not be verified")
     diff = commands.add_parser(
         "diff",
         help="find the first step at which two runs differ, and why",
@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
     )
     diff.add_argument("run", type=RunName, help=f"a run: {RUN}")
     diff.add_argument("other", type=RunName, help="another run, likewise")
-    diff.set_defaults(command=_diff, failure="could not be tried")
+    diff.set_defaults(command=_diff, failure="could not be compared")
 
 
 def _verify(arguments: argparse.Namespace) -> int:

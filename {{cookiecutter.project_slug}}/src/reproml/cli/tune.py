@@ -13,7 +13,7 @@ def add(commands: Any) -> None:
     tune = commands.add_parser(
         "tune",
         help="search good settings with Optuna; each trial is a run of train.py",
-        description="Run it again to go on with an interrupted search: docs/search.md.",
+        description="Run it again to resume an interrupted search: docs/search.md.",
     )
     tune.add_argument(
         "overrides",

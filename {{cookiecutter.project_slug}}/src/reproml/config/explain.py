@@ -81,11 +81,13 @@ def _explained(error: Exception, hint: str) -> str:
         return f"{mark.name}, line {mark.line + 1}, is not valid YAML; fix it there"
     if isinstance(error, InstantiationException) and cause:
         target = str(error).split("'")[1]
-        return f"{target} refuses its configuration: {_first_line(cause)}; see the chosen file of its group in configs/"
+        return (
+            f"{target} has an invalid configuration: {_first_line(cause)}; see the chosen file of its group in configs/"
+        )
     if isinstance(error, HydraException | OmegaConfBaseException):
         return " ".join(secrets.mask(f"{error} {cause or ''}").split())
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk is full ({error}): free some space; what was whole before is whole, and resume=<run> goes on"
+        return f"the disk is full ({error}): free some space; complete files are intact, and resume=<run> continues"
     if isinstance(error, OSError) and isinstance(error.filename, str | bytes | os.PathLike) and error.strerror:
         return f"{os.fsdecode(error.filename)} cannot be read or written: {error.strerror}; {_fix(error)}"
     if isinstance(error, MemoryError):

@@ -41,7 +41,7 @@ class _Documented:
 
 @dataclass
 class Data(_Documented):
-    """Which examples are learned from, and how they are read: the arguments of every ArrayDataModule."""
+    """Dataset options, and how they are read: the arguments of every ArrayDataModule."""
 
     name: str
     """What the data is called."""

@@ -177,7 +177,7 @@ class ArrayTask(LightningModule):
     def on_validation_epoch_end(self) -> None:
         # Every process reads all examples, but each has batch normalization statistics of its own: the first decides.
         sums = self._sums
-        self._finish("validation", list(sums.sums), self.trainer.strategy.broadcast(sums.numbers()))
+        self._finish("val", list(sums.sums), self.trainer.strategy.broadcast(sums.numbers()))
         self._sums = self._of_training
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

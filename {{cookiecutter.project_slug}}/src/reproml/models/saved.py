@@ -36,7 +36,7 @@ def save_model(model: LightningModule, description: dict[str, Any], path: Path) 
 
 
 class SetWeights(Callback):
-    """Sets the weights of a model before its test, and after set-up, whose hooks may make layers, or make them anew.
+    """Sets the weights of a model before its test, and after set-up, whose hooks may make layers, or replace them.
 
     Args:
         weights: by name.

@@ -51,7 +51,7 @@ def _runs(folder: Path) -> set[Path]:
     runs = {path.parent for name in (RECORD, HYDRA) for path in folder.rglob(name)}
     for run in sorted(runs):
         if not (run / RECORD).exists():
-            raise RecordError(f"{run} has no {RECORD}: start this run anew, or name the others one by one")
+            raise RecordError(f"{run} has no {RECORD}: start this run again, or name the others one by one")
     return runs
 
 
@@ -61,7 +61,7 @@ def _name(change: Change) -> str:
 
 def _metrics(run: CompletedRun) -> dict[str, float]:
     """Return the last validation metrics of a run, and those of its test."""
-    last: dict[str, str] = next((row for row in reversed(run.epochs()) if row.get("validation/loss")), {})
-    validation = {name: float(value) for name, value in last.items() if name.startswith("validation/")}
+    last: dict[str, str] = next((row for row in reversed(run.epochs()) if row.get("val/loss")), {})
+    validation = {name: float(value) for name, value in last.items() if name.startswith("val/")}
     tested = run.record["metrics"].items()
     return validation | {f"test/{name}": value for name, value in tested if isinstance(value, float)}

@@ -1,4 +1,4 @@
-"""The command line of a run: what an interrupted one goes on with, and which folder a new one gets."""
+"""The command line of a run: what an interrupted one resumes with, and which folder a new one gets."""
 
 import os
 import shutil
@@ -43,7 +43,7 @@ def with_recorded_overrides(arguments: Sequence[str]) -> list[str]:
         raise ConfigError("resume=... names several runs: resume one after the other")
     if others := given.others("resume"):
         raise ConfigError(
-            f"resume={folder} goes on with the run's own settings: leave {others[0]} out, or start another run: "
+            f"resume={folder} resumes with the run's own settings: leave {others[0]} out, or start another run: "
             f"restore=continue restore.run={folder} {others[0]}"
         )
     run = RunFolder(folder)
@@ -77,14 +77,14 @@ def _in_shared_folder(given: Arguments) -> list[str]:
     """Return the arguments, with the folder that the processes of a job have in common where none is given.
 
     Raises:
-        ConfigError: a sweep was started several times at once, or in a job that would begin it anew.
+        ConfigError: a sweep was started several times at once, or in a job that would start it over.
     """
     sweeps = ["-m"] if given.options.multirun else []
     sweeps += [f"sweep={given.value('sweep')}"] if given.value("sweep") is not None else []
     if launcher() and sweeps:
         raise ConfigError(f"{sweeps[0]} is a sweep, which {launcher()} starts once for each process: {_SWEEP}")
     if in_job_step() and sweeps:
-        raise ConfigError(f"{sweeps[0]} is a sweep, which a job begins anew when it is queued again: {_SWEEP}")
+        raise ConfigError(f"{sweeps[0]} is a sweep, which a job would start over when it is queued again: {_SWEEP}")
     placed = given.options.config_name is not None or given.value("hydra.run.dir") is not None
     folder = None if placed or sweeps else shared_folder()
     return [*given.flags_first(), *([f"hydra.run.dir={quoted(folder)}"] if folder else [])]
@@ -96,7 +96,7 @@ def _of_this_process() -> list[str]:
 
 
 def run_of_this_job(folder: Path) -> str | None:
-    """Return the run that a job goes on with by itself when it was started again, or None.
+    """Return the run that a job resumes by itself when it was started again, or None.
 
     Exits with 0 where that run is finished.
     """

@@ -77,7 +77,7 @@ class RunFolder:
             raise ConfigError(f"{self} holds a finished run: choose another folder, such as hydra.run.dir={self}-2")
         if status is Status.RUNNING:
             raise ConfigError(
-                f"{self} holds an interrupted run: go on with it, python train.py resume={self}, or choose another "
+                f"{self} holds an interrupted run: resume it with python train.py resume={self}, or choose another "
                 "folder"
             )
         if status is Status.DAMAGED:

@@ -18,7 +18,7 @@ from .names import run_name
 from .resilient import ResilientLogger
 from .tracked_run import TrackedRun
 
-# How a tracker is told to go on with a run. TensorBoard needs nothing: it adds a file to its folder in the run folder.
+# How a tracker is told to continue a run. TensorBoard needs nothing: it adds a file to its folder in the run folder.
 _GO_ON = {"mlflow": "run_id", "wandb": "id"}
 # What it calls the name of a run
 _NAME = {"mlflow": "run_name", "wandb": "name"}
@@ -28,8 +28,8 @@ _WAIT = 60.0  # seconds
 def build_loggers(trackers: dict[str, Any], public_config: dict[str, Any], folder: Path) -> list[Logger]:
     """Start the configured trackers and give each the configuration, which holds no secret.
 
-    A run that goes on in its `folder` goes on in the trackers' runs too. A tracker that cannot be reached is left out,
-    with a warning.
+    A run that is resumed in its `folder` continues the trackers' runs too. A tracker that cannot be reached is left
+    out, with a warning.
     """
     loggers = []
     for name, tracker in trackers.items():
@@ -43,7 +43,7 @@ def build_loggers(trackers: dict[str, Any], public_config: dict[str, Any], folde
 
 
 def build_logger(name: str, settings: dict[str, Any], folder: Path) -> Any:
-    """Return a tracker's own logger. It goes on with the tracker's run that the run in `folder` has, if it has one."""
+    """Return a tracker's own logger. It continues the tracker's run that the run in `folder` has, if it has one."""
     run = tracked.read(folder).get(name)
     going_on = {_GO_ON[name]: run} if run and name in _GO_ON else {}
     named = {_NAME[name]: run_name(folder)} if name in _NAME and _NAME[name] not in settings else {}

@@ -55,7 +55,7 @@ class MLflow(MLFlowLogger):
             variable is read here and not in configs/, because an address can hold a password.
         folder: of the run.
         model_name: under which each finished run registers its model as a new version; None: it registers none.
-        run_id: the run that is gone on with; None: a new one.
+        run_id: the run to continue; None: a new one.
         run_name: of the run in MLflow; None: its folder.
     """
 

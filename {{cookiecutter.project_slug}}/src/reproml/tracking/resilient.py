@@ -51,7 +51,7 @@ class ResilientLogger(Logger):
         self._thread = Thread(target=self._work, daemon=True, name=f"tracking-{tracker}")
 
     def start(self, public_config: dict[str, Any]) -> None:
-        """Begin the run there, or go on with it, and give it the configuration."""
+        """Start the run there, or continue it, and give it the configuration."""
         if self._build is None:
             return
         self._given = public_config

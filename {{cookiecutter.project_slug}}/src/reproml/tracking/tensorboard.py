@@ -1,4 +1,4 @@
-"""What TensorBoard receives: metrics while the training goes on; at its end the test, the figures and the record."""
+"""What TensorBoard receives: metrics during the training; at its end the test, the figures and the record."""
 
 from collections.abc import Mapping
 from pathlib import Path

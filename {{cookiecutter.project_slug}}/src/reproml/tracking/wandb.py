@@ -20,7 +20,7 @@ class WandB(WandbLogger):
         project: groups the runs.
         folder: of the run, where W&B's own files go.
         mode: `online`, `offline` (everything stays on the disk, for `wandb sync`) or `disabled`.
-        id: the run that is gone on with; None: a new one.
+        id: the run to continue; None: a new one.
         name: of the run in W&B; None: its folder.
         more: any other argument of `wandb.init`.
     """
@@ -47,7 +47,7 @@ class WandB(WandbLogger):
 
     @property
     def version(self) -> str:
-        """W&B's name of the run, which begins here, or goes on."""
+        """W&B's name of the run, which is started here, or continued."""
         return str(self.experiment.id)
 
     @property
@@ -105,6 +105,6 @@ class WandB(WandbLogger):
         return {"predictions": wandb.Table(columns=["input", *rows[0]], data=data)}
 
     def finalize(self, status: str) -> None:
-        """End the run. Without this, the next run of the process would go on with it."""
+        """End the run. Without this, the next run of the process would continue it."""
         super().finalize(status)
         self.experiment.finish(exit_code=0 if status == "success" else 1)

@@ -1,4 +1,4 @@
-"""Checkpoint files hold everything that training needs to go on, in plain types, and appear whole or not at all."""
+"""Checkpoint files hold everything that a training needs to resume, in plain types, and appear whole or not at all."""
 
 import hashlib
 import logging
@@ -37,14 +37,14 @@ class LastCheckpoint(Checkpoint):
 
     def save(self, trainer: Trainer) -> None:
         """Write it."""
-        forget_finished_epoch(trainer)  # for a run that goes on from here with more epochs
+        forget_finished_epoch(trainer)  # for a run that continues from here with more epochs
         trainer.save_checkpoint(self.path, weights_only=False)
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Lightning's ModelCheckpoint, which goes on in a run folder that was moved: it keeps no absolute paths.
+    """Lightning's ModelCheckpoint, which still works in a run folder that was moved: it keeps no absolute paths.
 
-    A name may hold folders: with `{validation/loss:.3f}` in `filename`, Lightning makes one.
+    A name may hold folders: with `{val/loss:.3f}` in `filename`, Lightning makes one.
     """
 
     _run = "."
@@ -92,7 +92,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     The first one is read back at once, and so is each with a type that was in none before: what cannot be loaded is
     found before a run depends on it. Of hyperparameters that are no plain data (`save_hyperparameters()` notes networks
-    and partial functions too) it holds the text, and no secrets: a resumed run makes them anew from its configuration.
+    and partial functions too) it holds the text, and no secrets: a resumed run builds them from its configuration.
 
     `{sha256}` in a file's name is replaced by the first 16 digits of the content's checksum.
 

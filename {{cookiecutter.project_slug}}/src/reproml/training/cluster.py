@@ -22,7 +22,7 @@ def environment() -> ClusterEnvironment:
     if launcher() == "torchrun":
         return TorchElasticEnvironment()
     if launcher() == "srun":
-        return SLURMEnvironment(auto_requeue=False)  # resume.py saves where a run can go on with the same bits
+        return SLURMEnvironment(auto_requeue=False)  # resume.py saves where a run can resume with the same bits
     return LightningEnvironment()
 
 

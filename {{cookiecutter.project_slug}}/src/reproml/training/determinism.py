@@ -9,7 +9,8 @@ from ..errors import ConfigError
 from ..launch import launcher, rank
 from ..logs import announce
 
-_READ_BY = {"torch": "", "numpy": ("NPY_", "OPENBLAS_")}  # once, at its import: beginnings of variables
+# By the package that reads them once, at its import: how the names of variables begin.
+_READ_BY: dict[str, str | tuple[str, ...]] = {"torch": "", "numpy": ("NPY_", "OPENBLAS_")}
 _PROCESSOR = Path("/proc/cpuinfo")
 _pinned: dict[str, str] = {}  # by this process, whose jobs of a sweep run one after the other
 

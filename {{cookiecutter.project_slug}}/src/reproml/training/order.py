@@ -73,7 +73,7 @@ class KeyedOrder(Sampler[Keys]):
     def values(self, batches: int) -> dict[str, dict[str, Any]]:
         """Return the values inside of sampler and dataset that a resume has to bring back after so many batches.
 
-        The rest of a pass is drawn anew then, so of a sampler that has begun, it is what it held before.
+        The rest of a pass is drawn again then, so of a sampler that has begun, it is what it held before.
         """
         if batches:
             return {"sampler": self._began, "dataset": self._hooked}

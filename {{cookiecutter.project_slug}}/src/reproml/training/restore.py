@@ -45,7 +45,7 @@ def restore(point: Path | None, settings: Restore, model: LightningModule, train
     """Prepare model and trainer, and return the checkpoint that Lightning restores whole, if any.
 
     Args:
-        point: the resume point of an interrupted run that goes on; it decides alone.
+        point: the resume point of an interrupted run; it decides alone.
         settings: what a new run takes over from an earlier one.
         model: whose weights are set.
         trainer: whose optimizer is set.

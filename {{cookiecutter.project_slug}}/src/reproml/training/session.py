@@ -1,4 +1,4 @@
-"""One process that works on a run: the first, or one that goes on after an interruption."""
+"""One process that works on a run: the first, or one that resumes it."""
 
 import logging
 import time
@@ -16,11 +16,11 @@ from ..errors import ConfigError, DataError
 from ..files import file_digest, write_bytes, write_json
 from ..launch import rank
 from ..runs import record, schema
-from ..runs.anew import start_anew
 from ..runs.code import edited_since_start
 from ..runs.digest import weights_digest
 from ..runs.folder import RunFolder, remove_resume_points
 from ..runs.overwritten import Watch
+from ..runs.start_over import start_over
 from ..runs.tables import figure_digests, table_digests
 from . import resume
 from .checkpoint import best_files, peek, refuse_other_run
@@ -40,7 +40,7 @@ class Session:
 
     Args:
         folder: of the run.
-        checkpoint: the resume point that the training goes on from; None: it begins.
+        checkpoint: the resume point that the training resumes from; None: it starts.
         record: None in all processes but the first, which writes for all.
         lock: keeps other processes from the folder for as long as this one lives.
         watch: knows the data from the start.
@@ -94,7 +94,7 @@ def begin(
     data: LightningDataModule,
     model: LightningModule,
 ) -> Session:
-    """Claim the run folder, find out whether its training begins or goes on, and write the record.
+    """Claim the run folder, find out whether its training starts or resumes, and write the record.
 
     Args:
         config: the checked configuration.
@@ -118,7 +118,7 @@ def begin(
     asked = config.resume != "auto"
     earlier = _interrupted(folder, asked) if config.resume else None
     point = _own_point(folder, earlier["config"], asked) if earlier else None
-    # what a resume point goes on from holds all that was restored, so the restored run is no longer needed
+    # a resume point holds all that was restored, so the restored run is no longer needed
     restored = earlier["restored"] if earlier and point else built_on(config)
     now, patch = describe(config, settings, recorded, restored)
     changed = _changed(folder, earlier, now, asked) if earlier else []
@@ -134,11 +134,11 @@ def begin(
     _refuse_unreadable(folder, current)
     if point:
         remove_resume_points(folder.checkpoints, after=point)
-        log.info("%s goes on from %s", folder, point.name)
+        log.info("%s resumes from %s", folder, point.name)
     else:
         refuse_unfit(config.restore, model)
         continued = starting_file(config.restore) if config.restore.mode == "continue" else None
-        start_anew(folder.path, config, best_files(peek(continued)) if continued else [])
+        start_over(folder.path, config, best_files(peek(continued)) if continued else [])
         write_bytes(folder.patch, patch)
     write_json(folder.record, current)
     folder.write_config(settings)
@@ -169,7 +169,7 @@ def _interrupted(folder: RunFolder, asked: bool) -> dict[str, Any] | None:
     """Return the record of the run in the folder, if it was interrupted.
 
     Raises:
-        RecordError: the record cannot be used, or to go on was asked for, and there is no run.
+        RecordError: the record cannot be used, or the run to resume is not there.
     """
     if not asked and not folder.record.exists():
         return None
@@ -178,13 +178,13 @@ def _interrupted(folder: RunFolder, asked: bool) -> dict[str, Any] | None:
     except record.OtherVersion as error:  # as after an update of the project: other code began that run
         if asked:
             raise
-        log.info("%s: the training starts anew", error)
+        log.info("%s: the training starts over", error)
         return None
     return earlier if earlier["status"] == "running" else None
 
 
 def _own_point(folder: RunFolder, settings: dict[str, Any], asked: bool) -> Path | None:
-    """Return the newest resume point, or None where the training has to begin anew.
+    """Return the newest resume point, or None where the training has to start over.
 
     Raises:
         DataError: the run is to be resumed, and the point is of another run, or the step trace up to there is.
@@ -198,7 +198,7 @@ def _own_point(folder: RunFolder, settings: dict[str, Any], asked: bool) -> Path
     except DataError as error:
         if asked:
             raise
-        log.info("%s: the training starts anew", error)
+        log.info("%s: the training starts over", error)
         return None
     return point
 
@@ -214,13 +214,13 @@ def _refuse_unreadable(folder: RunFolder, current: dict[str, Any]) -> None:
 
 
 def _changed(folder: RunFolder, earlier: dict[str, Any], now: dict[str, Any], asked: bool) -> list[str] | None:
-    """Return what has changed without deciding about the result, or None where the training has to begin anew.
+    """Return what has changed without deciding about the result, or None where the training has to start over.
 
     Raises:
-        ConfigError: to go on was asked for, and it would be another training, or could not end with the same bits.
+        ConfigError: the run to resume would be another training, or could not end with the same bits.
     """
     found = record.what_changed(earlier, now)
-    fast = now["promise"]["mode"] == "fast"  # promises no bits, but a run still has one configuration
+    fast = now["promise"]["mode"] == "fast"  # guarantees no bits, but a run still has one configuration
     decisive = [str(change) for change in found if change.of_the_project or not (fast or change.of_the_machine)]
     if decisive:
         sentence = f"since {folder} began, there changed {'; '.join(decisive[:3])}"
@@ -229,7 +229,7 @@ def _changed(folder: RunFolder, earlier: dict[str, Any], now: dict[str, Any], as
                 f"{sentence}: it could not end with the same bits. Put that back, or start another run: "
                 f"restore=continue restore.run={folder}"
             )
-        log.info("%s: the training starts anew", sentence)
+        log.info("%s: the training starts over", sentence)
         return None
     for change in found:
         log.warning("since %s began, %s: bits may differ", folder, change)

@@ -76,7 +76,7 @@ class StepTrace(Callback):
             self._file = None
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        self._bring_to_disk()  # a run that goes on from this checkpoint counts on the lines up to here
+        self._bring_to_disk()  # a run that resumes from this checkpoint needs the lines up to here
         if trainer.is_global_zero:
             checkpoint["step_trace"] = {"bytes": self._size, "sha256": self._digest.hexdigest()}
 

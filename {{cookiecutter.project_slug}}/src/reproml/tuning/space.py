@@ -55,8 +55,8 @@ def read(overrides: list[str]) -> tuple[Search, int, list[str]]:
         )
     if is_own(cfg):
         refuse_unused(cfg, search.space)
-    elif not search.metric.startswith(("train/", "validation/")):
-        raise ConfigError(f"search.metric={search.metric} is no metric of an epoch: write it as in validation/loss")
+    elif not search.metric.startswith(("train/", "val/")):
+        raise ConfigError(f"search.metric={search.metric} is no metric of an epoch: write it as in val/loss")
     for key, parameter in search.space.items():
         _check_parameter(key, parameter)
         if _is_set_here(key):

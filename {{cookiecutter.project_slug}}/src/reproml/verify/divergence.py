@@ -1,4 +1,4 @@
-"""Where two runs part: the first step that differs, what differed first there, and the inputs that explain it."""
+"""Where two runs diverge: the first step that differs, what differed first there, and the inputs that explain it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -122,7 +122,7 @@ def first_difference(folder: Path, other: Path, unfinished: bool = False) -> Div
         epoch = first.epoch.get(step, second.epoch.get(step))
         if step not in first.loss or step not in second.loss:
             longer, shorter = (folder, other) if step in first.loss else (other, folder)
-            return Divergence("length", step, epoch, [f"{shorter} ends before it, {longer} goes on"])
+            return Divergence("length", step, epoch, [f"{shorter} ends before it, {longer} does not"])
         if _know_both(first.order, second.order, step) and first.order[step] != second.order[step]:
             return Divergence("order", step, epoch, ["other examples, or the same in another order"])
         if first.loss[step] != second.loss[step]:

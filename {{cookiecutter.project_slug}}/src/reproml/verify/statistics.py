@@ -53,7 +53,7 @@ def verify_within(folder: Path, tolerance: float, metric: str | None, seeds: int
         clean: build a fresh environment from the recorded lock first.
 
     Raises:
-        RecordError: it could not be tried.
+        RecordError: it could not be verified.
     """
     before = finished(folder)
     metric, there = metric or headline(folder, before), ", ".join(before["metrics"]) or "none"

@@ -77,11 +77,11 @@ def verify(folder: Path, clean: bool = False) -> Verdict:
         clean: build a fresh environment from the recorded lock first.
 
     Raises:
-        RecordError: it could not be tried.
+        RecordError: it could not be verified.
     """
     before = finished(folder)
     if before["promise"]["mode"] == "fast":
-        raise RecordError("reproducibility=fast promises no bits: compare the metrics instead, with --tolerance")
+        raise RecordError("reproducibility=fast guarantees no bits: compare the metrics instead, with --tolerance")
     with checked_out(before, folder) as project:
         again = train_again(before, project, python_for(project, clean))
         after = record.read(again)

@@ -28,7 +28,7 @@ class FashionMNIST(ArrayDataModule):
                 counts[part], *shape = _header(images, 3)  # type: ignore[assignment]
                 if _header(labels, 1)[0] != counts[part]:
                     raise DataError(
-                        f"{folder} holds another number of {part} images than of {part} labels; fetch both files anew"
+                        f"{folder} holds another number of {part} images than of {part} labels; fetch both files again"
                     )
         return Examples(
             count=counts["train"] + counts["t10k"],
@@ -54,7 +54,7 @@ def _header(stream: IO[bytes], dimensions: int) -> tuple[int, ...]:
     """Read the head of an IDX file: a magic number (0, 0, 8 for bytes, dimensions), then one size per dimension."""
     magic, *sizes = struct.unpack(f">{dimensions + 1}I", stream.read(4 * (dimensions + 1)))
     if magic != 0x800 + dimensions:
-        raise DataError(f"{stream.name} is not an IDX file of {dimensions} dimension(s); fetch it anew")
+        raise DataError(f"{stream.name} is not an IDX file of {dimensions} dimension(s); fetch it again")
     return tuple(sizes)
 
 

@@ -44,15 +44,15 @@ def refuse_inexact(cfg: DictConfig) -> None:
         ConfigError: naming the key and the fix.
     """
     if cfg.get("resume") not in (None, "auto"):
-        raise ConfigError(f"resume={cfg.resume} would go on with a run, and a rehearsal begins anew: leave it out")
+        raise ConfigError(f"resume={cfg.resume} would resume a run, and a rehearsal starts from nothing: leave it out")
     if cfg.restore.mode == "continue":
         raise ConfigError(
-            f"restore=continue goes on with the epochs of {cfg.restore.run}, and a rehearsal has only a few of its "
+            f"restore=continue continues the epochs of {cfg.restore.run}, and a rehearsal has only a few of its "
             "own: rehearse with restore=fresh"
         )
     if cfg.reproducibility.mode == "fast":
         raise ConfigError(
-            "reproducibility=fast promises no bits, so there is nothing to prove: choose reproducibility=strict"
+            "reproducibility=fast guarantees no bits, so there is nothing to prove: choose reproducibility=strict"
         )
 
 

@@ -28,9 +28,9 @@ class Training:
 
     Args:
         short: its configuration.
-        fresh: in a Python that imports everything anew, and not in a copy of this process.
+        fresh: in a fresh Python process, and not in a copy of this process.
         workers: of the loaders; None: as many as the user gives them.
-        interrupted: a copy of the run folder, as a kill left it, that the training goes on from.
+        interrupted: a copy of the run folder, as a kill left it, that the training resumes from.
         moments: where to copy the run folder to.
         unsaved: whether no resume point is saved.
     """
@@ -79,7 +79,7 @@ def train(training: Training, run: Path, kept: Path) -> Outcome:
     sender.close()
     try:
         outcome = _received(receiver, process)
-    except BaseException:  # Ctrl-C, say: nothing goes on in the background
+    except BaseException:  # Ctrl-C, say: nothing is left running in the background
         process.kill()
         raise
     shutil.rmtree(run / CHECKPOINTS, ignore_errors=True)

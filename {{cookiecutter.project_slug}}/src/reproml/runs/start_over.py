@@ -13,7 +13,7 @@ _FOLDERS = (CHECKPOINTS, TEST, "evaluation")
 _ABOUT = (VERIFICATION, *REPORTS)  # what other commands wrote about the earlier training
 
 
-def start_anew(folder: Path, config: Config, kept: Iterable[str] = ()) -> None:
+def start_over(folder: Path, config: Config, kept: Iterable[str] = ()) -> None:
     """Remove what an earlier training left in the folder; take over what `restore=continue` builds on.
 
     Args:

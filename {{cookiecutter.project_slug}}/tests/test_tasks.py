@@ -16,6 +16,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 from reproml import secrets
+from reproml.config.check import check
 from reproml.config.schema import OwnConfig, Restore
 from reproml.errors import ConfigError
 from reproml.models.outputs import declared
@@ -31,6 +32,8 @@ from reproml.training.history import History
 from reproml.training.limits import refuse_none
 from reproml.training.restore import refuse_unfit, restore
 from reproml.training.steps import LOSS, StepLoss
+
+from .conftest import PLAIN, composed
 
 
 class Examples(LightningDataModule):
@@ -160,6 +163,12 @@ def test_classes_that_cannot_be_trained_are_refused(group: str, named: str, said
     config = OwnConfig(seed=1, trainer={}, tracking={}, callbacks={}, **groups, **common)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match=f"^{said}, which a training needs"):
         build(config)
+
+
+def test_raw_files_of_a_class_that_is_not_for_arrays_are_refused() -> None:
+    own = f"data._target_={__name__}.Examples"
+    with pytest.raises(ConfigError, match=f"^{own} is no ArrayDataModule, which the arguments `source` and `files`"):
+        build(check(composed(*PLAIN, "data=digits", own)))
 
 
 class Made(Plain):

@@ -6,10 +6,12 @@ the answers, and last the one in `variants/` itself. The packages of a lock are 
 the network or git, and running it twice changes nothing.
 """
 
+import contextlib
 import os
 import re
 import shlex
 import shutil
+import tempfile
 from pathlib import Path
 
 ANSWERS = {
@@ -76,12 +78,18 @@ def remove_caches(root: Path) -> None:
 
 
 def show_next(root: Path) -> None:
-    """Print the commands that follow, as they can be pasted where the project was generated."""
+    """Print the commands that follow, as they can be pasted where the project was generated.
+
+    Not where cruft generates it for a comparison, in a temporary folder: what it prints then may be a patch.
+    """
     here = Path(os.environ.get("PWD", "/"))
-    place = root.relative_to(here) if root.is_relative_to(here) else root
-    print(
-        f"{root.name} is there. The next three commands:\n\n  cd {shlex.quote(str(place))}\n  make setup\n  make run\n"
-    )
+    inside = root.is_relative_to(here)
+    if not inside and root.is_relative_to(Path(tempfile.gettempdir()).resolve()):
+        return
+    place = shlex.quote(str(root.relative_to(here) if inside else root))
+    text = f"{root.name} is there. The next three commands:\n\n  cd {place}\n  make setup\n  make run\n"
+    with contextlib.suppress(OSError):  # nobody has to read it
+        os.write(1, text.encode())
 
 
 if __name__ == "__main__":

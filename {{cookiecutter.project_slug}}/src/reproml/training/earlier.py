@@ -11,7 +11,7 @@ from ..files import file_digest
 from ..names import MODEL, TRACE
 from ..runs.integrity import finished, intact
 from ..runs.params import flat
-from .checkpoint import best_files, peek, refuse_other_run
+from .checkpoint import best_files, peek, refuse_foreign
 from .restore import starting_file
 from .step_trace import refuse_cut
 
@@ -56,7 +56,7 @@ def built_on(config: Config) -> dict[str, Any] | None:
         earlier, held = finished(run, needs=(MODEL,)), {}
     else:
         earlier, held = intact(run, reads=(TRACE,)), peek(path)  # restore=continue takes over the step trace
-        refuse_other_run(path, held.get("config"), earlier["config"])
+        refuse_foreign(path, held, earlier)
     digest = file_digest(path)
     _check_splits(config, earlier)
     if settings.mode == "continue":

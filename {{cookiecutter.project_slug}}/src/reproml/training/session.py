@@ -24,7 +24,7 @@ from ..runs.folder import LOCK, clear, refuse_used, remove_resume_points, write_
 from ..runs.overwritten import Watch
 from ..runs.tables import figure_digests, table_digests
 from . import resume
-from .checkpoint import best_files, peek, refuse_other_run
+from .checkpoint import best_files, peek, refuse_foreign
 from .cluster import rank_zero_first
 from .describe import describe
 from .earlier import built_on
@@ -120,7 +120,7 @@ def begin(
         refuse_used(folder)
     asked = config.resume != "auto"
     earlier = _interrupted(folder, asked) if config.resume else None
-    point = _own_point(checkpoints, earlier["config"], asked) if earlier else None
+    point = _own_point(checkpoints, earlier, asked) if earlier else None
     # what a resume point goes on from holds all that was restored, so the restored run is no longer needed
     restored = earlier["restored"] if earlier and point else built_on(config)
     now, patch = describe(config, settings, recorded, restored)
@@ -186,7 +186,7 @@ def _interrupted(folder: Path, asked: bool) -> dict[str, Any] | None:
     return earlier if earlier["status"] == "running" else None
 
 
-def _own_point(checkpoints: Path, settings: dict[str, Any], asked: bool) -> Path | None:
+def _own_point(checkpoints: Path, earlier: dict[str, Any], asked: bool) -> Path | None:
     """Return the newest resume point, or None where the training has to begin anew.
 
     Raises:
@@ -196,7 +196,7 @@ def _own_point(checkpoints: Path, settings: dict[str, Any], asked: bool) -> Path
     try:
         if point:
             held = peek(point)
-            refuse_other_run(point, held.get("config"), settings)
+            refuse_foreign(point, held, earlier)
             refuse_cut(checkpoints.parent / TRACE, held)
     except DataError as error:
         if asked:

@@ -25,7 +25,8 @@ from reproml.runs.command import with_recorded_overrides
 from reproml.runs.content import content_digest
 from reproml.runs.folder import RunFolder, Status, read_config, resume_points
 from reproml.runs.overwritten import Watch
-from reproml.training.checkpoint import load_checkpoint
+from reproml.runs.record import identity
+from reproml.training.checkpoint import load_checkpoint, refuse_foreign
 from reproml.training.resume import latest_valid
 from reproml.training.step_trace import kept_trace
 from reproml.verify import baseline
@@ -114,6 +115,17 @@ def test_an_array_that_is_cut_is_refused_and_ends_no_process(tmp_path: Path) -> 
         path.write_bytes(content)
         with pytest.raises(DataError, match=r"inputs\.npy is damaged or missing"):
             MappedArray(path).open()
+
+
+def test_a_checkpoint_of_another_run_with_the_same_configuration_is_refused(tmp_path: Path) -> None:
+    config = {"data": {}, "paths": {"run": "outputs/one"}}
+    own = {"config": config, "command": {}, "git": None, "code": {}, "sessions": [{"started": "1", "from_batch": 0}]}
+    again = {**own, "sessions": [{"started": "2", "from_batch": 0}]}
+    held = {"config": config, "run": identity(own)}
+    refuse_foreign(tmp_path, held, own)
+    refuse_foreign(tmp_path, {"config": config}, own)  # of an earlier version
+    with pytest.raises(DataError, match="belongs to another run, with the same configuration"):
+        refuse_foreign(tmp_path, held, again)
 
 
 def test_any_flipped_bit_of_a_manifest_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import logging
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -14,9 +15,9 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from ..errors import DataError
 from ..files import write_bytes
-from ..names import LAST
+from ..names import LAST, RECORD
 from ..runs.changes import changes
-from ..runs.record import deciding
+from ..runs.record import deciding, identity, read
 from ..secrets import masked
 from .history import History
 from .lightning_internals import batches_done, forget_finished_epoch
@@ -98,7 +99,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
 
     Args:
         config: of the run, without secrets. It goes into every file, also into those of weights alone, for which
-            Lightning asks no callback: it tells which run wrote the file.
+            Lightning asks no callback: with the identity in the run's record it tells which run wrote the file.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -106,11 +107,12 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         self.config = config
         self._loadable = set[type]()
         run = config.get("paths", {}).get("run")
+        self._folder = Path(run) if run else None
         self._homes = {Path(run).resolve()} if run else set[Path]()  # of the files that this run may remove
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         plain = {key: masked(as_plain(checkpoint[key])) for key in _HYPERPARAMETERS if key in checkpoint}
-        checkpoint = {**checkpoint, **plain, "config": self.config}
+        checkpoint = {**checkpoint, **plain, "config": self.config, "run": self._identity}
         checkpoint.pop("hparams_type", None)  # a class
         content = as_bytes(checkpoint)
         if not (kinds := kinds_in(checkpoint)) <= self._loadable:
@@ -118,6 +120,13 @@ class AtomicCheckpointIO(TorchCheckpointIO):
             self._loadable |= kinds
         self._homes.add(Path(path).resolve().parent)
         write_bytes(Path(str(path).replace(CHECKSUM, checksum(content))), content)
+
+    @cached_property
+    def _identity(self) -> str | None:
+        """What tells this run from others with the same configuration; None: it has no record."""
+        if self._folder is None or not (self._folder / RECORD).exists():
+            return None
+        return identity(read(self._folder))
 
     def remove_checkpoint(self, path: Any) -> None:
         """Remove a checkpoint that a callback no longer keeps, but nothing outside of where this run writes.
@@ -168,6 +177,20 @@ def refuse_other_run(path: Path, found: Any, config: dict[str, Any]) -> None:
         reason = "it holds no configuration"
     if reason:
         raise DataError(f"{path} belongs to another run ({reason}): remove it, or put the run's own file back")
+
+
+def refuse_foreign(path: Path, held: dict[str, Any], record: dict[str, Any]) -> None:
+    """Refuse a checkpoint that is not of the run with this record, also if that has the same configuration.
+
+    Raises:
+        DataError: naming what differs.
+    """
+    refuse_other_run(path, held.get("config"), record["config"])
+    wrote = held.get("run")  # earlier versions named none
+    if wrote is not None and wrote != identity(record):
+        raise DataError(
+            f"{path} belongs to another run, with the same configuration: remove it, or put the run's own file back"
+        )
 
 
 def peek(path: Path) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from ..names import MODEL, TRACE
 from ..runs.completed import CompletedRun
 from ..runs.integrity import intact
 from ..runs.params import flat
-from .checkpoint import best_files, peek, refuse_other_run
+from .checkpoint import best_files, peek, refuse_foreign
 from .restore import starting_file
 from .step_trace import kept_trace
 
@@ -50,7 +50,7 @@ def built_on(config: Config) -> dict[str, Any] | None:
         earlier, held = CompletedRun.read(run, needs=(MODEL,)).record, {}
     else:
         earlier, held = intact(run, reads=(TRACE,)), peek(path)  # restore=continue takes over the step trace
-        refuse_other_run(path, held.get("config"), earlier["config"])
+        refuse_foreign(path, held, earlier)
     digest = file_digest(path)
     _check_splits(config, earlier)
     if settings.mode == "continue":

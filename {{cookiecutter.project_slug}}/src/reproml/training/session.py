@@ -23,7 +23,7 @@ from ..runs.overwritten import Watch
 from ..runs.start_over import start_over
 from ..runs.tables import figure_digests, table_digests
 from . import resume
-from .checkpoint import best_files, peek, refuse_other_run
+from .checkpoint import best_files, peek, refuse_foreign
 from .cluster import rank_zero_first
 from .describe import describe
 from .earlier import built_on
@@ -117,7 +117,7 @@ def begin(
         folder.refuse_used()
     asked = config.resume != "auto"
     earlier = _interrupted(folder, asked) if config.resume else None
-    point = _own_point(folder, earlier["config"], asked) if earlier else None
+    point = _own_point(folder, earlier, asked) if earlier else None
     # a resume point holds all that was restored, so the restored run is no longer needed
     restored = earlier["restored"] if earlier and point else built_on(config)
     now, patch = describe(config, settings, recorded, restored)
@@ -183,7 +183,7 @@ def _interrupted(folder: RunFolder, asked: bool) -> dict[str, Any] | None:
     return earlier if earlier["status"] == "running" else None
 
 
-def _own_point(folder: RunFolder, settings: dict[str, Any], asked: bool) -> Path | None:
+def _own_point(folder: RunFolder, earlier: dict[str, Any], asked: bool) -> Path | None:
     """Return the newest resume point, or None where the training has to start over.
 
     Raises:
@@ -193,7 +193,7 @@ def _own_point(folder: RunFolder, settings: dict[str, Any], asked: bool) -> Path
     try:
         if point:
             held = peek(point)
-            refuse_other_run(point, held.get("config"), settings)
+            refuse_foreign(point, held, earlier)
             kept_trace(folder.trace, held)  # or refuse it
     except DataError as error:
         if asked:

@@ -30,8 +30,8 @@ def add(commands: Any) -> None:
 
 def _tune(arguments: argparse.Namespace) -> int:
     from ..config.arguments import parsed
-    from ..tuning.promote import check_promotion, promote
     from ..tuning.parallel import on_ray, on_this_machine
+    from ..tuning.promote import check_promotion, promote
     from ..tuning.space import as_overrides, read
     from ..tuning.study import RUN, open_study
     from ..tuning.summary import best_trial, others_at_work, write_summary

@@ -128,6 +128,28 @@ def test_a_file_without_the_right_to_read_it_is_named(folder: Path, monkeypatch:
     check_inputs({"bert": str(folder)})
 
 
+def test_what_the_system_does_not_let_read_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Or its files would be missing in the digest."""
+    scandir = os.scandir
+
+    def refusing(path: Path) -> Any:
+        if Path(path).name == "weights":
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refusing)
+    with pytest.raises(ConfigError, match=r"inputs.bert=.* cannot be read: .*weights: Permission denied"):
+        digests({"bert": str(folder)})
+    monkeypatch.undo()
+
+    def failing(path: Path) -> str:
+        raise OSError(5, "Input/output error", str(path))
+
+    monkeypatch.setattr(module, "file_digest", failing)
+    with pytest.raises(ConfigError, match=r"inputs.bert=.* cannot be read: .*: Input/output error"):
+        digests({"bert": str(folder)})
+
+
 def configured(*arguments: str) -> Config:
     return check(composed(*PLAIN, "data=digits", *arguments))
 

@@ -4,6 +4,7 @@ import csv
 import http.server
 import json
 import os
+import re
 import shutil
 import signal
 import sqlite3
@@ -191,8 +192,12 @@ def notes(folder: Path) -> dict[str, Any]:
 
 def test_mlflow_without_a_server(shared_project: Path, plain: Path, tmp_path: Path) -> None:
     """The run is in a local database, whole, and the registered model predicts elsewhere what the test did."""
-    folder = train(shared_project, f"tracking=mlflow {SETTINGS}", "local")
+    said = run(f"python train.py tracking=mlflow {SETTINGS} hydra.run.dir=outputs/local", shared_project)
+    printed, folder = said.stdout + said.stderr, shared_project / "outputs" / "local"
+    assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in said.stdout
+    assert not re.search("Creating|Created|registered model", printed)  # MLflow's own messages
     there = in_mlflow(shared_project)["outputs/local"]
+    assert there["name"] == "mlp-digits-local"
     is_whole(there, folder)
     assert notes(folder) == {"mlflow": there["id"]}
     assert digest(folder / "model.safetensors") == digest(plain / "model.safetensors")
@@ -454,10 +459,13 @@ def test_a_run_that_goes_on_has_each_metric_once(shared_project: Path, server: s
 
 def test_the_runs_of_a_sweep_have_one_parent(shared_project: Path) -> None:
     arguments = "tracking=[mlflow,wandb] sweep=seeds model=mlp training.epochs=1 hydra.sweep.dir=outputs/sweep"
-    run(f"python train.py {arguments}", shared_project)
+    said = run(f"python train.py {arguments}", shared_project).stdout
+    table = said.partition("5 runs in outputs/sweep, the best result first:")[2].splitlines()[1:]
+    assert table[0].split() == ["run", "status", "time", "result", "settings"]
+    assert {line.split()[-1] for line in table[1:]} == {f"seed={number}" for number in range(5)}
     runs = in_mlflow(shared_project)
     children = [item for name, item in runs.items() if name.startswith("outputs/sweep/")]
-    assert len(children) > 1
+    assert {item["name"] for item in children} == {f"mlp-digits-sweep-{number}" for number in range(5)}
     assert {item["tags"]["mlflow.parentRunId"] for item in children} == {runs["outputs/sweep"]["id"]}
     folders = list((shared_project / "outputs/sweep").glob("[0-9]"))
     assert len({notes(folder)["wandb"] for folder in folders}) == len(folders) == len(children)

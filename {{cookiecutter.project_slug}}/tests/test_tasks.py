@@ -1,6 +1,7 @@
 """Any task: what its hooks make, what it logs by names of ours, its hyperparameters, and calls of a tracker."""
 
 import csv
+import json
 from collections import defaultdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -25,6 +26,7 @@ from reproml.serving.app import build_app
 from reproml.serving.inputs import declared as takes
 from reproml.serving.limits import Limits
 from reproml.tasks.build import build
+from reproml.tasks.contents import contents, lines
 from reproml.tracking.resilient import ResilientLogger
 from reproml.training.checkpoint import AtomicCheckpointIO, load_checkpoint
 from reproml.training.final import end_with
@@ -33,7 +35,7 @@ from reproml.training.limits import refuse_none
 from reproml.training.restore import refuse_unfit, restore
 from reproml.training.steps import LOSS, StepLoss
 
-from .conftest import PLAIN, composed
+from .conftest import PLAIN, Command, composed
 
 
 class Examples(LightningDataModule):
@@ -169,6 +171,54 @@ def test_raw_files_of_a_class_that_is_not_for_arrays_are_refused() -> None:
     own = f"data._target_={__name__}.Examples"
     with pytest.raises(ConfigError, match=f"^{own} is no ArrayDataModule, which the arguments `source` and `files`"):
         build(check(composed(*PLAIN, "data=digits", own)))
+
+
+class Described(Examples):
+    """Batches with named parts, and a test that is a stream."""
+
+    def train_dataloader(self) -> Any:
+        batches = [{"image": torch.tensor([[0.5, float("nan")]]), "name": ["a"], "size": (torch.tensor(3), 4)}]
+        return DataLoader(batches, batch_size=None)  # type: ignore[arg-type]
+
+    def test_dataloader(self) -> Any:
+        return iter([torch.zeros(0, 2)])
+
+
+def test_the_first_batch_of_each_loader_is_shown() -> None:
+    groups = {"data": {"_target_": f"{__name__}.Described"}, "task": {"_target_": f"{__name__}.Plain"}}
+    common = {name: SimpleNamespace() for name in ("training", "reproducibility", "paths", "restore")}
+    config = OwnConfig(seed=1, trainer={}, tracking={}, callbacks={}, **groups, **common)  # type: ignore[arg-type]
+    found = contents(config)
+    assert json.loads(json.dumps(found, allow_nan=False)) == found
+    assert found["loaders"]["train"] == {
+        "batches": 1,
+        "examples": 1,
+        "batch": [
+            {"part": "['image']", "type": "float32", "shape": [1, 2], "smallest": 0.5, "largest": 0.5, "mean": 0.5},
+            {"part": "['name']", "type": "list", "value": "['a']"},
+            {"part": "['size'][0]", "type": "int64", "shape": [], "smallest": 3, "largest": 3, "mean": 3.0},
+            {"part": "['size'][1]", "type": "int", "value": "4"},
+        ],
+    }
+    assert "validation" not in found["loaders"]
+    assert found["loaders"]["test"]["batch"] == [{"part": "batch", "type": "float32", "shape": [0, 2]}]
+    shown = "\n".join(lines(found))
+    assert "train: 1 examples, 1 batches; the first batch:" in shown
+    assert "test: a stream, of unknown length; the first batch:" in shown
+
+
+def test_prepared_arrays_are_shown(project: Path, command: Command) -> None:
+    command("prepare.py", *PLAIN, "data=digits")
+    config = check(composed(*PLAIN, "data=digits", f"paths.processed={project / 'data/processed/digits'}"))
+    found = contents(config)
+    assert found["inputs"]["shape"] == [1, 8, 8]
+    assert (found["inputs"]["smallest"], found["inputs"]["largest"]) == (0, 16)
+    counts = {name: sum(split["classes"].values()) for name, split in found["splits"].items()}
+    assert counts == {name: split["examples"] for name, split in found["splits"].items()}
+    assert sum(counts.values()) == 1797
+    shown = "\n".join(lines(found))
+    assert "inputs  uint8 (1, 8, 8), from 0 to 16" in shown
+    assert "@@" in shown  # a picture
 
 
 class Made(Plain):

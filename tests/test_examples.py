@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, TEMPLATE, code_blocks, metrics, run
+from conftest import ROOT, TEMPLATE, code_blocks, digest, metrics, run
 from runs import record
 
 pytestmark = pytest.mark.preloaded
@@ -55,6 +55,8 @@ LEARNED = {
     "languages": ("auroc", 0.9),
     "stream": ("accuracy", 0.8),
 }
+# What evaluate.py makes again, byte for byte, and the report shows
+SHOWN = {"language_model": "tables/sample.csv", "scenes": "figures/masks.png", "diffusion": "figures/samples.png"}
 
 
 def files(example: str) -> list[str]:
@@ -172,6 +174,12 @@ def test_every_example_is_trained_tested_and_verified(project: Path, name: str) 
         assert found[metric] > least
     said = run(f"python -m my_project verify outputs/{name}", project).stdout
     assert said.splitlines()[-1].startswith("reproduced bit for bit: weights, test metrics")
+    if name in SHOWN:
+        run(f"python evaluate.py run=outputs/{name}", project)
+        run(f"python -m my_project report outputs/{name}", project)
+        assert metrics(folder / "evaluation") == found
+        assert digest(folder / "evaluation" / SHOWN[name]) == digest(folder / "test" / SHOWN[name])
+        assert Path(SHOWN[name]).stem.capitalize() in (folder / "report.md").read_text()
 
 
 def test_every_training_of_the_pages_is_tried() -> None:

@@ -23,8 +23,7 @@ _ARRAYS_ONLY = ("batch_size", "lr", "optimizer", "weight_decay", "scheduler", "l
 
 def is_own(config: Mapping[str, Any]) -> bool:
     """Whether the data of a configuration, checked or not, are of any class, and no prepared arrays."""
-    settings = config.get("data")
-    return isinstance(settings, Mapping | DictConfig) and not set(settings) >= _OF_ARRAYS
+    return _target(config, "data") is not None and not set(config["data"]) >= _OF_ARRAYS
 
 
 def check_own(cfg: DictConfig, recorded: bool = False) -> None:

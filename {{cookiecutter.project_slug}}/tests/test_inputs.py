@@ -15,7 +15,7 @@ from reproml.checklist.facts import Facts
 from reproml.checklist.item import PASS
 from reproml.config import trust
 from reproml.config.check import check
-from reproml.config.schema import Config
+from reproml.config.schema import Config, OwnConfig, Paths
 from reproml.errors import ConfigError, RecordError
 from reproml.files import file_digest
 from reproml.report.archive import _refuse_home
@@ -25,6 +25,7 @@ from reproml.runs import content as module
 from reproml.runs import record, schema
 from reproml.runs.inputs import check_inputs, digests, locate, refuse_changed
 from reproml.runs.named import recorded_files
+from reproml.tasks.data import data_of
 from reproml.training import ready
 
 from .conftest import PLAIN, composed
@@ -188,6 +189,21 @@ def test_a_stage_of_dvc_has_to_watch_an_input(tmp_path: Path, monkeypatch: pytes
         check_inputs({"words": "data/external/words.txt", "other": "other.txt"})
 
 
+def test_a_stage_of_dvc_has_to_watch_what_an_argument_of_the_data_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(written(tmp_path, {"data/words.txt": b"one", "dvc.yaml": b"stages: {train: {deps: [data]}}"}))
+    own: dict[str, Any] = {"data": {"_target_": "a.Words", "file": "data/words.txt"}, "task": {"_target_": "a.Task"}}
+    empty: Any = {key: {} for key in ("training", "trainer", "reproducibility", "tracking", "callbacks", "restore")}
+    config = OwnConfig(seed=1, **own, **empty, paths=Paths("raw", "made", "models"))
+    monkeypatch.setenv("DVC_STAGE", "train")
+    data: Any = None
+    assert list(data_of(config, own, data)["files"]) == ["data/words.txt"]
+    (tmp_path / "dvc.yaml").write_text("stages: {train: {deps: [src]}}")
+    with pytest.raises(ConfigError, match=r"^data/words.txt, which an argument of data or task names: `dvc repro`"):
+        data_of(config, own, data)
+
+
 def test_what_is_read_for_a_stranger_lies_in_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     project = written(
         tmp_path / "project", {"words.txt": b"one", "configs/config.yaml": b"inputs: {known: /etc/hosts}"}
@@ -221,7 +237,11 @@ def test_classes_are_pointed_at_places_in_the_project(tmp_path: Path, monkeypatc
     for path in ("/etc/passwd", "/srv/other", "../other", "~/.ssh", "/srv/bert/../x", "file:///etc/passwd"):
         with pytest.raises(ConfigError, match=r"run.json asks for task.nested.0.root=.*, which is outside of this"):
             asked(root=path)
-    arrays = {**config, "data": {"source": "/srv/raw"}, "model": {"bias": "/srv/bert/bias"}}
+    arrays = {
+        **config,
+        "data": {"_target_": "my.Data", "source": "/srv/raw", "files": {}},
+        "model": {"bias": "/srv/bert/bias"},
+    }
     trust.check_arguments(arrays, Path("run.json"))  # raw files are known by their digests
     with pytest.raises(ConfigError, match=r"run.json asks for model.bias=/etc/passwd"):
         trust.check_arguments({**arrays, "model": {"bias": "/etc/passwd"}}, Path("run.json"))

@@ -169,7 +169,7 @@ def test_classes_that_cannot_be_trained_are_refused(group: str, named: str, said
 
 def test_raw_files_of_a_class_that_is_not_for_arrays_are_refused() -> None:
     own = f"data._target_={__name__}.Examples"
-    with pytest.raises(ConfigError, match=f"^{own} is no ArrayDataModule, which the arguments `source` and `files`"):
+    with pytest.raises(ConfigError, match=f"^{own} is no ArrayDataModule, which an argument `files`"):
         build(check(composed(*PLAIN, "data=digits", own)))
 
 

@@ -1,7 +1,7 @@
 """Data and task of a user's own: any LightningDataModule and any LightningModule, which configs/ name by `_target_`.
 
-Data with the arguments `source` and `files`, the digests of raw files, are prepared arrays, for a task that takes
-those, as in configs/task/classification.yaml. So much is known without importing the class, which takes seconds.
+Data with an argument `files`, which maps the names of raw files to their digests, are prepared arrays, for a task that
+takes those, as in configs/task/classification.yaml. So much is known without importing the class, which takes seconds.
 """
 
 import re
@@ -13,7 +13,6 @@ from omegaconf import DictConfig, OmegaConf
 from ..errors import ConfigError
 from .schema import OwnConfig
 
-_OF_ARRAYS = {"source", "files"}  # arguments of every ArrayDataModule
 # Keys of `data` that groups in configs/task/classification.yaml set
 _CHOSEN_WITH_ARRAYS = {"split", "storage", "folds"}
 _REFERENCE = re.compile(r"\$\{([\w.]+)\}")
@@ -23,8 +22,8 @@ _ARRAYS_ONLY = ("batch_size", "lr", "optimizer", "weight_decay", "scheduler", "l
 
 def is_own(config: Mapping[str, Any]) -> bool:
     """Whether the data of a configuration, checked or not, are of any class, and no prepared arrays."""
-    settings = config.get("data")
-    return isinstance(settings, Mapping | DictConfig) and not set(settings) >= _OF_ARRAYS
+    files = config["data"].get("files") if _target(config, "data") is not None else {}
+    return not isinstance(files, Mapping | DictConfig)
 
 
 def check_own(cfg: DictConfig, recorded: bool = False) -> None:
@@ -54,7 +53,8 @@ def check_own(cfg: DictConfig, recorded: bool = False) -> None:
     if own and for_arrays and not recorded:
         raise ConfigError(
             f"data._target_={data} is data of your own, and task._target_={task} learns from prepared arrays only: "
-            "choose a task of your own, too, task=NAME for configs/task/NAME.yaml"
+            "choose a task of your own, too, task=NAME for configs/task/NAME.yaml, or name the raw files of arrays in "
+            "data.files"
         )
     if not own and not for_arrays:
         raise ConfigError(

@@ -65,8 +65,8 @@ def build_arrays(config: Config) -> ArrayDataModule:
     named = get_class(config.data._target_)
     if not issubclass(named, ArrayDataModule):
         raise ConfigError(
-            f"data._target_={config.data._target_} is no ArrayDataModule, which the arguments `source` and `files` are "
-            "for: derive it from reproml.ArrayDataModule, or call them otherwise"
+            f"data._target_={config.data._target_} is no ArrayDataModule, which an argument `files` with digests is "
+            "for: derive it from reproml.ArrayDataModule, or call that otherwise"
         )
     return named(config)  # called here: Hydra would make a configuration of what it is given
 

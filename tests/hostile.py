@@ -23,7 +23,7 @@ from reproml.report.collect import collect
 from reproml.report.render import report
 from reproml.runs import record, schema
 from reproml.runs.command import command_arguments
-from reproml.verify import repeat
+from reproml.verify import rerun
 from reproml.verify.verify import verify
 
 OUTSIDE = Path("../canary").resolve()  # its files must stay as they are
@@ -153,7 +153,7 @@ def main(folder: Path) -> None:
     assert schema.problem(good) is None
     before = outside()
     assert before
-    repeat.subprocess = type("Programs", (), {"run": staticmethod(started)})
+    rerun.subprocess = type("Programs", (), {"run": staticmethod(started)})
     failed = []
 
     def tried(read: Any, value: Any, hostile: dict[str, Any]) -> bool:

@@ -78,10 +78,10 @@ import json, subprocess, sys
 from pathlib import Path
 from reproml.errors import UserError
 from reproml.files import file_digest
-from reproml.verify import repeat
+from reproml.verify import rerun
 from reproml.verify.verify import verify
 
-repeat.subprocess = None  # nothing trains here
+rerun.subprocess = None  # nothing trains here
 run, canary = Path("outputs/strange"), Path(sys.argv[1])
 good = (run / "run.json").read_text()
 

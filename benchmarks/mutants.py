@@ -34,7 +34,7 @@ MODULES: dict[str, tuple[str, tuple[str, ...]]] = {
     "training/order.py": ("", ("metrics, shuffled", "a sampler that counts", "CombinedLoader, cycling")),
     "training/streams.py": ("", ("iterable with a state", "streams, one begins again")),
     "training/resume.py": ("test_proof.py", ("hooks and attributes", "ReduceLROnPlateau")),
-    "training/inside.py": ("", ("generators of their own", "a sampler that counts", "a dataset that a hook changes")),
+    "training/inside.py": ("", ("generators of their own", "a sampler that counts", "containers and generators")),
     "training/keyed.py": ("", ("CombinedLoader, cycling", "test and prediction", "batches changed before steps")),
     "training/checkpoint.py": ("test_damage.py", ("callbacks of the module",)),
     "runs/digest.py": ("test_proof.py", ()),

@@ -1,5 +1,6 @@
 """An interrupted run ends with the same bits, its record is complete, and what differs is found."""
 
+import copy
 import json
 import shutil
 import signal
@@ -7,12 +8,14 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from jsonschema import Draft202012Validator
+from torch.utils.data import DataLoader
 
 from reproml.arrays.augment import Augmentation
 from reproml.arrays.sampler import BatchSampler
@@ -24,9 +27,11 @@ from reproml.runs.changes import changes
 from reproml.runs.digest import weights_digest
 from reproml.runs.environment import environment
 from reproml.runs.folder import RunFolder
+from reproml.training.order import KeyedOrder
 from reproml.training.resume import latest_valid
 from reproml.training.session import _interrupted
 from reproml.training.step_trace import read_trace, sample
+from reproml.training.streams import AroundLoader
 from reproml.verify.divergence import compare
 from reproml.verify.ulps import ulps
 
@@ -183,6 +188,28 @@ def test_the_order_starts_in_the_middle_of_an_epoch() -> None:
     assert [batch.tolist() for _, batch in whole] == [batch.tolist() for _, batch in rest]
 
 
+def test_a_hook_may_set_a_dataset_back_after_a_resume() -> None:
+    dataset = SimpleNamespace(level=1)
+    order = KeyedOrder(range(4), False, dataset, (1,))
+    order.set_values({"sampler": {}, "dataset": {".level": 2}})
+    assert dataset.level == 2
+    dataset.level = 1
+    next(iter(order))
+    assert order.values(1)["dataset"] == {".level": 1}
+
+
+def test_processes_that_share_an_order_count_its_examples_together() -> None:
+    batches = [[5, 1, 2], [3, 0, 4], [6, 8, 7], [9, 11, 10], [12, 13, 14]]
+    for rank in (0, 1):
+        keys = list(KeyedOrder(batches, True, None, (1,), rank, 2))
+        assert [(key.position, key.wanted) for key in keys] == [(3 * each, batches[each]) for each in (rank, 2 + rank)]
+
+
+def test_what_stands_for_a_loader_can_be_copied_as_a_loader_can() -> None:
+    loader: DataLoader[int] = DataLoader(range(4), batch_size=2)  # type: ignore[arg-type]
+    assert copy.copy(AroundLoader(loader)).batch_size == 2
+
+
 def test_augmentation_is_a_function_of_seed_epoch_and_example() -> None:
     images = np.random.default_rng(0).integers(1, 255, (50, 1, 8, 8)).astype(np.uint8)
     positions = np.arange(50)
@@ -205,24 +232,24 @@ def test_augmentation_is_a_function_of_seed_epoch_and_example() -> None:
 
 @pytest.mark.skipif(not shutil.which("git"), reason="verification checks out a commit, and git is not installed")
 def test_a_run_is_verified_from_its_record(project: Path, forked: Forked, tmp_path: Path) -> None:
-    copy = shutil.copytree(
+    checkout = shutil.copytree(
         project, tmp_path / "repository", ignore=shutil.ignore_patterns("outputs", "raw", "processed")
     )
 
     def git(*arguments: str) -> None:
         name = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
-        subprocess.run(["git", *name, *arguments], cwd=copy, check=True, capture_output=True)
+        subprocess.run(["git", *name, *arguments], cwd=checkout, check=True, capture_output=True)
 
     def verify() -> subprocess.CompletedProcess[str]:
-        return forked.run(["-m", PACKAGE, "verify", "outputs/run"], copy, {"PYTHONPATH": str(copy / "src")})
+        return forked.run(["-m", PACKAGE, "verify", "outputs/run"], checkout, {"PYTHONPATH": str(checkout / "src")})
 
     git("init")
     git("add", ".")
     git("commit", "--message", "all")
-    assert forked.run(["train.py", *SHORT, "hydra.run.dir=outputs/run"], copy, {}).returncode == 0
+    assert forked.run(["train.py", *SHORT, "hydra.run.dir=outputs/run"], checkout, {}).returncode == 0
     result = verify()
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1].startswith("reproduced bit for bit")
-    path = copy / "outputs" / "run" / "run.json"
+    path = checkout / "outputs" / "run" / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "weights_sha256": "0" * 64}))
     assert verify().returncode == 1

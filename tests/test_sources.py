@@ -90,7 +90,11 @@ def is_there(name: str, beside: Path) -> bool:
         return name in EXAMPLES or any(module_is_there(source, name.split(".")) for source in sources)
     roots = [TEMPLATE, *(package for source in sources for package in source.iterdir()), beside]
     roots += [] if TEMPLATE in beside.parents else [ROOT]
-    return name in EXAMPLES or any((root / name.replace("package_name", PACKAGE)).exists() for root in roots)
+    if "examples" in beside.relative_to(ROOT).parts:  # and docs/examples, their pages
+        copied = [path for path in (ROOT / "examples").iterdir() if path.is_dir()]
+        roots += [*copied, *(path / "src" / "my_project" for path in copied)]
+    names = (name.replace("package_name", package) for package in (PACKAGE, "my_project"))
+    return name in EXAMPLES or any((root / each).exists() for each in names for root in roots)
 
 
 def test_files_and_modules_that_texts_name_are_there() -> None:

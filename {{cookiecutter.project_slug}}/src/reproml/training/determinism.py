@@ -8,7 +8,8 @@ from ..config.schema import Reproducibility
 from ..errors import ConfigError
 from ..launch import launcher
 
-_READ_BY = {"torch": "", "numpy": ("NPY_", "OPENBLAS_")}  # once, at its import: beginnings of variables
+# The beginnings of the variables that a module reads once, when it is imported.
+_READ_BY: dict[str, tuple[str, ...]] = {"torch": ("",), "numpy": ("NPY_", "OPENBLAS_")}
 _PROCESSOR = Path("/proc/cpuinfo")
 _pinned: dict[str, str] = {}  # by this process, whose jobs of a sweep run one after the other
 
@@ -40,11 +41,12 @@ def pin_environment(settings: Reproducibility) -> None:
                 f"{name}={os.environ[name]} in the environment contradicts reproducibility={settings.mode}, "
                 f"which needs {name}={value}: {fix}, or choose reproducibility=fast"
             )
-    for name, value in _READ_BY.items():
-        late = [pin for pin in pins if pin.startswith(value) and pin not in os.environ]
-        if name in sys.modules and late:
+    for module, beginnings in _READ_BY.items():
+        late = [name for name in pins if name.startswith(beginnings) and name not in os.environ]
+        if module in sys.modules and late:
             raise ConfigError(
-                f"reproducibility={settings.mode} sets {', '.join(late)} before {name} is imported: import {name} later"
+                f"reproducibility={settings.mode} sets {', '.join(late)} before {module} is imported: import {module} "
+                "later"
             )
     os.environ.update(pins)
     _pinned.update(pins)

@@ -140,6 +140,21 @@ def test_a_run_that_was_moved_goes_on(shared_project: Path) -> None:
     assert CompletedRun.read(moved, needs=EVERYTHING).record["config"]["paths"]["run"] == f"outputs/{moved.name}"
 
 
+def test_a_run_that_is_moved_while_it_trains_ends(shared_project: Path, reference: Path) -> None:
+    """Its files would be in two places, and the record of a finished run without its step trace."""
+    process = start(shared_project, f"{BASE} training.epochs=20 hydra.run.dir=outputs/moving")
+    folder = shared_project / "outputs" / "moving"
+    while not newest_batch(folder):
+        assert process.poll() is None
+        time.sleep(0.01)
+    moved = folder.rename(folder.with_name("moved-meanwhile"))
+    assert "outputs/moving was moved or removed while the run trained" in process.communicate()[1]
+    assert process.wait() == 1
+    assert not folder.exists()
+    go_on(shared_project, moved)
+    assert outcome(moved) == outcome(reference)
+
+
 def test_a_finished_run_has_nothing_left_to_do(shared_project: Path, reference: Path) -> None:
     before = outcome(reference)
     assert "nothing left to do" in go_on(shared_project, reference)

@@ -9,8 +9,8 @@ from ..errors import ConfigError
 from ..launch import launcher, rank
 from ..logs import announce
 
-# By the package that reads them once, at its import: how the names of variables begin.
-_READ_BY: dict[str, str | tuple[str, ...]] = {"torch": "", "numpy": ("NPY_", "OPENBLAS_")}
+# The beginnings of the variables that a module reads once, when it is imported.
+_READ_BY: dict[str, tuple[str, ...]] = {"torch": ("",), "numpy": ("NPY_", "OPENBLAS_")}
 _PROCESSOR = Path("/proc/cpuinfo")
 _pinned: dict[str, str] = {}  # by this process, whose jobs of a sweep run one after the other
 
@@ -42,12 +42,12 @@ def pin_environment(settings: Reproducibility) -> None:
                 f"{name}={os.environ[name]} in the environment contradicts reproducibility={settings.mode}, "
                 f"which needs {name}={value}: {fix}, or choose reproducibility=fast"
             )
-    for package, beginnings in _READ_BY.items():
-        late = [pin for pin in pins if pin.startswith(beginnings) and pin not in os.environ]
-        if package in sys.modules and late:
+    for module, beginnings in _READ_BY.items():
+        late = [name for name in pins if name.startswith(beginnings) and name not in os.environ]
+        if module in sys.modules and late:
             raise ConfigError(
-                f"reproducibility={settings.mode} sets {', '.join(late)} before {package} is imported: import "
-                f"{package} later"
+                f"reproducibility={settings.mode} sets {', '.join(late)} before {module} is imported: import {module} "
+                "later"
             )
     os.environ.update(pins)
     _pinned.update(pins)

@@ -26,6 +26,7 @@ from .ready import GPU
 from .restore import OwnSettings
 from .resume import ResumePoint
 from .steps import StepLoss
+from .unmoved import Unmoved
 
 log = logging.getLogger(__name__)
 
@@ -70,7 +71,7 @@ def build_trainer(config: Config, public_config: dict[str, Any], loggers: Sequen
     history = History(run / HISTORY)
     content = CheckpointMetadata(history)
     mode = config.reproducibility.mode
-    first = [Admission(mode), Reentry(), StepSeed(config.seed), LoaderPlace(strict=mode != "fast")]
+    first = [Unmoved(run), Admission(mode), Reentry(), StepSeed(config.seed), LoaderPlace(strict=mode != "fast")]
     named = {name: instantiate(callback) for name, callback in config.callbacks.items()}
     callbacks = list(named.values())
     if config.restore.mode == "continue":

@@ -12,8 +12,6 @@ from omegaconf import DictConfig
 
 from reproml import recipe
 
-log = logging.getLogger(__name__)
-
 
 def named(cfg: DictConfig) -> recipe.CompletedRun:
     """Return the run that is named, after checking that its files are the recorded ones."""
@@ -33,7 +31,7 @@ def main(cfg: DictConfig) -> None:
     recipe.load_into(run.folder / "model.safetensors", tester)
     evaluation = recipe.evaluate(tester, model, data)
     recipe.write_evaluation(evaluation, run.folder / "metrics.csv", Path(cfg.output), seed=config.seed)
-    log.info("test of %s: %s; written to %s", run.folder, recipe.in_words(evaluation), cfg.output)
+    logging.info("test of %s: %s; written to %s", run.folder, recipe.in_words(evaluation), cfg.output)
 
 
 if __name__ == "__main__":

@@ -65,6 +65,7 @@ class MLflow(MLFlowLogger):
     ) -> None:
         for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
+        _silence()
         address = os.environ.get("MLFLOW_TRACKING_URI") or store
         with _alone(address):
             _refuse_unusable(address)
@@ -170,7 +171,6 @@ class MLflow(MLFlowLogger):
     def _send_model(self, run: Finished) -> None:
         import mlflow
         from mlflow.models import Model
-        from mlflow.utils.logging_utils import disable_logging
 
         from .pyfunc import Predictions, signature
 
@@ -178,7 +178,7 @@ class MLflow(MLFlowLogger):
         if not hasattr(model, "predict"):
             log.info("MLflow has the files of %s, but no model to serve: its task has no predict", run.folder)
             return
-        disable_logging()  # it prints a line for each registered version; errors are raised
+        _silence()  # contexts inside of MLflow switch its messages on again
         Model.log(
             artifact_path=None,
             name="model",
@@ -193,6 +193,13 @@ class MLflow(MLFlowLogger):
             pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _NEEDED],
             metadata={key: value for key, value in run.tags().items() if value} | model.interface.targets(),
         )
+
+
+def _silence() -> None:
+    """Keep MLflow from telling of each new database and registered version. Its errors are raised."""
+    from mlflow.utils.logging_utils import disable_logging
+
+    disable_logging()
 
 
 @contextmanager

@@ -162,6 +162,7 @@ drawn = [line.get_xdata().tolist() for axes in figure.axes for line in axes.line
 rows = list(csv.DictReader(open("outputs/profiled/metrics.csv")))
 assert [x for x, _ in points(rows, "train/loss")] == [int(row["epoch"]) for row in rows] == [0, 1]
 assert drawn == [[0, 1]] * 4, drawn
+assert Predictor("outputs/profiled").interface == Predictor(Path("outputs/profiled")).interface
 # one line an epoch, whatever a task logs and however much
 from reproml.training.console import epoch_line
 logged = {"train/accuracy": 0.5, "train/loss": 1.25}, {"validation/accuracy": 0.75, "validation/loss": 1.5}
@@ -182,7 +183,6 @@ ConsoleLines().handle(logging.makeLogRecord({"msg": "a long message " * 20, "lev
 said, sys.stdout = sys.stdout.getvalue(), printed
 before, line, after = said.rpartition("warning: " + "a long message " * 20 + chr(10))
 assert line and before.rpartition(chr(13))[0].endswith(" ") and "3/9" in after, repr(said)
-assert Predictor("outputs/profiled").interface == Predictor(Path("outputs/profiled")).interface
 """
 
 

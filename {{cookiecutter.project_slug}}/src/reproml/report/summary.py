@@ -10,7 +10,7 @@ from hydra.types import RunMode
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from ..catalog.entries import run_folders, short
+from ..catalog.entries import is_trial, run_folders, short
 from ..catalog.table import duration
 from ..config.schema import Config
 from ..evaluation.evaluation import Evaluation
@@ -80,5 +80,6 @@ def _next(folder: Path) -> list[str]:
 
 def _run_before(folder: Path) -> Path | None:
     """Return the run that was written last before this one: another one in outputs/, or the pipeline's."""
-    others = [each for each in [*run_folders(), *run_folders(MODELS)] if each.resolve() != folder.resolve()]
+    runs = [each for each in [*run_folders(), *run_folders(MODELS)] if not is_trial(each)]
+    others = [each for each in runs if each.resolve() != folder.resolve()]
     return max(others, key=lambda each: (each / RECORD).stat().st_mtime, default=None)

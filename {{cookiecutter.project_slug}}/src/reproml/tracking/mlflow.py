@@ -70,6 +70,7 @@ class MLflow(MLFlowLogger):
     ) -> None:
         for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
+        _silence()
         address = os.environ.get("MLFLOW_TRACKING_URI") or store
         with _alone(address):
             _refuse_unusable(address)
@@ -126,7 +127,6 @@ class MLflow(MLFlowLogger):
     def _send_model(self, run: TrackedRun) -> None:
         import mlflow
         from mlflow.models import Model
-        from mlflow.utils.logging_utils import disable_logging
 
         from .pyfunc import Predictions, signature
 
@@ -140,7 +140,7 @@ class MLflow(MLFlowLogger):
         except ConfigError as error:
             log.info("MLflow has the files of %s, but no model to serve: %s", run.folder, error)
             return
-        disable_logging()  # it prints a line for each registered version; errors are raised
+        _silence()  # contexts inside of MLflow switch its messages on again
         Model.log(
             artifact_path=None,
             name="model",
@@ -202,6 +202,13 @@ def _parent(client: "MlflowClient", experiment_name: str, sweep: Path) -> str:
         parent = client.create_run(number, tags={_SWEEP: str(sweep), "mlflow.runName": str(sweep)})
         client.set_terminated(parent.info.run_id)
         return parent.info.run_id
+
+
+def _silence() -> None:
+    """Keep MLflow from telling of each new database and registered version. Its errors are raised."""
+    from mlflow.utils.logging_utils import disable_logging
+
+    disable_logging()
 
 
 @contextmanager

@@ -34,6 +34,9 @@ BATCHES, MIDDLE = 6, 3  # of an epoch; the one at whose end everything is looked
 CALLED: Any = Callable
 PARTS: dict[str, Any] = {
     "loop.batch_progress.total.processed": int,
+    "loop.batch_progress.total.ready": int,
+    "loop.batch_progress.total.started": int,
+    "loop.batch_progress.total.completed": int,
     "loop.batch_progress.current.processed": int,
     "loop.batch_progress.current.ready": int,
     "loop.batch_progress.is_last_batch": bool,
@@ -51,6 +54,7 @@ PARTS: dict[str, Any] = {
     "fit_loop._restarting": bool,
     "fit_loop._data_fetcher": object,
     "fit_loop._combined_loader": CombinedLoader,
+    "_signal_connector.received_sigterm": bool,
     "_active_loop": object,  # of a validation, see batch_in_hand
     "_logger_connector._first_loop_iter": bool,
     "_logger_connector._callback_metrics": dict,

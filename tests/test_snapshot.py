@@ -292,7 +292,7 @@ def test_an_edit_during_the_training_is_found(project: Path) -> None:
     assert code.edited_since_start() == []
     write(project, {"src/package/models/mlp.py": "layers = 3", "src/package/new.py": "", "notes.txt": ""})
     assert code.edited_since_start() == ["src/package/models/mlp.py", "src/package/new.py"]
-    told = edits(facts(project, record(sessions=[{"edited": ["b.py", "a.py"]}, {"edited": ["a.py"]}, {}])))
+    told = edits(facts(project, record(sessions=[{"edited": ["b.py", "a.py"]}, {"edited": ["a.py"]}])))
     assert told == "; a.py, b.py changed while it trained: verify shows whether that had an effect"
     assert edits(facts(project, record())) == ""
 

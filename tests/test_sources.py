@@ -123,7 +123,7 @@ def test_sizes(path: Path) -> None:
 
 def test_hooks_together_are_short() -> None:
     lines = [line for path in (ROOT / "hooks").glob("*.py") for line in path.read_text(encoding="utf-8").splitlines()]
-    assert len([line for line in lines if line.strip()]) <= 140
+    assert len([line for line in lines if line.strip()]) <= 160
 
 
 @pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]], ids=" ".join)

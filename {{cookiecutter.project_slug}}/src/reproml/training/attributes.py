@@ -20,6 +20,7 @@ from torchmetrics import Metric, MetricCollection, SumMetric
 
 from ..runs.imported import module_file
 from .inside import GENERATORS, generator_state, set_generator_state
+from .sums import state_names
 
 _OURS = __name__.partition(".")[0] + "."
 _LIBRARIES = ("torch.", "torchmetrics.", "lightning.", "pytorch_lightning.", "torchvision.", "transformers.")
@@ -142,7 +143,7 @@ def _names_of_base(each: object) -> frozenset[str]:
     """Return the names of what Lightning and PyTorch keep in such an object themselves."""
     bases = (LightningModule, Metric, nn.Module, Callback)
     known = next((_names_in(base) for base in bases if isinstance(each, base)), frozenset[str]())
-    return known | each._defaults.keys() if isinstance(each, Metric) else known  # sums.py has the states
+    return known | state_names(each) if isinstance(each, Metric) else known  # sums.py has the states
 
 
 @cache

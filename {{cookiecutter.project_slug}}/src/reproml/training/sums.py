@@ -52,6 +52,11 @@ def set_sums(trainer: Trainer, model: LightningModule, saved: dict[str, Any]) ->
         _set_state(results[key], entry["state"], model.device)
 
 
+def state_names(metric: Metric) -> frozenset[str]:
+    """Return the names of the attributes that hold the state of a metric."""
+    return frozenset(metric._defaults)
+
+
 def _metrics(model: LightningModule) -> dict[str, Metric]:
     return {name: module for name, module in model.named_modules() if isinstance(module, Metric)}
 
@@ -62,7 +67,7 @@ def _trackers(model: LightningModule) -> dict[str, MetricTracker]:
 
 
 def _state(metric: Metric) -> dict[str, Any]:
-    values = {name: _cpu(getattr(metric, name)) for name in metric._defaults}
+    values = {name: _cpu(getattr(metric, name)) for name in state_names(metric)}
     return {"values": values, "updates": metric._update_count, "last": _cpu(_only_tensor(metric._forward_cache))}
 
 

@@ -74,6 +74,9 @@ PARTS: dict[str, Any] = {
 }
 
 
+TRAINERS = ("fit_loop", "_active_loop", "_logger_connector", "_signal_connector")
+
+
 class Task(LightningModule):
     """Learns a line, and logs in each way that a checkpoint holds."""
 
@@ -149,7 +152,7 @@ class Look(Callback):
         combined = CombinedLoader(loaders, "max_size_cycle")
         self.expect("cycles", internals.cycles(combined), True)
         parts = SimpleNamespace(
-            **{name: getattr(trainer, name, None) for name in ("fit_loop", "_active_loop", "_logger_connector")},
+            **{name: getattr(trainer, name, None) for name in TRAINERS},
             **{"loop": trainer.fit_loop.epoch_loop, "module": model, "loaders": combined},
             **{"result": results["training_step.loss"], "metric": model.metric, "collection": model.collection},
         )

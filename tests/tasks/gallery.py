@@ -700,5 +700,5 @@ REFUSED_OF_GALLERY = {
     "StochasticWeightAveraging, which forgets its schedule when resumed": Task(
         FirstSteps, StagedData, callbacks=(partial(StochasticWeightAveraging, swa_lrs=0.01),)
     ),
-    "Replay, an IterableDataset": Task(QLearning),
+    "reads from Replay, which cannot be resumed exactly": Task(QLearning),
 }

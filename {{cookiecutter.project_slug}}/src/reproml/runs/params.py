@@ -63,19 +63,29 @@ def code_text(project: Path) -> str:
     """
     try:
         data = values(_content(project, PARAMS, None) or "")["data"]
-        prepares = code_now(module_of(data["_target_"]), "reproml.arrays.prepare")
+        prepare = preparation(data)
     except (KeyError, TypeError, AttributeError) as error:
         raise ConfigError(f"{PARAMS} is damaged, or names no data._target_: python configure.py writes it") from error
-    arrays = not is_own({"data": data})
-    read = {key: value for key, value in data.items() if not (arrays and key in _HOW_IT_IS_READ)}
     digests = {
-        "prepare": prepares | {key: value for key, value in read.items() if not (arrays and key in _ONCE_PREPARED)},
-        "data": read,
-        "run": deciding_code(code_digests(project)),
-        "documents": code_now("reproml.cards.data_card", "reproml.cards.model_card"),
+        "prepare": prepare,
+        "data": summed_up(_read(data)),
+        "run": summed_up(deciding_code(code_digests(project))),
+        "documents": summed_up(code_now("reproml.cards.data_card", "reproml.cards.model_card")),
     }
     note = "# Written by `dvc repro` from src/ and params.yaml, so that its stages see every edit that concerns them\n"
-    return note + "".join(f"{name}: '{summed_up(parts)}'\n" for name, parts in digests.items())
+    return note + "".join(f"{name}: '{digest}'\n" for name, digest in digests.items())
+
+
+def preparation(data: dict[str, Any]) -> str:
+    """Return a digest of the code and the settings that decide what is prepared, given the settings of the data."""
+    arrays = not is_own({"data": data})
+    settings = {key: value for key, value in _read(data).items() if not (arrays and key in _ONCE_PREPARED)}
+    return summed_up(code_now(module_of(data["_target_"]), "reproml.arrays.prepare") | settings)
+
+
+def _read(data: dict[str, Any]) -> dict[str, Any]:
+    arrays = not is_own({"data": data})
+    return {key: value for key, value in data.items() if not (arrays and key in _HOW_IT_IS_READ)}
 
 
 def refuse_damaged_lock(project: Path) -> None:

@@ -153,13 +153,14 @@ class Closed(nn.Linear):
     def __init__(self, width: int) -> None:
         super().__init__(width, 2)
 """
+OUTSIDE = Path("/tmp").as_uri()  # a folder that is there, and not the project's
 HYDRA = {
     "hydra.job.chdir=true": "hydra.job.chdir=true",
-    "hydra.searchpath=[file:///tmp]": "hydra.searchpath=[file:///tmp] is not kept in the record",
+    f"hydra.searchpath=[{OUTSIDE}]": f"hydra.searchpath=[{OUTSIDE}] is not kept in the record",
     "+hydra.job.env_set.OMP_NUM_THREADS=4": "is not kept in the record",
     "+hydra.callbacks.mine._target_=os.system": "is not kept in the record",
     "hydra.overrides.task=[mine]": "is not kept in the record",
-    "-cn elsewhere": "hydra.searchpath=file:///tmp is outside of the project",
+    "-cn elsewhere": f"hydra.searchpath={OUTSIDE} is outside of the project",
     "--config-dir /tmp": "--config-dir /tmp is not kept in the record",
     "hydra.output_subdir=checkpoints": "hydra.output_subdir=checkpoints",
     "hydra.run.dir=.": ". cannot be the folder of a run",
@@ -339,7 +340,7 @@ def said(shared_project: Path) -> dict[tuple[str, str], str | None]:
         "try.json": json.dumps(list(CASES)),
         "src/my_project/models/mine.py": MINE,
         "configs/model/mine.yaml": "_target_: my_project.models.mine.CNN\nwidth: 3\n",
-        "configs/elsewhere.yaml": "defaults: [config]\nhydra:\n  searchpath: [file:///tmp]\n",
+        "configs/elsewhere.yaml": f"defaults: [config]\nhydra:\n  searchpath: [{OUTSIDE}]\n",
         "configs/sweep/misspelt.yaml": "# @package _global_\ndefaults: [search]\nsearch: {patience: 3}\n",
         "elsewhere/payload.yaml": "# @package _global_\nseed: 1\n",
         "outputs/sweep/1/run.json": '{"status": "finished"}',

@@ -197,7 +197,7 @@ def test_classes_are_pointed_at_places_in_the_project(tmp_path: Path, monkeypatc
     asked(root="data/photos", other="outputs/theirs/cache", name="a/b", separator=", ", address="https://host/x")
     asked(root="/srv/photos", vocabulary="/srv/bert/vocab.txt")  # which configs/ name, and an input
     asked(cache="/tmp/run/cache", arrays="/srv/processed/arrays")
-    for path in ("/etc/passwd", "/srv/other", "../other", "~/.ssh", "/srv/bert/../x", "file:///etc/passwd"):
+    for path in ("/etc/passwd", "/srv/other", "../other", "~/.ssh", "/srv/bert/../x", Path("/etc/passwd").as_uri()):
         with pytest.raises(ConfigError, match=r"run.json asks for task.nested.0.root=.*, which is outside of this"):
             asked(root=path)
     arrays = {**config, "data": {"source": "/srv/raw"}, "model": {"bias": "/srv/bert/bias"}}

@@ -40,7 +40,7 @@ lint: setup  ## Check the style of the template's own sources, as they stand, an
 	$(BIN)/ruff format --no-cache --check .
 	PYTHONPATH='{{cookiecutter.project_slug}}/src' $(BIN)/lint-imports --no-cache
 
-lock: setup  ## Resolve every pin anew and write the lock files (KEEP=1: only add what is new)
+lock: setup  ## Resolve every pin again and write the lock files (KEEP=1: only add what is new)
 	$(BIN)/python scripts/lock.py $(if $(KEEP),--keep)
 
 clean:  ## Remove environments, caches and the demo

@@ -1,7 +1,8 @@
 """The loop that speed.py compares with: plain PyTorch over tensors in memory, with nothing checked, saved or recorded.
 
 Network, settings, split and validation are those of `train.py experiment=fashion_mnist`. Run in the project's folder:
-`python by_hand.py PACKAGE mlp|cnn EPOCHS THREADS`; it prints the seconds of each epoch and the test accuracy as JSON.
+`python by_hand.py PACKAGE mlp|cnn EPOCHS THREADS [cuda]`; it prints the seconds of each epoch, its steps and the test
+accuracy as JSON.
 """
 
 import importlib
@@ -24,6 +25,7 @@ def main() -> None:
     """Train, and print what was measured."""
     sys.path.insert(0, "src")
     package, name, epochs, threads = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
+    device = torch.device(sys.argv[5] if len(sys.argv) > 5 else "cpu")
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     build = getattr(importlib.import_module(f"{package}.models.{name}"), name.upper())
@@ -35,11 +37,11 @@ def main() -> None:
         tensor
         for part in ("train", "validation", "test")
         for tensor in (
-            torch.from_numpy((inputs[positions[part]].astype(np.float32) - mean) / std),
-            torch.from_numpy(targets[positions[part]]),
+            torch.from_numpy((inputs[positions[part]].astype(np.float32) - mean) / std).to(device),
+            torch.from_numpy(targets[positions[part]]).to(device),
         )
     )
-    model = build((1, 28, 28), 10, **SETTINGS[name])
+    model = build((1, 28, 28), 10, **SETTINGS[name]).to(device)
     optimizer = torch.optim.AdamW(model.parameters(), LR, weight_decay=WEIGHT_DECAY)
     batches = len(x) // BATCH
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LR, total_steps=epochs * batches)
@@ -57,12 +59,14 @@ def main() -> None:
         with torch.no_grad():
             for inputs_, targets_ in zip(vx.split(BATCH), vy.split(BATCH), strict=True):
                 F.cross_entropy(model(inputs_), targets_)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
         seconds.append(time.perf_counter() - started)
     with torch.no_grad():
         correct = sum(
             int((model(a).argmax(1) == b).sum()) for a, b in zip(tx.split(BATCH), ty.split(BATCH), strict=True)
         )
-    print(json.dumps({"epochs": seconds, "accuracy": correct / len(ty)}))
+    print(json.dumps({"epochs": seconds, "steps": batches, "accuracy": correct / len(ty)}))
 
 
 if __name__ == "__main__":

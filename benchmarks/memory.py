@@ -38,9 +38,9 @@ from hydra import compose, initialize_config_dir
 from pathlib import Path
 import reproml.recipe  # its names in configs/
 from reproml.config.check import check
-from reproml.arrays.datamodule import DataModule
+from reproml.arrays.datamodule import ArrayDataModule
 with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
-    data = DataModule(check(compose("config", sys.argv[1:])))
+    data = ArrayDataModule(check(compose("config", sys.argv[1:])))
 data.statistics()  # as train.py does: packages are imported and files opened
 begun, images = time.perf_counter(), 0
 for number, (inputs, _) in enumerate(data.train_dataloader()):

@@ -1,9 +1,9 @@
-"""Show what record and trail cost: train on Fashion-MNIST, and measure the time spent in them inside that training.
+"""Show what record and step trace cost: train on Fashion-MNIST, and measure the time that they take in it.
 
 Run it with a generated project's environment: `.venv/bin/python benchmarks/record.py PROJECT FOLDER`, where FOLDER
 holds the four files of Fashion-MNIST. The network is the small 784-64-128-64-10, for which a step is cheapest and so
-the trail dearest; `model=cnn` after FOLDER measures another. The share is measured inside each run, because trainings
-with and without differ by more than 2 % from one run to the next anyway.
+the step trace dearest; `model=cnn` after FOLDER measures another. The share is measured inside each run, because
+trainings with and without differ by more than 2 % from one run to the next anyway.
 """
 
 import json
@@ -15,13 +15,13 @@ from pathlib import Path
 from project import Project
 
 RUNS = 5
-# Times all that makes the record and the trail, inside a training that is otherwise the usual one.
+# Times all that makes the record and the step trace, inside a training that is otherwise the usual one.
 TIMED = """
 import runpy, sys, time
 sys.argv[0] = "train.py"
 sys.path.insert(0, "src")
-from reproml.training import session, trail
-spent = dict(record=0.0, trail=0.0)
+from reproml.training import session, step_trace
+spent = dict(record=0.0, trace=0.0)
 def timed(owner, name, part):
     function = getattr(owner, name)
     def call(*arguments, **named):
@@ -34,15 +34,15 @@ def timed(owner, name, part):
 timed(session, "begin", "record")
 timed(session.Session, "finish", "record")
 for hook in ("on_train_start", "on_train_batch_end", "on_train_end", "on_save_checkpoint"):
-    timed(trail.Trail, hook, "trail")
+    timed(step_trace.StepTrace, hook, "trace")
 started = time.perf_counter()
 runpy.run_path("train.py", run_name="__main__")
-print("seconds", spent["record"], spent["trail"], time.perf_counter() - started)
+print("seconds", spent["record"], spent["trace"], time.perf_counter() - started)
 """
 
 
 def train(project: Project, *overrides: str) -> list[float]:
-    """Return the seconds spent on the record, on the trail, and on the whole training."""
+    """Return the seconds spent on the record, on the step trace, and on the whole training."""
     printed = project.train(["-c", TIMED], *overrides)
     match = re.search(r"^seconds (.*)$", printed, re.MULTILINE)
     assert match
@@ -56,11 +56,13 @@ def main() -> None:
     train(project, model, "training.epochs=1")  # prepares the data
     shares = []
     for _ in range(RUNS):
-        record, trail, whole = train(project, model)
-        shares.append((record + trail) / (whole - record - trail))
-        print(f"record {record:.2f} s and trail {trail:.3f} s in {whole:.1f} s: {100 * shares[-1]:.2f} % of the rest")
+        record, trace, whole = train(project, model)
+        shares.append((record + trace) / (whole - record - trace))
+        print(
+            f"record {record:.2f} s and step trace {trace:.3f} s in {whole:.1f} s: {100 * shares[-1]:.2f} % of the rest"
+        )
     print(f"median: {100 * statistics.median(shares):.2f} %")
-    sizes = {name: (project.run / name).stat().st_size for name in ("run.json", "changes.patch", "trail.jsonl")}
+    sizes = {name: (project.run / name).stat().st_size for name in ("run.json", "changes.patch", "trace.jsonl")}
     print(f"bytes: {json.dumps(sizes)}")
 
 

@@ -2,8 +2,8 @@
 
 Run it with a generated project's environment: `.venv/bin/python benchmarks/speed.py PROJECT FOLDER`, where PROJECT is
 committed to git and FOLDER holds the four files of Fashion-MNIST. Pairs are measured in turns and medians are printed,
-because machines are noisy. The mode is strict, with record and trail on. It uses one thread by default, so the loop by
-hand does too; both are measured with two threads as well.
+because machines are noisy. The mode is strict, with record and step trace on. It uses one thread by default, so the
+loop by hand does too; both are measured with two threads as well.
 """
 
 import json

@@ -6,8 +6,12 @@ the answers, and last the one in `variants/` itself. The packages of a lock are 
 the network or git, and running it twice changes nothing.
 """
 
+import contextlib
+import os
 import re
+import shlex
 import shutil
+import tempfile
 from pathlib import Path
 
 ANSWERS = {
@@ -17,7 +21,7 @@ ANSWERS = {
 }
 PACKAGE = "{{ cookiecutter.package_name }}"
 # What the root begins. Any other file is begun by the first folder that has it, even where an earlier project left one.
-ROOT = {Path("Dockerfile"), Path("pyproject.toml"), Path("docs/environments.md")}
+ROOT = {Path("Dockerfile"), Path("pyproject.toml"), Path("docs/environments.md"), Path(".github/dependabot.yml")}
 
 
 def keep_chosen(variants: Path, target: Path, begun: set[Path]) -> None:
@@ -73,6 +77,21 @@ def remove_caches(root: Path) -> None:
         shutil.rmtree(cache)
 
 
+def show_next(root: Path) -> None:
+    """Print the commands that follow, as they can be pasted where the project was generated.
+
+    Not where cruft generates it for a comparison, in a temporary folder: what it prints then may be a patch.
+    """
+    here = Path(os.environ.get("PWD", "/"))
+    inside = root.is_relative_to(here)
+    if not inside and root.is_relative_to(Path(tempfile.gettempdir()).resolve()):
+        return
+    place = shlex.quote(str(root.relative_to(here) if inside else root))
+    text = f"{root.name} is there. The next three commands:\n\n  cd {place}\n  make setup\n  make run\n"
+    with contextlib.suppress(OSError):  # nobody has to read it
+        os.write(1, text.encode())
+
+
 if __name__ == "__main__":
     remove_caches(Path())
     name_package(Path())
@@ -80,3 +99,4 @@ if __name__ == "__main__":
     if Path("variants").is_dir():  # goes last: where it is still there, the project is not finished
         keep_chosen(Path("variants"), Path(), set(ROOT))
         sort_packages(Path())
+        show_next(Path.cwd())

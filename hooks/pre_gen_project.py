@@ -1,11 +1,13 @@
-"""Check every answer before anything is written, and list all that is wrong at once."""
+"""Check every answer before anything is written, and list all that is wrong at once.
+
+local_extensions.py asks first, since cookiecutter prints a traceback where a hook fails. What is left for the hook are
+answers that cookiecutter replays.
+"""
 
 import json
 import keyword
 import re
 import sys
-
-ANSWERS = json.loads(r"""{{ cookiecutter | jsonify }}""")
 
 # What a package of that name would hide: the project's own scripts and folders, and all that is installed with it.
 OWN = {"configs", "configure", "data", "docs", "evaluate", "models", "notebooks"}
@@ -72,7 +74,7 @@ def problems(answers: dict[str, str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    errors = problems(ANSWERS)
+    errors = problems(json.loads(r"""{{ cookiecutter | jsonify }}"""))
     for error in errors:
         print(f"error: {error}", file=sys.stderr)
     if errors:

@@ -4,6 +4,7 @@ An environment's own Python runs it, without a rendered project: the package is 
 """
 
 import contextlib
+import copy
 import json
 import logging
 import os
@@ -26,7 +27,7 @@ from lightning.pytorch.callbacks import ModelCheckpoint  # noqa: E402
 from lightning.pytorch.utilities.model_helpers import is_overridden  # noqa: E402
 from reproml.config import schema  # noqa: E402
 from reproml.config.schema import Config, Paths, Reproducibility, Restore, Training  # noqa: E402
-from reproml.errors import ConfigError  # noqa: E402
+from reproml.errors import UserError  # noqa: E402
 from reproml.runs.digest import tensor_digest  # noqa: E402
 from reproml.training import callbacks, resume  # noqa: E402
 from reproml.training.attributes import Attributes  # noqa: E402
@@ -36,6 +37,7 @@ from reproml.training.randomness import seed_everything  # noqa: E402
 from reproml.training.restore import restore  # noqa: E402
 from reproml.training.trainer import build_trainer  # noqa: E402
 from tasks.classified import TASKS, Data, Module  # noqa: E402
+from tasks.gallery import GALLERY, REFUSED_OF_GALLERY  # noqa: E402
 from tasks.holding import HOLDING  # noqa: E402
 from tasks.refused import HIDING, REFUSED, REPLACING  # noqa: E402
 
@@ -86,7 +88,7 @@ class Copies(Callback):
     def _copy(self, trainer: Trainer, *arguments: Any) -> None:
         if not trainer.is_global_zero:
             return
-        point = resume.newest_whole(self.run / "checkpoints")
+        point = resume.latest_valid(self.run / "checkpoints")
         if point and not (self.points / point.stem).exists():
             shutil.copytree(self.run, self.points / point.stem)
 
@@ -98,6 +100,7 @@ def configured(task: Task, run: Path, seed: int) -> Config:
     point = {"folder": str(run / "checkpoints"), "every_seconds": 0, "max_restarts": 0}
     callbacks = {
         "resume_point": {"_target_": "reproml.training.resume.ResumePoint", **point},
+        "finite_loss": {"_target_": "reproml.training.finite.FiniteLoss", "every_n_steps": 5},
         "last": {"_target_": "reproml.training.checkpoint.LastCheckpoint", "folder": str(run / "checkpoints")},
     }
     trainer = {"accelerator": "cpu", "devices": 1, "num_nodes": 1, "log_every_n_steps": 1, "logger": False}
@@ -129,10 +132,10 @@ def fit(task: Task, run: Path, seed: int = 1, workers: int = 0, more: tuple[Call
     numbers = Numbers(), EpochNumbers()
     trainer.callbacks[-1:-1] = [*numbers, *(each() for each in task.callbacks)]  # before the resume point
     trainer.callbacks += more
-    point = resume.newest_whole(run / "checkpoints")
+    point = resume.latest_valid(run / "checkpoints")
     trainer.fit(module, data, ckpt_path=restore(point, config.restore, module, trainer))
     last = load_checkpoint(run / "checkpoints" / "last.ckpt")
-    weights = {name: tensor.clone() for name, tensor in module.state_dict().items()}
+    weights = copy.deepcopy(dict(module.state_dict()))
     tested = []
     if hasattr(data, "test_dataloader") and is_overridden("test_step", module):
         tested = [trainer.test(module, data, verbose=False), trainer.test(module, data, verbose=False)]
@@ -209,7 +212,7 @@ def refused(task: Task, folder: Path) -> str:
     """Return the sentence that ends a training."""
     try:
         fit(task, folder)
-    except ConfigError as error:
+    except UserError as error:
         return str(error)
     return "not refused"
 
@@ -219,13 +222,15 @@ def main() -> dict[str, Any]:
     found: dict[str, Any] = {"tasks": {}, "controls": {}}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        for number, (title, task) in enumerate((TASKS | HOLDING).items()):
+        for number, (title, task) in enumerate((TASKS | HOLDING | GALLERY).items()):
             found["tasks"][title] = tried(task, folder / f"task {number}")
         for title, (owner, part, task, expected) in CONTROLS.items():
             with without(owner, part):
                 result = tried(TASKS[task], folder / title)
             found["controls"][title] = sum(expected in each for each in [*result["points"].values(), result["workers"]])
-        found["refused"] = {part: refused(task, folder / part[:9]) for part, task in REFUSED.items()}
+        found["refused"] = {
+            part: refused(task, folder / part[:9]) for part, task in (REFUSED | REFUSED_OF_GALLERY).items()
+        }
         found["hiding"] = tried(HIDING, folder / "hiding")["points"]
         found["replacing"] = tried(REPLACING, folder / "replacing")["points"]
     return found

@@ -36,11 +36,31 @@ load_packages()
 Render = Callable[..., Path]
 Shell = Callable[..., str]
 _USED = pytest.StashKey[float]()
+_MAKING = pytest.StashKey["subprocess.Popen[bytes]"]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the quick tests first, then the files by what they take: with the short ones last, no process waits long."""
-    items.sort(key=lambda item: (item.get_closest_marker("slow") is not None, -budget(item.path.stem)))
+    """Run the quick files first, then the others by what they take: with the short ones last, no process waits long.
+
+    Meanwhile the environments are made, which most of the others need.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: (item.path in slow, bool(item.get_closest_marker("slow")), -budget(item.path.stem)))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Let one of the processes of the tests begin to make the environments that they wait for otherwise."""
+    slow = [item for item in session.items if item.get_closest_marker("slow")]
+    if slow and os.environ.get("PYTEST_XDIST_WORKER") == "gw0":
+        names = ["everything"] if any("full_environment" in item.fixturenames for item in slow) else []
+        command = [sys.executable, Path(__file__).with_name("environments.py"), *names]
+        session.config.stash[_MAKING] = subprocess.Popen(command, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Leave no process behind."""
+    if making := session.config.stash.get(_MAKING, None):
+        making.wait()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -130,7 +150,7 @@ def in_project(folder: Path, **given: str) -> dict[str, str]:
 
 
 def twice(command: str, folder: Path, **environment: str) -> None:
-    """Run a command that resolves packages anew, and again where it fails.
+    """Run a command that resolves packages, and retry it where it fails.
 
     A registry can list a release before it has all of its files.
     """

@@ -5,6 +5,8 @@ neither success nor one sentence that names the file, as JSON.
 """
 
 import contextlib
+import copy
+import functools
 import io
 import json
 import logging
@@ -26,7 +28,7 @@ from reproml import recipe  # noqa: F401  (knows the resolvers of configs/)
 from reproml.config.check import check
 from reproml.config.explain import explain
 from reproml.files import write_json
-from reproml.runs.folder import with_recorded_overrides
+from reproml.runs.command import with_recorded_overrides
 from reproml.training.determinism import apply, pin_environment
 
 UNEXPLAINED = "the run's log file has the traceback"
@@ -38,9 +40,14 @@ SMALL += ["training/scheduler=none", "callbacks=best", "training.final_weights=b
 OFTEN = [*SMALL, "callbacks.resume_point.every_seconds=0"]
 
 
-def composed(name: str, overrides: list[str]) -> Any:
+@functools.cache
+def _composed(name: str, *overrides: str) -> Any:
     with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
-        config = compose(name, overrides, return_hydra_config=True)
+        return compose(name, list(overrides), return_hydra_config=True)
+
+
+def composed(name: str, overrides: list[str]) -> Any:
+    config = copy.deepcopy(_composed(name, *overrides))
     HydraConfig.instance().set_config(config)
     with open_dict(config):
         del config["hydra"]
@@ -56,7 +63,7 @@ pin_environment(check(configured(GOOD, SMALL)).reproducibility)  # before torch 
 import configure  # noqa: E402
 import evaluate  # noqa: E402
 import train  # noqa: E402
-from reproml.arrays.datamodule import DataModule  # noqa: E402
+from reproml.arrays.datamodule import ArrayDataModule  # noqa: E402
 from reproml.checklist import after, before, during, examine  # noqa: E402
 from reproml.checklist.examine import _found  # noqa: E402
 from reproml.checklist.facts import Facts  # noqa: E402
@@ -67,7 +74,7 @@ from reproml.runs import params, record  # noqa: E402
 from reproml.runs.integrity import intact  # noqa: E402
 from reproml.serving.predictor import Predictor  # noqa: E402
 from reproml.tracking import sync as synced  # noqa: E402
-from reproml.tracking.finished import Finished  # noqa: E402
+from reproml.tracking.tracked_run import TrackedRun  # noqa: E402
 from reproml.training import resume  # noqa: E402
 from reproml.verify import baseline, drift, verify  # noqa: E402
 from reproml.verify.divergence import compare as divergence  # noqa: E402
@@ -81,7 +88,7 @@ OF_A_RUN = {
     RECORD: f"{ALL} resume",
     "config.yaml": "verify diff report compare check-run evaluate serve sync archive",
     "metrics.csv": "verify diff report compare spread check-run evaluate sync archive",
-    "trail.jsonl": "verify diff compare check-run sync archive continue",
+    "trace.jsonl": "verify diff compare check-run sync archive continue",
     "model.safetensors": "verify diff compare check-run evaluate serve sync archive release finetune",
     "changes.patch": "verify diff check-run archive",
     "verification.json": "check-run report archive",
@@ -96,7 +103,7 @@ OF_A_RUN = {
 OF_A_CUT_RUN = {
     RECORD: "diff resume hotstart",
     "config.yaml": "diff",
-    "trail.jsonl": "diff resume continue",
+    "trace.jsonl": "diff resume continue",
     "checkpoints/best.ckpt": "resume",
     NEWEST: "resume hotstart continue",
 }
@@ -118,7 +125,7 @@ class Tracker:
 
     version = "1"
 
-    def send(self, run: Finished) -> None:
+    def send(self, run: TrackedRun) -> None:
         for each in (run.history, run.test_metrics, run.tags, run.files, run.figures, run.model):
             each()
         run.examples(2), run.predictions(2)
@@ -177,7 +184,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "hotstart": lambda run: restored(run, "hotstart"),
     "continue": lambda run: restored(run, "continue"),
     "resume": resumed,
-    "data": lambda run: DataModule(check(configured(GOOD, SMALL))),
+    "data": lambda run: ArrayDataModule(check(configured(GOOD, SMALL))),
     "drift": lambda run: drift.check(0.005),
     "configure": lambda run: configure.main(Path()),
     "code": lambda run: params.code_text(Path()),

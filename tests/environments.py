@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -122,3 +123,8 @@ def _change(home: Path, tracker: str) -> None:
 
 def _pins(lock: Path) -> list[str]:
     return [line.rstrip(" \\") for line in lock.read_text().splitlines() if re.match(r"[a-z0-9]", line)]
+
+
+if __name__ == "__main__":  # python environments.py [everything]: before a test asks
+    for wanted in (DEFAULT, *sys.argv[1:]):
+        environment_for(wanted)

@@ -84,7 +84,7 @@ import torch  # noqa: E402
 from lightning import Callback, LightningModule, Trainer  # noqa: E402
 from lightning.pytorch.callbacks import BaseFinetuning, WeightAveraging  # noqa: E402
 from lightning.pytorch.loggers.logger import DummyLogger  # noqa: E402
-from reproml.arrays.datamodule import DataModule  # noqa: E402
+from reproml.arrays.datamodule import ArrayDataModule  # noqa: E402
 from reproml.evaluation.measure import evaluate  # noqa: E402
 from reproml.models.array_task import ArrayTask  # noqa: E402
 from reproml.models.saved import load_model, save_model  # noqa: E402
@@ -172,9 +172,9 @@ CASES = {
     "GradientAccumulationScheduler": case("GradientAccumulationScheduler", scheduling={1: 2}),
     "LambdaCallback": case("LambdaCallback", on_train_start=function("nothing")),
     "LearningRateMonitor": case("LearningRateMonitor"),
-    "ModelCheckpoint": case("ModelCheckpoint", monitor="validation/loss", save_last=True),
-    "ModelCheckpoint of steps": case("ModelCheckpoint", monitor="validation/loss", mode="max", every_n_train_steps=2),
-    "ModelCheckpoint of weights": case("ModelCheckpoint", monitor="validation/loss", save_weights_only=True),
+    "ModelCheckpoint": case("ModelCheckpoint", monitor="val/loss", save_last=True),
+    "ModelCheckpoint of steps": case("ModelCheckpoint", monitor="val/loss", mode="max", every_n_train_steps=2),
+    "ModelCheckpoint of weights": case("ModelCheckpoint", monitor="val/loss", save_weights_only=True),
     "ModelSummary": case("ModelSummary"),
     "RichModelSummary": case("RichModelSummary"),
     "RichProgressBar": case("RichProgressBar", "~callbacks.progress"),
@@ -212,7 +212,7 @@ class Snapshots(Callback):
         self.run, self.points = run, run.with_name("points")
 
     def _copy(self, *arguments: Any) -> None:
-        if point := resume.newest_whole(self.run / "checkpoints"):
+        if point := resume.latest_valid(self.run / "checkpoints"):
             shutil.rmtree(self.points / point.stem, ignore_errors=True)
             shutil.copytree(self.run, self.points / point.stem)
 
@@ -231,7 +231,7 @@ def fit(case: tuple[list[str], dict[str, Any] | None], run: Path, **callbacks: C
     trainer.callbacks += callbacks.values()
     if case in CONTROL.values():  # let in here alone, to see what would come of it
         next(each for each in trainer.callbacks if isinstance(each, Admission)).mode = "fast"
-    point = resume.newest_whole(run / "checkpoints")
+    point = resume.latest_valid(run / "checkpoints")
     trainer.fit(model, data, ckpt_path=restore(point, config.restore, model, trainer))
     return trainer, model
 
@@ -251,7 +251,7 @@ def outcome(trainer: Trainer, model: ArrayTask, run: Path) -> dict[str, Any]:
         "loops": last["loops"],
         "callbacks": states,
         "metrics": (run / "metrics.csv").read_bytes(),
-        "trail": (run / "trail.jsonl").read_bytes(),
+        "step trace": (run / "trace.jsonl").read_bytes(),
     }
 
 
@@ -287,7 +287,7 @@ def continued(case: tuple[list[str], dict[str, Any] | None], folder: Path) -> li
     expected = outcome(*fit(constant, whole), whole)
     fit(([*constant[0], "training.epochs=2"], more), two)
     third.mkdir()
-    shutil.copy(two / "trail.jsonl", third)
+    shutil.copy(two / "trace.jsonl", third)
     now = outcome(*fit(([*constant[0], "restore=continue", f"restore.run='{two}'"], more), third), third)
     return [name for name in expected if not same(expected[name], now[name])]
 
@@ -295,7 +295,7 @@ def continued(case: tuple[list[str], dict[str, Any] | None], folder: Path) -> li
 def tested_again(overrides: list[str], folder: Path) -> dict[str, Any]:
     """Return whether the model in the file is tested with the same logits as the one in memory, and the file's type."""
     config = configured(overrides, folder)
-    data = DataModule(config)
+    data = ArrayDataModule(config)
     trainer, model = fit((overrides, None), folder)
     save_model(model, description(asdict(config), data), folder / "model.safetensors")
     evaluate(trainer, model, data)

@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader
 
 load_packages()
 from reproml.errors import ConfigError, DataError  # noqa: E402
-from reproml.training.checkpoint import BestCheckpoint, WholeFileIO, best_files, peek  # noqa: E402
+from reproml.training.checkpoint import AtomicCheckpointIO, BestCheckpoint, best_files, peek  # noqa: E402
 from reproml.training.final import check_final_weights, final_weights  # noqa: E402
 
 BEST = "reproml.training.checkpoint.BestCheckpoint"
@@ -39,7 +39,7 @@ class Counting(LightningModule):
 
     def validation_step(self, batch: torch.Tensor) -> None:
         loss = LOSSES[self.current_epoch]
-        self.log_dict({"validation/loss": loss, "validation/other": -loss})
+        self.log_dict({"val/loss": loss, "val/other": -loss})
 
 
 def trained(folder: Path, *callbacks: Callback) -> tuple[Trainer, Counting]:
@@ -48,7 +48,7 @@ def trained(folder: Path, *callbacks: Callback) -> tuple[Trainer, Counting]:
     trainer = Trainer(
         max_epochs=len(LOSSES),
         accelerator="cpu",
-        plugins=[WholeFileIO(config)],
+        plugins=[AtomicCheckpointIO(config)],
         callbacks=list(callbacks),
         default_root_dir=folder,
         logger=False,
@@ -62,7 +62,7 @@ def trained(folder: Path, *callbacks: Callback) -> tuple[Trainer, Counting]:
 
 
 def best(folder: Path, **arguments: Any) -> BestCheckpoint:
-    return BestCheckpoint(dirpath=folder / "checkpoints", filename="best", monitor="validation/loss", **arguments)
+    return BestCheckpoint(dirpath=folder / "checkpoints", filename="best", monitor="val/loss", **arguments)
 
 
 def ends_with(trainer: Trainer, model: Counting, which: str) -> float:
@@ -70,7 +70,7 @@ def ends_with(trainer: Trainer, model: Counting, which: str) -> float:
 
 
 def test_the_setting_decides_and_no_other_callback(tmp_path: Path) -> None:
-    users = ModelCheckpoint(dirpath=tmp_path / "mine", monitor="validation/other")  # the first epoch is its best
+    users = ModelCheckpoint(dirpath=tmp_path / "mine", monitor="val/other")  # the first epoch is its best
     trainer, model = trained(tmp_path, users, best(tmp_path))
     assert users.best_model_path.endswith("epoch=0-step=1.ckpt")
     assert ends_with(trainer, model, "last") == 3
@@ -78,7 +78,7 @@ def test_the_setting_decides_and_no_other_callback(tmp_path: Path) -> None:
 
 
 def test_a_callback_of_the_users_alone_changes_nothing(tmp_path: Path) -> None:
-    trainer, model = trained(tmp_path, ModelCheckpoint(dirpath=tmp_path / "mine", monitor="validation/other"))
+    trainer, model = trained(tmp_path, ModelCheckpoint(dirpath=tmp_path / "mine", monitor="val/other"))
     assert ends_with(trainer, model, "last") == 3
     with pytest.raises(DataError, match=r"training\.final_weights=best .* the training kept none"):
         final_weights(trainer, model, "best")
@@ -106,16 +106,16 @@ def test_a_checkpoint_of_somebody_else_removes_nothing_elsewhere(tmp_path: Path,
 
 
 def test_the_best_epoch_is_found_again_whatever_its_name_is(tmp_path: Path) -> None:
-    """Lightning makes a folder of a name that holds a metric of one, and a run may lie elsewhere when it goes on."""
-    named = {"dirpath": tmp_path / "first" / "kept", "filename": "top-{validation/loss:.1f}"}
-    keeper = BestCheckpoint(**named, monitor="validation/loss", save_top_k=2)  # type: ignore[arg-type]
+    """Lightning makes a folder of a name that holds a metric of one, and a run may lie elsewhere when it is resumed."""
+    named = {"dirpath": tmp_path / "first" / "kept", "filename": "top-{val/loss:.1f}"}
+    keeper = BestCheckpoint(**named, monitor="val/loss", save_top_k=2)  # type: ignore[arg-type]
     trainer, _ = trained(tmp_path / "first", keeper)
     trainer.save_checkpoint(tmp_path / "first" / "last.ckpt")
-    files = ["kept/top-validation/loss=1.0.ckpt", "kept/top-validation/loss=2.0.ckpt"]
+    files = ["kept/top-val/loss=1.0.ckpt", "kept/top-val/loss=2.0.ckpt"]
     assert best_files(peek(tmp_path / "first" / "last.ckpt")) == files
     (tmp_path / "first").rename(tmp_path / "second")
     named["dirpath"] = tmp_path / "second" / "kept"
-    again = BestCheckpoint(**named, monitor="validation/loss", save_top_k=2)  # type: ignore[arg-type]
+    again = BestCheckpoint(**named, monitor="val/loss", save_top_k=2)  # type: ignore[arg-type]
     again.load_state_dict(keeper.state_dict())
     assert Path(again.best_model_path) == tmp_path / "second" / files[0]
     assert all(Path(path).is_file() for path in again.best_k_models)
@@ -135,14 +135,14 @@ def configured(which: str, callbacks: dict[str, dict[str, Any]], **trainer: Any)
     )
 
 
-KEEPS = {"_target_": BEST, "monitor": "validation/loss"}
+KEEPS = {"_target_": BEST, "monitor": "val/loss"}
 
 
 @pytest.mark.parametrize(
     ("callbacks", "trainer", "said"),
     [
         ({}, {}, "no callback keeps it: choose callbacks=best, or training.final_weights=last"),
-        ({"mine": {"_target_": LIGHTNINGS, "monitor": "validation/loss"}}, {}, "no callback keeps it"),
+        ({"mine": {"_target_": LIGHTNINGS, "monitor": "val/loss"}}, {}, "no callback keeps it"),
         ({"mine": {"_target_": BEST}}, {}, "no callback keeps it"),  # without a monitor, the newest is its best
         ({"a": KEEPS, "b": KEEPS}, {}, "callbacks.a and callbacks.b each keep one: leave one of them"),
         ({"a": KEEPS}, {"check_val_every_n_epoch": 4}, "none of 3 is validated"),
@@ -159,6 +159,6 @@ def test_what_contradicts_is_refused_in_one_sentence(
 
 
 def test_what_fits_together_is_taken() -> None:
-    mine = {"_target_": LIGHTNINGS, "monitor": "validation/loss"}
+    mine = {"_target_": LIGHTNINGS, "monitor": "val/loss"}
     check_final_weights(configured("best", {"mine": mine, "best_checkpoint": KEEPS}, check_val_every_n_epoch=3))
     check_final_weights(configured("last", {"mine": mine, "best_checkpoint": KEEPS}))

@@ -17,13 +17,13 @@ from jsonschema import Draft202012Validator
 from omegaconf import OmegaConf
 from reproml.checklist.before import CHECKS
 from reproml.checklist.facts import Facts
-from reproml.checklist.mends import train
+from reproml.checklist.fixes import train
 from reproml.errors import UserError
 from reproml.report.collect import collect
 from reproml.report.render import report
 from reproml.runs import record, schema
-from reproml.runs.folder import command_arguments
-from reproml.verify import repeat
+from reproml.runs.command import command_arguments
+from reproml.verify import rerun
 from reproml.verify.verify import verify
 
 OUTSIDE = Path("../canary").resolve()  # its files must stay as they are
@@ -153,7 +153,7 @@ def main(folder: Path) -> None:
     assert schema.problem(good) is None
     before = outside()
     assert before
-    repeat.subprocess = type("Programs", (), {"run": staticmethod(started)})
+    rerun.subprocess = type("Programs", (), {"run": staticmethod(started)})
     failed = []
 
     def tried(read: Any, value: Any, hostile: dict[str, Any]) -> bool:

@@ -19,7 +19,7 @@ STEPS: list[int] = []
 
 
 class Points(Dataset):
-    """Two-dimensional points that are disturbed anew whenever they are read, by all three global generators."""
+    """Two-dimensional points that are disturbed differently whenever they are read, by all three global generators."""
 
     def __init__(self) -> None:
         self.inputs = torch.randn(60, 4, generator=torch.Generator().manual_seed(0))
@@ -128,7 +128,7 @@ class OwnGenerator(Points):
 
 
 class Hard:
-    """A sampler that draws from a generator of its own, which goes on from epoch to epoch."""
+    """A sampler that draws from a generator of its own, which it does not reset between epochs."""
 
     def __init__(self, length: int) -> None:
         self.length, self.rng = length, np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Trainings for the tests: whole, interrupted from outside, gone on with, and compared."""
+"""Trainings for the tests: whole, interrupted from outside, resumed, and compared."""
 
 import json
 import os
@@ -15,7 +15,8 @@ SHORT = "tracking=none model=mlp training.epochs=2"
 # A resume point wherever one may be, so that a kill lands between all kinds of steps.
 OFTEN = "callbacks.resume_point.every_seconds=0"
 
-# What has to be equal, besides the files: everything in last.ckpt but the configuration, which holds the folder's name.
+# What has to be equal, besides the files: everything in last.ckpt but what tells the runs apart: the configuration,
+# which holds the folder's name, and the run's identity.
 _STATE = """
 import hashlib, json, sys, torch
 def parts(value):
@@ -34,7 +35,7 @@ def parts(value):
 digests = {}
 for folder in sys.argv[1:]:
     state = torch.load(f"{folder}/checkpoints/last.ckpt", weights_only=True)
-    del state["config"]
+    del state["config"], state["run"]
     digests[folder] = hashlib.sha256(b"|".join(parts(state))).hexdigest()
 print(json.dumps(digests))
 """
@@ -94,7 +95,7 @@ def go_on(project: Path, folder: Path) -> str:
 
 def outcome(folder: Path) -> dict[str, str]:
     """Return the digests of what a run leaves, except for last.ckpt."""
-    names = ("model.safetensors", "metrics.csv", "trail.jsonl", "test/metrics.json", "test/predictions.csv")
+    names = ("model.safetensors", "metrics.csv", "trace.jsonl", "test/metrics.json", "test/predictions.csv")
     return {name: digest(folder / name) for name in names}
 
 

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -71,8 +72,25 @@ def test_a_bad_answer_is_refused_and_leaves_nothing(tmp_path: Path, key: str, an
 def test_every_error_is_listed_at_once(tmp_path: Path) -> None:
     result = generate(tmp_path, project_slug="Bad Slug", package_name="class", author_email="nobody", description='"')
     for key in ("project_slug", "package_name", "author_email", "description"):
-        assert f"error: {key}=" in result.stderr
+        assert f"error: {key}=" in result.stdout
+    assert "Traceback" not in result.stdout + result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_next_commands_are_printed_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As they can be pasted in the folder where the project was generated, and elsewhere; not where cruft compares."""
+    elsewhere, temporary = tmp_path / "out" / "other", tmp_path / "temporary"
+    temporary.mkdir()
+    for here, out, place in (
+        (tmp_path, tmp_path / "out", "out/my-project"),
+        (elsewhere, tmp_path / "out", f"{tmp_path}/out/my-project"),
+        (elsewhere, temporary, None),
+    ):
+        monkeypatch.setenv("PWD", str(here))
+        monkeypatch.setenv("TMPDIR", str(temporary))
+        printed = generate(out, project_name="My Project").stdout
+        assert printed.endswith(f"\n\n  cd {place}\n  make setup\n  make run\n") if place else printed == ""
+        shutil.rmtree(out / "my-project")
 
 
 @pytest.mark.parametrize("text", HARMLESS)

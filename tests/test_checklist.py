@@ -1,4 +1,4 @@
-"""The checklist: all passes where all is well; a violation of each item is caught, and its printed mend mends it."""
+"""The checklist: all passes where all is well; a violation of each item is caught, and its printed fix fixes it."""
 
 import json
 import shutil
@@ -22,8 +22,8 @@ def check(project: Path, arguments: str = "") -> tuple[int, dict[str, Any]]:
 
 
 def failing(found: dict[str, Any]) -> dict[str, str]:
-    """Return the mends of the items that fail, by name."""
-    return {item["name"]: item["mend"] for item in found["items"] if item["status"] == "fail"}
+    """Return the fixes of the items that fail, by name."""
+    return {item["name"]: item["fix"] for item in found["items"] if item["status"] == "fail"}
 
 
 def edit_json(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -73,13 +73,13 @@ class Violation(NamedTuple):
         item: that is violated.
         plant: a command, or a change of the record of the run.
         also: other items that it violates.
-        mended: whether the mend is run too; not where it fetches packages, or proves more than this file is about.
+        fixed: whether the fix is run too; not where it fetches packages, or proves more than this file is about.
     """
 
     item: str
     plant: str | Callable[[dict[str, Any]], object]
     also: tuple[str, ...] = ()
-    mended: bool = True
+    fixed: bool = True
 
 
 PINNED, SEEDS, PYTHON = "dependencies are pinned", "random seeds are set", "the Python version is documented"
@@ -118,11 +118,11 @@ LEFT_OUT = {"path": "key.pem", "reason": "named like a secret"}
 
 VIOLATIONS = (
     Violation(PINNED, """sed -i 's/"scipy==[^"]*"/"scipy>=1"/' pyproject.toml"""),
-    Violation(PINNED, "sed -i 's/scipy==[0-9.]*/scipy==1.0.0/' pyproject.toml", (VERSIONS,), mended=False),
+    Violation(PINNED, "sed -i 's/scipy==[0-9.]*/scipy==1.0.0/' pyproject.toml", (VERSIONS,), fixed=False),
     Violation(SEEDS, FAST),
     Violation(PYTHON, "sed -i 's/Python 3[0-9.]*/Python/' README.md"),
     Violation(PYTHON, """sed -i 's/^requires-python = .*/requires-python = ">=3.11"/' pyproject.toml"""),
-    Violation(LOCK, "git rm --quiet requirements.txt", (PINNED,), mended=False),
+    Violation(LOCK, "git rm --quiet requirements.txt", (PINNED,), fixed=False),
     Violation(DOCKER, "git rm --quiet Dockerfile"),
     Violation(DOCKER, "sed -i 's/^ARG BASE=.*/ARG BASE=python:latest/' Dockerfile"),
     Violation(SOURCE, "git rm --quiet DATA_CARD.md"),
@@ -130,7 +130,7 @@ VIOLATIONS = (
     Violation(ACCESS, "git rm --quiet prepare.py", (COMMITTED,)),
     Violation(README, "sed -i 's/^make setup/make install/' README.md"),
     Violation(README, "sed -i '/^## Usage/d' README.md"),
-    Violation(CLEAN, """sed -i 's/"clean": true/"clean": false/' models/verification.json""", mended=False),
+    Violation(CLEAN, """sed -i 's/"clean": true/"clean": false/' models/verification.json""", fixed=False),
     Violation(REQUIREMENTS, "sed -i '/GB of memory/d' README.md"),
     Violation(CONFIGURATION, "sed -i 's/^seed: 42/seed: 43/' params.yaml"),
     Violation(CONFIGURATION, "git rm --quiet configs/model/mlp.yaml", (SEEDS, SOURCE, ACCESS, DATA)),
@@ -140,12 +140,12 @@ VIOLATIONS = (
     Violation(GIT, PASSED_OVER),
     Violation(DERIVED, lambda record: record["promise"].update(mode="fast")),
     Violation(DERIVED, lambda record: record["seeds"].pop("weights")),
-    Violation(VERSIONS, lambda record: record["environment"]["packages"].update(scipy="0.1"), mended=False),
-    Violation(USED_PYTHON, lambda record: record["environment"].update(python="3.9.1"), mended=False),
-    Violation(CODE, lambda record: record["git"].update(commit="0" * 40), mended=False),
+    Violation(VERSIONS, lambda record: record["environment"]["packages"].update(scipy="0.1"), fixed=False),
+    Violation(USED_PYTHON, lambda record: record["environment"].update(python="3.9.1"), fixed=False),
+    Violation(CODE, lambda record: record["git"].update(commit="0" * 40), fixed=False),
     Violation(CODE, lambda record: record["git"].update(left_out=[LEFT_OUT])),
     Violation(CODE, "rm models/changes.patch"),
-    Violation(CODE, lambda record: record["code"].update({"train.py": "0" * 64}), (COMMITTED,), mended=False),
+    Violation(CODE, lambda record: record["code"].update({"train.py": "0" * 64}), (COMMITTED,), fixed=False),
     Violation(DATA, "git rm --quiet dvc.lock"),
     Violation(HARDWARE, lambda record: record["environment"]["cpu"].update(model="", machine="")),
     Violation(LOGGED, "rm models/config.yaml"),
@@ -154,14 +154,14 @@ VIOLATIONS = (
     Violation(SAVED, WITHOUT_DESCRIPTION, (ARCHIVED, RESULTS)),
     Violation(TRACKED, "git rm --quiet models/metrics.csv"),
     Violation(SYSTEM, lambda record: record["environment"]["os"].update(release="")),
-    Violation(COMMITTED, "echo '# edited while it trained' >> src/my_project/models/mlp.py", mended=False),
-    Violation(REPRODUCED, "rm models/verification.json", (CLEAN,), mended=False),
-    Violation(REPRODUCED, """sed -i 's/"code": 0/"code": 1/' models/verification.json""", (CLEAN,), mended=False),
+    Violation(COMMITTED, "echo '# edited while it trained' >> src/my_project/models/mlp.py", fixed=False),
+    Violation(REPRODUCED, "rm models/verification.json", (CLEAN,), fixed=False),
+    Violation(REPRODUCED, """sed -i 's/"code": 0/"code": 1/' models/verification.json""", (CLEAN,), fixed=False),
     Violation(RESULTS, """sed -i 's/"accuracy": [0-9.]*/"accuracy": 1.0/' reports/metrics.json"""),
     Violation(RESULTS, "git rm --quiet reports/tables/per_class.csv"),
     Violation(RESULTS, "sed -i 's/SHA-256 `[0-9a-f]*`/SHA-256 `0`/' MODEL_CARD.md"),
-    Violation(ARCHIVED, "rm archives/*.crate.zip", mended=False),
-    Violation(REPORTED, "rm models/report.html", mended=False),
+    Violation(ARCHIVED, "rm archives/*.crate.zip", fixed=False),
+    Violation(REPORTED, "rm models/report.html", fixed=False),
 )
 
 
@@ -170,7 +170,7 @@ def test_everything_passes_where_all_is_well(prepared: Path) -> None:
     assert failing(found) == {}
     assert (code, found["run"]) == (0, "models")
     assert found["score"] == {"passed": 27, "asked": 27, "percent": 100}
-    assert all(item["evidence"] and not item["mend"] for item in found["items"])
+    assert all(item["evidence"] and not item["fix"] for item in found["items"])
     assert {item["name"] for item in found["items"]} == {violation.item for violation in VIOLATIONS}
     page = (prepared / "docs" / "checklist.md").read_text()
     assert [item["name"] for item in found["items"] if item["name"] not in page] == []
@@ -187,11 +187,11 @@ def test_a_violation_is_caught_and_mended(copy: Path, violation: Violation) -> N
     code, found = check(copy, "models")
     assert set(failing(found)) == {violation.item, *violation.also}
     [item] = [item for item in found["items"] if item["name"] == violation.item]
-    assert item["mend"]
-    assert "\n" not in item["mend"]
+    assert item["fix"]
+    assert "\n" not in item["fix"]
     assert code == any(part["required"] for part in found["items"] if part["status"] == "fail")
-    if violation.mended:
-        run(item["mend"].removesuffix(" && make lock"), copy, PYTHONPATH="src")  # which would fetch from an index
+    if violation.fixed:
+        run(item["fix"].removesuffix(" && make lock"), copy, PYTHONPATH="src")  # which would fetch from an index
         assert violation.item not in failing(check(copy, "models")[1])
 
 
@@ -199,10 +199,10 @@ def test_before_any_run_it_says_which_command_to_run(render: Render, environment
     project = installed(render(python_version=THIS_PYTHON), environment)
     code, found = check(project)
     assert (code, found["run"]) == (1, None)
-    mends = failing(found)
-    assert mends.pop(DATA).startswith("dvc repro prepare && ")
-    assert set(mends) == {CLEAN, LOGGED, SAVED, TRACKED, SYSTEM, REPRODUCED, RESULTS, ARCHIVED, REPORTED}
-    assert all(mend == "make run" or mend.startswith("make run && python -m reproml ") for mend in mends.values())
+    fixes = failing(found)
+    assert fixes.pop(DATA).startswith("dvc repro prepare && ")
+    assert set(fixes) == {CLEAN, LOGGED, SAVED, TRACKED, SYSTEM, REPRODUCED, RESULTS, ARCHIVED, REPORTED}
+    assert all(fix == "make run" or fix.startswith("make run && python -m reproml ") for fix in fixes.values())
     assert [item["name"] for item in found["items"] if item["status"] == "not applicable"] == [HARDWARE, COMMITTED]
     assert check(project, "--section 'before sharing'")[0] == 0  # a clean environment is no required item
 
@@ -217,8 +217,8 @@ def test_a_run_by_hand(copy: Path) -> None:
     shown(folder, copy)
     assert failing(check(copy, "outputs/hand")[1]) == {}
     (folder / "metrics.csv").unlink()
-    mend = "python train.py tracking=none model=mlp training.epochs=2 seed=7"
-    assert failing(check(copy, "outputs/hand")[1]) == {TRACKED: mend}
+    fix = "python train.py tracking=none model=mlp training.epochs=2 seed=7"
+    assert failing(check(copy, "outputs/hand")[1]) == {TRACKED: fix}
     assert failing(check(copy)[1]) == {}
     edit_json(unlinked(copy / "models" / "run.json"), lambda record: record["command"].update(config="config"))
     said = run("python -m my_project check", copy, check=False, PYTHONPATH="src").stdout
@@ -228,7 +228,7 @@ def test_a_run_by_hand(copy: Path) -> None:
 def test_the_printed_checklist_and_what_cannot_be_examined(copy: Path) -> None:
     (copy / "archives" / "models.crate.zip").unlink()
     said = run("make check", copy, PYTHONPATH="src").stdout
-    assert "mend: python -m reproml archive models" in said
+    assert "fix: python -m reproml archive models" in said
     assert said.strip().endswith("26 of 27 items pass (96 %); required and failing: 0")
     unfinished = interrupted(copy, SHORT, "killed")
     (copy / "outputs" / "damaged").mkdir()

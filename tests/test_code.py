@@ -11,6 +11,7 @@ from reproml.checklist.after import CHECKS
 from reproml.checklist.facts import Facts
 from reproml.checklist.provenance import committed
 from reproml.runs import code
+from reproml.runs.imported import code_now
 from reproml.runs.params import code_text
 from reproml.runs.record import what_changed
 
@@ -51,7 +52,7 @@ HARMLESS = (
         ("evaluate.py", False),
         ("document.py", False),
         ("src/my_project/models/mine.py", True),
-        ("src/my_project/data/readers.py", True),
+        ("src/my_project/data/digits.py", True),
         (f"{ROOM}/training/trainer.py", True),
         (f"{ROOM}/evaluation/measure.py", True),
         (f"{ROOM}/evaluation/figures.py", False),
@@ -86,7 +87,7 @@ def _record(**digests: str) -> dict[str, Any]:
     return {
         "code": {"train.py": "0", OTHER: "0", SAME: "0"} | digests,
         "config": config,
-        **{"data": {}, "locks": {}, "environment": {}, "restored": None},
+        **{"data": {}, "locks": {}, "environment": {}, "restored": None, "inputs": {}},
     }
 
 
@@ -124,22 +125,26 @@ def test_the_checklist_asks_for_a_training_where_the_test_alone_cannot_mend(
         Path(name).write_text("first")
     found = {"code": code.code_digests(), "metrics": {}, "command": {"config": "pipeline"}, "config": {}}
     [documented] = [check for check in CHECKS if check.name == "the results are documented"]
-    for edited, mend in ((SAME, "python evaluate.py run=models output=reports"), (measure, "dvc repro --force")):
+    for edited, fix in ((SAME, "python evaluate.py run=models output=reports"), (measure, "dvc repro --force")):
         Path(edited).write_text("second")
-        assert documented.find(Facts(tmp_path, Path("models"), found)).mend == mend
+        assert documented.find(Facts(tmp_path, Path("models"), found)).fix == fix
 
 
 def test_dvc_is_told_of_every_edit_that_concerns_a_stage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Through code.yaml: all of the code of a run, and of the rest only what prepares the data."""
+    """Through code.yaml: all of the code of a run, and of the rest only what prepares the data, or writes cards."""
     monkeypatch.syspath_prepend(tmp_path)
-    files = {"params.yaml": "data: {reader: my_reader.read}", "my_reader.py": "import my_steps", "my_steps.py": ""}
+    files = {
+        "params.yaml": "data: {_target_: my_data.Mine, size: 1}",
+        "my_data.py": "import my_steps",
+        "my_steps.py": "",
+    }
     for name, text in (files | {SAME: "", OTHER: ""}).items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text)
 
-    def concerned(name: str) -> set[str]:
+    def concerned(name: str, text: str = "# edited\n") -> set[str]:
         before = yaml.safe_load(code_text(tmp_path))
-        (tmp_path / name).write_text("# edited\n")
+        (tmp_path / name).write_text(text)
         after = yaml.safe_load(code_text(tmp_path))
         return {key for key in before if before[key] != after[key]}
 
@@ -147,7 +152,22 @@ def test_dvc_is_told_of_every_edit_that_concerns_a_stage(tmp_path: Path, monkeyp
     assert concerned(OTHER) == {"run"}
     assert concerned(f"{ROOM}/models/new.py") == {"run"}
     assert concerned("evaluate.py") == set()
-    assert concerned("my_steps.py") == {"prepare", "run"}  # which the reader imports
+    assert concerned("my_steps.py") == {"prepare", "run"}  # which the data import
+    assert concerned("params.yaml", "data: {_target_: my_data.Mine, size: 2}") == {"prepare", "data"}
+    arrays = (
+        "data: {{_target_: my_data.Mine, source: {}, files: {{}}, num_workers: {}, shift: {}, classes: [{}]}}".format
+    )
+    assert concerned("params.yaml", arrays("sklearn", 0, 0, "a")) == {"prepare", "data"}
+    assert concerned("params.yaml", arrays("elsewhere", 1, 0, "a")) == set()
+    assert concerned("params.yaml", arrays("elsewhere", 1, 1, "a")) == {"data"}
+    assert concerned("params.yaml", arrays("elsewhere", 1, 1, "b")) == {"prepare", "data"}
+
+
+def test_dvc_is_told_of_all_the_code_that_writes_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    writes = set(code_now("reproml.cards.data_card", "reproml.cards.model_card"))
+    wanted = ("tables", "markdown", "evaluation.written", "models.interface", "arrays.splits", "training.randomness")
+    assert {f"reproml.{name}" for name in wanted} <= writes
+    assert not {name for name in writes if name.startswith(("reproml.serving", "reproml.tracking", "reproml.cli"))}
 
 
 @pytest.mark.slow

@@ -227,7 +227,7 @@ def test_a_change_of_code_is_built_in_seconds(workshop: Workshop) -> None:
     finally:
         changed.write_text(before)
         workshop.call("make image")
-    # two builds, for which the engine numbers the steps anew; a step that comes from the cache is never said to be done
+    # two builds, for which the engine numbers the steps again; a step from the cache is never said to be done
     ran = set()
     for output in re.split(r"^#0 building", built.stdout + built.stderr, flags=re.M):
         steps = dict(re.findall(r"^(#\d+) \[((?:dependencies|project|runtime|api) .*)$", output, re.M))

@@ -13,6 +13,7 @@ from zipfile import ZipFile
 import pytest
 import yaml
 from conftest import Render, digest, metrics, run
+from golden import STAGES, stages_run
 from runs import go_on, interrupted, record, train
 
 pytestmark = pytest.mark.preloaded
@@ -20,7 +21,7 @@ pytestmark = pytest.mark.preloaded
 PAGE = re.compile(r"`((?:src|configs)/[^`]+)`:\n\n```(?:python|yaml)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 PATIENTS = "tracking=[none] data=patients task=progression training.epochs=30"
 LETTERS = "tracking=[none] data=letters task=next_letter training.epochs=4"
-RESULTS = ("model.safetensors", "metrics.csv", "trail.jsonl", "test/metrics.json")
+RESULTS = ("model.safetensors", "metrics.csv", "trace.jsonl", "test/metrics.json")
 
 # A language model as Lightning's pages would have people write it: padded batches, tied weights, a loss for each step.
 LANGUAGE = {
@@ -227,10 +228,11 @@ def test_what_a_task_predicts_is_read_from_its_types() -> None:
 
     found = outputs.declared(Answering)
     assert (found.doc, found.method) == ("What is said.", "Say it.")
-    assert [(field.name, field.plain, field.always) for field in found.fields] == [
-        ("value", float, True),
+    assert [(field.name, field.type, field.always) for field in found.fields] == [
+        ("value", Annotated[float, "in metres"], True),
         ("notes", list[str], False),
     ]
+    assert found.item is None  # of no list
     assert outputs.declared(Unannotated).fields == ()
     with pytest.raises(ConfigError, match="str cannot be served, because it has no predict: let predict"):
         outputs.declared(str)
@@ -355,7 +357,7 @@ def test_mistakes_end_in_one_sentence_that_knows_the_class(project: Path) -> Non
 @pytest.mark.slow
 def test_a_regression_from_the_page_is_trained_tested_and_recorded(project: Path, patients: Path) -> None:
     rows = list(csv.DictReader((patients / "metrics.csv").open()))
-    assert list(rows[0]) == ["epoch", "step", "lr", "train/loss", "validation/loss"]
+    assert list(rows[0]) == ["epoch", "step", "lr", "train/loss", "val/loss"]
     assert len(rows) == 30
     assert float(rows[-1]["train/loss"]) < 0.2 * float(rows[0]["train/loss"])
     found = record(patients)
@@ -367,8 +369,10 @@ def test_a_regression_from_the_page_is_trained_tested_and_recorded(project: Path
         "evaluation.json",
         "figures",
         "metrics.json",
+        "predictions.csv",
         "tables",
     ]
+    assert not (patients / "test/predictions.csv").read_text()
     run("python evaluate.py run=outputs/patients", project)
     assert metrics(patients / "evaluation") == found["metrics"]
 
@@ -393,7 +397,7 @@ def test_a_killed_run_ends_with_the_same_bits_and_another_seed_does_not(
 def test_runs_are_verified_compared_and_archived(project: Path, patients: Path) -> None:
     verb = "PYTHONPATH=src python -m my_project"
     said = run(f"{verb} verify outputs/patients", project).stdout
-    assert said.splitlines()[-1].startswith("reproduced bit for bit: weights, test metrics, history, trail")
+    assert said.splitlines()[-1].startswith("reproduced bit for bit: weights, test metrics, history, step trace")
     train(project, f"{PATIENTS} task.hidden=16", "narrow")
     different = run(f"{verb} diff outputs/patients outputs/narrow", project, check=False)
     assert different.returncode == 1 and "configuration: task.hidden was 32, is 16" in different.stdout
@@ -410,18 +414,6 @@ def test_runs_are_verified_compared_and_archived(project: Path, patients: Path) 
     assert "Progression" in items["the model is saved with metadata"]["evidence"]
     assert "mean_absolute_error" in items["the results are documented"]["evidence"]
     assert items["the data is versioned by DVC"]["status"] == "not applicable"
-
-
-@pytest.mark.slow
-def test_what_is_for_arrays_only_says_so(project: Path, patients: Path) -> None:
-    for command in (
-        "PYTHONPATH=src python -m my_project serve --run outputs/patients --port 0",
-        "python prepare.py data=patients task=progression",
-    ):
-        result = run(command, project, check=False)
-        assert result.returncode
-        assert "is for tasks that learn from prepared arrays" in result.stderr
-        assert len(result.stderr.splitlines()) == 1, result.stderr
 
 
 @pytest.mark.slow
@@ -464,31 +456,32 @@ def test_a_file_that_is_an_input_by_name_is_recorded_once(project: Path, letters
 
 
 @pytest.mark.slow
-def test_the_chosen_task_is_trained_in_models(project: Path) -> None:
-    """The project's own choice, which the pipeline's configuration takes over, and which its own tests live with."""
+def test_the_chosen_task_goes_through_the_pipeline(project: Path) -> None:
+    """The project's own choice, which its own tests live with."""
     config = project / "configs/config.yaml"
     before = config.read_text()
     for group, chosen in (("task", "progression"), ("data", "patients")):
         text, found = re.subn(rf"^  - {group}: \w+", f"  - {group}: {chosen}", config.read_text(), flags=re.M)
         assert found == 1
         config.write_text(text)
+    config.write_text(f"{config.read_text()}training:\n  epochs: 2\n")
     try:
-        refused = run("python configure.py", project, check=False, DVC_STAGE="configure")
-        assert "the pipeline of dvc.yaml is for tasks that learn from prepared arrays" in refused.stderr
-        run("python configure.py && python train.py -cn pipeline training.epochs=2", project)
+        assert stages_run(run("dvc repro", project).stdout) == STAGES
         assert yaml.safe_load((project / "models/config.yaml").read_text())["task"]["hidden"] == 32
-        run("python evaluate.py run=models output=reports", project)
         assert metrics(project / "reports") == record(project / "models")["metrics"]
-        run("python document.py model && python document.py data", project)
         card, data = ((project / name).read_text() for name in ("MODEL_CARD.md", "DATA_CARD.md"))
         assert "- Task: `my_project.models.progression.Progression`, with `hidden=32`" in card
         assert re.search(r"^\| mean\\_absolute\\_error \| \d+\.\d \|$", card, re.M)
         assert "(reports/figures/learning_curves.png)" in card
         assert "`my_project.data.patients.Patients` reads the data and splits it" in data
         assert json.loads((project / "reports/croissant.json").read_text())["name"] == "Patients"
+        assert "up to date" in run("dvc status", project).stdout
+        run("sed -i 's/^batch_size: .*/batch_size: 16/' configs/data/patients.yaml", project)
+        dry = stages_run(run("dvc repro --dry", project).stdout)
+        assert dry >= {"configure"}
         checked = run("PYTHONPATH=src python -m my_project check --json", project, check=False)
         assert checked.returncode in (0, 1), checked.stderr
         assert " passed" in run("pytest -q tests/test_config.py -k 'composes or sentence'", project).stdout
     finally:
         config.write_text(before)
-        run("git checkout --quiet MODEL_CARD.md DATA_CARD.md reports/croissant.json", project)
+        run("git checkout --quiet .", project)

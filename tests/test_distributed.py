@@ -121,7 +121,7 @@ def agent(project: Path, line: str) -> subprocess.Popen[str]:
 
 
 def test_torchrun_starts_again_what_was_killed(shared_project: Path) -> None:
-    """`--max-restarts`: both processes go on from the newest resume point, to the same bits."""
+    """`--max-restarts`: both processes resume from the newest resume point, with the same bits."""
     longer = f"{DDP} training.epochs=8"
     reference = train(shared_project, longer, "longer")
     folder = shared_project / "outputs" / "killed"
@@ -171,6 +171,6 @@ def test_what_does_not_fit_is_one_sentence_of_each_process(shared_project: Path)
 @pytest.mark.parametrize(("torchrun", "slurm", "times"), [("0", "2", 2), ("3", "0", 3), ("1", "", 1)])
 def test_whoever_starts_a_job_again_is_counted(shared_project: Path, torchrun: str, slurm: str, times: int) -> None:
     """torchrun begins at 0 again where Slurm has put its job into the queue."""
-    count = "python -c 'from reproml.processes import restarts; print(restarts())'"
+    count = "python -c 'from reproml.launch import restarts; print(restarts())'"
     again = {"TORCHELASTIC_RESTART_COUNT": torchrun} | ({"SLURM_RESTART_COUNT": slurm} if slurm else {})
     assert run(count, shared_project, PYTHONPATH="src", **again).stdout.strip() == str(times)

@@ -68,7 +68,7 @@ def test_every_page_is_built(built: Path) -> None:
 
 def test_a_dead_link_stops_the_build(tmp_path: Path) -> None:
     dead = ["gone.md", "#nowhere", "project/docs/gone.md", "lecture/seeds.md#nowhere", "/faq/"]
-    for name in ("mkdocs.yml", "scripts", ".cache"):
+    for name in ("mkdocs.yml", "scripts", "examples", ".cache"):
         (tmp_path / name).symlink_to(ROOT / name)
     shutil.copytree(DOCS, tmp_path / "docs")
     with (tmp_path / "docs" / "faq.md").open("a") as page:

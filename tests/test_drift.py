@@ -89,7 +89,8 @@ def test_what_cannot_be_tried_is_said(project: Path) -> None:
     file = project / "reports" / "baseline.json"
     assert drift(project) == (
         2,
-        "could not be tried: there is no reports/baseline.json to compare with: make baseline writes one; commit it\n",
+        "could not be compared: there is no reports/baseline.json to compare with: make baseline writes one; "
+        "commit it\n",
     )
     for content, sentence in {"{": "is damaged", "[]": "is damaged", "{}": "another version"}.items():
         file.write_text(content)

@@ -9,7 +9,7 @@ from runs import SHORT, record, train
 pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 SMALL = f"{SHORT} data.train_examples=200 training.lr=0.1 training/scheduler=none"
 # Keeps the first epoch, as the loss grows smaller.
-MINE = "{_target_:lightning.pytorch.callbacks.ModelCheckpoint,monitor:validation/loss,mode:max,dirpath:outputs/kept}"
+MINE = "{_target_:lightning.pytorch.callbacks.ModelCheckpoint,monitor:val/loss,mode:max,dirpath:outputs/kept}"
 
 
 def test_the_weights_that_a_run_ends_with(environment: Path) -> None:

@@ -15,23 +15,22 @@ from conftest import metrics, run
 from reproml import programs
 from reproml.errors import RecordError
 from reproml.runs import integrity, schema
-from reproml.runs.finished import check_run
-from reproml.runs.folder import results_of
+from reproml.runs.completed import CompletedRun
 from reproml.runs.record import identity, read
-from reproml.runs.tables import table_digests
-from reproml.verify.repeat import outer_environment
+from reproml.runs.tables import figure_digests, table_digests
+from reproml.verify.rerun import outer_environment
 from runs import record, train
 
 pytestmark = pytest.mark.preloaded
 
 DAMAGED = Path(__file__).with_name("damaged.py")
-FILES = ("model.safetensors", "metrics.csv", "trail.jsonl", "config.yaml")
+FILES = ("model.safetensors", "metrics.csv", "trace.jsonl", "config.yaml")
 # Which of these files each command reads, and so refuses.
 READS = {
     "evaluate": {"model.safetensors", "metrics.csv", "config.yaml"},
     "Predictor": {"model.safetensors", "config.yaml"},
     "finetune": {"model.safetensors"},
-    "continue": {"trail.jsonl"},
+    "continue": {"trace.jsonl"},
     "report RUN": {"metrics.csv", "config.yaml"},
     "spread RUN OTHER": {"metrics.csv"},
     "compare OTHER RUN": {*FILES},
@@ -46,14 +45,14 @@ from pathlib import Path
 sys.path.insert(0, "src")
 import evaluate
 from reproml import __main__ as commands
-from reproml.runs.finished import check_run
+from reproml.runs.completed import CompletedRun
 from reproml.config.explain import explain
 from reproml.training.earlier import built_on
 from reproml.serving.predictor import Predictor
 from omegaconf import OmegaConf
 
 def restore(run, mode):
-    config = check_run("outputs/good")
+    config = CompletedRun.named("outputs/good").config
     config.restore.run, config.restore.mode, config.paths.run, config.training.epochs = run, mode, "outputs/new", 3
     built_on(config)
 
@@ -95,7 +94,7 @@ SETTINGS = (
     "+callbacks.edit._target_=my_project.editing.Edit"
 )
 RECORD: dict[str, Any] = {  # as a training writes it, on a machine that does not exist
-    "schema_version": 2,
+    "schema_version": 3,
     "reproml": "0.1.0",
     "status": "finished",
     "promise": {"mode": "strict", "text": "the same bits"},
@@ -105,7 +104,7 @@ RECORD: dict[str, Any] = {  # as a training writes it, on a machine that does no
         "paths": {"run": "outputs/run", "raw": "data/raw/few", "processed": "data/processed/few"},
         "data": {
             "name": "few",
-            "reader": "few",
+            "_target_": "few",
             "source": "sklearn",
             "files": {},
             "classes": ["a", "b"],
@@ -138,6 +137,7 @@ RECORD: dict[str, Any] = {  # as a training writes it, on a machine that does no
     "git": None,
     "code": {},
     "data": {"name": "few", "raw": {}, "prepared": {}},
+    "inputs": {},
     "locks": {},
     "environment": {
         "python": "3.11.9",
@@ -161,6 +161,8 @@ RECORD: dict[str, Any] = {  # as a training writes it, on a machine that does no
         }
     ],
     "metrics": {"accuracy": 0.5},
+    "tables": {},
+    "figures": {},
     "weights_sha256": "0" * 64,
 }
 
@@ -174,11 +176,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "configs").mkdir()
     (tmp_path / "configs" / "known.yaml").write_text(
-        "trainer: {_target_: lightning.Trainer}\nmodel: {_target_: torch.nn.Identity}\nreader: few\n"
+        "trainer: {_target_: lightning.Trainer}\nmodel: {_target_: torch.nn.Identity}\ndata: {_target_: few}\n"
         "optimizer: {_target_: torch.optim.SGD}\nloss: {_target_: torch.nn.CrossEntropyLoss}\n"
     )
-    content = {"model.safetensors": "weights", "metrics.csv": "epoch\n0\n", "trail.jsonl": "{}\n"}
-    keys = ("model_sha256", "history_sha256", "trail_sha256")
+    content = {"model.safetensors": "weights", "metrics.csv": "epoch\n0\n", "trace.jsonl": "{}\n"}
+    keys = ("model_sha256", "history_sha256", "trace_sha256")
     digests = {key: hashlib.sha256(text.encode()).hexdigest() for key, text in zip(keys, content.values(), strict=True)}
     found = {**RECORD, **digests}
     content |= {"run.json": json.dumps(found), "config.yaml": json.dumps(found["config"])}
@@ -189,62 +191,81 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("name", FILES)
 def test_a_changed_file_is_refused_where_it_is_read(folder: Path, name: str) -> None:
-    assert integrity.finished(folder, needs=FILES)["status"] == "finished"
+    assert CompletedRun.read(folder, needs=FILES).record["status"] == "finished"
     text = (folder / name).read_text()
     (folder / name).write_text(text.replace("0.15", "0.25") if name == "config.yaml" else f"{text} ")
-    for reader in (integrity.finished, integrity.intact):
+    for reader in (CompletedRun.read, integrity.intact):
         with pytest.raises(RecordError, match=rf"{name} is not the file that the record names"):
             reader(folder, reads=[name])  # type: ignore[operator]
     with pytest.raises(RecordError, match=rf"{name} is not the file that the record names"):
-        check_run(str(folder), needs=FILES)
-    integrity.finished(folder, needs=[other for other in FILES if other != name])  # the others are not checked
+        CompletedRun.named(folder, needs=FILES)
+    CompletedRun.read(folder, needs=[other for other in FILES if other != name])  # the others are not checked
     (folder / name).unlink()
     with pytest.raises(RecordError, match=rf"{name} does not exist"):
-        integrity.finished(folder, needs=[name])
-    integrity.finished(folder, reads=[name])
+        CompletedRun.read(folder, needs=[name])
+    CompletedRun.read(folder, reads=[name])
 
 
 def test_a_file_that_no_record_can_vouch_for_is_refused(folder: Path) -> None:
-    """A trail beside a run that wrote none, and a file that is not a configuration."""
+    """A step trace beside a run that wrote none, and a file that is not a configuration."""
     found = record(folder)
-    (folder / "run.json").write_text(json.dumps({**found, "trail_sha256": None}))
-    with pytest.raises(RecordError, match=r"trail\.jsonl is not the file"):
-        integrity.finished(folder, reads=["trail.jsonl"])
+    (folder / "run.json").write_text(json.dumps({**found, "trace_sha256": None}))
+    with pytest.raises(RecordError, match=r"trace\.jsonl is not the file"):
+        CompletedRun.read(folder, reads=["trace.jsonl"])
     for text in ("seed: [", "42", ""):
         (folder / "config.yaml").write_text(text)
         with pytest.raises(RecordError, match=r"config\.yaml is not the file"):
-            integrity.finished(folder, reads=["config.yaml"])
+            CompletedRun.read(folder, reads=["config.yaml"])
+
+
+def test_the_figures_of_a_test_are_the_recorded_ones(folder: Path) -> None:
+    """Those of evaluate.py, whose metrics have intervals, may be drawn by another matplotlib."""
+    figure = folder / "test" / "figures" / "curves.png"
+    figure.parent.mkdir(parents=True)
+    figure.write_bytes(b"one")
+    (folder / "test" / "metrics.json").write_text(json.dumps(record(folder)["metrics"]))
+    evaluation = folder / "test" / "evaluation.json"
+    evaluation.write_text(json.dumps({"metrics": {"accuracy": {"value": 0.5, "interval": None}}}))
+    found = {**record(folder), "figures": figure_digests(folder / "test")}
+    assert schema.problem(found) is None
+    assert CompletedRun(folder, found).test_folder() == folder / "test"
+    figure.write_bytes(b"another")
+    with pytest.raises(RecordError, match=r"figures/curves\.png is not the file that the record names"):
+        CompletedRun(folder, found).test_folder()
+    assert CompletedRun(folder, record(folder)).test_folder() == folder / "test"  # it has recorded none
+    evaluation.write_text(json.dumps({"metrics": {"accuracy": {"value": 0.5, "interval": [0.4, 0.6]}}}))
+    assert CompletedRun(folder, found).test_folder() == folder / "test"
 
 
 def test_the_tables_of_a_test_are_the_recorded_ones(folder: Path) -> None:
-    """The report, the archive, the trackers and the checklist show them; a record of an earlier version has none."""
+    """The report, the archive, the trackers and the checklist show them."""
     test = folder / "test"
     test.mkdir()
     (test / "metrics.json").write_text(json.dumps(record(folder)["metrics"]))
     (test / "tables").mkdir()
     for name in ("tables/per_class.csv", "predictions.csv"):
         (test / name).write_text("class,f1\na,0.5\n")
-    found = {**record(folder), "tables": table_digests(folder)}
+    found = {**record(folder), "tables": table_digests(test)}
     assert schema.problem(found) is None
-    assert results_of(folder, found) == test
+    assert CompletedRun(folder, found).test_folder() == test
     (test / "tables" / "per_class.csv").write_text("class,f1,f1_low,f1_high\na,0.5,0.4,0.6\n")  # of evaluate.py
-    assert results_of(folder, found) == test
+    assert CompletedRun(folder, found).test_folder() == test
     (test / "tables" / "per_class.csv").unlink()  # what is not there says nothing wrong
-    assert results_of(folder, found) == test
+    assert CompletedRun(folder, found).test_folder() == test
     cuts = test / "tables" / "cuts.csv"
     cuts.write_text("class,cut_low\na,0.1\n")  # no end of an interval: there is no cut
-    cut = {**found, "tables": table_digests(folder)}
-    assert results_of(folder, cut) == test
+    cut = {**found, "tables": table_digests(test)}
+    assert CompletedRun(folder, cut).test_folder() == test
     cuts.write_text("class,cut_low\na,0.2\n")
     with pytest.raises(RecordError, match=r"cuts\.csv is not the file that the record names"):
-        results_of(folder, cut)
+        CompletedRun(folder, cut).test_folder()
     cuts.unlink()
     (test / "predictions.csv").write_text("class,f1\na,0.9\n")
     with pytest.raises(RecordError, match=r"test/predictions\.csv is not the file that the record names"):
-        results_of(folder, found)
-    assert results_of(folder, record(folder)) == test
+        CompletedRun(folder, found).test_folder()
+    assert CompletedRun(folder, record(folder)).test_folder() == test
     (test / "metrics.json").write_text("{}")  # of another training
-    assert results_of(folder, found) is None
+    assert CompletedRun(folder, found).test_folder() is None
 
 
 def test_the_patch_of_a_run_is_the_recorded_one(folder: Path) -> None:
@@ -253,21 +274,21 @@ def test_the_patch_of_a_run_is_the_recorded_one(folder: Path) -> None:
     for git in (None, {**GIT, "patch_sha256": hashlib.sha256(b"").hexdigest()}):
         (folder / "run.json").write_text(json.dumps({**record(folder), "git": git}))
         patch.unlink(missing_ok=True)
-        integrity.finished(folder, reads=integrity.EVERYTHING)
+        CompletedRun.read(folder, reads=integrity.EVERYTHING)
         patch.write_bytes(b"")
-        integrity.finished(folder, needs=integrity.EVERYTHING)
+        CompletedRun.read(folder, needs=integrity.EVERYTHING)
         patch.write_bytes(b"+ more")
         with pytest.raises(RecordError, match=r"changes\.patch is not the file that the record names"):
-            integrity.finished(folder, reads=integrity.EVERYTHING)
+            CompletedRun.read(folder, reads=integrity.EVERYTHING)
     dirty = {**GIT, "dirty": True, "patch_sha256": hashlib.sha256(b"+ more").hexdigest()}
     (folder / "run.json").write_text(json.dumps({**record(folder), "git": dirty}))
-    integrity.finished(folder, reads=integrity.EVERYTHING)
+    CompletedRun.read(folder, reads=integrity.EVERYTHING)
     patch.write_bytes(b"+ other")
     with pytest.raises(RecordError, match=r"changes\.patch is not the file that the record names"):
         integrity.intact(folder)
     patch.unlink()
     with pytest.raises(RecordError, match=r"changes\.patch does not exist"):
-        integrity.finished(folder, reads=integrity.EVERYTHING)
+        CompletedRun.read(folder, reads=integrity.EVERYTHING)
 
 
 def test_a_training_is_the_same_in_a_folder_that_was_moved() -> None:
@@ -356,7 +377,7 @@ def test_an_unfinished_run_says_how_to_resume_it(folder: Path, name: str, resume
     found = {**record(folder), "status": "running", "model_sha256": None, "command": command}
     (folder / "run.json").write_text(json.dumps(found))
     with pytest.raises(RecordError, match=f"is not finished: {resume}"):
-        check_run(str(folder), needs=["model.safetensors"])
+        CompletedRun.named(folder, needs=["model.safetensors"])
     integrity.intact(folder)  # as diff reads it: only the configuration is recorded yet
 
 
@@ -401,20 +422,20 @@ def test_every_command_refuses_what_it_reads_and_the_record_does_not_name(shared
 
 @pytest.mark.slow
 def test_a_test_is_of_the_data_that_was_trained_with(shared_project: Path, runs: Path) -> None:
-    """Prepared anew by code that was edited, it is refused if its arrays are others, and taken if they are not."""
+    """Prepared again by code that was edited, it is refused if its arrays are others, and taken if they are not."""
     command = "python evaluate.py run=outputs/good output=outputs/good/evaluation"
-    readers = shared_project / "src" / "my_project" / "data" / "readers.py"
-    good = readers.read_text()
+    digits = shared_project / "src" / "my_project" / "data" / "digits.py"
+    good = digits.read_text()
     try:
-        readers.write_text(good.replace("table[:, :64]", "table[:, 63::-1]"))
+        digits.write_text(good.replace("table[:, :64]", "table[:, 63::-1]"))
         refused = run(command, shared_project, check=False)
         assert refused.returncode == 1
         assert "digits/inputs.npy is not the file that the run was trained and tested with" in refused.stderr
         assert not (runs / "good" / "evaluation").exists()
-        readers.write_text(f"{good}# a remark\n")
+        digits.write_text(f"{good}# a remark\n")
         run(command, shared_project)
     finally:
-        readers.write_text(good)
+        digits.write_text(good)
     assert metrics(runs / "good" / "evaluation") == record(runs / "good")["metrics"]
     shutil.rmtree(runs / "good" / "evaluation")
 
@@ -467,7 +488,7 @@ def test_a_checkpoint_of_another_run_is_refused(shared_project: Path, runs: Path
         "import sys; sys.path.insert(0, 'src'); from pathlib import Path; from types import SimpleNamespace as Object\n"
         "import torch\n"
         "from hydra.utils import instantiate\n"
-        "from reproml.training.checkpoint import WholeFileIO, load_checkpoint\n"
+        "from reproml.training.checkpoint import AtomicCheckpointIO, load_checkpoint\n"
         "from reproml.training.final import final_weights\n"
         "own, other = (next(Path('outputs', name, 'checkpoints').glob('best*.ckpt')) for name in ('good', 'other'))\n"
         "content = load_checkpoint(own)\n"
@@ -476,7 +497,7 @@ def test_a_checkpoint_of_another_run_is_refused(shared_project: Path, runs: Path
         "    config = {**content['config'], 'restore': {'mode': mode}}\n"
         "    callback = instantiate(config['callbacks']['best_checkpoint'])\n"
         "    callback.best_model_path, callback.best_model_score = str(path), score\n"
-        "    strategy = Object(checkpoint_io=WholeFileIO(config))\n"
+        "    strategy = Object(checkpoint_io=AtomicCheckpointIO(config))\n"
         "    trainer = Object(checkpoint_callbacks=[callback], strategy=strategy)\n"
         "    try: return len(final_weights(trainer, None, 'best')) > 0\n"
         "    except Exception as error: return str(error)\n"

@@ -99,10 +99,10 @@ def test_what_is_wrong_with_an_address_is_said_in_one_sentence(
     shared_project: Path, uploaded: Path, tmp_path: Path, damage: str
 ) -> None:
     folder = shutil.copytree(uploaded, tmp_path / "digits")
-    shard, mend = folder / "inputs-00003.arrow", "inputs-00003.arrow is not the file that manifest.json names"
+    shard, fix = folder / "inputs-00003.arrow", "inputs-00003.arrow is not the file that manifest.json names"
     if damage == "missing":
         (folder / "manifest.json").unlink()
-        mend = "give the address of a folder that prepare.py made"
+        fix = "give the address of a folder that prepare.py made"
     else:
         content = shard.read_bytes()
         shard.write_bytes(content[:5000] + bytes([content[5000] ^ 1]) + content[5001:])
@@ -110,6 +110,6 @@ def test_what_is_wrong_with_an_address_is_said_in_one_sentence(
         name = f"hydra.run.dir=outputs/{damage}"
         result = run(f"python train.py {STREAM} data.remote={place} {name}", shared_project, check=False)
     assert result.returncode == 1
-    assert mend in result.stderr
+    assert fix in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
     assert not (shared_project / "outputs" / damage / "model.safetensors").exists()

@@ -93,7 +93,7 @@ def checked_out(clone: Path) -> dict[str, bytes]:
 
 
 def test_a_template_with_other_newlines_renders_the_same(render: Render, tmp_path: Path) -> None:
-    """For who has the template from elsewhere than from git; only what is copied as it is cannot be mended."""
+    """For who has the template from elsewhere than from git; only what is copied as it is cannot be fixed."""
     template = copy_of_the_template(tmp_path / "template")
     for folder in ("hooks", TEMPLATE.name):
         for path in (template / folder).rglob("*"):

@@ -37,12 +37,13 @@ def test_nothing_runs_the_second_time(pipeline: Path) -> None:
     ("edit", "expected"),
     [
         ("sed -i 's/^lr: .*/lr: 0.002/' configs/training/default.yaml", {"configure", *TRAINED}),
-        ("sed -i 's/^test_fraction: .*/test_fraction: 0.2/' configs/data/digits.yaml", STAGES - {"code"}),
+        ("sed -i 's/^test_fraction: .*/test_fraction: 0.2/' configs/data/digits.yaml", STAGES),
         ("echo '# more' >> configs/training/default.yaml", {"configure"}),
         ("echo '# more' >> src/reproml/evaluation/figures.py", {"code", "evaluate"}),
+        ("echo '# more' >> src/reproml/markdown.py", {"code", "document_data", "document_model"}),
         ("echo '# mine' > src/my_project/callbacks.py", {"code", *TRAINED}),  # a new file
-        ("echo '# more' >> src/my_project/data/readers.py", STAGES - {"configure"}),
-        ("sed -i 's/num_workers: 0/num_workers: 1/' configs/data/digits.yaml", {"configure"}),
+        ("echo '# more' >> src/my_project/data/digits.py", STAGES - {"configure"}),
+        ("sed -i 's/num_workers: 0/num_workers: 1/' configs/data/digits.yaml", {"configure", "code", "document_data"}),
         ("echo '# more' >> data/sources.yaml", {"document_data", "document_model"}),
         ("echo '# more' >> README.md", set()),
         ("sed -i 's/tracking: .mlflow./tracking: [none]/' configs/pipeline.yaml", {"configure"}),
@@ -88,8 +89,8 @@ def test_an_experiment_leaves_configs_alone(pipeline: Path) -> None:
     assert metrics(pipeline / "models" / "test") != metrics(pipeline / "reports")  # and its results
     assert run(sync, pipeline, PYTHONPATH="src").stdout == own
     assert json.loads((pipeline / "models" / "tracking.json").read_text()) == notes
-    code = "from pathlib import Path; from reproml.tracking.finished import Finished; "
-    code += "print(*Finished.read(Path('models')).results())"
+    code = "from pathlib import Path; from reproml.tracking.tracked_run import TrackedRun; "
+    code += "print(*TrackedRun.read(Path('models')).results())"
     results = run(f'python -c "{code}"', pipeline, PYTHONPATH="src").stdout.split()
     reports = pipeline / "reports"
     tables_and_figures = [path for folder in ("tables", "figures") for path in (reports / folder).iterdir()]

@@ -127,7 +127,7 @@ def test_a_process_is_killed_by_its_own_number(shared_project: Path) -> None:
     stop(process, signal.SIGKILL)
     assert process.returncode == -signal.SIGKILL
     assert not Path(f"/proc/{process.pid}").exists()
-    assert run("python train.py --help", shared_project).returncode == 0  # the others go on
+    assert run("python train.py --help", shared_project).returncode == 0  # the others still run
 
 
 @pytest.mark.slow
@@ -184,8 +184,8 @@ time.sleep(600)
 )
 def test_what_needs_a_shell_or_another_start_gets_it(command: str) -> None:
     assert preloaded.simple(command) is None
-    quoted = "python train.py 'a=[b, c]' \"d e\" tracking=[none] ~callbacks.trail"
-    assert preloaded.simple(quoted) == ["train.py", "a=[b, c]", "d e", "tracking=[none]", "~callbacks.trail"]
+    quoted = "python train.py 'a=[b, c]' \"d e\" tracking=[none] ~callbacks.step_trace"
+    assert preloaded.simple(quoted) == ["train.py", "a=[b, c]", "d e", "tracking=[none]", "~callbacks.step_trace"]
 
 
 def test_an_environment_that_is_read_at_the_start_gets_a_start(scripts: Path) -> None:

@@ -64,7 +64,7 @@ EDITS = {
     },
     "configs/model/mlp.yaml": {"hidden: [64, 128, 64]": "hidden: [24]", "dropout: 0.0": "dropout: 0.1"},
     "configs/model/cnn.yaml": {"channels: [32, 64]": "channels: [8, 8, 8]", "hidden: 128": "hidden: 16"},
-    "src/*/data/readers.py": {
+    "src/*/data/digits.py": {
         ":64].astype(np.uint8)": ":64].astype(np.float32)",
         '(1, 8, 8), "uint8"': '(1, 8, 8), "float32"',
     },

@@ -19,7 +19,8 @@ from reproml.config.explain import explain
 from reproml.arrays.chunk import as_stored, check_announced
 from reproml import Examples
 from reproml.config.preflight import preflight
-from reproml.runs.folder import read_config, refuse_place, with_recorded_overrides
+from reproml.runs.command import refuse_place, with_recorded_overrides
+from reproml.runs.folder import read_config
 from reproml.training import ready
 
 def train(line):
@@ -59,7 +60,7 @@ def tune(line):
 def chunk(line):
     inputs, targets, dtype = eval(line)
     examples = Examples(len(inputs), inputs.shape[1:], dtype, 0, iter([]))
-    data = SimpleNamespace(reader="mine.read", name="mine", classes=["no", "yes"])
+    data = SimpleNamespace(_target_="mine.Data", name="mine", classes=["no", "yes"])
     check_announced(examples, data)
     stored, classes = as_stored((inputs, targets), examples, data)
     assert stored.dtype == dtype and classes.dtype == np.int64
@@ -184,7 +185,7 @@ KEYS = {
     "training.dropout=0.1": "the nearest is model.dropout",
     "sweep=search trials=2": "the nearest is search.trials",
     "qqq=1": "qqq is not a key of the configuration (there are: callbacks, data,",
-    "callbacks.trail=null": "callbacks.trail=None names no class",
+    "callbacks.step_trace=null": "callbacks.step_trace=None names no class",
     "-m training.lr=0.01,-1": "training.lr=-1.0 is out of range",
     "seed=18446744073709551616": "seed=18446744073709551616 is out of range: it must be 0 or greater and below 2**64",
     "seed=18446744073709551615": None,
@@ -244,7 +245,7 @@ CLASSES = {
     "+trainer.limit_train_batchs=3": "the nearest is trainer.limit_train_batches",
     "+trainer.limit_train_batches=abc": "trainer.limit_train_batches=abc is not valid",
     "+trainer.limit_train_batches=3": None,
-    "+callbacks.trail.foldr=x": "the nearest is callbacks.trail.folder",
+    "+callbacks.step_trace.foldr=x": "the nearest is callbacks.step_trace.folder",
     "+callbacks.mine._target_=nowhere.Callback": "callbacks.mine._target_=nowhere.Callback cannot be imported",
     "tracking=mlflow +tracking.mlflow.experiment=x": "the nearest is tracking.mlflow.experiment_name",
     "tracking=[mlflow,wandb,tensorboard] callbacks=early_stopping": None,

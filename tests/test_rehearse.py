@@ -109,7 +109,7 @@ def test_what_no_rehearsal_can_prove_is_refused(render: Render, monkeypatch: pyt
     refuse_inexact(composed("config", ["model=mlp"]))
     refuse_inexact(composed("pipeline", []))
     for override, said in {
-        "reproducibility=fast": "promises no bits",
+        "reproducibility=fast": "guarantees no bits",
         "restore=continue restore.run=outputs/first": "rehearse with restore=fresh",
     }.items():
         with pytest.raises(ConfigError, match=said):

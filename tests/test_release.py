@@ -112,7 +112,7 @@ def test_the_registry_knows_versions_and_stages(project: Path, tmp_path: Path) -
         ("rm models/model.safetensors", "1.1.0", "is not up to date"),
         (f"echo '# more' >> src/reproml/errors.py && {COMMIT}", "1.1.0", "is not up to date"),
         # as after an edit during the training, which DVC takes for the code that ran
-        (f"echo '# more' >> src/reproml/training/loop.py && dvc commit --quiet --force && {COMMIT}",
+        (f"echo '# more' >> src/reproml/training/steps.py && dvc commit --quiet --force && {COMMIT}",
          "1.1.0", "fail (the committed code made the model)"),
         (f"git rm --quiet --cached models/metrics.csv && echo /models/metrics.csv >> .gitignore && {COMMIT}",
          "1.1.0", "models/metrics.csv belongs to the version and is not in git"),

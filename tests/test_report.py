@@ -134,7 +134,7 @@ def test_the_verdict_is_kept_and_shown(shared_project: Path, reference: Path) ->
     assert not (lost / "verification.json").exists()
 
     (run_folder / "run.json").write_text(json.dumps({**record(run_folder), "status": "running"}))
-    train(shared_project, f"{SHORT} seed=7 resume=auto", "verified")  # another training, which starts anew
+    train(shared_project, f"{SHORT} seed=7 resume=auto", "verified")  # another training, which starts over
     assert not [name for name in ("verification.json", "report.html", "report.md") if (run_folder / name).exists()]
 
 

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 from conftest import digest, metrics, run
-from reproml.runs import integrity
+from reproml.runs.completed import CompletedRun
+from reproml.runs.integrity import EVERYTHING
 from runs import OFTEN, SHORT, go_on, interrupted, last_states, outcome, record, start, stop, train
 
 pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
@@ -41,7 +42,7 @@ def writing(folder: Path) -> bool:
 
 
 def is_tested(folder: Path) -> bool:
-    """Whether the training is over: the model is there, and its test goes on."""
+    """Whether the training is over: the model is there, and its test is running."""
     return (folder / "model.safetensors").exists()
 
 
@@ -136,7 +137,22 @@ def test_a_run_that_was_moved_goes_on(shared_project: Path) -> None:
     moved = folder.rename(folder.with_name("it's moved, here"))
     run(f'python train.py "resume=outputs/{moved.name}"', shared_project)
     assert outcome(moved) == outcome(reference)
-    assert integrity.finished(moved, needs=integrity.EVERYTHING)["config"]["paths"]["run"] == f"outputs/{moved.name}"
+    assert CompletedRun.read(moved, needs=EVERYTHING).record["config"]["paths"]["run"] == f"outputs/{moved.name}"
+
+
+def test_a_run_that_is_moved_while_it_trains_ends(shared_project: Path, reference: Path) -> None:
+    """Its files would be in two places, and the record of a finished run without its step trace."""
+    process = start(shared_project, f"{BASE} training.epochs=20 hydra.run.dir=outputs/moving")
+    folder = shared_project / "outputs" / "moving"
+    while not newest_batch(folder):
+        assert process.poll() is None
+        time.sleep(0.01)
+    moved = folder.rename(folder.with_name("moved-meanwhile"))
+    assert "outputs/moving was moved or removed while the run trained" in process.communicate()[1]
+    assert process.wait() == 1
+    assert not folder.exists()
+    go_on(shared_project, moved)
+    assert outcome(moved) == outcome(reference)
 
 
 def test_a_finished_run_has_nothing_left_to_do(shared_project: Path, reference: Path) -> None:
@@ -186,8 +202,12 @@ def test_two_processes_do_not_work_on_one_run(shared_project: Path) -> None:
 
 
 def test_sigterm_saves_where_the_run_stands(shared_project: Path) -> None:
-    """Inside an epoch; the end of one and a validation are short here, but can be hit, so it is tried a few times."""
+    """Inside an epoch; the end of one and a validation are short here, but can be hit, so it is tried a few times.
+
+    The data workers get the signal too, and most moments are between batches whose gradients are added up.
+    """
     long = "tracking=none model=mlp training.epochs=100000 training.batch_size=4"
+    long += " data.num_workers=2 training.accumulate=8"
     for number in range(5):
         folder = shared_project / "outputs" / f"preempted{number}"
         process = start(shared_project, f"{long} hydra.run.dir=outputs/preempted{number}")
@@ -263,7 +283,7 @@ def test_the_pipeline_goes_on_after_an_interruption(project: Path) -> None:
 
 
 def outcome_of_pipeline(project: Path) -> list[str]:
-    return [digest(project / "models" / name) for name in ("model.safetensors", "metrics.csv", "trail.jsonl")]
+    return [digest(project / "models" / name) for name in ("model.safetensors", "metrics.csv", "trace.jsonl")]
 
 
 def test_finetune_takes_the_weights_only(shared_project: Path, reference: Path) -> None:
@@ -277,7 +297,7 @@ def test_finetune_takes_the_weights_only(shared_project: Path, reference: Path) 
     losses = [float(first.split(",")[header.split(",").index("train/loss")]) for header, first, *_ in rows]
     assert losses[0] < losses[1] / 2
     assert record(tuned)["restored"]["sha256"] == record(reference)["model_sha256"]
-    assert len((tuned / "metrics.csv").read_text().splitlines()) == 3  # epochs are counted anew
+    assert len((tuned / "metrics.csv").read_text().splitlines()) == 3  # epochs are counted from 0
 
 
 def test_finetune_names_what_does_not_fit(shared_project: Path, reference: Path) -> None:
@@ -302,6 +322,7 @@ def test_what_does_not_fit_an_earlier_run_is_refused(shared_project: Path, refer
     earlier = f"{BASE} training.epochs=20 restore.run=outputs/reference"
     for more, sentence in {
         "restore=continue training.lr=0.1": "training.lr=0.1 cannot be changed with restore=continue",
+        "restore=continue data.shift=1": "data.shift=1 cannot be changed with restore=continue",
         "restore=continue training.epochs=40": "as with training/scheduler=none, can be made longer",
         "restore=finetune seed=7": "seed=7 splits the data in another way",
         "restore=hotstart data.test_fraction=0.3": "data.test_fraction=0.3 splits the data",

@@ -159,7 +159,7 @@ def test_what_is_secret_by_its_name(secrets: Any, environment: Environment, name
     ("name", "value"),
     [
         *(("SONAR_PROJECT_KEY", "my_project"), ("DATASET_KEY", "breast_cancer"), ("S3_KEY", "datasets/v1/train.tar")),
-        *(("SORT_KEY", "validation/loss"), ("KEYBOARD_LAYOUT", "de-latin1-nodeadkeys"), ("CACHE_KEY", "2026-11-27")),
+        *(("SORT_KEY", "val/loss"), ("KEYBOARD_LAYOUT", "de-latin1-nodeadkeys"), ("CACHE_KEY", "2026-11-27")),
         *(("TOKENIZER", "bert-base-uncased"), ("GIT_ASKPASS", "/usr/bin/askpass"), ("COLOUR", "correct-horse")),
         *(("GOOGLE_APPLICATION_CREDENTIALS", "{here}/README.md"), ("DB_PASSWORD", "short")),
     ],

@@ -100,8 +100,8 @@ def inputs(served: Server, shared_project: Path) -> list[Any]:
     """Return the test examples, in the order in which evaluate.py reads them."""
     code = (
         "import json; from reproml.config.check import check; from reproml.runs.folder import read_config;"
-        "from reproml.arrays.datamodule import DataModule;"
-        "d = DataModule(check(read_config('outputs/served')));"
+        "from reproml.arrays.datamodule import ArrayDataModule;"
+        "d = ArrayDataModule(check(read_config('outputs/served')));"
         "print(json.dumps(d.dataset.inputs.rows(d.splits['test']).tolist()))"
     )
     return json.loads(run(f'python -c "{code}"', shared_project, PYTHONPATH="src").stdout)
@@ -218,7 +218,7 @@ def test_bad_requests_are_refused_in_one_sentence(
     assert got == status, answer
     assert sentence in answer["detail"]
     assert "\n" not in answer["detail"]
-    assert served.ask("/predict", json.dumps({"inputs": [GOOD]}).encode())[0] == 200  # and it goes on
+    assert served.ask("/predict", json.dumps({"inputs": [GOOD]}).encode())[0] == 200  # and it still serves
 
 
 def test_other_bad_requests(served: Server) -> None:

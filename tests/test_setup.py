@@ -104,7 +104,7 @@ def test_a_stale_lock_of_pip(render: Render, name: str, pattern: str, new: str, 
     edit(project / name, pattern, new)
     said = refused(project, f"PYTHON={sys.executable}")
     assert re.search(expected, said), said
-    assert said.endswith("make lock writes it anew")
+    assert said.endswith("make lock writes it again")
 
 
 def test_a_lock_that_is_not_there(render: Render) -> None:

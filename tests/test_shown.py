@@ -137,6 +137,6 @@ def test_whatever_a_model_says_of_itself_is_its_interface(before: dict, after: d
 
 
 def test_arguments_of_a_task_are_no_interface() -> None:
-    run = {**RUN, "config": {"data": {}, "paths": {"run": "r"}}}
+    run = {**RUN, "inputs": {}, "config": {"data": {}, "paths": {"run": "r"}}}
     trained = {"task": {"_target_": "p.Task", "lr": 0.1}}
     assert compare(trained, run, {"task": {"_target_": "p.Task", "lr": 0.2}}, run)[0] == PATCH

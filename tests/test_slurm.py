@@ -152,7 +152,7 @@ def test_a_cancelled_job_leaves_a_run_that_goes_on(
 
 
 def test_a_sweep_is_an_array_of_jobs(cluster: slurm.Cluster, shared_project: Path, reference: Path) -> None:
-    """One of its jobs is told that its time is up; it goes on. Another seed ends with other bits."""
+    """One of its jobs reaches its time limit, and resumes. Another seed ends with other bits."""
     environment = {**os.environ, **cluster.environment}
     environment["PATH"] = f"{shared_project}/.venv/bin:{cluster.environment['PATH']}"
     line = documented(shared_project, "cluster.md", "python train.py -m hydra/launcher=slurm")
@@ -195,7 +195,7 @@ def test_a_job_that_fails_says_why(cluster: slurm.Cluster, shared_project: Path)
             "give trainer=ddp trainer.devices=1 trainer.num_nodes=2",
         ),
         ("-m seed=1,2", "--nodes=2", "error: -m is a sweep, which srun starts once for each process"),
-        ("-m seed=1,2", "", "error: -m is a sweep, which a job begins anew when it is queued again"),
+        ("-m seed=1,2", "", "error: -m is a sweep, which a job would start over when it is queued again"),
     ):
         job, _ = submit(cluster, shared_project, f"tracking=none {arguments}", options)
         assert cluster.ended(job) == "FAILED"

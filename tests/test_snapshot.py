@@ -19,7 +19,7 @@ from reproml.runs.source import check_out
 FILES = {
     "train.py": "import package",
     "src/package/__init__.py": "",
-    "src/package/data/readers.py": "def read(): return 1",
+    "src/package/data/digits.py": "def read(): return 1",
     "src/package/models/mlp.py": "layers = 2",
     "configs/config.yaml": "seed: 42",
     "params.yaml": "seed: 42",
@@ -71,7 +71,7 @@ def ignore_globally(project: Path) -> None:
     (project.parent / "ignored").write_text("data/\nparams.yaml\n")
     (project.parent / "gitconfig").write_text(f"[core]\n\texcludesFile = {project.parent / 'ignored'}\n")
     os.environ["GIT_CONFIG_GLOBAL"] = str(project.parent / "gitconfig")  # which monkeypatch puts back
-    git("rm --quiet --cached src/package/data/readers.py params.yaml")
+    git("rm --quiet --cached src/package/data/digits.py params.yaml")
     git("commit --quiet --message Ignored")
 
 
@@ -203,6 +203,17 @@ def test_code_beside_src_is_in_the_record(project: Path, monkeypatch: pytest.Mon
     assert (project.parent / "restored/beside/net.py").read_text() == (project / "beside/net.py").read_text()
 
 
+def test_packages_that_pip_has_put_elsewhere_are_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With `pip install --target`, as beside a torch that a machine brings: they are no code of the run."""
+    write(tmp_path / "target", {"thirdparty/__init__.py": "", "thirdparty-1.0.dist-info/RECORD": ""})
+    write(tmp_path / "clone", {"ownclone/__init__.py": "import __main__"})
+    for folder in ("target", "clone"):
+        monkeypatch.syspath_prepend(tmp_path / folder)
+    monkeypatch.setattr("__main__.__spec__", None)  # as of a script
+    settings = {"model": {"_target_": "thirdparty.Net"}, "callbacks": {"_target_": "ownclone.Callback"}}
+    assert beside_src(settings) == ({}, ["ownclone"])
+
+
 def test_what_is_no_code_is_left_alone(project: Path) -> None:
     """A record of a clean commit stays clean beside what tools write, and with the line ends of Windows."""
     write(project, {".gitignore": "__pycache__/\n.DS_Store\n*.crlf"})
@@ -237,7 +248,7 @@ def test_the_checklist_names_what_git_passes_over(project: Path, plant: Callable
     assert failure
     assert failure.status == "fail"
     assert "and git status does not show that" in failure.evidence
-    run(failure.mend, project)
+    run(failure.fix, project)
     assert passed_over(facts(project, None)) is None
 
 
@@ -250,7 +261,7 @@ def test_the_commit_of_a_release_has_to_be_the_code_that_ran(project: Path) -> N
     finding = committed(facts(project, found))
     assert finding.status == "fail"
     assert finding.evidence.startswith("src/package/models/mlp.py in commit ")
-    assert finding.mend == "dvc repro --force"
+    assert finding.fix == "dvc repro --force"
     assert unlike_the_record(facts(project, found)) is None  # it rightly names its own commit
     assert committed(facts(project, record())).status == "pass"
 
@@ -281,7 +292,7 @@ def test_an_edit_during_the_training_is_found(project: Path) -> None:
     assert code.edited_since_start() == []
     write(project, {"src/package/models/mlp.py": "layers = 3", "src/package/new.py": "", "notes.txt": ""})
     assert code.edited_since_start() == ["src/package/models/mlp.py", "src/package/new.py"]
-    told = edits(facts(project, record(sessions=[{"edited": ["b.py", "a.py"]}, {"edited": ["a.py"]}, {}])))
+    told = edits(facts(project, record(sessions=[{"edited": ["b.py", "a.py"]}, {"edited": ["a.py"]}])))
     assert told == "; a.py, b.py changed while it trained: verify shows whether that had an effect"
     assert edits(facts(project, record())) == ""
 

@@ -13,14 +13,16 @@ from conftest import LOGIC, ROOT, TEMPLATE
 
 PYTHON = sorted(
     path
-    for folder in ("hooks", "scripts", "tests", "benchmarks", TEMPLATE.name)
+    for folder in ("hooks", "scripts", "tests", "benchmarks", "examples", TEMPLATE.name)
     for path in (ROOT / folder).rglob("*.py")
 )
 MACHINERY = [path for path in PYTHON if "reproml" in path.parts]
 OWN = [path for path in PYTHON if "{{cookiecutter.package_name}}" in path.parts]
 PACKAGE = "{{cookiecutter.package_name}}"
 # What readers are to write, and what other programs do
-EXAMPLES = {f"src/package_name/{name}.py" for name in ("data/patients", "models/progression", "models/text")}
+EXAMPLES = {
+    f"src/package_name/{name}.py" for name in ("data/patients", "data/words", "models/progression", "models/text")
+}
 EXAMPLES |= {
     "src/package/models/cnn.py",
     "reproml.conda",
@@ -88,7 +90,11 @@ def is_there(name: str, beside: Path) -> bool:
         return name in EXAMPLES or any(module_is_there(source, name.split(".")) for source in sources)
     roots = [TEMPLATE, *(package for source in sources for package in source.iterdir()), beside]
     roots += [] if TEMPLATE in beside.parents else [ROOT]
-    return name in EXAMPLES or any((root / name.replace("package_name", PACKAGE)).exists() for root in roots)
+    if "examples" in beside.relative_to(ROOT).parts:  # and docs/examples, their pages
+        copied = [path for path in (ROOT / "examples").iterdir() if path.is_dir()]
+        roots += [*copied, *(path / "src" / "my_project" for path in copied)]
+    names = (name.replace("package_name", package) for package in (PACKAGE, "my_project"))
+    return name in EXAMPLES or any((root / each).exists() for each in names for root in roots)
 
 
 def test_files_and_modules_that_texts_name_are_there() -> None:
@@ -117,7 +123,7 @@ def test_sizes(path: Path) -> None:
 
 def test_hooks_together_are_short() -> None:
     lines = [line for path in (ROOT / "hooks").glob("*.py") for line in path.read_text(encoding="utf-8").splitlines()]
-    assert len([line for line in lines if line.strip()]) <= 140
+    assert len([line for line in lines if line.strip()]) <= 160
 
 
 @pytest.mark.parametrize("arguments", [["check"], ["format", "--check"]], ids=" ".join)
@@ -153,3 +159,16 @@ def test_no_registry_or_local_path_is_committed() -> None:
     assert len(locks) >= 5
     for lock in locks:
         assert not re.search(r"://|^--|@ file|^/", lock.read_text(), flags=re.MULTILINE), lock
+
+
+def test_every_module_that_is_imported_is_there() -> None:
+    """Within functions too, which only a command with the right argument would run."""
+    source = TEMPLATE / "src"
+    for path in [*source.rglob("*.py"), *TEMPLATE.glob("*.py"), *(TEMPLATE / "tests").glob("*.py")]:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.ImportFrom):
+                continue
+            folder = path.parents[node.level - 1] if node.level else source
+            if node.level or (node.module or "").partition(".")[0] == "reproml":
+                place = folder.joinpath(*(node.module or "").split("."))
+                assert place.is_dir() or place.with_suffix(".py").exists(), f"{path}:{node.lineno}"

@@ -1,4 +1,4 @@
-"""Nothing made by older code is used: prepared data after an edit of its reader, workers after an edit of theirs."""
+"""Nothing made by older code is used: prepared data after an edit of what reads it, workers after an edit of theirs."""
 
 from pathlib import Path
 
@@ -7,14 +7,16 @@ from conftest import run
 
 pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 PREPARED = Path("data/processed/digits")
-READER = """
+MINE = """
 from reproml import Examples
-from .readers import read_digits
+from .digits import Digits
 from ..letters import step
-def read(folder):
-    found = read_digits(folder)
-    [(inputs, targets)] = found.chunks
-    return Examples(found.count, found.shape, found.dtype, 0, iter([(inputs * step(), targets)]))
+class Mine(Digits):
+    @staticmethod
+    def read(folder):
+        found = Digits.read(folder)
+        [(inputs, targets)] = found.chunks
+        return Examples(found.count, found.shape, found.dtype, 0, iter([(inputs * step(), targets)]))
 """
 # As a training does it; prints the digest of the inputs.
 PREPARE = """
@@ -25,9 +27,8 @@ from pathlib import Path
 from reproml.config.check import check
 from reproml.arrays.prepare import prepare_once
 with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
-    data = check(compose("snapshot", ["data.reader=my_project.data.mine.read"])).data
+    data = check(compose("snapshot", ["data._target_=my_project.data.mine.Mine"])).data
 print(prepare_once(data, Path("data/raw/digits"), Path("data/processed/digits"))["files"]["inputs.npy"]["sha256"])
-assert "torch" not in sys.modules
 """
 WORKERS = """
 import sys
@@ -36,11 +37,11 @@ from hydra import compose, initialize_config_dir
 from pathlib import Path
 from reproml.config.check import check
 from reproml.config.explain import explain
-from reproml.arrays.datamodule import DataModule
+from reproml.arrays.datamodule import ArrayDataModule
 def first_batch(method):
     with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
         cfg = compose("snapshot", ["data.num_workers=1", f"data.start_method={method}", "data.shift=1"])
-    next(iter(DataModule(check(cfg)).train_dataloader()))
+    next(iter(ArrayDataModule(check(cfg)).train_dataloader()))
 if __name__ == "__main__":
     first_batch("spawn")
     print("read")
@@ -56,10 +57,10 @@ if __name__ == "__main__":
 
 
 @pytest.fixture(scope="module")
-def own_reader(shared_project: Path) -> Path:
-    """Return a project with a reader in a module of its own, which imports another one, and its prepared data."""
+def own_data(shared_project: Path) -> Path:
+    """Return a project with data in a module of its own, which imports another one, prepared."""
     package = shared_project / "src" / "my_project"
-    (package / "data" / "mine.py").write_text(READER)
+    (package / "data" / "mine.py").write_text(MINE)
     (package / "letters.py").write_text("def step():\n    return 1\n")
     (shared_project / "prepare_once.py").write_text(PREPARE)
     run("python prepare_once.py", shared_project)
@@ -67,65 +68,66 @@ def own_reader(shared_project: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("file", "before", "after", "anew"),
+    ("file", "before", "after", "again"),
     [
         ("my_project/data/mine.py", "inputs * step()", "inputs * 2 * step()", True),
-        ("my_project/letters.py", "return 1", "return 3", True),  # what the reader imports
-        ("my_project/data/readers.py", "table[:, :64]", "table[:, 63::-1]", True),
+        ("my_project/letters.py", "return 1", "return 3", True),  # what that imports
+        ("my_project/data/digits.py", "table[:, :64]", "table[:, 63::-1]", True),
         ("reproml/arrays/shards.py", "inputs.tobytes()", "(inputs + 1).tobytes()", True),
         ("reproml/arrays/sampler.py", "import zlib", "import zlib  # a remark", False),
+        ("reproml/arrays/datamodule.py", "import Any", "import Any  # a remark", False),
         ("reproml/config/schema.py", "import Any", "import Any  # a remark", False),
     ],
 )
-def test_an_edit_is_seen_where_it_decides(own_reader: Path, file: str, before: str, after: str, anew: bool) -> None:
-    first = run("python prepare_once.py", own_reader).stdout
-    stamp = (own_reader / PREPARED / "manifest.json").stat().st_mtime_ns
-    path = own_reader / "src" / file
+def test_an_edit_is_seen_where_it_decides(own_data: Path, file: str, before: str, after: str, again: bool) -> None:
+    first = run("python prepare_once.py", own_data).stdout
+    stamp = (own_data / PREPARED / "manifest.json").stat().st_mtime_ns
+    path = own_data / "src" / file
     good = path.read_text()
     assert good.count(before) == 1
     try:
         path.write_text(good.replace(before, after))
-        second = run("python prepare_once.py", own_reader).stdout
+        second = run("python prepare_once.py", own_data).stdout
     finally:
         path.write_text(good)
-    assert (second != first) is anew
-    assert ((own_reader / PREPARED / "manifest.json").stat().st_mtime_ns != stamp) is anew
-    assert run("python prepare_once.py", own_reader).stdout == first
+    assert (second != first) is again
+    assert ((own_data / PREPARED / "manifest.json").stat().st_mtime_ns != stamp) is again
+    assert run("python prepare_once.py", own_data).stdout == first
 
 
-def test_dvc_is_not_given_code_that_it_does_not_watch(own_reader: Path) -> None:
+def test_dvc_is_not_given_code_that_it_does_not_watch(own_data: Path) -> None:
     """DVC's variable stands in for a stage of DVC; without it, nothing has to be watched."""
-    run("python prepare.py data.reader=my_project.data.mine.read", own_reader, DVC_STAGE="prepare")
-    (own_reader / "mine.py").write_text("from my_project.data.mine import read\n")
-    command = "python prepare.py data.reader=mine.read"
-    refused = run(command, own_reader, check=False, DVC_STAGE="prepare")
+    run("python prepare.py data._target_=my_project.data.mine.Mine", own_data, DVC_STAGE="prepare")
+    (own_data / "mine.py").write_text("from my_project.data.mine import Mine\n")
+    command = "python prepare.py data._target_=mine.Mine"
+    refused = run(command, own_data, check=False, DVC_STAGE="prepare")
     assert refused.returncode == 1
-    assert "data.reader=mine.read runs mine.py, and `dvc repro` would not see a change there" in refused.stderr
-    run(command, own_reader)
-    stages = own_reader / "dvc.yaml"
+    assert "data._target_=mine.Mine runs mine.py, and `dvc repro` would not see a change there" in refused.stderr
+    run(command, own_data)
+    stages = own_data / "dvc.yaml"
     good = stages.read_text()
     stages.write_text(
         good.replace("      - prepare.py\n      - train.py\n", "      - mine.py\n")
     )  # of the stage `code`
-    run(command, own_reader, DVC_STAGE="prepare")
+    run(command, own_data, DVC_STAGE="prepare")
     stages.write_text(good)
-    (own_reader / "my_network.py").write_text("from my_project.models.mlp import MLP\n")
-    (own_reader / "my_callback.py").write_text("from lightning import Callback\n")
+    (own_data / "my_network.py").write_text("from my_project.models.mlp import MLP\n")
+    (own_data / "my_callback.py").write_text("from lightning import Callback\n")
     train = "python train.py tracking=none model=mlp hydra.run.dir=outputs/no"
     for key, target in (("model._target_", "my_network.MLP"), ("+callbacks.mine._target_", "my_callback.Callback")):
-        refused = run(f"{train} {key}={target}", own_reader, check=False, DVC_STAGE="train")
+        refused = run(f"{train} {key}={target}", own_data, check=False, DVC_STAGE="train")
         assert refused.returncode == 1
         assert f"{key.removeprefix('+')}={target} runs {target.partition('.')[0]}.py" in refused.stderr
-        assert not (own_reader / "outputs" / "no" / "run.json").exists()
+        assert not (own_data / "outputs" / "no" / "run.json").exists()
 
 
-def test_a_worker_that_starts_after_an_edit_is_ended(own_reader: Path) -> None:
+def test_a_worker_that_starts_after_an_edit_is_ended(own_data: Path) -> None:
     """As in the middle of a training that starts new workers in each epoch."""
-    (own_reader / "workers.py").write_text(WORKERS)
-    source = own_reader / "src" / "reproml" / "arrays" / "augment.py"
+    (own_data / "workers.py").write_text(WORKERS)
+    source = own_data / "src" / "reproml" / "arrays" / "augment.py"
     good = source.read_text()
     try:
-        said = run("python workers.py", own_reader).stdout.splitlines()
+        said = run("python workers.py", own_data).stdout.splitlines()
     finally:
         source.write_text(good)
     assert said[:2] == ["read", "read by fork, for which an edit is nothing"]

@@ -78,10 +78,10 @@ import json, subprocess, sys
 from pathlib import Path
 from reproml.errors import UserError
 from reproml.files import file_digest
-from reproml.verify import repeat
+from reproml.verify import rerun
 from reproml.verify.verify import verify
 
-repeat.subprocess = None  # nothing trains here
+rerun.subprocess = None  # nothing trains here
 run, canary = Path("outputs/strange"), Path(sys.argv[1])
 good = (run / "run.json").read_text()
 
@@ -118,7 +118,7 @@ evil = {
     "a class in a list": "+trainer.plugins=[{_target_: os.mkdir, path: made}]",
     "a file of the run": "model=../../outputs/strange/evil",
     "a resolver": "data.source=${oc.env:HOME}",
-    "a place": f"callbacks.trail.folder={canary}",
+    "a place": f"callbacks.step_trace.folder={canary}",
     "a place behind ..": "callbacks.last_checkpoint.folder=../../x",
     "hydra": "++hydra.run.dir=/tmp",
 }
@@ -143,7 +143,7 @@ def test_verify_stays_in_its_checkout_and_builds_nothing_strange(
         "a class in a list": "trainer.plugins.0._target_=os.mkdir",
         "a file of the run": "does not fit configs/",
         "a resolver": "data.source=${oc.env:HOME}",
-        "a place": "callbacks.trail.folder=",
+        "a place": "callbacks.step_trace.folder=",
         "a place behind ..": "callbacks.last_checkpoint.folder=../../x lies outside",
         "hydra": "command.overrides.1 has a form",
     }
@@ -159,7 +159,8 @@ from pathlib import Path
 import torch
 from omegaconf import OmegaConf
 from reproml.config import trust
-from reproml.runs.finished import check_run
+from reproml.runs.completed import CompletedRun
+from reproml.runs.folder import RunFolder
 from reproml.errors import UserError
 from reproml.models.saved import load_model, load_weights, save_model
 from reproml.runs import record
@@ -191,8 +192,8 @@ settings = {
     "a part of the trainer": {"trainer": {"plugins": [{"_target_": "os.mkdir", "path": "made"}]}},
     "a function of another module": {"trainer": {"_target_": "reproml.files.os.mkdir"}},
     "a function of this package": {"trainer": {"_target_": "reproml.files.write_text"}},
-    "a reader": {"data": {"reader": "os.system"}},
-    "a reader that is none": {"data": {"reader": "reproml.files.file_digest"}},
+    "data of any class": {"data": {"_target_": "os.system"}},
+    "data of a function": {"data": {"_target_": "reproml.files.file_digest"}},
     "a raw file elsewhere": {"data": {"files": {"../../made": "0" * 64}}},
     "a resolver": {"data": {"source": "https://example.com/${oc.env:HOME}"}},
     "raw data into a folder of mine": {"paths": {"raw": str(Path.home())}},
@@ -215,7 +216,7 @@ settings = {
     "a variable behind another key": {
         "model": {"all": {"LD_PRELOAD": "evil.so"}}, "reproducibility": {"environment": "${model.all}"}
     },
-    "a reader behind another key": {"model": {"all": {"reader": "os.system"}}, "data": "${model.all}"},
+    "data behind another key": {"model": {"all": "os.system"}, "data": {"_target_": "${model.all}"}},
     "a resolver of the model": {"model": {"s": "${oc.env:HOME}"}, "data": {"source": "https://x/${model.s}"}},
     "a nested resolver": {"model": {"a": "oc.env"}, "data": {"source": "https://x/${${model.a}:HOME}"}},
     "a known resolver by another way": {
@@ -233,7 +234,7 @@ for name, change in settings.items():
     changed = OmegaConf.merge(changed, change)
     (run / "config.yaml").write_text(OmegaConf.to_yaml(changed))
     (run / "run.json").write_text(json.dumps({**json.loads(good), "config": OmegaConf.to_container(changed)}))
-    tried(name, check_run, str(run))
+    tried(name, lambda: CompletedRun.named(str(run)).config)
 (run / "config.yaml").write_text(config)
 (run / "run.json").write_text(good)
 (run / "evil.yaml").write_text("{}")
@@ -264,8 +265,8 @@ assert load_weights(run / "model.safetensors")[0].keys() == model.state_dict().k
 tried("a link of W&B", record.read, run)
 (run / "test" / "notes.csv").symlink_to("/etc/hostname")
 tried("a link", record.read, run)
-tried("a link, of a configuration", check_run, str(run))
-tried("a link, of the run in this folder", session._interrupted, run, False)
+tried("a link, of a configuration", CompletedRun.named, str(run))
+tried("a link, of the run in this folder", session._interrupted, RunFolder(run), False)
 assert not Path("made").exists()
 
 trust.accept(["--trust"])
@@ -286,8 +287,8 @@ def test_only_what_the_project_names_is_built(shared_project: Path, strange: Pat
         "a part of the trainer": "config.yaml asks for trainer.plugins.0._target_=os.mkdir",
         "a function of another module": "asks for trainer._target_=reproml.files.os.mkdir",
         "a function of this package": "asks for trainer._target_=reproml.files.write_text",
-        "a reader": "asks for data.reader=os.system",
-        "a reader that is none": "asks for data.reader=reproml.files.file_digest",
+        "data of any class": "asks for data._target_=os.system",
+        "data of a function": "asks for data._target_=reproml.files.file_digest",
         "a raw file elsewhere": "config.data.files has a form that no training writes: '../../made'",
         "a resolver": "asks for data.source=https://example.com/${oc.env:HOME}",
         "raw data into a folder of mine": "config.yaml asks to write into paths.raw=",
@@ -304,7 +305,7 @@ def test_only_what_the_project_names_is_built(shared_project: Path, strange: Pat
         "a variable": "asks for reproducibility.environment.PYTHONPATH=outputs/evil",
         "another value of a variable": "asks for reproducibility.environment.PYTHONHASHSEED=0.1",
         "a variable behind another key": "asks for reproducibility.environment.LD_PRELOAD=evil.so",
-        "a reader behind another key": "asks for data.reader=os.system",
+        "data behind another key": "asks for data._target_=os.system",
         "a resolver of the model": "asks for model.s=${oc.env:HOME}",
         "a nested resolver": "asks for data.source=https://x/${${model.a}:HOME}",
         "a known resolver by another way": "asks for data.source=https://x/${model.mode}",
@@ -345,7 +346,7 @@ def test_a_resume_runs_no_strange_command(shared_project: Path, strange: Path) -
     spoil(strange, "command", "config", value="config")
     evil = {
         "+callbacks.x={_target_: os.mkdir, path: made}": "callbacks.x._target_=os.mkdir",
-        "callbacks.trail.folder=../made": "callbacks.trail.folder=../made, outside of this project",
+        "callbacks.step_trace.folder=../made": "callbacks.step_trace.folder=../made, outside of this project",
         f"+trainer.profiler={{_target_: {PROFILER}, folder: /made}}": "trainer.profiler.folder=/made, outside",
         "tracking.mlflow.store=sqlite:////made": "tracking.mlflow.store=/made, outside",
         "+reproducibility.environment.PYTHONPATH=outputs": "reproducibility.environment.PYTHONPATH=outputs",

@@ -4,8 +4,10 @@ import csv
 import http.server
 import json
 import os
+import re
 import shutil
 import signal
+import sqlite3
 import subprocess
 import time
 from collections.abc import Iterator
@@ -16,7 +18,7 @@ from urllib.request import urlopen
 
 import pytest
 from browser import page
-from conftest import digest, metrics, run
+from conftest import code_blocks, digest, metrics, run
 from loopback import free_port, served, until
 from runs import OFTEN, SHORT, go_on, interrupted, record, train
 
@@ -154,7 +156,7 @@ def python(project: Path, folder: Path, code: str, *arguments: str, uri: str) ->
 
 def in_mlflow(project: Path, uri: str = "sqlite:///mlflow.db") -> dict[str, dict[str, Any]]:
     """Return the runs in an MLflow store by their names."""
-    return {item["name"]: item for item in python(project, project, _READ, uri=uri)}
+    return {item["params"].get("paths/run", item["name"]): item for item in python(project, project, _READ, uri=uri)}
 
 
 def sync(project: Path, arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -165,11 +167,11 @@ def sync(project: Path, arguments: str, check: bool = True, **environment: str) 
 def is_whole(there: dict[str, Any], folder: Path) -> None:
     """Check what MLflow has against the run folder."""
     rows = list(csv.DictReader((folder / "metrics.csv").open()))
-    for name in ("train/loss", "train/accuracy", "validation/loss", "validation/accuracy"):
+    for name in ("train/loss", "train/accuracy", "val/loss", "val/accuracy"):
         assert there["metrics"][name] == [[int(row["step"]) - 1, float(row[name])] for row in rows]
-    trail = [json.loads(line) for line in (folder / "trail.jsonl").read_text().splitlines()]
+    trace = [json.loads(line) for line in (folder / "trace.jsonl").read_text().splitlines()]
     assert there["metrics"]["train/loss_step"] == [
-        [49, next(item[3] for item in trail if isinstance(item, list) and item[0] == 50)]
+        [49, next(item[3] for item in trace if isinstance(item, list) and item[0] == 50)]
     ]
     for name, value in metrics(folder / "test").items():
         assert [entry[1] for entry in there["metrics"][f"test/{name}"]] == [value]
@@ -178,7 +180,7 @@ def is_whole(there: dict[str, Any], folder: Path) -> None:
     assert there["params"]["training/lr"] == str(done["config"]["training"]["lr"])
     assert there["params"]["reproducibility/environment/PYTHONHASHSEED"] == "0"
     assert (tags["weights_sha256"], tags["git_commit"]) == (done["weights_sha256"], done["git"]["commit"])
-    names = {f"run/{name}" for name in ("config.yaml", "run.json", "metrics.csv", "trail.jsonl", "train.log")}
+    names = {f"run/{name}" for name in ("config.yaml", "run.json", "metrics.csv", "trace.jsonl", "train.log")}
     assert names | {"test/confusion_matrix.png", "test/predictions.csv"} <= set(there["files"])
 
 
@@ -190,14 +192,18 @@ def notes(folder: Path) -> dict[str, Any]:
 
 def test_mlflow_without_a_server(shared_project: Path, plain: Path, tmp_path: Path) -> None:
     """The run is in a local database, whole, and the registered model predicts elsewhere what the test did."""
-    folder = train(shared_project, f"tracking=mlflow {SETTINGS}", "local")
+    said = run(f"python train.py tracking=mlflow {SETTINGS} hydra.run.dir=outputs/local", shared_project)
+    printed, folder = said.stdout + said.stderr, shared_project / "outputs" / "local"
+    assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in said.stdout
+    assert not re.search("Creating|Created|registered model", printed)  # MLflow's own messages
     there = in_mlflow(shared_project)["outputs/local"]
+    assert there["name"] == "mlp-digits-local"
     is_whole(there, folder)
     assert notes(folder) == {"mlflow": there["id"]}
     assert digest(folder / "model.safetensors") == digest(plain / "model.safetensors")
     code = "import json, sys; sys.path.insert(0, 'src')\nfrom pathlib import Path\nimport numpy as np\n"
-    code += "from reproml.tracking.finished import Finished\n"
-    code += f"np.save(r'{tmp_path}/inputs.npy', Finished.read(Path('outputs/local')).examples(300))\nprint('{{}}')"
+    code += "from reproml.tracking.tracked_run import TrackedRun\n"
+    code += f"np.save(r'{tmp_path}/inputs.npy', TrackedRun.read(Path('outputs/local')).examples(300))\nprint('{{}}')"
     python(shared_project, shared_project, code, uri="sqlite:///mlflow.db")
     store = f"sqlite:///{shared_project}/mlflow.db"
     (tmp_path / "elsewhere").mkdir()
@@ -236,7 +242,7 @@ def test_the_page_of_the_server(shared_project: Path, server: str) -> None:
     with page(1400, 1000) as opened:
         opened.goto(f"{server}/#/experiments/{experiment}/runs/{there['id']}")
         opened.get_by_text("outputs/seen").first.wait_for(timeout=60_000)
-        opened.get_by_text("validation/accuracy").first.wait_for(timeout=60_000)
+        opened.get_by_text("val/accuracy").first.wait_for(timeout=60_000)
         opened.goto(f"{server}/#/models/my-project")
         opened.get_by_text("Version 1").first.wait_for(timeout=60_000)
 
@@ -312,8 +318,16 @@ def test_a_local_database_of_a_folder_that_was_moved(shared_project: Path, tmp_p
     assert len(python(shared_project, before, _MOVED, source, uri="")) == 32
     before.rename(after)
     said = python(shared_project, after, _MOVED, source, uri="")
-    assert said.startswith(f"mine keeps its files in {before}/mlruns/1, and this project is in {after} now: choose")
+    assert said.startswith(f"mine keeps its files in {before}/mlruns/1, and this project is in {after} now: docs/")
     assert not before.exists()
+    [told] = code_blocks((shared_project / "docs" / "tracking.md").read_text().partition("was moved")[2], "python")
+    (after / "told.py").write_text(told.replace("/where/the/project/was", str(before)).replace("mlflow.db", "moved.db"))
+    run("python told.py", after)
+    assert len(python(shared_project, after, _MOVED, source, uri="")) == 32
+    with sqlite3.connect(after / "moved.db") as database:
+        named = "\n".join(line for line in database.iterdump() if line.startswith("INSERT"))
+    assert f"{before}/" not in named
+    assert named.count(f"{after}/mlruns/1/") == 2  # a run in each place
 
 
 def test_a_damaged_database_stops_no_training(shared_project: Path, plain: Path) -> None:
@@ -333,12 +347,12 @@ def test_a_damaged_database_stops_no_training(shared_project: Path, plain: Path)
     assert notes(folder)["mlflow"]
 
 
-# What `Guarded` says of errors of all kinds; a model file that cannot be read is not the fault of a tracker.
+# What `ResilientLogger` says of errors of all kinds; a model file that cannot be read is not the fault of a tracker.
 _FAILURES = """
 import json, logging, pathlib, sys
 import mlflow.exceptions, requests, sqlalchemy.exc, wandb.errors
 from reproml.errors import DataError
-from reproml.tracking.guarded import Guarded
+from reproml.tracking.resilient import ResilientLogger
 said = []
 handler = logging.Handler()
 handler.emit = lambda record: said.append(record.getMessage())
@@ -354,7 +368,7 @@ for error in (
     DataError("model.safetensors is damaged; train it again"), FileNotFoundError("no test/metrics.json"),
     KeyError("config"), ValueError("the token " + "x" * 140 + "correct-horse-battery"),
 ):
-    Guarded("mlflow", object, pathlib.Path(sys.argv[1]), 1).give_up(error)
+    ResilientLogger("mlflow", object, pathlib.Path(sys.argv[1]), 1).give_up(error)
 print(json.dumps(said))
 """
 
@@ -445,10 +459,13 @@ def test_a_run_that_goes_on_has_each_metric_once(shared_project: Path, server: s
 
 def test_the_runs_of_a_sweep_have_one_parent(shared_project: Path) -> None:
     arguments = "tracking=[mlflow,wandb] sweep=seeds model=mlp training.epochs=1 hydra.sweep.dir=outputs/sweep"
-    run(f"python train.py {arguments}", shared_project)
+    said = run(f"python train.py {arguments}", shared_project).stdout
+    table = said.partition("5 runs in outputs/sweep, the best result first:")[2].splitlines()[1:]
+    assert table[0].split() == ["run", "status", "time", "result", "settings"]
+    assert {line.split()[-1] for line in table[1:]} == {f"seed={number}" for number in range(5)}
     runs = in_mlflow(shared_project)
     children = [item for name, item in runs.items() if name.startswith("outputs/sweep/")]
-    assert len(children) > 1
+    assert {item["name"] for item in children} == {f"mlp-digits-sweep-{number}" for number in range(5)}
     assert {item["tags"]["mlflow.parentRunId"] for item in children} == {runs["outputs/sweep"]["id"]}
     folders = list((shared_project / "outputs/sweep").glob("[0-9]"))
     assert len({notes(folder)["wandb"] for folder in folders}) == len(folders) == len(children)
@@ -546,11 +563,12 @@ def test_the_log_for_programs(shared_project: Path, plain: Path) -> None:
     done = record(plain)
     [context] = [line["message"] for line in lines if line["message"].startswith("run ")]
     assert context.startswith(f"run outputs/plain: commit {done['git']['commit'][:10]}, seed 42, strict, data digits")
-    assert len(lines) == len((plain / "train.log").read_text().splitlines())
+    said = [part for line in lines for part in line["message"].splitlines()]
+    assert len(said) == len((plain / "train.log").read_text().splitlines())
 
 
 def test_an_error_is_one_sentence_here_and_a_traceback_there(shared_project: Path) -> None:
-    callback = "{_target_: lightning.pytorch.callbacks.EarlyStopping, monitor: validation/loss, mode: sideways}"
+    callback = "{_target_: lightning.pytorch.callbacks.EarlyStopping, monitor: val/loss, mode: sideways}"
     command = f"python train.py {SHORT} '+callbacks.stop={callback}' hydra.run.dir=outputs/broken"
     result = run(command, shared_project, check=False, API_TOKEN="correct-horse-battery")
     assert result.returncode == 1

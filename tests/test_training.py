@@ -65,8 +65,8 @@ def reference(shared_project: Path) -> Path:
         "trainer.check_val_every_n_epoch=2",
         "+trainer.limit_val_batches=0",
         "+trainer.val_check_interval=0.3",
-        "trainer.log_every_n_steps=1 callbacks.resume_point.every_seconds=0 callbacks.trail.every_n_steps=1",
-        "~callbacks.resume_point ~callbacks.last_checkpoint ~callbacks.trail",
+        "trainer.log_every_n_steps=1 callbacks.resume_point.every_seconds=0 callbacks.step_trace.every_n_steps=1",
+        "~callbacks.resume_point ~callbacks.last_checkpoint ~callbacks.step_trace",
         "~callbacks.progress +trainer.enable_progress_bar=false",
     ],
 )
@@ -163,6 +163,26 @@ rows = list(csv.DictReader(open("outputs/profiled/metrics.csv")))
 assert [x for x, _ in points(rows, "train/loss")] == [int(row["epoch"]) for row in rows] == [0, 1]
 assert drawn == [[0, 1]] * 4, drawn
 assert Predictor("outputs/profiled").interface == Predictor(Path("outputs/profiled")).interface
+# one line an epoch, whatever a task logs and however much
+from reproml.training.console import epoch_line
+logged = {"train/accuracy": 0.5, "train/loss": 1.25}, {"validation/accuracy": 0.75, "validation/loss": 1.5}
+assert epoch_line(3, *logged, 0.04) == (
+    "epoch 3: train loss 1.2500; validation loss 1.5000, accuracy 0.7500 (0.0 s)"
+)
+assert epoch_line(0, {"dice": 0.5}, {"val_loss": 2.0}, 1.0) == "epoch 0: dice 0.5000, val_loss 2.0000 (1.0 s)"
+assert epoch_line(0, {}, {}, 1.0) == "epoch 0: nothing logged (1.0 s)"
+assert epoch_line(0, {}, {f"v/{n}": n / 2 for n in range(9)}, 1.0).endswith("5 2.5000; 3 more in metrics.csv (1.0 s)")
+# a record takes the progress bar off the line that it is written on
+import io, logging, sys
+from lightning.pytorch.callbacks.progress.tqdm_progress import Tqdm
+from reproml.logs import ConsoleLines
+sys.stdout, printed = io.StringIO(), sys.stdout
+bar = Tqdm(total=9, file=sys.stdout, ncols=40, mininterval=0)
+bar.update(3)
+ConsoleLines().handle(logging.makeLogRecord({"msg": "a long message " * 20, "levelno": logging.WARNING}))
+said, sys.stdout = sys.stdout.getvalue(), printed
+before, line, after = said.rpartition("warning: " + "a long message " * 20 + chr(10))
+assert line and before.rpartition(chr(13))[0].endswith(" ") and "3/9" in after, repr(said)
 """
 
 
@@ -174,6 +194,8 @@ def test_a_profile_fits_a_terminal_and_epochs_count_from_0_everywhere(shared_pro
     assert max(map(len, table.splitlines())) <= 80
     assert re.search(r"^ +[\d.]+ +\d+ % +[1-9]\d*  Classification.optimizer_step$", table, re.MULTILINE)
     assert "epoch 0: " in said and "epoch 1: " in said and "epoch 2: " not in said
+    assert "finished    outputs/profiled in 0:" in said and "python -m my_project verify profiled" in said
+    assert "%|" not in said and "\x1b" not in said  # neither a progress bar nor a color: this is no terminal
     run(f"python -c '{FROM_PYTHON}'", shared_project, PYTHONPATH="src")
 
 

@@ -20,7 +20,7 @@ SETTINGS = "model=mlp model.hidden=[16] training.epochs=3 tracking=[none]"
 FINISHED = 6  # what Optuna's journal calls the change of a trial's state
 SEARCH = """# @package _global_
 search:
-  metric: validation/loss
+  metric: val/loss
   direction: minimize
   trials: 3
   pruner: none
@@ -70,7 +70,7 @@ def test_every_trial_is_a_run_with_a_record(shared_project: Path, whole: Path) -
         assert recorded["config"]["seed"] == 42
         assert recorded["config"]["training"]["lr"] == float(row["training.lr"])
         last = list(csv.DictReader((whole / "trials" / name / "metrics.csv").open()))[-1]
-        assert float(row["value"]) == float(last["validation/loss"])
+        assert float(row["value"]) == float(last["val/loss"])
     assert {path.stem for path in whole.glob("*.png")} == {"history", "values", "settings", "importance"}
     said = run("python -m my_project verify outputs/whole/trials/0001", shared_project, PYTHONPATH="src").stdout
     assert "reproduced bit for bit" in said
@@ -183,7 +183,7 @@ def test_two_processes_share_a_study_and_go_further(shared_project: Path, whole:
 def test_the_best_trial_becomes_an_experiment(shared_project: Path, whole: Path) -> None:
     said = tune(shared_project, "--study outputs/whole --promote found")
     best = min(trials(whole).values(), key=lambda row: float(row["value"]))
-    assert f"{best['run']}, validation/loss" in said
+    assert f"{best['run']}, val/loss" in said
     again, other = (train(shared_project, f"experiment=found seed={seed}", f"found-{seed}") for seed in (42, 43))
     trial = whole / "trials" / best["run"]
     assert metrics(again / "test") == metrics(trial / "test")
@@ -265,7 +265,7 @@ def test_a_search_on_ray(shared_project: Path, tmp_path: Path) -> None:
         ("choices: [32, 64]", "choices: [[32], [64]]", "write lists as texts"),
         ("{choices: [32, 64]}", "{low: 32, high: 64, step: 1.5}", "search.space.training.batch_size.step=1.5"),
         ("training.batch_size: {choices: [32, 64]}", "paths: {choices: [default, pipeline]}", "search.space.paths"),
-        ("metric: validation/loss", "metric: loss", "search.metric=loss"),
+        ("metric: val/loss", "metric: loss", "search.metric=loss"),
         ("search:", "training:\n  momentum: 0.5\nsearch:", "sweep=wrong sets more than search"),
         ("direction: minimize", "direction: least", "search.direction=least is out of range"),
         ("trials: 3", "trials: none", "search.trials"),
@@ -304,10 +304,10 @@ def test_what_could_not_be_promoted_is_refused_before_any_trial(shared_project: 
 
 def test_a_mistyped_metric_ends_the_search_at_the_first_validation(shared_project: Path) -> None:
     sweep = shared_project / "configs" / "sweep" / "typo.yaml"
-    sweep.write_text(SEARCH.replace("validation/loss", "validation/los"))
+    sweep.write_text(SEARCH.replace("val/loss", "val/los"))
     result = run(f"python -m my_project tune sweep=typo {SETTINGS}", shared_project, check=False, PYTHONPATH="src")
     assert result.returncode == 2
-    assert "search.metric=validation/los is no column of metrics.csv" in result.stderr
+    assert "search.metric=val/los is no column of metrics.csv" in result.stderr
     sweep.write_text(SEARCH.replace("trials: 3", "trials: 1"))
     seldom = "trainer.check_val_every_n_epoch=2 --study outputs/seldom"  # the first epoch has no such column
     run(f"python -m my_project tune sweep=typo {SETTINGS} {seldom}", shared_project, PYTHONPATH="src")

@@ -18,7 +18,7 @@ NEW = {  # of the next release: the file, what is replaced in it, by what
     "README.md": ("## Usage", "## How to use it"),
     "configs/training/default.yaml": ("gradient_clip: 1.0 ", "gradient_clip: 0.8 "),
     "src/reproml/errors.py": ('"""', '"""Of the next release. '),
-    "src/{{cookiecutter.package_name}}/data/readers.py": ('"""', '"""Of the next release. '),
+    "src/{{cookiecutter.package_name}}/data/digits.py": ('"""', '"""Of the next release. '),
     "variants/Dockerfile": ("EXPOSE 8000", "EXPOSE 8000/tcp"),
     "variants/environment_manager=pip/environment.mk": ("PYTHON ?= ", "PYTHON ?=  "),
     "docs/serving.md": ("# ", "# The next "),
@@ -71,7 +71,7 @@ def test_an_update_keeps_what_both_changed(tmp_path: Path, template: Path, envir
     # the answers and the commit in .cruft.json are no secret to the hook that looks for some
     (project / ".venv").symlink_to(environment)
     run("pre-commit run secrets --files .cruft.json", project)
-    (project / "src" / "digit_reader" / "data" / "readers.py").open("a").write("# mine\n")
+    (project / "src" / "digit_reader" / "data" / "digits.py").open("a").write("# mine\n")
     replace(project / "README.md", "# Digit Reader", "# My digits")
     replace(project / "configs/training/default.yaml", "lr: 0.003", "lr: 0.1")
     replace(project / "Dockerfile", "ARG BASE=", "# mine\nARG BASE=")

@@ -30,10 +30,10 @@ def without_order(folder: Path) -> Path:
     """Return a copy of a run as left by a sampler without digests of the order."""
     copy = folder.with_name(f"{folder.name}-without-order")
     shutil.copytree(folder, copy)
-    entries = [json.loads(line) for line in (copy / "trail.jsonl").read_text().splitlines()]
+    entries = [json.loads(line) for line in (copy / "trace.jsonl").read_text().splitlines()]
     lines = [[*entry[:2], None, *entry[3:]] if isinstance(entry, list) else entry for entry in entries]
-    (copy / "trail.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
-    changed = {**record(copy), "trail_sha256": digest(copy / "trail.jsonl")}
+    (copy / "trace.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
+    changed = {**record(copy), "trace_sha256": digest(copy / "trace.jsonl")}
     (copy / "run.json").write_text(json.dumps(changed))
     return copy
 
@@ -51,7 +51,7 @@ def reference(shared_project: Path) -> Path:
 def test_a_run_is_reproduced_bit_for_bit(shared_project: Path, reference: Path) -> None:
     code, said = verify(shared_project, "outputs/reference")
     assert code == 0
-    assert said.splitlines()[-1].startswith("reproduced bit for bit: weights, test metrics, history, trail (")
+    assert said.splitlines()[-1].startswith("reproduced bit for bit: weights, test metrics, history, step trace (")
     assert not run("git status --porcelain", shared_project).stdout  # nothing was left behind
 
 
@@ -145,7 +145,7 @@ def test_what_cannot_be_tried_is_said(project: Path) -> None:
         ),
         "is not finished": with_record(status="running"),
         "git could not name the code": with_record(git=None),
-        "promises no bits": with_record(promise={"mode": "fast", "text": ""}),
+        "guarantees no bits": with_record(promise={"mode": "fast", "text": ""}),
         "schema version 99": with_record(schema_version=99),
         "is not the file that the record names": with_record(model_sha256="0" * 64),
         "does not exist": verify(project, "outputs/nowhere"),
@@ -161,7 +161,7 @@ def test_what_cannot_be_tried_is_said(project: Path) -> None:
     for sentence, (code, said) in tries.items():
         assert code == 2, said
         assert sentence in said
-        assert said.splitlines()[-1].startswith("could not be tried: ")
+        assert said.splitlines()[-1].startswith("could not be verified: ")
 
 
 def test_a_run_in_a_folder_of_its_own_is_not_touched(shared_project: Path, tmp_path: Path) -> None:
@@ -187,15 +187,17 @@ def test_a_run_in_a_folder_of_its_own_is_not_touched(shared_project: Path, tmp_p
 
 
 def test_every_kind_of_run_is_verified(shared_project: Path) -> None:
-    """One of a sweep, one that was restored, one with odd arguments, and one without a trail."""
+    """One of a sweep, one that was restored, one with odd arguments, and one without a step trace."""
     run(f"python train.py sweep=learning_rate {SHORT} hydra.sweep.dir=outputs/sweep", shared_project)
     train(shared_project, f"{SHORT} restore=finetune restore.run=outputs/sweep/0", "tuned")
-    train(shared_project, f"{SHORT} '+trainer.limit_val_batches=3' ~callbacks.trail 'model.hidden=[32, 16]'", "odd")
+    train(
+        shared_project, f"{SHORT} '+trainer.limit_val_batches=3' ~callbacks.step_trace 'model.hidden=[32, 16]'", "odd"
+    )
     train(shared_project, f"{SHORT} reproducibility=portable", "portable")
     for name in ("sweep/1", "tuned", "odd", "portable"):
         code, said = verify(shared_project, f"outputs/{name}")
         assert code == 0, said
-        assert ("trail" in said.splitlines()[-1]) is (name != "odd")
+        assert ("step trace" in said.splitlines()[-1]) is (name != "odd")
     first = run(
         "python -m my_project diff outputs/tuned outputs/sweep/1", shared_project, check=False, PYTHONPATH="src"
     )
@@ -268,7 +270,7 @@ def test_a_fresh_environment_from_the_lock_reproduces(shared_project: Path, refe
     code, said = verify(shared_project, "--clean outputs/reference", PYTHON="nowhere")
     assert code == 2
     assert said.startswith(
-        "could not be tried: make setup failed in the checked-out project: error: nowhere is not installed"
+        "could not be verified: make setup failed in the checked-out project: error: nowhere is not installed"
     )
 
 
@@ -354,7 +356,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from reproml.verify.tensors import at_step, final_weights
-from reproml.training.trail import Steps
+from reproml.training.step_trace import Steps
 
 def weights(**shapes):
     return {name: torch.full(shape, float(value)) for name, (shape, value) in shapes.items()}
@@ -370,11 +372,11 @@ for name, network in networks.items():
     Path(name).mkdir()
     save_file(network, f"{name}/model.safetensors")
 
-def trail(network):
+def trace(network):
     return Steps(weights={3: {name: (str(tensor.tolist()), tensor.tolist()) for name, tensor in network.items()}})
 
 for name in ("same", "values", "other", "foreign"):
-    print(name, final_weights(Path("one"), Path(name)), at_step(trail(networks["one"]), trail(networks[name]), 3))
+    print(name, final_weights(Path("one"), Path(name)), at_step(trace(networks["one"]), trace(networks[name]), 3))
 """
 
 

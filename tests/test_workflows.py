@@ -1,5 +1,6 @@
 """The workflows of a generated project and of the template: no template marks, no finding, and every verb exists."""
 
+import json
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ import yaml
 from conftest import CHOICES, ROOT, TEMPLATE, Render
 
 WORKFLOWS = sorted(TEMPLATE.glob(".github/workflows/*.yml"))
+CONTAINER, EXTENSIONS, SETTINGS = ".devcontainer/devcontainer.json", ".vscode/extensions.json", ".vscode/settings.json"
 OWN = sorted(ROOT.glob(".github/workflows/*.yml"))
 
 
@@ -53,6 +55,59 @@ def test_the_schema_is_kept(tmp_path: Path) -> None:
     worse = tmp_path / "worse.yml"
     worse.write_text(WORKFLOWS[0].read_text().replace("runs-on:", "run-on:"))
     assert subprocess.run([*check, worse], capture_output=True).returncode != 0
+
+
+@pytest.mark.parametrize("manager", CHOICES["environment_manager"])
+def test_what_github_and_editors_read_is_valid(render: Render, manager: str) -> None:
+    project = render(environment_manager=manager, author_email="ada@example.org", package_name="some_name")
+    github = project / ".github"
+    check = Path(sys.executable).with_name("check-jsonschema")
+    for schema, paths in {
+        "dependabot": [github / "dependabot.yml"],
+        "github-issue-forms": [github / "ISSUE_TEMPLATE" / "bug.yml", github / "ISSUE_TEMPLATE" / "reproduction.yml"],
+        "github-issue-config": [github / "ISSUE_TEMPLATE" / "config.yml"],
+    }.items():
+        subprocess.run([check, "--builtin-schema", f"vendor.{schema}", *paths], check=True)
+    updates = yaml.safe_load((github / "dependabot.yml").read_text())["updates"]
+    # elsewhere the lock would no longer be that of pyproject.toml: docs/environments.md
+    proposed = ["github-actions", "uv"] if manager == "uv" else ["github-actions"]
+    assert [update["package-ecosystem"] for update in updates] == proposed
+    assert (github / "CODEOWNERS").read_text().splitlines()[-1] == "* ada@example.org"
+    assert "ada@example.org" in (project / "SECURITY.md").read_text()
+    assert "python -m some_name diff" in (github / "ISSUE_TEMPLATE" / "reproduction.yml").read_text()
+    assert "make add" in (github / "pull_request_template.md").read_text()
+    read = {path: json.loads((project / path).read_text()) for path in (CONTAINER, EXTENSIONS, SETTINGS)}
+    container = read[CONTAINER]
+    assert container["image"].endswith("/miniconda:3" if manager == "conda" else "/python:3.11-bookworm")
+    assert container["customizations"]["vscode"]["extensions"] == read[EXTENSIONS]["recommendations"]
+    verbs = container["postCreateCommand"].split()[1:]
+    assert subprocess.run(["make", "--dry-run", *verbs], cwd=project, capture_output=True).returncode == 0
+    groups = {path.parent.name for path in project.glob("configs/*/*.yaml")} - {"hydra"}
+    assert groups <= {Path(name).stem.partition(".")[0] for name in read[SETTINGS]["yaml.schemas"]}
+
+
+def test_an_issue_is_opened_once_where_the_template_has_moved_on(tmp_path: Path) -> None:
+    """With programs in place of cruft and of GitHub's `gh`, which note what they are asked."""
+    jobs = yaml.safe_load((TEMPLATE / ".github" / "workflows" / "reproduce.yml").read_text())["jobs"]
+    asked = tmp_path / "asked"
+    for name, text in {"pipx": "exit $BEHIND", "gh": '[ "$2" != list ] || echo "$OPEN"'}.items():
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $*" >> {asked}\n{text}\n')
+        (tmp_path / name).chmod(0o755)
+
+    def step(job: str, **variables: str) -> int:
+        [command] = [step["run"] for step in jobs[job]["steps"] if "run" in step]
+        path = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
+        return subprocess.run(["bash", "-e", "-c", command], env={**path, **variables}, cwd=tmp_path).returncode
+
+    assert [step("template", BEHIND=code) for code in "01"] == [0, 1]
+    pins = (ROOT / "pyproject.toml").read_text()
+    version = re.search(r'"cruft==([\d.]+)"', pins)
+    assert version
+    assert asked.read_text() == f"pipx run cruft=={version[1]} check\n" * 2
+    for number, opened in {"7": 0, "": 1}.items():
+        asked.unlink()
+        assert step("newer", OPEN=number) == 0
+        assert asked.read_text().count("gh issue create --title The template has moved on --body ") == opened
 
 
 @pytest.mark.slow

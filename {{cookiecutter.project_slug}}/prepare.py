@@ -3,23 +3,17 @@
 import sys
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
 from omegaconf import DictConfig
 
-sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
-from reproml.config.check import check
-from reproml.config.own import refuse_own
-from reproml.recipe import run
+from reproml import recipe
 
 
 def main(cfg: DictConfig) -> None:
-    """Fetch the raw files unless they are there, check them, and convert them."""
-    config = check(cfg)
-    refuse_own(config, "prepare.py")
-
-    from reproml.arrays.prepare import prepare
-
-    prepare(config.data, Path(config.paths.raw), Path(config.paths.processed))
+    """Fetch the raw files unless they are there, check them, and convert them; or call `prepare_data` of other data."""
+    config = recipe.check(cfg)
+    recipe.prepare(config)
 
 
 if __name__ == "__main__":
-    run(main, config="config", check=check)
+    recipe.run(main, config="config", check=recipe.check)

@@ -18,7 +18,7 @@ from .task import Task
 
 
 class Points(Dataset):
-    """Two-dimensional points that are disturbed anew whenever they are read, by all three global generators."""
+    """Two-dimensional points that are disturbed differently whenever they are read, by all three global generators."""
 
     def __init__(self, length: int = 48) -> None:
         generator = torch.Generator().manual_seed(0)
@@ -401,7 +401,7 @@ class Tested(Module):
 
 
 class Split(Data):
-    """Splits anew in each `setup`: the same examples have to be left for the test."""
+    """Splits again in each `setup`: the same examples have to be left for the test."""
 
     def test_dataloader(self) -> Any:
         return DataLoader(self.val, batch_size=5, shuffle=True, num_workers=self.num_workers)

@@ -7,6 +7,7 @@ from typing import Any
 import lightning as L
 import numpy as np
 import torch
+import torchmetrics
 from lightning.pytorch.utilities import CombinedLoader
 from torch.utils.data import DataLoader, random_split
 
@@ -146,6 +147,35 @@ class Adding(Module):
         return [L.pytorch.callbacks.ModelCheckpoint(**kept)]
 
 
+class Tracked(Module):
+    """Compares its epochs by torchmetrics' own wrapper, which makes a metric for each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        accuracy = torchmetrics.classification.MulticlassAccuracy
+        both = torchmetrics.MetricCollection({"micro": accuracy(2, average="micro"), "macro": accuracy(2)})
+        self.one = torchmetrics.MetricTracker(accuracy(2))
+        self.several = torchmetrics.MetricTracker(both, maximize=[True, True])
+        self.latest = torchmetrics.wrappers.Running(torchmetrics.MeanMetric(), window=3)
+
+    def on_train_epoch_start(self) -> None:
+        for tracker in (self.one, self.several):
+            tracker.increment()
+
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        with torch.no_grad():
+            logits = self.net(batch[0])
+        for tracker in (self.one, self.several):
+            tracker.update(logits, batch[1])
+        loss = super().training_step(batch, batch_idx)
+        self.latest(loss.detach())
+        return loss * (1 + self.latest.compute())
+
+    def on_train_epoch_end(self) -> None:
+        self.log("best", self.one.best_metric())
+        self.log_dict({f"best {name}": value for name, value in self.several.best_metric().items()})
+
+
 class Streams(Data):
     mode = "max_size"
 
@@ -172,6 +202,7 @@ HOLDING = {
     "batches changed before steps": Task(Changing, Working),
     "containers and generators": Task(Containers, Data),
     "callbacks of the module": Task(Adding, Data),
+    "metrics of each epoch": Task(Tracked, Data),
     "streams, one is longer": Task(WhatThereIs, Streams, one_worker_count=True),
     "streams, one begins again": Task(WhatThereIs, Cycling, one_worker_count=True),
 }

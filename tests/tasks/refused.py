@@ -5,6 +5,8 @@ from typing import Any
 
 import lightning as L
 import numpy as np
+import torch
+from torch import nn
 from torch.utils.data import DataLoader, IterableDataset
 
 from .classified import Data, Module, Points, Stream
@@ -55,6 +57,29 @@ class Unloadable(Module):
         checkpoint["mine"] = {"thing": Thing(), "number": 1}
 
 
+class Extra(nn.Module):
+    """Keeps what is no tensor by PyTorch's own hooks."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x
+
+    def get_extra_state(self) -> Any:
+        return {"steps": 1}
+
+
+class WithExtraState(Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net.append(Extra())
+
+
+class Diverging(Module):
+    """Has no loss in its third step, and a good one in the next."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        return super().training_step(batch, batch_idx) * (float("nan") if batch_idx == 2 else 1)
+
+
 class Late(L.Callback):
     """Has a state that no checkpoint can hold, but not at first."""
 
@@ -92,6 +117,8 @@ REFUSED = {
     "because of mine['lock']": Task(Locked, Data),
     "because of callbacks['Late']": Task(Module, Data, callbacks=(Late,)),
     "Timed.configure_callbacks adds Timer, which stops by the clock": Task(Timed, Data),
+    "net.5._extra_state in the state of WithExtraState is a dict": Task(WithExtraState, Data),
+    "the loss of step 3 (epoch 0) is not finite": Task(Diverging, Data),
     "Reading.training_step takes dataloader_iter": Task(Reading, Data),
 }
 

@@ -4,12 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig
+
+from .forked import Forked
 
 ROOT = Path(__file__).resolve().parent.parent
 Command = Callable[..., subprocess.CompletedProcess[str]]
@@ -46,17 +48,35 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def command(project: Path) -> Command:
-    """Return a function that runs `python SCRIPT ARGUMENT...` in the copy."""
+def forked() -> Iterator[Forked]:
+    """Yield the process whose forks run commands, with the environment variables that strict asks for."""
+    promise = composed(*PLAIN).reproducibility
+    threads = {"OMP_NUM_THREADS": str(promise.threads), "MKL_NUM_THREADS": str(promise.threads)}
+    process = Forked({**promise.environment, **(threads if promise.threads else {})})
+    yield process
+    process.close()
 
-    def run(script: str, *arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
-        result = subprocess.run(
-            [sys.executable, script, *arguments],
-            cwd=project,
-            capture_output=True,
-            text=True,
-            env={**os.environ, **environment},
-        )
+
+@pytest.fixture(scope="session")
+def command(project: Path, forked: Forked) -> Command:
+    """Return a function that runs `python SCRIPT ARGUMENT...` in the copy, or a module with `-m`.
+
+    A command that is to start as it does for a user is `plain`.
+    """
+
+    def run(
+        script: str, *arguments: str, check: bool = True, plain: bool = False, **environment: str
+    ) -> subprocess.CompletedProcess[str]:
+        if plain:
+            result = subprocess.run(
+                [sys.executable, script, *arguments],
+                cwd=project,
+                capture_output=True,
+                text=True,
+                env={**os.environ, **environment},
+            )
+        else:
+            result = forked.run([script, *arguments], project, environment)
         if check:
             assert result.returncode == 0, result.stdout + result.stderr
         return result
@@ -67,5 +87,5 @@ def command(project: Path) -> Command:
 @pytest.fixture(scope="session")
 def short_run(project: Path, command: Command) -> Path:
     """Return the folder of a short training."""
-    command("train.py", *SHORT, "hydra.run.dir=outputs/short")
+    command("train.py", *SHORT, "hydra.run.dir=outputs/short", plain=True)
     return project / "outputs" / "short"

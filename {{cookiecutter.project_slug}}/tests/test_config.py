@@ -1,5 +1,6 @@
 """The configuration: everything composes, and mistakes end in one sentence before any work."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ from omegaconf import OmegaConf
 
 import reproml
 from reproml.arrays.prepare import prepare_once
-from reproml.config import combinations
+from reproml.config import combinations, usage
+from reproml.config.arguments import read
 from reproml.config.check import check
 from reproml.config.explain import explain
 from reproml.config.signatures import check_signatures
@@ -130,7 +132,7 @@ def test_a_command_fails_in_one_sentence_before_any_work(
     project: Path, command: Command, argument: str, message: str
 ) -> None:
     outputs = set(project.glob("outputs/**/model.safetensors"))
-    result = command("train.py", "task=classification", "data=digits", argument, check=False)
+    result = command("train.py", "task=classification", "data=digits", argument, check=False, plain=True)
     assert result.returncode == 1
     assert message in result.stderr
     assert len(result.stderr.strip().splitlines()) == 1
@@ -146,7 +148,7 @@ def test_the_names_that_the_machinery_offers_are_there() -> None:
 @pytest.mark.parametrize(
     ("named", "now"),
     [
-        ("reproducibility.trail.Trail", "reproml.training.trail.Trail"),
+        ("reproducibility.step_trace.StepTrace", "reproml.training.step_trace.StepTrace"),
         ("training.checkpoint.BestCheckpoint", "reproml.training.checkpoint.BestCheckpoint"),
         ("models.gone.Network", None),
         ("models.gone.Classifier", None),  # that of the machinery is another one
@@ -161,9 +163,9 @@ def test_a_class_that_has_moved_to_the_machinery_is_named(named: str, now: str |
     assert said.endswith(f"; {own}.{named} is {now} now") if now else " now" not in said
 
 
-def test_a_reader_that_imports_what_has_moved_says_where_it_is(tmp_path: Path) -> None:
+def test_data_that_import_what_has_moved_says_where_it_is(tmp_path: Path) -> None:
     own = min(set(own_packages()) - {"reproml"})
-    data = check(composed(*PLAIN, "data=digits", f"data.reader={own}.errors.read")).data
+    data = check(composed(*PLAIN, "data=digits", f"data._target_={own}.errors.Mine")).data
     with pytest.raises(ConfigError) as error:
         prepare_once(data, tmp_path / "raw", tmp_path / "processed")
     assert f"No module named '{own}.errors'" in str(error.value)
@@ -174,7 +176,7 @@ def test_a_mistake_in_a_file_is_named_with_its_line(project: Path, command: Comm
     broken = project / "configs" / "training" / "broken.yaml"
     broken.write_text("defaults: [default]\nepochs: [\n")
     try:
-        result = command("train.py", "training=broken", check=False)
+        result = command("train.py", "training=broken", check=False, plain=True)
     finally:
         broken.unlink()
     assert result.returncode == 1
@@ -182,10 +184,26 @@ def test_a_mistake_in_a_file_is_named_with_its_line(project: Path, command: Comm
 
 
 def test_help_does_not_import_torch(project: Path, command: Command) -> None:
-    result = command("train.py", "--help", PYTHONPROFILEIMPORTTIME="1")
+    result = command("train.py", "--help", plain=True, PYTHONPROFILEIMPORTTIME="1")
     imported = {line.rsplit("|", 1)[-1].strip() for line in result.stderr.splitlines()}
     assert "hydra" in imported  # the list is not empty
+    assert re.search(r"^training/optimizer: .*\badamw\b", result.stdout, re.MULTILINE)
+    assert "    lr: ${training.lr}\n" in result.stdout
+    assert "hydra/" not in result.stdout
     assert not imported & {"torch", "lightning", "sklearn", "matplotlib", "mlflow", "wandb"}
+
+
+def test_help_shows_what_the_arguments_choose(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As Hydra itself would, whose own help makes the parts of every template, wanted or not."""
+    monkeypatch.chdir(project)
+    chosen = ["--help", "--resolve", "task=classification", "model=mlp", "training.lr=0.125"]
+    shown = usage.text(read(chosen), "config", "train")
+    assert "mlp.MLP" in shown
+    assert shown.count("lr: 0.125") > 1
+    assert "run: null" in usage.text(read(["--help", "-cn", "evaluate"]), "config", "train")
+    parts = usage._Parts(OmegaConf.create(), resolve=False)
+    assert "hydra/job_logging: console_and_file" in parts["HYDRA_CONFIG_GROUPS"]
+    assert "--multirun" in parts["FLAGS_HELP"]
 
 
 def test_a_stream_without_its_package_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

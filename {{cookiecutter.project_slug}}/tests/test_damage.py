@@ -21,12 +21,14 @@ from reproml.config.explain import explain
 from reproml.errors import ConfigError, DataError, RecordError
 from reproml.files import remove_left, working_folder, write_bytes
 from reproml.runs import params, record, tracked
+from reproml.runs.command import with_recorded_overrides
 from reproml.runs.content import content_digest
-from reproml.runs.folder import read_config, resume_points, with_recorded_overrides
+from reproml.runs.folder import RunFolder, Status, read_config, resume_points
 from reproml.runs.overwritten import Watch
-from reproml.training.checkpoint import load_checkpoint
-from reproml.training.resume import newest_whole
-from reproml.training.trail import kept_trail
+from reproml.runs.record import identity
+from reproml.training.checkpoint import load_checkpoint, refuse_foreign
+from reproml.training.resume import latest_valid
+from reproml.training.step_trace import kept_trace
 from reproml.verify import baseline
 
 from .conftest import PLAIN, composed
@@ -73,23 +75,19 @@ def test_what_a_killed_process_left_is_removed_and_what_a_living_one_holds_is_no
     assert names(tmp_path) == ["run.json"]
 
 
-def test_a_trail_that_was_cut_or_altered_is_refused_at_a_resume(tmp_path: Path) -> None:
-    trail, lines = tmp_path / "trail.jsonl", b"[1, 0, null, 0.5]\n[2, 0, null, 0.25]\n"
-    trail.write_bytes(lines + b"\0\0\0 what a power cut left")
-    point = {"batches": 2, "trail": {"bytes": len(lines), "sha256": content_digest(_written(tmp_path / "kept", lines))}}
-    assert kept_trail(trail, point) == lines
+def test_a_step_trace_that_was_cut_or_altered_is_refused_at_a_resume(tmp_path: Path) -> None:
+    trace, lines = tmp_path / "trace.jsonl", b"[1, 0, null, 0.5]\n[2, 0, null, 0.25]\n"
+    trace.write_bytes(lines + b"\0\0\0 what a power cut left")
+    point = {"step_trace": {"bytes": len(lines), "sha256": content_digest(_written(tmp_path / "kept", lines))}}
+    assert kept_trace(trace, point) == lines
     for damaged in (lines[:20], lines.replace(b"0.5", b"0.6"), b""):
-        trail.write_bytes(damaged)
-        with pytest.raises(DataError, match=r"trail\.jsonl was cut or altered since .* restore=hotstart restore\.run="):
-            kept_trail(trail, point)
-    trail.unlink()
-    with pytest.raises(DataError, match=r"trail\.jsonl cannot be read"):
-        kept_trail(trail, point)
-    trail.write_bytes(lines)
-    assert kept_trail(trail, {"batches": 1}) == lines.splitlines(keepends=True)[0]  # of an earlier version
-    trail.write_bytes(b"[1, 0\n")
-    with pytest.raises(DataError, match="is damaged"):
-        kept_trail(trail, {"batches": 1})
+        trace.write_bytes(damaged)
+        with pytest.raises(DataError, match=r"trace\.jsonl was cut or altered since .* restore=hotstart restore\.run="):
+            kept_trace(trace, point)
+    trace.unlink()
+    with pytest.raises(DataError, match=r"trace\.jsonl cannot be read"):
+        kept_trace(trace, point)
+    assert kept_trace(trace, {}) == b""  # of a run without one
 
 
 def test_data_that_was_overwritten_while_it_was_read_is_named(tmp_path: Path) -> None:
@@ -119,8 +117,19 @@ def test_an_array_that_is_cut_is_refused_and_ends_no_process(tmp_path: Path) -> 
             MappedArray(path).open()
 
 
+def test_a_checkpoint_of_another_run_with_the_same_configuration_is_refused(tmp_path: Path) -> None:
+    config = {"data": {}, "paths": {"run": "outputs/one"}}
+    own = {"config": config, "command": {}, "git": None, "code": {}, "sessions": [{"started": "1", "from_batch": 0}]}
+    again = {**own, "sessions": [{"started": "2", "from_batch": 0}]}
+    held = {"config": config, "run": identity(own)}
+    refuse_foreign(tmp_path, held, own)
+    refuse_foreign(tmp_path, {"config": config}, own)  # of an earlier version
+    with pytest.raises(DataError, match="belongs to another run, with the same configuration"):
+        refuse_foreign(tmp_path, held, again)
+
+
 def test_any_flipped_bit_of_a_manifest_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then the data is prepared anew, and is the same."""
+    """Then the data is prepared again, and is the same."""
     data = check(composed(*PLAIN, "data=digits")).data
     monkeypatch.setattr(prepare, "_code", lambda data: {})
     manifest: dict[str, Any] = {"version": 1, "settings": prepare._settings(data), "code": {}, "examples": 5}
@@ -165,6 +174,25 @@ def test_a_run_without_a_record_is_not_called_another_run(empty: Path) -> None:
         with_recorded_overrides([f"resume={lost}"])
 
 
+def test_the_status_of_a_run(tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    assert run.status() is Status.NONE
+    for written, status in (
+        (run.path / ".hydra" / "config.yaml", Status.UNBEGUN),
+        (run.config, Status.LOST),
+        (run.record, Status.DAMAGED),
+    ):
+        _written(written, "")
+        assert run.status() is status
+    for said, status in (("running", Status.RUNNING), ("finished", Status.FINISHED), ("perhaps", Status.DAMAGED)):
+        _written(run.record, json.dumps({"status": said}))
+        assert run.status() is status
+        with pytest.raises(ConfigError, match=r"holds|is damaged"):
+            run.refuse_used()
+    _written(run.record, "[]")
+    assert run.status() is Status.DAMAGED
+
+
 def test_a_finished_run_says_what_trackers_lack_and_loses_what_a_kill_left(
     short_run: Path, empty: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -202,7 +230,7 @@ def test_checkpoints_of_any_content_are_refused_in_one_sentence(tmp_path: Path) 
             assert "best.ckpt is damaged" in str(error)
     for other in ("resume-zz-1.ckpt", "resume-1.ckpt", "resume-.ckpt"):
         path.rename(path := tmp_path / other)
-        assert newest_whole(tmp_path) is None
+        assert latest_valid(tmp_path) is None
         assert resume_points(tmp_path) == []
 
 

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 from reproml.arrays.arrays import MappedArray
-from reproml.arrays.prepare import _raw_files_of, prepare, prepare_once, read_manifest
+from reproml.arrays.opened import open_prepared
+from reproml.arrays.prepare import _own_digest, _raw_files_of, prepare, prepare_once, read_manifest
 from reproml.arrays.raw import fetch
 from reproml.arrays.sampler import BatchSampler
 from reproml.arrays.splits import split, subset
@@ -44,6 +45,19 @@ def test_the_manifest_describes_the_arrays(prepared: Path) -> None:
     assert manifest["examples"] == len(inputs) == len(targets) == sum(manifest["splits"].values())
     assert manifest["input_shape"] == list(inputs.shape[1:])
     assert list(manifest["class_counts"].values()) == np.bincount(targets).tolist()
+
+
+def test_another_version_of_a_library_of_the_reader_is_named(project: Path, caplog: pytest.LogCaptureFixture) -> None:
+    data = check(composed(*PLAIN, "data=digits")).data
+    raw, folder = project / "data" / "raw" / "digits", project / "data" / "processed" / "libraries"
+    manifest = open_prepared(data, raw, folder).manifest
+    assert manifest["libraries"]["numpy"] == np.__version__
+    assert not caplog.records
+    other = {**manifest, "libraries": {**manifest["libraries"], "numpy": "1.0"}}
+    other["sha256"] = _own_digest(other)
+    (folder / "manifest.json").write_text(json.dumps(other))
+    open_prepared(data, raw, folder)
+    assert f"libraries was prepared with numpy 1.0 (now {np.__version__}):" in caplog.text
 
 
 @pytest.mark.parametrize("damage", ["truncated", "altered", "emptied"])

@@ -26,7 +26,7 @@ from reproml.models.array_task import EpochSums
 
 from .conftest import Command
 
-HISTORY = "epoch,step,lr,train/loss,validation/loss,train/mae,extra\n0,4,0.1,2.0,3.0,1.0,5.0\n1,8,0.1,1.0,2.0,0.5,\n"
+HISTORY = "epoch,step,lr,train/loss,val/loss,train/mae,extra\n0,4,0.1,2.0,3.0,1.0,5.0\n1,8,0.1,1.0,2.0,0.5,\n"
 VALUES = np.random.Generator(np.random.Philox(7))
 
 
@@ -192,7 +192,8 @@ def test_any_task_may_say_more_of_its_test(
     assert sorted(path.name for path in (folder / "figures").iterdir()) == ["learning_curves.png", "values.png"]
     assert len(written.predicted()) == 8
     write_evaluation(Evaluation({"mean": 3.5}), history, folder)
-    assert not (folder / "predictions.csv").exists() and not list((folder / "tables").iterdir())
+    assert not (folder / "predictions.csv").read_text() and not list((folder / "tables").iterdir())
+    assert (again := read_evaluation(folder)) is not None and again.predicted() == []
 
 
 @pytest.mark.parametrize(
@@ -252,7 +253,7 @@ def test_an_interface_is_what_its_description_says() -> None:
 
 def test_a_quantity_is_tested_as_it_was_trained_and_predicted(project: Path, command: Command) -> None:
     """One training of a regression: its test, the same from its files, and what the model says of each example."""
-    from reproml.arrays.datamodule import DataModule
+    from reproml.arrays.datamodule import ArrayDataModule
     from reproml.config.check import check
     from reproml.models.saved import load_model
     from reproml.runs.folder import read_config
@@ -275,7 +276,8 @@ def test_a_quantity_is_tested_as_it_was_trained_and_predicted(project: Path, com
     assert "class_counts" not in manifest
     config = check(read_config(run), recorded=True)
     config.paths.processed, config.paths.raw = (str(project / f"data/{kind}/diabetes") for kind in ("processed", "raw"))
-    data, (model, described) = DataModule(config), load_model(run / "model.safetensors")
+    model: Any
+    data, (model, described) = ArrayDataModule(config), load_model(run / "model.safetensors")
     assert described["target"] == "disease_progression" and described["missing"] is True
     assert float(model.target_mean) == pytest.approx(targets[data.splits["train"]].mean())
     inputs = torch.from_numpy(data.dataset.inputs.rows(data.splits["test"]))

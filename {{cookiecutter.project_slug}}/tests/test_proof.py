@@ -1,19 +1,21 @@
 """An interrupted run ends with the same bits, its record is complete, and what differs is found."""
 
+import copy
 import json
-import os
 import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from jsonschema import Draft202012Validator
+from torch.utils.data import DataLoader
 
 from reproml.arrays.augment import Augmentation
 from reproml.arrays.sampler import BatchSampler
@@ -24,17 +26,21 @@ from reproml.runs import record
 from reproml.runs.changes import changes
 from reproml.runs.digest import weights_digest
 from reproml.runs.environment import environment
-from reproml.training.resume import newest_whole
+from reproml.runs.folder import RunFolder
+from reproml.training.order import KeyedOrder
+from reproml.training.resume import latest_valid
 from reproml.training.session import _interrupted
-from reproml.training.trail import read_trail, sample
+from reproml.training.step_trace import read_trace, sample
+from reproml.training.streams import AroundLoader
 from reproml.verify.divergence import compare
 from reproml.verify.ulps import ulps
 
 from .conftest import ROOT, SHORT, Command
+from .forked import Forked
 
 PACKAGE = record.__name__.partition(".")[0]
-RESUMABLE = [*SHORT, "training.epochs=20", "training.batch_size=64", "callbacks.resume_point.every_seconds=0"]
-SAME = ("model.safetensors", "metrics.csv", "trail.jsonl", "test/predictions.csv")
+RESUMABLE = [*SHORT, "training.epochs=8", "training.batch_size=64", "callbacks.resume_point.every_seconds=0"]
+SAME = ("model.safetensors", "metrics.csv", "trace.jsonl", "test/predictions.csv")
 
 
 def test_an_interrupted_run_ends_like_an_uninterrupted_one(project: Path, command: Command) -> None:
@@ -76,12 +82,14 @@ def test_the_record_follows_its_schema(short_run: Path) -> None:
 
 def test_the_pipeline_starts_anew_where_other_code_has_trained(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"schema_version": 1, "status": "running"}')
-    assert _interrupted(tmp_path, asked=False) is None
-    with pytest.raises(RecordError, match=r"run.json has the schema version 1, but this code reads 2: use the code of"):
-        _interrupted(tmp_path, asked=True)
+    assert _interrupted(RunFolder(tmp_path), asked=False) is None
+    with pytest.raises(
+        RecordError, match=rf"run.json has the schema version 1, but this code reads {record.VERSION}: use"
+    ):
+        _interrupted(RunFolder(tmp_path), asked=True)
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(RecordError, match="is damaged"):
-        _interrupted(tmp_path, asked=False)
+        _interrupted(RunFolder(tmp_path), asked=False)
 
 
 def test_a_release_of_other_code_is_not_compared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -109,8 +117,8 @@ def test_another_weight_decay_is_found_at_the_first_step(project: Path, command:
     assert str(divergence.changes[0]) == f"configuration: training.weight_decay was {decay}, is {decay + 0.25}"
 
 
-def test_the_trail_notes_each_step(short_run: Path) -> None:
-    steps = read_trail(short_run / "trail.jsonl")
+def test_the_step_trace_notes_each_step(short_run: Path) -> None:
+    steps = read_trace(short_run / "trace.jsonl")
     assert list(steps.loss) == list(range(1, len(steps.loss) + 1))
     assert len(set(steps.order.values())) == len(steps.order)  # no batch comes twice
     assert {0, 1, 2}.issubset(steps.weights)
@@ -120,9 +128,9 @@ def test_a_damaged_resume_point_is_passed_over(tmp_path: Path) -> None:
     whole = tmp_path / "resume-0000000010-2cf24dba5fb0a30e.ckpt"
     whole.write_bytes(b"hello")
     (tmp_path / "resume-0000000020-2cf24dba5fb0a30e.ckpt").write_bytes(b"hell")
-    assert newest_whole(tmp_path) == whole
+    assert latest_valid(tmp_path) == whole
     whole.write_bytes(b"hellp")
-    assert newest_whole(tmp_path) is None
+    assert latest_valid(tmp_path) is None
 
 
 def test_the_digest_of_weights_depends_on_names_and_bits_alone() -> None:
@@ -180,6 +188,28 @@ def test_the_order_starts_in_the_middle_of_an_epoch() -> None:
     assert [batch.tolist() for _, batch in whole] == [batch.tolist() for _, batch in rest]
 
 
+def test_a_hook_may_set_a_dataset_back_after_a_resume() -> None:
+    dataset = SimpleNamespace(level=1)
+    order = KeyedOrder(range(4), False, dataset, (1,))
+    order.set_values({"sampler": {}, "dataset": {".level": 2}})
+    assert dataset.level == 2
+    dataset.level = 1
+    next(iter(order))
+    assert order.values(1)["dataset"] == {".level": 1}
+
+
+def test_processes_that_share_an_order_count_its_examples_together() -> None:
+    batches = [[5, 1, 2], [3, 0, 4], [6, 8, 7], [9, 11, 10], [12, 13, 14]]
+    for rank in (0, 1):
+        keys = list(KeyedOrder(batches, True, None, (1,), rank, 2))
+        assert [(key.position, key.wanted) for key in keys] == [(3 * each, batches[each]) for each in (rank, 2 + rank)]
+
+
+def test_what_stands_for_a_loader_can_be_copied_as_a_loader_can() -> None:
+    loader: DataLoader[int] = DataLoader(range(4), batch_size=2)  # type: ignore[arg-type]
+    assert copy.copy(AroundLoader(loader)).batch_size == 2
+
+
 def test_augmentation_is_a_function_of_seed_epoch_and_example() -> None:
     images = np.random.default_rng(0).integers(1, 255, (50, 1, 8, 8)).astype(np.uint8)
     positions = np.arange(50)
@@ -201,32 +231,25 @@ def test_augmentation_is_a_function_of_seed_epoch_and_example() -> None:
 
 
 @pytest.mark.skipif(not shutil.which("git"), reason="verification checks out a commit, and git is not installed")
-def test_a_run_is_verified_from_its_record(project: Path, command: Command, tmp_path: Path) -> None:
-    copy = shutil.copytree(
+def test_a_run_is_verified_from_its_record(project: Path, forked: Forked, tmp_path: Path) -> None:
+    checkout = shutil.copytree(
         project, tmp_path / "repository", ignore=shutil.ignore_patterns("outputs", "raw", "processed")
     )
 
     def git(*arguments: str) -> None:
         name = ["-c", "user.name=test", "-c", "user.email=test@example.com"]
-        subprocess.run(["git", *name, *arguments], cwd=copy, check=True, capture_output=True)
+        subprocess.run(["git", *name, *arguments], cwd=checkout, check=True, capture_output=True)
 
     def verify() -> subprocess.CompletedProcess[str]:
-        path = {"PYTHONPATH": str(copy / "src")}
-        return subprocess.run(
-            [sys.executable, "-m", PACKAGE, "verify", "outputs/run"],
-            cwd=copy,
-            env={**os.environ, **path},
-            capture_output=True,
-            text=True,
-        )
+        return forked.run(["-m", PACKAGE, "verify", "outputs/run"], checkout, {"PYTHONPATH": str(checkout / "src")})
 
     git("init")
     git("add", ".")
     git("commit", "--message", "all")
-    subprocess.run([sys.executable, "train.py", *SHORT, "hydra.run.dir=outputs/run"], cwd=copy, check=True)
+    assert forked.run(["train.py", *SHORT, "hydra.run.dir=outputs/run"], checkout, {}).returncode == 0
     result = verify()
     assert result.returncode == 0, result.stderr
     assert result.stdout.splitlines()[-1].startswith("reproduced bit for bit")
-    path = copy / "outputs" / "run" / "run.json"
+    path = checkout / "outputs" / "run" / "run.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "weights_sha256": "0" * 64}))
     assert verify().returncode == 1

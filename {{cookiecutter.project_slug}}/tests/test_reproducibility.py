@@ -2,8 +2,10 @@
 
 import hashlib
 import json
+import platform
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -49,7 +51,7 @@ def test_the_checkpoint_holds_plain_types(short_run: Path) -> None:
     assert checkpoint["optimizer_states"]
     assert bool(checkpoint["lr_schedulers"]) == bool(checkpoint["config"]["training"]["scheduler"])
     assert checkpoint["config"]["training"]["epochs"] == 2
-    assert set(checkpoint["loss"]) == {"train/loss", "validation/loss"}
+    assert set(checkpoint["loss"]) == {"train/loss", "val/loss"}
 
 
 def test_the_run_folder_is_complete(short_run: Path) -> None:
@@ -110,6 +112,14 @@ def test_no_secret_is_written(project: Path, command: Command) -> None:
         path for path in (project / "outputs").rglob("*") if path.is_file() and secret.encode() in path.read_bytes()
     ]
     assert not written
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="portable is for x86-64 processors")
+def test_portable_hides_from_numpy_all_instructions_beyond_avx2() -> None:
+    """It ignores names that it does not know, so they have to be those of the NumPy that is pinned."""
+    pins = composed("reproducibility=portable").reproducibility.environment
+    known = np.show_config(mode="dicts")["SIMD Extensions"]
+    assert {*pins.NPY_DISABLE_CPU_FEATURES.split()} == {*known["found"], *known.get("not found", [])} - {"X86_V3"}
 
 
 def test_a_loss_that_is_no_number_stops_the_run(command: Command) -> None:

@@ -46,7 +46,7 @@ def counted(**more: Any) -> Evaluation:
 def written(tmp_path: Path) -> Written:
     """Return what the test of that task wrote."""
     history = tmp_path / "metrics.csv"
-    history.write_text("epoch,step,lr,train/loss,validation/loss\n0,1,0.1,2,1\n1,2,0.1,1,0.5\n")
+    history.write_text("epoch,step,lr,train/loss,val/loss\n0,1,0.1,2,1\n1,2,0.1,1,0.5\n")
     write_evaluation(counted(), history, tmp_path / "test", seed=1)
     found = read_evaluation(tmp_path / "test")
     assert found is not None
@@ -75,7 +75,7 @@ def recorded(**more: Any) -> dict[str, Any]:
         "seeds": {"seed": 1},
         "metrics": {"loss": 0.5, "missed": 2.0, "examples": 4},
         "weights_sha256": "0" * 64,
-        "trail_sha256": "1" * 64,
+        "trace_sha256": "1" * 64,
         "history_sha256": "2" * 64,
         **more,
     }

@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 import torch
 
-from reproml.arrays.datamodule import DataModule
+from reproml.arrays.datamodule import ArrayDataModule
 from reproml.models.saved import load_model
 from reproml.runs import record
-from reproml.runs.finished import check_run
+from reproml.runs.completed import CompletedRun
+
+from .conftest import Command
 
 PACKAGE = record.__name__.partition(".")[0]
 MOST_BYTES = 100_000
@@ -69,7 +71,7 @@ def test_the_numbers_are_those_of_the_test(
 ) -> None:
     """To the last digit, whatever comes in the same request."""
     monkeypatch.chdir(project)
-    data = DataModule(check_run(str(short_run)))
+    data = ArrayDataModule(CompletedRun.named(short_run).config)
     inputs = data.dataset.inputs.rows(data.splits["test"]).tolist()
     rows = list(csv.DictReader((short_run / "test" / "predictions.csv").open()))
     together = [answer for first in range(0, len(inputs), 50) for answer in predict(server, inputs[first : first + 50])]
@@ -81,6 +83,7 @@ def test_the_numbers_are_those_of_the_test(
 
 
 def test_an_example_has_the_same_bits_alone_and_in_company(short_run: Path) -> None:
+    model: Any
     model, interface = load_model(short_run / "model.safetensors")
     examples = torch.randint(0, 17, (37, *interface["input_shape"])).numpy().astype(interface["input_dtype"])
     inputs = torch.from_numpy(examples)
@@ -139,14 +142,12 @@ def test_it_says_what_it_is(server: httpx.Client, short_run: Path) -> None:
     assert "static-offline-docs" in server.get("/docs").text  # and not from elsewhere
 
 
-def test_an_altered_model_is_not_served(project: Path, short_run: Path, tmp_path: Path) -> None:
+def test_an_altered_model_is_not_served(command: Command, short_run: Path, tmp_path: Path) -> None:
     for name in ("config.yaml", "run.json", "model.safetensors"):
         (tmp_path / name).write_bytes((short_run / name).read_bytes())
     weights = bytearray((tmp_path / "model.safetensors").read_bytes())
     weights[-1] ^= 1
     (tmp_path / "model.safetensors").write_bytes(weights)
-    command = [sys.executable, "-m", PACKAGE, "serve", "--run", str(tmp_path), "--port", "0"]
-    environment = {**os.environ, "PYTHONPATH": "src"}
-    result = subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True)
+    result = command("-m", PACKAGE, "serve", "--run", str(tmp_path), "--port", "0", check=False)
     assert result.returncode != 0
     assert "model.safetensors is not the file that the record names" in result.stderr

@@ -12,7 +12,7 @@ import pytest
 
 from reproml import Chunk, Examples
 from reproml.arrays import prepare as preparing
-from reproml.arrays.datamodule import DataModule
+from reproml.arrays.datamodule import ArrayDataModule
 from reproml.arrays.recorded import refuse_other
 from reproml.arrays.splits import Splits, split, split_digests
 from reproml.cards.splits import told
@@ -135,11 +135,11 @@ def test_an_official_test_set_stays_as_it_is(strategy: str) -> None:
     assert 0 < len(found["validation"]) < 900
 
 
-def test_given_splits_are_those_of_the_reader() -> None:
+def test_given_splits_are_those_that_were_read() -> None:
     assert [np.unique(GIVEN[positions]).tolist() for positions in splits("given").values()] == [[0], [1], [2]]
 
 
-def test_a_reader_may_give_more_to_test_than_its_official_test_set() -> None:
+def test_more_may_be_given_to_test_than_the_official_test_set() -> None:
     given = GIVEN.copy()
     given[-100:] = 2
     found = splits("given", official=100, given=given)
@@ -168,7 +168,7 @@ def test_a_run_is_built_on_another_seed_where_that_draws_nothing(strategy: str) 
     [
         ("group", {"groups": None}, r"data.split=group needs the group of each example"),
         ("given", {"given": None}, r"data.split=given needs the split of each example"),
-        ("given", {"given": GIVEN % 2}, r"no example is left for test by data.split=given: have the reader"),
+        ("given", {"given": GIVEN % 2}, r"no example is left for test by data.split=given: have read"),
         ("given", {"given": np.where(TARGETS == 2, 1, GIVEN)}, r"leaves class number 2 without an example to train on"),
         ("given", {"official": 10, "given": np.zeros(COUNT, np.uint8)}, r"assigns example 990 to train, but announces"),
         ("group", {"official": 100}, r"of the groups are in the official test set and outside of it"),
@@ -207,20 +207,20 @@ def chunks(size: int, **told: np.ndarray) -> Iterator[Chunk]:
 
 @pytest.fixture
 def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepare:
-    """Return a function that prepares what a reader yields."""
+    """Return a function that prepares what is read."""
     monkeypatch.setattr(preparing, "_code", lambda data: {})
 
     def made(found: Iterator[Chunk], strategy: str) -> tuple[dict[str, Any], Path]:
         folder = tmp_path / "processed"
         data = check(composed(*PLAIN, "data=digits", f"split={strategy}", "data.classes=[a,b,c]")).data
-        data.files, data.reader = {}, f"{__name__}.reader"
-        monkeypatch.setattr(preparing, "_reader", lambda data: lambda raw: Examples(COUNT, (4,), "float32", 0, found))
+        data.files, data._target_ = {}, f"{__name__}.Mine"
+        monkeypatch.setattr(preparing, "_read", lambda data: lambda raw: Examples(COUNT, (4,), "float32", 0, found))
         return preparing.prepare(data, tmp_path / "raw", folder), folder
 
     return made
 
 
-def test_what_a_reader_says_is_stored_whatever_the_size_of_its_chunks(prepared: Prepare) -> None:
+def test_what_read_says_is_stored_whatever_the_size_of_its_chunks(prepared: Prepare) -> None:
     names, given = np.char.add("patient ", GROUPS.astype(str)), np.array(["train", "validation", "test"])[GIVEN]
     found = []
     for size in (COUNT, 300, 7):
@@ -247,12 +247,12 @@ def partly() -> Iterator[Chunk]:
     [
         (chunks(COUNT), "group", r"data.split=group needs the group of each example"),
         (chunks(COUNT), "given", r"data.split=given needs the split of each example"),
-        (partly(), "group", r"reader does not yield groups of shape \(n,\) for all examples"),
-        (chunks(COUNT, groups=GROUPS / 2), "group", r"reader yields groups of the type float64"),
-        (chunks(COUNT, splits=np.full(COUNT, "dev")), "given", r"reader assigns examples to 'dev'"),
+        (partly(), "group", r"Mine does not yield groups of shape \(n,\) for all examples"),
+        (chunks(COUNT, groups=GROUPS / 2), "group", r"Mine yields groups of the type float64"),
+        (chunks(COUNT, splits=np.full(COUNT, "dev")), "given", r"Mine assigns examples to 'dev'"),
     ],
 )
-def test_what_a_reader_cannot_say_is_refused(
+def test_what_read_cannot_say_is_refused(
     prepared: Prepare, found: Iterator[Chunk], strategy: str, sentence: str
 ) -> None:
     with pytest.raises((ConfigError, DataError), match=sentence):
@@ -268,7 +268,7 @@ def test_folds_of_given_splits_are_refused() -> None:
 def test_the_batches_are_those_of_the_strategy(tmp_path: Path, strategy: str) -> None:
     config = check(composed(*PLAIN, "data=digits", f"data.split={strategy}", f"paths.processed={tmp_path}/digits"))
     config.paths.raw = str(tmp_path / "raw")
-    data = DataModule(config)
+    data = ArrayDataModule(config)
     [(_, targets), *_] = list(data.test_dataloader())
     whole = np.load(tmp_path / "digits" / "targets.npy")
     shares = (config.data.validation_fraction, config.data.test_fraction)  # whatever configs/data says

@@ -13,7 +13,7 @@ from torch import nn
 
 from reproml import Chunk, DataError, Examples, Interface
 from reproml.arrays import prepare as preparing
-from reproml.arrays.datamodule import DataModule
+from reproml.arrays.datamodule import ArrayDataModule
 from reproml.arrays.splits import split
 from reproml.config.check import check
 from reproml.config.schema import Config
@@ -58,7 +58,7 @@ def test_what_is_wrong_in_a_table_is_named(path: Path) -> None:
 
 @pytest.fixture
 def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepare:
-    """Return a function that prepares what a reader yields, and returns the configuration."""
+    """Return a function that prepares what is read, and returns the configuration."""
     monkeypatch.setattr(preparing, "_code", lambda data: {})
 
     def made(
@@ -72,7 +72,7 @@ def prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Prepare:
         config.data.files = {}
         chunks = (Chunk(inputs[first : first + 7], targets[first : first + 7]) for first in range(0, len(inputs), 7))
         found = Examples(len(inputs), inputs.shape[1:], "float32", 0, chunks, missing, features)
-        monkeypatch.setattr(preparing, "_reader", lambda data: lambda raw: found)
+        monkeypatch.setattr(preparing, "_read", lambda data: lambda raw: found)
         preparing.prepare(config.data, tmp_path / "raw", tmp_path / "arrays")
         return config
 
@@ -87,7 +87,7 @@ def test_a_missing_number_is_the_mean_and_said_to_be_missing(prepared: Prepare, 
     inputs[:, 1] = random.normal(size=60)  # which lacks none
     config = prepared(inputs, random.normal(100, 20, 60))
     data, task = build(config)
-    assert isinstance(data, DataModule)
+    assert isinstance(data, ArrayDataModule)
     trained = inputs[data.splits["train"]]
     statistics = data.statistics()
     np.testing.assert_allclose(statistics["mean"], np.nanmean(trained, 0), rtol=1e-5)
@@ -113,7 +113,7 @@ def test_a_table_without_missing_numbers_trains_as_if_none_were_announced(prepar
     found = []
     for missing in (True, False):
         data, task = build(prepared(inputs, inputs.sum(1), missing=missing))
-        assert isinstance(data, DataModule)
+        assert isinstance(data, ArrayDataModule)
         found.append(task(torch.from_numpy(inputs)))
     torch.testing.assert_close(*found)
 
@@ -139,7 +139,7 @@ def test_what_cannot_be_stored_is_named(prepared: Prepare, inputs: Any, targets:
 def test_names_of_columns_reach_the_model_and_fit_the_table(prepared: Prepare) -> None:
     inputs, targets = np.ones((60, 2), np.float32), np.arange(60)
     for features in (None, ("age", "weight")):
-        described = DataModule(prepared(inputs, targets, features=features)).interface.described()
+        described = ArrayDataModule(prepared(inputs, targets, features=features)).interface.described()
         assert described.get("features") == (features and list(features))
     with pytest.raises(DataError, match=r"names 1 columns, but inputs have the shape \(2,\)"):
         prepared(inputs, targets, features=("age",))
@@ -152,7 +152,7 @@ def test_targets_are_stored_as_they_are(prepared: Prepare, tmp_path: Path) -> No
         stored = np.load(tmp_path / "arrays" / "targets.npy")
         assert stored.dtype == np.float32
         np.testing.assert_array_equal(stored, targets.astype(np.float32))
-        assert float(DataModule(config).statistics()["target_std"]) > 0
+        assert float(ArrayDataModule(config).statistics()["target_std"]) > 0
 
 
 def test_a_quantity_of_any_unit_trains_the_same(prepared: Prepare) -> None:
@@ -161,7 +161,7 @@ def test_a_quantity_of_any_unit_trains_the_same(prepared: Prepare) -> None:
     losses = []
     for unit in (1.0, 1024.0):
         data, task = build(prepared(inputs, unit * inputs.sum(1)))
-        assert isinstance(data, DataModule)
+        assert isinstance(data, ArrayDataModule)
         batch = next(iter(data.val_dataloader()))
         losses.append(task.eval().measure(task(batch[0]), batch[1])[0].item())  # type: ignore[operator]
     assert losses[0] == pytest.approx(losses[1], rel=1e-5)

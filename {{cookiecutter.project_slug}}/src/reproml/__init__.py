@@ -7,6 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .arrays.datamodule import ArrayDataModule
     from .arrays.examples import Chunk, Examples
     from .arrays.raw import open_raw
     from .errors import ConfigError, DataError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 __all__ = [
+    "ArrayDataModule",
     "ArrayTask",
     "Chunk",
     "ConfigError",
@@ -34,6 +36,7 @@ __all__ = [
 ]
 
 PLACES = {  # the module of each of these names
+    "ArrayDataModule": ".arrays.datamodule",
     "ArrayTask": ".models.array_task",
     "Chunk": ".arrays.examples",
     "ConfigError": ".errors",

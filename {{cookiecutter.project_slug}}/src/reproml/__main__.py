@@ -8,7 +8,23 @@ import traceback
 from pathlib import Path
 
 from . import secrets
-from .cli import check, drift, keep, proof, rehearse, release, report, serve, track, tune
+from .cli import (
+    check,
+    completion,
+    data,
+    drift,
+    keep,
+    proof,
+    rehearse,
+    release,
+    report,
+    runs,
+    schema,
+    serve,
+    track,
+    tune,
+)
+from .cli.arguments import resolve
 from .config import trust
 from .config.explain import explain
 from .errors import RecordError
@@ -18,8 +34,10 @@ _FAILED = 2  # what was asked could not be answered
 
 def _parser(package: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {package}", description="Commands about runs.")
+    parser.set_defaults(parser=parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    for module in (rehearse, proof, drift, check, report, release, tune, keep, track, serve):
+    listed = (runs, data, rehearse, proof, drift, check, report, release, tune, keep, track, serve, schema, completion)
+    for module in listed:
         module.add(commands)
     for command in commands.choices.values():
         command.add_argument(
@@ -42,6 +60,7 @@ def main(package: str = "reproml") -> int:
         secrets.load()
         if not Path("train.py").exists():
             raise RecordError("there is no train.py here: run the command in the folder of the project")
+        resolve(arguments)
         return int(arguments.command(arguments))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)

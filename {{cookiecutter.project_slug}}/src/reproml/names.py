@@ -6,7 +6,11 @@ CONFIG = "config.yaml"
 RECORD = "run.json"
 MODEL = "model.safetensors"
 HISTORY = "metrics.csv"
-TRAIL = "trail.jsonl"
+TRACE = "trace.jsonl"
+PATCH = "changes.patch"  # what differed from the commit
+CHECKPOINTS, LAST = "checkpoints", "last.ckpt"  # a folder, and the checkpoint in it that the end of the training leaves
+HYDRA = ".hydra"  # the folder of Hydra's own notes, which is there first
+LOCK = ".lock"
 # Of a test, in the folder of the run or in reports/:
 TEST = "test"  # its folder in that of the run
 METRICS = "metrics.json"

@@ -1,4 +1,9 @@
-"""What every command shares: secrets are loaded first, and errors end in one sentence and a non-zero exit code."""
+"""What `train.py`, `evaluate.py` and `prepare.py` are made of: how they are run, and the names of their steps.
+
+Secrets are loaded first, and errors end in one sentence and a non-zero exit code. A step is imported when it is first
+used: most of them need torch, which is loaded only when the configuration is known to be right and what torch reads
+from the environment is set.
+"""
 
 import functools
 import logging
@@ -7,23 +12,118 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig
 
 from . import secrets
-from .config import trust
+from .catalog.find import with_named_runs
+from .config import trust, usage
+from .config.arguments import read
 from .config.explain import explain, refusal
 from .config.preflight import Check, preflight
 from .errors import UserError
-from .runs.folder import discard_unbegun, refuse_place, with_recorded_overrides
+from .launch import started_by_lightning
+from .logs import log_warnings
+from .runs.command import discard_unbegun, refuse_place, with_recorded_overrides
 from .training.job import Due, told
+
+if TYPE_CHECKING:
+    from .config.check import check
+    from .evaluation.measure import evaluate
+    from .evaluation.write import in_words, write_evaluation
+    from .models.saved import load_into, save_model
+    from .report.summary import say_summary
+    from .runs.completed import CompletedRun
+    from .runs.folder import RunFolder
+    from .runs.inputs import refuse_changed
+    from .secrets import public
+    from .tasks.build import build, description
+    from .tasks.data import data_of, prepare, refuse_other_data
+    from .tracking.loggers import build_loggers, send
+    from .training.determinism import apply, pin_environment
+    from .training.final import end_with
+    from .training.ready import ready, ready_to_begin
+    from .training.restore import restore
+    from .training.session import begin
+    from .training.trainer import build_tester, build_trainer
+
+__all__ = [
+    "CompletedRun",
+    "RunFolder",
+    "apply",
+    "begin",
+    "build",
+    "build_loggers",
+    "build_tester",
+    "build_trainer",
+    "check",
+    "data_of",
+    "description",
+    "end_with",
+    "evaluate",
+    "in_words",
+    "load_into",
+    "one_sentence",
+    "pin_environment",
+    "prepare",
+    "public",
+    "ready",
+    "ready_to_begin",
+    "refuse_changed",
+    "refuse_other_data",
+    "restore",
+    "run",
+    "save_model",
+    "say_summary",
+    "send",
+    "write_evaluation",
+]
 
 log = logging.getLogger(__name__)
 
-_SHOW_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1"  # as the user set it
+STEPS = {  # the module of each of these names
+    "CompletedRun": ".runs.completed",
+    "RunFolder": ".runs.folder",
+    "apply": ".training.determinism",
+    "begin": ".training.session",
+    "build": ".tasks.build",
+    "build_loggers": ".tracking.loggers",
+    "build_tester": ".training.trainer",
+    "build_trainer": ".training.trainer",
+    "check": ".config.check",
+    "data_of": ".tasks.data",
+    "description": ".tasks.build",
+    "end_with": ".training.final",
+    "evaluate": ".evaluation.measure",
+    "in_words": ".evaluation.write",
+    "load_into": ".models.saved",
+    "pin_environment": ".training.determinism",
+    "prepare": ".tasks.data",
+    "public": ".secrets",
+    "ready": ".training.ready",
+    "ready_to_begin": ".training.ready",
+    "refuse_changed": ".runs.inputs",
+    "refuse_other_data": ".tasks.data",
+    "restore": ".training.restore",
+    "save_model": ".models.saved",
+    "say_summary": ".report.summary",
+    "send": ".tracking.loggers",
+    "write_evaluation": ".evaluation.write",
+}
+
+# as the user set it; below, this project sets it for Hydra, and the processes that Lightning starts have it from there
+_SHOW_TRACEBACK = os.environ.get("HYDRA_FULL_ERROR") == "1" and not started_by_lightning()
+
+
+def __getattr__(name: str) -> Any:
+    if name not in STEPS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(STEPS[name], __package__), name)
 
 
 def run(task: Callable[[DictConfig], None], config: str, check: Check, here: Check | None = None) -> None:
@@ -34,6 +134,7 @@ def run(task: Callable[[DictConfig], None], config: str, check: Check, here: Che
 
     @functools.wraps(task)
     def guarded(cfg: DictConfig) -> None:
+        log_warnings()
         with one_sentence():  # inside as well, because Hydra adds lines of its own to what it sees
             try:
                 task(cfg)
@@ -50,7 +151,10 @@ def run(task: Callable[[DictConfig], None], config: str, check: Check, here: Che
         secrets.load()
         sys.argv[1:] = trust.accept(sys.argv[1:])
         secrets.refuse_in(sys.argv[1:])
-        sys.argv[1:] = with_recorded_overrides(sys.argv[1:])
+        if (given := read(sys.argv[1:])).options.help:
+            print(usage.text(given, config, script.stem))
+            return
+        sys.argv[1:] = with_recorded_overrides(with_named_runs(sys.argv[1:]))
         preflight(sys.argv[1:], config, script.stem, check, here, refuse_place)
         hydra.main(version_base="1.3", config_path="configs", config_name=config)(guarded)()
 

@@ -7,6 +7,7 @@ from math import isfinite
 _LOW, _HIGH = "_low", "_high"  # ends of the names of columns: of the interval of the column without them
 _SHORT = 6  # characters; no digits of a number are left out before
 _NOTHING = "-"
+GAP = "  "  # between columns
 _DECIMALS = ((10, 4), (100, 2), (1000, 1))  # below this size -> so many
 
 
@@ -75,6 +76,23 @@ class TextTable:
         interval = " to ".join(map(number, ends)) if len(ends) == 2 and all(ends) else ""
         named = not place and len(row[0]) <= _SHORT  # a name that looks like a number stays as it is
         return Cell(row[0] if named else number(row[place]), interval)
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Collection[int] = ()) -> list[str]:
+    """Return the lines of a table, its columns under each other.
+
+    Args:
+        rows: texts, one for each column; the first row is the heading.
+        right: the places of the columns that are aligned to the right, as numbers are.
+    """
+    wide = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        GAP.join(
+            text.rjust(width) if place in right else text.ljust(width)
+            for place, (text, width) in enumerate(zip(row, wide, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def is_end(name: str, columns: Collection[str]) -> bool:

@@ -9,7 +9,11 @@ setup:  ## Make the environment in .venv
 	@command -v conda >/dev/null || { echo "error: conda is not installed; see https://conda-forge.org/download" >&2; exit 1; }
 	@$(CONDA_PYTHON) -m reproml.locks.lock
 	conda env create --yes --prefix ./.venv --file environment.yml
+	-@.venv/bin/python -m {{ cookiecutter.package_name }} schema
 
-lock:  ## Write environment.yml anew from pyproject.toml
+install:  ## Install into .venv what the lock holds and .venv lacks
+	conda env update --prefix ./.venv --file environment.yml
+
+lock:  ## Write environment.yml again from pyproject.toml
 	@command -v conda >/dev/null || { echo "error: conda is not installed; see https://conda-forge.org/download" >&2; exit 1; }
 	$(CONDA_PYTHON) -m reproml.locks.conda {{ cookiecutter.__extras[cookiecutter.tracker] }}

@@ -12,12 +12,21 @@ setup:  ## Make the environment in .venv
 	@$(PYTHON) -c 'import sys; sys.exit("%d.%d" % sys.version_info[:2] != "{{ cookiecutter.python_version }}")' 2>/dev/null || { echo "error: $(PYTHON) is not Python {{ cookiecutter.python_version }}, which pyproject.toml requires; name another with make setup PYTHON=..." >&2; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "error: $(PYTHON) cannot make environments; install its pip and venv (Debian: python{{ cookiecutter.python_version }}-venv)" >&2; exit 1; }
 	@PYTHONPATH=src $(PYTHON) -m reproml.locks.lock
+	@echo "making an empty environment in .venv"
 	$(PYTHON) -m venv --clear .venv
 	$(PIP) install --quiet pip==26.3
+	@echo "installing torch from $(TORCH_INDEX): the largest part, a minute or more"
 	$(PIP) install --quiet torch==2.13.0 --extra-index-url $(TORCH_INDEX)
+	@echo "installing the other packages of the lock, each checked by its hash: a minute or more"
 	$(PIP) install --quiet --no-deps --require-hashes -r requirements.txt -r requirements-dev.txt
+	@echo "installing this project"
 	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
 	$(PIP) check
+	-@.venv/bin/python -m {{ cookiecutter.package_name }} schema
+	@echo "done: source .venv/bin/activate, then python train.py"
+
+install:  ## Install into .venv what the lock holds and .venv lacks
+	$(PIP) install --quiet --no-deps --require-hashes -r requirements.txt -r requirements-dev.txt
 
 COMPILE := uv pip compile --quiet --universal --no-sources --python-version {{ cookiecutter.python_version }} --custom-compile-command "make lock"
 # The direct packages alone, as pyproject.toml lists them.
@@ -25,7 +34,7 @@ DIRECT := $(COMPILE) --no-deps --no-annotate --no-strip-extras
 # What they need in turn. What torch brings along for the GPU belongs to its build, so it is left out, like torch itself.
 ALL := $(COMPILE) --generate-hashes --no-emit-package torch --excludes requirements-exclude.txt
 
-lock:  ## Write requirements.txt and requirements-dev.txt anew from pyproject.toml
+lock:  ## Write requirements.txt and requirements-dev.txt again from pyproject.toml
 	@command -v uv >/dev/null || { echo "error: uv is not installed; make setup installs it, or python -m pip install uv" >&2; exit 1; }
 	$(DIRECT) pyproject.toml {{ cookiecutter.__extras[cookiecutter.tracker] }} --output-file requirements.in
 	$(DIRECT) --group dev --output-file requirements-dev.in

@@ -9,6 +9,10 @@ setup:  ## Make the environment in .venv
 	test -f poetry.lock || poetry lock
 	@poetry check --lock >/dev/null
 	poetry sync {{ cookiecutter.__extras[cookiecutter.tracker] | replace("--extra ", "--extras ") }}
+	-@.venv/bin/python -m {{ cookiecutter.package_name }} schema
 
-lock:  ## Write poetry.lock anew from pyproject.toml
+install:  ## Install into .venv what the lock holds and .venv lacks
+	poetry sync {{ cookiecutter.__extras[cookiecutter.tracker] | replace("--extra ", "--extras ") }}
+
+lock:  ## Write poetry.lock again from pyproject.toml
 	poetry lock

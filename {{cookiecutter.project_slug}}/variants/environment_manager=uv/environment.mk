@@ -7,6 +7,10 @@ setup:  ## Make the environment in .venv
 	test -f uv.lock || uv lock
 	@uv lock --check
 	uv sync --locked {{ cookiecutter.__extras[cookiecutter.tracker] }}
+	-@.venv/bin/python -m {{ cookiecutter.package_name }} schema
 
-lock:  ## Write uv.lock anew from pyproject.toml
+install:  ## Install into .venv what the lock holds and .venv lacks
+	uv sync --locked {{ cookiecutter.__extras[cookiecutter.tracker] }}
+
+lock:  ## Write uv.lock again from pyproject.toml
 	uv lock

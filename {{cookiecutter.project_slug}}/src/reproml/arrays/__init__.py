@@ -1,1 +1,1 @@
-"""From raw files to batches: raw -> reader -> prepare -> arrays -> splits -> sampler -> datamodule."""
+"""From raw files to batches: raw -> read -> prepare -> arrays -> splits -> sampler -> datamodule."""

@@ -1,4 +1,4 @@
-"""What a reader yields, converted to the stored types: nothing is silently rounded, wrapped or cut off."""
+"""What is read from raw files, converted to the stored types: nothing is silently rounded, wrapped or cut off."""
 
 import numpy as np
 
@@ -8,14 +8,14 @@ from .examples import Chunk, Examples
 
 
 def check_announced(examples: Examples, data: Data) -> None:
-    """Check what a reader announces about its examples, before any of them is read.
+    """Check what is announced about the examples, before any of them is read.
 
     Raises:
         DataError: there are none, or they are of a type that cannot be stored.
     """
     if not 0 <= examples.test_count < max(examples.count, 1) or examples.count < 1:
         raise DataError(
-            f"{data.reader} announces {examples.count} examples, {examples.test_count} of them an official test set: "
+            f"{data._target_} announces {examples.count} examples, {examples.test_count} of them an official test set: "
             "leave at least one to train on"
         )
     try:
@@ -24,17 +24,17 @@ def check_announced(examples: Examples, data: Data) -> None:
         numeric = False
     if not numeric:
         raise DataError(
-            f"{data.reader} announces inputs of the type {examples.dtype}: name a numeric type, such as float32"
+            f"{data._target_} announces inputs of the type {examples.dtype}: name a numeric type, such as float32"
         )
     if examples.missing and (len(examples.shape) != 1 or np.dtype(examples.dtype).kind != "f"):
         raise DataError(
-            f"{data.reader} announces that numbers are missing in inputs of the type {examples.dtype} and the shape "
+            f"{data._target_} announces that numbers are missing in inputs of the type {examples.dtype} and the shape "
             f"{tuple(examples.shape)}: only in a table of float32, with the shape (features,), can NaN stand for them"
         )
     if examples.features is not None and examples.shape != (len(examples.features),):
         raise DataError(
-            f"{data.reader} names {len(examples.features)} columns, but inputs have the shape {tuple(examples.shape)}: "
-            "name each column of a table, and nothing else"
+            f"{data._target_} names {len(examples.features)} columns, but inputs have the shape "
+            f"{tuple(examples.shape)}: name each column of a table, and nothing else"
         )
 
 
@@ -49,13 +49,13 @@ def as_stored(
     inputs, targets = (np.asarray(part) for part in chunk[:2])
     if targets.ndim != 1:
         raise DataError(
-            f"{data.reader} yields targets of shape {targets.shape} for {len(inputs)} examples: a target is "
+            f"{data._target_} yields targets of shape {targets.shape} for {len(inputs)} examples: a target is "
             f"{'one number' if data.classes is None else 'the number of a class'}, so the shape must be (n,)"
         )
     if inputs.shape != (len(targets), *examples.shape):
         raise DataError(
-            f"{data.reader} announces inputs of shape {tuple(examples.shape)} but yields {inputs.shape} for "
-            f"{len(targets)} targets; fix the reader"
+            f"{data._target_} announces inputs of shape {tuple(examples.shape)} but yields {inputs.shape} for "
+            f"{len(targets)} targets; fix its read"
         )
     stored = _quantities(targets, data) if data.classes is None else _targets(targets, data, data.classes)
     return _inputs(inputs, np.dtype(examples.dtype), data, examples.missing), stored
@@ -63,13 +63,13 @@ def as_stored(
 
 def _quantities(targets: np.ndarray, data: Data) -> np.ndarray:
     if targets.dtype.kind not in "iuf":
-        raise DataError(f"{data.reader} yields targets of the type {targets.dtype}: yield {data.target} as numbers")
+        raise DataError(f"{data._target_} yields targets of the type {targets.dtype}: yield {data.target} as numbers")
     with np.errstate(over="ignore"):  # reported below
         stored = np.ascontiguousarray(targets, np.float32)
     kept = np.isfinite(stored) if targets.dtype.kind == "f" else stored.astype(np.float64) == targets
     if not kept.all():
         raise DataError(
-            f"{data.reader} yields the target {targets[~kept][0]}, which float32 cannot hold: in the reader, leave out "
+            f"{data._target_} yields the target {targets[~kept][0]}, which float32 cannot hold: in its read, leave out "
             f"examples without a value of {data.target}, or scale it"
         )
     return stored
@@ -77,12 +77,12 @@ def _quantities(targets: np.ndarray, data: Data) -> np.ndarray:
 
 def _targets(targets: np.ndarray, data: Data, classes: list[str]) -> np.ndarray:
     if targets.dtype.kind not in "biuf":
-        raise DataError(f"{data.reader} yields targets of the type {targets.dtype}: yield the number of each class")
+        raise DataError(f"{data._target_} yields targets of the type {targets.dtype}: yield the number of each class")
     fractional = targets[targets != np.floor(targets)] if targets.dtype.kind == "f" else targets[:0]  # NaN is one, too
     if len(fractional):
         raise DataError(
-            f"{data.reader} yields the target {fractional[0]}, but a target is the number of a class, from 0 to "
-            f"{len(classes) - 1}: sort such values into classes in the reader, or set data.classes=null and data.target"
+            f"{data._target_} yields the target {fractional[0]}, but a target is the number of a class, from 0 to "
+            f"{len(classes) - 1}: sort such values into classes in its read, or set data.classes=null and data.target"
         )
     if len(targets) and (targets.min() < 0 or targets.max() >= len(classes)):
         raise DataError(
@@ -95,12 +95,12 @@ def _targets(targets: np.ndarray, data: Data, classes: list[str]) -> np.ndarray:
 def _inputs(inputs: np.ndarray, dtype: np.dtype, data: Data, missing: bool) -> np.ndarray:
     if inputs.dtype.kind not in "biuf":
         raise DataError(
-            f"{data.reader} yields inputs of the type {inputs.dtype}: convert them to numbers in the reader"
+            f"{data._target_} yields inputs of the type {inputs.dtype}: convert them to numbers in its read"
         )
     if np.isinf(inputs).any() or (np.isnan(inputs).any() and not missing):
         raise DataError(
-            f"the raw files of data={data.name} hold values that are not numbers; clean them in {data.reader}, or "
-            "have it announce missing=True where NaN stands for a number that is missing"
+            f"the raw files of data={data.name} hold values that are not numbers; clean them in "
+            f"{data._target_}.read, or have it announce missing=True where NaN stands for a number that is missing"
         )
     if np.can_cast(inputs.dtype, dtype):
         return np.ascontiguousarray(inputs, dtype)
@@ -112,7 +112,7 @@ def _inputs(inputs: np.ndarray, dtype: np.dtype, data: Data, missing: bool) -> n
             kept = (stored == inputs) & (stored.astype(inputs.dtype) == inputs)
     if not kept.all():
         raise DataError(
-            f"{data.reader} announces inputs of the type {dtype} but yields {inputs[~kept][0]}, which it cannot hold: "
-            "announce another type, or scale the values in the reader"
+            f"{data._target_} announces inputs of the type {dtype} but yields {inputs[~kept][0]}, which it cannot "
+            "hold: announce another type, or scale the values in its read"
         )
     return stored

@@ -1,4 +1,4 @@
-"""Batches for Lightning."""
+"""Prepared arrays as batches for Lightning."""
 
 from multiprocessing import get_start_method
 from pathlib import Path
@@ -7,63 +7,56 @@ from typing import Any
 import numpy as np
 import torch
 from lightning import LightningDataModule
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
 from ..config.schema import Config
-from ..errors import ConfigError, DataError
+from ..errors import ConfigError
 from ..models.interface import Interface
-from ..runs.imported import code_now, code_of
-from ..training.cluster import first_goes_first
+from ..training.cluster import rank_zero_first
+from ..training.lightning_internals import place_in_epoch
 from .augment import Augmentation
-from .opened import Inputs, Targets, open_prepared
+from .dataset import ArrayDataset, Batch, SameCode
+from .examples import Examples
+from .opened import open_prepared
 from .recorded import recorded
-from .sampler import BatchSampler, Keys
+from .sampler import BatchSampler
 from .splits import split, split_digests, subset
 from .statistics import mean_and_deviation, of_a_table
 from .windows import Window
 
-Batch = tuple[torch.Tensor, torch.Tensor]  # inputs (n, *shape) and targets (n,), as stored
 _STATISTICS_FROM = 10_000  # examples: enough for two digits, and constant time however large the data is
 
 
-class ArrayDataset(Dataset[Batch]):
-    """Examples in arrays that stay on the disk. It is indexed with an epoch and a whole batch of positions at once."""
+class ArrayDataModule(LightningDataModule):
+    """The train, validation and test batches of prepared arrays, which are made first where they are not there.
 
-    def __init__(self, inputs: Inputs, targets: Targets, augment: Augmentation | None = None) -> None:
-        self.inputs, self.targets, self.augment = inputs, targets, augment
+    A class for a data set says how its raw files are read. They are fetched and checked before, what was read is stored
+    as arrays that are mapped into memory, and the group `data` of the configuration says how examples are split,
+    stored, changed and batched.
 
-    def __len__(self) -> int:
-        return len(self.targets.open())
+    Args:
+        config: the whole configuration. Its group `data` names the class, the raw files, and what a target is.
 
-    def __getitem__(self, keys: Keys) -> Batch:
-        epoch, positions = keys
-        inputs = self.inputs.rows(positions)
-        if self.augment is not None:
-            inputs = self.augment(inputs, epoch, positions)
-        return torch.from_numpy(inputs), torch.from_numpy(self.targets.rows(positions))
+    Example, of a table of 30 measurements and the class:
 
+        class Measurements(ArrayDataModule):
+            @staticmethod
+            def read(folder):
+                with open_raw(folder / "measurements.csv.gz") as stream:
+                    table = np.loadtxt(stream, delimiter=",")
+                inputs, targets = table[:, :30].astype(np.float32), table[:, 30].astype(np.int64)
+                return Examples(len(table), (30,), "float32", 0, iter([(inputs, targets)]))
+    """
 
-class SameCode:
-    """Stops a worker that imported other code than the training, because a file was edited in the meantime."""
-
-    def __init__(self, code: dict[str, str]) -> None:
-        self.code = code
-
-    def __call__(self, worker: int) -> None:
-        if changed := sorted(set(code_now(__name__).items()) ^ set(self.code.items())):
-            raise DataError(
-                f"{changed[0][0]} was edited during the training, so a new worker would read different batches: "
-                "undo the edit and use resume=<run>, or train again; data.persistent_workers=true starts workers once"
-            )
-
-
-class DataModule(LightningDataModule):
-    """The train, validation and test batches of the configured data, prepared first where they are not."""
+    @staticmethod
+    def read(folder: Path) -> Examples:
+        """Return what the raw files in a folder hold. They are there, and are those that the configuration names."""
+        raise NotImplementedError
 
     def __init__(self, config: Config) -> None:
         super().__init__()
         data, folder = config.data, Path(config.paths.processed)
-        with first_goes_first():
+        with rank_zero_first():
             opened = open_prepared(data, Path(config.paths.raw), folder)
         self.manifest, self.dataset = opened.manifest, ArrayDataset(opened.inputs, opened.targets)
         self.splits = split(
@@ -156,8 +149,8 @@ class DataModule(LightningDataModule):
     def state_dict(self) -> dict[str, Any]:
         """Return where the training is. Lightning keeps it in every checkpoint."""
         assert self.trainer is not None
-        progress = self.trainer.fit_loop.epoch_loop.batch_progress.current
-        return {"epoch": self.trainer.current_epoch, "batch": progress.processed}  # type: ignore[attr-defined]
+        epoch, batch = place_in_epoch(self.trainer)
+        return {"epoch": epoch, "batch": batch}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Begin the training there."""
@@ -174,6 +167,6 @@ class DataModule(LightningDataModule):
             num_workers=workers,
             persistent_workers=workers > 0 and self.config.persistent_workers,
             multiprocessing_context=self.config.start_method if workers else None,
-            worker_init_fn=SameCode(code_of(__name__)) if fresh else None,  # otherwise workers inherit what is imported
+            worker_init_fn=SameCode() if fresh else None,  # otherwise workers inherit what is imported
             pin_memory=torch.cuda.is_available(),
         )

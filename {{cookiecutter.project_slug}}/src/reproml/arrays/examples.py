@@ -1,4 +1,4 @@
-"""What a reader returns."""
+"""What `ArrayDataModule.read` returns."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,18 +26,14 @@ Chunks = Iterator[Chunk] | Iterator[tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True)
 class Examples:
-    """What a reader found. The official test examples, if there are any, come last.
+    """What was found in raw files. The official test examples, if there are any, come last.
 
     Where numbers of a table are missing, the task puts the mean of the training examples in their place, and gives the
     network a column more for each feature that lacks some: 1 where it is missing.
 
-    Example, of a reader for a table of 30 measurements and the class:
+    Example, of 100 rows of 30 numbers, without an official test set:
 
-        def read_measurements(folder: Path) -> Examples:
-            with open_raw(folder / "measurements.csv.gz") as stream:
-                table = np.loadtxt(stream, delimiter=",")
-            inputs, targets = table[:, :30].astype(np.float32), table[:, 30].astype(np.int64)
-            return Examples(len(table), (30,), "float32", 0, iter([(inputs, targets)]))
+        Examples(100, (30,), "float32", 0, iter([(inputs, targets)]))
     """
 
     count: int

@@ -1,18 +1,22 @@
 """The prepared data, opened for reading: one mapped file, mapped shards, or a stream of shards."""
 
+import logging
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..config.schema import Data
-from .arrays import HeldArray, MappedArray, MappedShards, Shards
+from .arrays import InMemoryArray, MappedArray, MappedShards, Shards
 from .prepare import prepare_once
 from .stream import StreamedShards, fetch_array, fetch_manifest
 from .told import TOLD, read_told
 
+log = logging.getLogger(__name__)
+
 Inputs = MappedArray | Shards
-Targets = MappedArray | HeldArray
+Targets = MappedArray | InMemoryArray
 
 
 class Opened(NamedTuple):
@@ -21,7 +25,7 @@ class Opened(NamedTuple):
     manifest: dict[str, Any]
     inputs: Inputs
     targets: Targets
-    groups: np.ndarray | None  # the group of each example (n,), as the reader says it
+    groups: np.ndarray | None  # the group of each example (n,), as `read` says it
     splits: np.ndarray | None  # the split of each example (n,), likewise
 
 
@@ -37,6 +41,7 @@ def open_prepared(data: Data, raw: Path, folder: Path) -> Opened:
         told = [fetch_array(data.remote, name, manifest).open() if name in manifest["files"] else None for name in TOLD]
         return Opened(manifest, StreamedShards(data.remote, manifest, data.window or 1), targets, *told)
     manifest = prepare_once(data, raw, folder)
+    _name_other_libraries(manifest, folder)
     return Opened(manifest, _inputs(data, folder, manifest), MappedArray(folder / "targets.npy"), *read_told(folder))
 
 
@@ -48,3 +53,20 @@ def _inputs(data: Data, folder: Path, manifest: dict[str, Any]) -> Inputs:
         return MappedArray(paths[0])
     # windows want all rows of a shard, one after the other
     return MappedShards(paths, manifest["shards"]["examples"], read_ahead=data.window is not None)
+
+
+def _name_other_libraries(manifest: dict[str, Any], folder: Path) -> None:
+    """Name the libraries of the reader that have another version now: they may read other values from the same files.
+
+    The data is used as it is, and the record has its digests. Earlier versions did not note the libraries.
+    """
+    changed = []
+    for name, before in manifest.get("libraries", {}).items():
+        try:
+            now = version(name)
+        except PackageNotFoundError:
+            now = "not installed"
+        if now != before:
+            changed.append(f"{name} {before} (now {now})")
+    if changed:
+        log.warning("%s was prepared with %s: remove that folder to have it prepared again", folder, ", ".join(changed))

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 from filelock import FileLock
-from hydra.utils import get_method
+from hydra.utils import get_class
 
 from ..config.schema import Data
 from ..errors import ConfigError, DataError
 from ..files import file_digest, remove_left, sync_folder, working_folder, write_json
-from ..runs.imported import check_watched, code_of, module_of
+from ..runs.imported import check_watched, code_of, libraries_of, module_of
 from . import raw
 from .arrays import write_header
 from .chunk import as_stored, check_announced
@@ -40,11 +40,11 @@ def prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
     folder wait.
 
     Raises:
-        ConfigError: some of the code lies where the stage of DVC that runs does not look, or the reader does not say
-            what `data.split` needs.
+        ConfigError: some of the code lies where the stage of DVC that runs does not look, or `read` does not say what
+            `data.split` needs.
         DataError: a raw file is missing, damaged or not the one named, or its content does not fit the configuration.
     """
-    check_watched({f"data.reader={data.reader}": module_of(data.reader), "prepare.py": __name__})
+    check_watched({f"data._target_={data._target_}": module_of(data._target_), "prepare.py": __name__})
     folder = _place(folder)
     before = _raw_files_of(folder)
     with _lock(folder):
@@ -101,7 +101,7 @@ def _prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
         )
     raw.fetch(data, raw_folder)
     with working_folder(folder.parent, f".{folder.name}.", ".part", private=False) as part:
-        examples = _reader(data)(raw_folder)
+        examples = _read(data)(raw_folder)
         check_announced(examples, data)
         targets, shards, told = _write_arrays(examples, data, part)
         check_told(data.split, told.groups > 0, told.counts is not None)
@@ -116,14 +116,20 @@ def _prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
     return manifest
 
 
-def _reader(data: Data) -> Callable[[Path], Examples]:
+def _read(data: Data) -> Callable[[Path], Examples]:
     try:
-        return get_method(data.reader)
-    except ImportError as error:
+        read: Callable[[Path], Examples] | None = getattr(get_class(data._target_), "read", None)
+    except (ImportError, ValueError) as error:
         raise ConfigError(
-            f"data.reader={data.reader} cannot be imported: name a function, as in package.module.function "
+            f"data._target_={data._target_} cannot be imported: name a class, as in package.module.Class "
             f"({' '.join(str(error).split())})"
         ) from error
+    if read is None:
+        raise ConfigError(
+            f"data._target_={data._target_} has no read, which turns raw files into arrays: derive it from "
+            "reproml.ArrayDataModule"
+        )
+    return read
 
 
 def read_manifest(data: Data, folder: Path) -> dict[str, Any] | None:
@@ -152,11 +158,11 @@ def _own_digest(manifest: dict[str, Any]) -> str:
 
 
 def _code(data: Data) -> dict[str, str]:
-    return code_of(module_of(data.reader), __name__)
+    return code_of(module_of(data._target_), __name__)
 
 
 def _settings(data: Data) -> dict[str, Any]:
-    names = ["name", "reader", "files", "classes"]  # what the arrays depend on; splits are drawn when they are read
+    names = ["name", "_target_", "files", "classes"]  # what the arrays depend on; splits are drawn when they are read
     if data.target is not None:
         names.append("target")
     if data.shard_bytes is not None:
@@ -200,13 +206,13 @@ class _Targets:
 def _write_arrays(examples: Examples, data: Data, folder: Path) -> tuple[_Targets, dict[str, Any], ToldWriter]:
     """Write the arrays chunk by chunk, so that memory does not grow with the data.
 
-    Returns what is to be said of the targets, a description of the shards, and what the reader says for the splits.
+    Returns what is to be said of the targets, a description of the shards, and what `read` says for the splits.
     """
     known = _Targets(data, examples.count - examples.test_count)
     with (
         ShardWriter(folder, examples, data) as inputs,
         (folder / "targets.npy").open("wb") as targets,
-        ToldWriter(folder, examples.count, data.reader) as told,
+        ToldWriter(folder, examples.count, data._target_) as told,
     ):
         write_header(targets, known.dtype, (examples.count,))
         for chunk in examples.chunks:
@@ -218,7 +224,7 @@ def _write_arrays(examples: Examples, data: Data, folder: Path) -> tuple[_Target
     if known.seen != examples.count:
         raise DataError(
             f"the raw files of data={data.name} announce {examples.count} examples but hold {known.seen}; fetch them "
-            "anew"
+            "again"
         )
     return known, inputs.description(), told
 
@@ -231,6 +237,7 @@ def _describe(data: Data, examples: Examples, targets: _Targets, told: ToldWrite
         "version": _VERSION,
         "settings": _settings(data),
         "code": _code(data),
+        "libraries": libraries_of(module_of(data._target_)),
         "examples": examples.count,
         "input_shape": list(examples.shape),
         "input_dtype": examples.dtype,

@@ -37,25 +37,22 @@ def fetch(data: Data, folder: Path) -> None:
 def open_raw(path: Path) -> IO[bytes]:
     """Open a raw file for reading, uncompressed if its name ends in `.gz`.
 
-    Example: `open_raw(folder / "digits.csv.gz")`, in a reader.
+    Example: `open_raw(folder / "digits.csv.gz")`, in `ArrayDataModule.read`.
     """
     return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb")  # type: ignore[return-value]
 
 
-def content_digest(path: Path) -> str:
+def uncompressed_digest(path: Path) -> str:
     """Return the SHA-256 of the file's content, which is the same for every way of compressing it."""
-    digest = hashlib.sha256()
     try:
         with open_raw(path) as stream:
-            while block := stream.read(1 << 20):
-                digest.update(block)
+            return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # of gzip, too
     except PermissionError as error:
         raise DataError(f"{path} cannot be read: give yourself the right to, with chmod u+r") from error
     except (EOFError, OSError, zlib.error) as error:
         raise DataError(
-            f"{path} is truncated or damaged ({error}); delete it and run the command again to fetch it anew"
+            f"{path} is truncated or damaged ({error}); delete it and run the command again to fetch it"
         ) from error
-    return digest.hexdigest()
 
 
 def _fetch_one(data: Data, name: str, path: Path) -> None:
@@ -103,10 +100,10 @@ def _download(data: Data, name: str, part: Path) -> None:
 
 
 def _verify(path: Path, expected: str, shown: str = "") -> None:
-    found = content_digest(path)
+    found = uncompressed_digest(path)
     if found != expected:
         raise DataError(
             f"{shown or path} is not the file that data.files names (SHA-256 {found[:12]}..., expected "
-            f"{expected[:12]}...); delete it and run the command again to fetch it anew, "
+            f"{expected[:12]}...); delete it and run the command again to fetch it, "
             "or give the new SHA-256 in configs/data if the change is meant"
         )

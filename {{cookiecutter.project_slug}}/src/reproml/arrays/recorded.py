@@ -1,6 +1,6 @@
 """What the record of a run says of its data, and whether data is that.
 
-An edited reader can have made other arrays since, and edited code can draw other splits.
+An edited `read` can have made other arrays since, and edited code can draw other splits.
 """
 
 from pathlib import Path

@@ -41,7 +41,7 @@ class BatchSampler(Sampler[Keys]):
         self.positions, self.batch_size, self.seed, self.window = positions, batch_size, seed, window
         self.rank, self.processes = rank, processes
         self.start, self.epoch = start, start[0]
-        self.digests: dict[int, str] = {}  # batch of the epoch -> CRC-32 of its positions, for the trail
+        self.digests: dict[int, str] = {}  # batch of the epoch -> CRC-32 of its positions, for the step trace
 
     def set_epoch(self, epoch: int) -> None:
         """Choose the epoch whose order comes next. Lightning calls this before each epoch."""

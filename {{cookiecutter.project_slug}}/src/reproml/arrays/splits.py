@@ -1,4 +1,4 @@
-"""Which examples are for training, validation and test: a function of the seed and of what the reader says of each.
+"""Which examples are for training, validation and test: a function of the seed and of what `read` says of each.
 
 All of it is NumPy and keyed by the seed, so no other version of a library draws other splits.
 """
@@ -40,7 +40,7 @@ def split(
             the same in all.
         fold: which part is the validation, from 0.
         strategy: `stratified`: every class in its share; `random`: whatever class they have; `contiguous`: in the order
-            of the reader, training first and test last; `group`: no group in two splits; `given`: as the reader says.
+            as they are read, training first and test last; `group`: no group in two splits; `given`: as `read` says.
         groups: the group of each example, shape (n,), integers.
         given: the split of each example, shape (n,), its place in `NAMES`.
 
@@ -68,7 +68,7 @@ def split(
         by_class = labels[:own] if labels is not None and strategy == "stratified" else None
         assigned = drawn(by_class, own, kind, fractions, seed, folds, fold)
     splits = {name: np.flatnonzero(assigned == number).astype(kind) for number, name in enumerate(NAMES)}
-    # without an official test set, these are none; with one, only a reader that gives the splits has put others there
+    # without an official test set, these are none; with one, only a `read` that gives the splits has put others there
     splits["test"] = np.concatenate([splits["test"], np.arange(own, len(targets), dtype=kind)])
     _check_usable(splits, labels, strategy)
     return splits
@@ -101,7 +101,7 @@ def split_counts(
         validation_fraction: as in `split`.
         test_fraction: as in `split`.
         strategy: as in `split`.
-        given_counts: examples per split as the reader gives them, shape (3,).
+        given_counts: examples per split as `read` gives them, shape (3,).
     """
     if strategy == "group":
         return None
@@ -126,7 +126,7 @@ def split_digests(splits: Splits) -> dict[str, str]:
 
 
 def check_told(strategy: str, groups: bool, given: bool) -> None:
-    """Check that the reader says of each example what a strategy needs.
+    """Check that `read` says of each example what a strategy needs.
 
     Raises:
         ConfigError: it does not.
@@ -134,7 +134,7 @@ def check_told(strategy: str, groups: bool, given: bool) -> None:
     for name, told, what in (("group", groups, "group"), ("given", given, "split")):
         if strategy == name and not told:
             raise ConfigError(
-                f"data.split={name} needs the {what} of each example, and the reader of this data yields none: have it "
+                f"data.split={name} needs the {what} of each example, and the read of this data yields none: have it "
                 f"yield Chunk(inputs, targets, {what}s=...), or choose data.split=stratified"
             )
 
@@ -143,12 +143,12 @@ def _check_usable(splits: Splits, labels: np.ndarray | None, strategy: str) -> N
     for name, positions in splits.items():
         if not len(positions):
             keys = "data.validation_fraction and data.test_fraction" if name == "train" else f"data.{name}_fraction"
-            fix = "have the reader assign some to it" if strategy == "given" else f"choose another {keys}"
+            fix = "have read assign some to it" if strategy == "given" else f"choose another {keys}"
             raise ConfigError(f"no example is left for {name} by data.split={strategy}: {fix}")
     if labels is not None and len(missing := np.setdiff1d(labels, labels[splits["train"]])):
         raise ConfigError(
             f"data.split={strategy} leaves class number {missing[0]} without an example to train on: choose another "
-            "data.split or other fractions, or leave the class out in the reader"
+            "data.split or other fractions, or leave the class out in read"
         )
 
 

@@ -67,7 +67,7 @@ def by_group(
     if shared := len(np.intersect1d(names, groups[own:])):
         raise ConfigError(
             f"data.split=group allows no group in two splits, but {shared} of the groups are in the official test set "
-            "and outside of it: announce no test set in the reader (test_count=0), or choose another data.split"
+            "and outside of it: announce no test set in read (test_count=0), or choose another data.split"
         )
     parts, tested = folds or 2, own == len(groups)
     if len(names) < parts + tested:
@@ -105,11 +105,11 @@ def _dealt(sizes: np.ndarray, folds: int) -> np.ndarray:
 
 
 def as_given(given: np.ndarray, own: int) -> np.ndarray:
-    """Return the split of each example as the reader gives it, which must agree with the official test set."""
+    """Return the split of each example as `read` gives it, which must agree with the official test set."""
     if np.any(given[own:] != _TEST):
         position = own + int(np.argmax(given[own:] != _TEST))
         raise ConfigError(
-            f"data.split=given: the reader assigns example {position} to {NAMES[given[position]]}, but announces it as "
+            f"data.split=given: its read assigns example {position} to {NAMES[given[position]]}, but announces it as "
             "part of the official test set: assign it to test, or announce none (test_count=0)"
         )
     return given[:own]

@@ -12,7 +12,7 @@ import numpy as np
 
 from ..config.schema import Data
 from ..errors import DataError
-from .arrays import HeldArray, Shards
+from .arrays import InMemoryArray, Shards
 from .prepare import MANIFEST, describes
 
 _CHUNK = 4096  # examples that are copied at a time
@@ -91,13 +91,13 @@ def fetch_manifest(data: Data) -> dict[str, Any]:
         manifest = json.loads(_content(place, MANIFEST))
         if not describes(manifest, data):
             raise DataError(
-                f"data.remote={place} holds data that was prepared with other settings or another reader: prepare it "
+                f"data.remote={place} holds data that was prepared with other settings or by other code: prepare it "
                 "with those of this run and copy the folder there"
             )
     return manifest
 
 
-def fetch_array(place: str, name: str, manifest: dict[str, Any]) -> HeldArray:
+def fetch_array(place: str, name: str, manifest: dict[str, Any]) -> InMemoryArray:
     """Return an array beside the inputs, such as the targets, which are small.
 
     Raises:
@@ -107,7 +107,7 @@ def fetch_array(place: str, name: str, manifest: dict[str, Any]) -> HeldArray:
         content = _content(place, name)
         if hashlib.sha256(content).hexdigest() != manifest["files"][name]["sha256"]:
             raise DataError(f"{_join(place, name)} is not the file that {MANIFEST} names: copy it again")
-        return HeldArray(np.load(io.BytesIO(content)))
+        return InMemoryArray(np.load(io.BytesIO(content)))
 
 
 def _content(place: str, name: str) -> bytes:

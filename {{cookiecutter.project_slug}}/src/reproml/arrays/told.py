@@ -1,4 +1,4 @@
-"""What a reader says of each example for the splits: its group, and its split. Each is a column beside the targets."""
+"""What `read` says of each example for the splits: its group, and its split. Each is a column beside the targets."""
 
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,7 +17,7 @@ TOLD = (GROUPS, SPLITS)
 
 
 def read_told(folder: Path) -> list[np.ndarray | None]:
-    """Return the groups and the splits of prepared data, each of shape (n,), or None where the reader gives none."""
+    """Return the groups and the splits of prepared data, each of shape (n,), or None where it gives none."""
     return [MappedArray(folder / name).open() if (folder / name).exists() else None for name in TOLD]
 
 
@@ -27,12 +27,12 @@ class ToldWriter:
     Args:
         folder: where the files appear, if there is anything to say.
         examples: how many there are.
-        reader: its name, for messages.
+        reader: the class that reads them, for messages.
     """
 
     def __init__(self, folder: Path, examples: int, reader: str) -> None:
         self.folder, self.examples, self.reader = folder, examples, reader
-        self.counts: np.ndarray | None = None  # of examples per split, shape (3,); None: the reader gives no splits
+        self.counts: np.ndarray | None = None  # of examples per split, shape (3,); None: it gives no splits
         self._numbers: dict[int | str, int] = {}  # of the groups
         self._files: dict[str, IO[bytes]] = {}
         self._open, self._first = ExitStack(), True
@@ -47,7 +47,7 @@ class ToldWriter:
 
     @property
     def groups(self) -> int:
-        """How many groups there are; 0: the reader gives none."""
+        """How many groups there are; 0: it gives none."""
         return len(self._numbers)
 
     def write(self, chunk: Chunk) -> None:

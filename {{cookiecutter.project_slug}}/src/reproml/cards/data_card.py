@@ -18,7 +18,7 @@ from ..models.interface import Interface
 from ..runs.named import named_files
 from . import sections, splits
 from .croissant import describe, describe_own
-from .hub import data_license, size, task
+from .hub import OTHER, data_license, size
 from .sources import read_project, read_source
 from .targets import answer, distribution
 
@@ -50,12 +50,13 @@ def _of_arrays(data: Data, raw: Path, processed: Path) -> tuple[str, dict[str, A
     manifest = json.loads((processed / MANIFEST).read_text(encoding="utf-8"))
     source, project = read_source(data.name), read_project()
     # the manifest knows the inputs, and the settings what the targets are
-    targets = answer(Interface.of({**manifest, **asdict(data)}).described())
+    interface = Interface.of({**manifest, **asdict(data)})
+    targets = answer(interface.described())
     quantity = {name: value for name, value in targets.items() if isinstance(value, str)}
     metadata = DatasetCardData(
         license=data_license(source.license),
         pretty_name=source.title,
-        task_categories=[task(source.task, manifest["input_shape"], bool(quantity))],
+        task_categories=[source.task or interface.kind or OTHER],
         size_categories=[size(manifest["examples"])],
     )
     card = _rendered(
@@ -63,7 +64,7 @@ def _of_arrays(data: Data, raw: Path, processed: Path) -> tuple[str, dict[str, A
         project=project,
         source=source,
         files=data.files,
-        reader=data.reader,
+        reader=data._target_,
         manifest=manifest,
         processed=processed.as_posix(),
         quantity=quantity,

@@ -8,22 +8,6 @@ _LARGER = "n>10M"
 OTHER = "other"  # for a task that it has no word for
 
 
-def task(named: str | None, input_shape: list[int], quantity: bool) -> str:
-    """Return the task that data/sources.yaml names; where it names none, one that shape and targets suggest.
-
-    Args:
-        named: the name there.
-        input_shape: inputs of three dimensions are images, others rows of a table.
-        quantity: whether the targets are quantities.
-    """
-    if named:
-        return named
-    inputs = "image" if len(input_shape) == 3 else "tabular"
-    if quantity:
-        return OTHER if inputs == "image" else "tabular-regression"
-    return f"{inputs}-classification"
-
-
 def size(examples: int) -> str:
     """Return the class of size of a data set."""
     return next((name for limit, name in _SIZES.items() if examples < limit), _LARGER)

@@ -20,7 +20,7 @@ from ..errors import CardError
 from ..evaluation.written import Written, read_evaluation
 from ..models.description import read_description
 from ..names import EVALUATION, METRICS, MODEL
-from ..runs.integrity import finished
+from ..runs.completed import CompletedRun
 from ..runs.record import deciding
 from ..runs.tables import altered_table
 from ..tables import Cell, TextTable, in_order, with_interval
@@ -49,7 +49,7 @@ def write_model_card(run: Path, test: Path) -> None:
         CardError: a section that people wrote is damaged, or the test is missing or not the recorded one.
         RecordError: there is no record, it cannot be read, or the run is not finished.
     """
-    record = finished(run)
+    record = CompletedRun.read(run).record
     config, written = record["config"], _test(run, test, record)
     manifest = None if is_own(config) else _manifest(config)
     project, source = read_project(), read_source(record["data"]["name"])

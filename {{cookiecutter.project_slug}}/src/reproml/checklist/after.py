@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
-from ..config.own import is_own
 from ..errors import RecordError
 from ..evaluation.written import read_evaluation
 from ..names import EVALUATION, METRICS, MODEL, RECORD, TEST
@@ -15,8 +14,8 @@ from ..runs.code import code_digests, deciding_code
 from ..runs.tables import altered_table
 from ..tables import in_order
 from .facts import Facts
+from .fixes import of_run, restore, train
 from .item import Check, Finding, failed, passed
-from .mends import of_run, restore, train
 from .provenance import committed
 
 _REPORTS = ("report.html", "report.md")
@@ -62,7 +61,7 @@ def _results(facts: Facts) -> Finding:
     if facts.of_the_pipeline and not about:
         return failed(
             "MODEL_CARD.md is about another model",
-            "python document.py model" if is_own(facts.record["config"]) else "dvc repro",  # of arrays only
+            "dvc repro",
         )
     told = "tells about this model" if about else "is that of the pipeline"
     return passed(f"{place}/{METRICS} is as recorded: {shown}; MODEL_CARD.md {told}")

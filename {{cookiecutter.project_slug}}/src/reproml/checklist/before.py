@@ -8,13 +8,13 @@ from pathlib import Path
 from ..config.own import is_own
 from ..config.schema import OwnConfig
 from ..locks.lock import normal, pins, python_version
-from ..names import RECORD
+from ..names import PATCH, RECORD
 from ..programs import git
 from ..runs.named import changed, recorded_files
-from ..runs.source import PATCH, has_patch
+from ..runs.source import has_patch
 from .facts import Facts
+from .fixes import COMMIT, add, commit_and_train, recover, substitute, train
 from .item import Check, Finding, failed, not_applicable, passed
-from .mends import COMMIT, add, commit_and_train, recover, substitute, train
 from .provenance import edits, unlike_the_record
 
 _DERIVED = ("weights", "split", "subset")
@@ -24,14 +24,14 @@ def _seeds(facts: Facts) -> Finding:
     if facts.record is None:
         mode, seed = facts.config.reproducibility.mode, facts.config.seed
         if mode == "fast":
-            mend = substitute("configs/config.yaml", "- reproducibility: fast", "- reproducibility: strict")
-            return failed("the next run would promise no bits: reproducibility=fast", mend)
+            fix = substitute("configs/config.yaml", "- reproducibility: fast", "- reproducibility: strict")
+            return failed("the next run would guarantee no bits: reproducibility=fast", fix)
         return passed(f"the next run derives every random choice from seed={seed}")
     seeds, mode = facts.record["seeds"], facts.record["promise"]["mode"]
     if missing := [name for name in ("seed", *_DERIVED) if name not in seeds]:
         return failed(f"the record of {facts.run} names no seed for {', '.join(missing)}", recover(facts, RECORD))
     if mode == "fast":
-        evidence = f"{facts.run} was made with reproducibility=fast, which promises no bits"
+        evidence = f"{facts.run} was made with reproducibility=fast, which guarantees no bits"
         return failed(evidence, recover(facts, RECORD, "reproducibility=strict"))
     promise = facts.record["promise"]["text"]
     return passed(f"seed {seeds['seed']}, and {len(seeds) - 1} derived from it; promised: {promise}")
@@ -41,14 +41,14 @@ def _versions(facts: Facts) -> Finding:
     pinned = pins(facts.pyproject["project"]["dependencies"])
     if facts.record is None:
         installed = {normal(item.metadata["Name"]): item.version for item in distributions()}
-        place, mend = "the environment", "make setup"
+        place, fix = "the environment", "make setup"
     else:
         installed = {normal(name): version for name, version in facts.record["environment"]["packages"].items()}
-        place, mend = f"the environment of {facts.run}", f"make setup && {train(facts)}"
+        place, fix = f"the environment of {facts.run}", f"make setup && {train(facts)}"
     for name, version in pinned.items():
         there = installed.get(name, "no").partition("+")[0]
         if version is not None and there != version:
-            return failed(f"{place} held {there} {name}, and pyproject.toml pins {version}", mend)
+            return failed(f"{place} held {there} {name}, and pyproject.toml pins {version}", fix)
     locks = facts.record["locks"] if facts.record else {}
     recorded = "".join(f"; {name} {digest[:12]}" for name, digest in locks.items())
     return passed(f"{place} holds the {len(pinned)} packages at the versions that pyproject.toml pins{recorded}")
@@ -58,8 +58,8 @@ def _python(facts: Facts) -> Finding:
     required = python_version(facts.pyproject)
     used = facts.record["environment"]["python"] if facts.record else platform.python_version()
     if required is not None and not used.startswith(f"{required}."):
-        mend = f"make setup && {train(facts)}" if facts.record else "make setup"
-        return failed(f"Python {used} was used, and pyproject.toml requires {required}", mend)
+        fix = f"make setup && {train(facts)}" if facts.record else "make setup"
+        return failed(f"Python {used} was used, and pyproject.toml requires {required}", fix)
     return passed(f"Python {used}")
 
 

@@ -6,13 +6,13 @@ from typing import Any
 from ..config.own import is_own
 from ..models.description import read_description
 from ..models.interface import Interface
-from ..names import CONFIG, HISTORY, MODEL, RECORD, TRAIL
+from ..names import CONFIG, HISTORY, MODEL, RECORD, TRACE
 from ..runs.folder import BRING_BACK
 from ..runs.integrity import altered
 from ..runs.tables import read_rows
 from .facts import Facts
+from .fixes import recover, train
 from .item import Check, Finding, failed, passed
-from .mends import recover, train
 
 _NO_RUN = "no run is finished yet"
 
@@ -53,9 +53,9 @@ def _metrics(facts: Facts) -> Finding:
     path = facts.run / HISTORY
     if spoiled := _spoiled(facts, path, facts.record, "history"):
         return spoiled
-    if altered(facts.project / facts.run, TRAIL, facts.record):
-        trail = facts.run / TRAIL
-        return failed(f"{trail} is not the trail that the record names", recover(facts, trail.name))
+    if altered(facts.project / facts.run, TRACE, facts.record):
+        trace = facts.run / TRACE
+        return failed(f"{trace} is not the step trace that the record names", recover(facts, trace.name))
     rows = read_rows(facts.project / path, BRING_BACK)
     if not rows:
         return failed(f"{path} holds no epoch", train(facts))

@@ -7,14 +7,14 @@ from ..runs import record
 from ..secrets import mask
 from . import after, before, during, sharing
 from .facts import Facts, UnreadableError
+from .fixes import restore
 from .item import Check, Finding, Item, failed
-from .mends import restore
 
 _CHECKS = (*sharing.CHECKS, *before.CHECKS, *during.CHECKS, *after.CHECKS)
 
 
 def examine(project: Path, run: Path | None) -> list[Item]:
-    """Return every item of the checklist, with its status, the evidence, and the command that mends it.
+    """Return every item of the checklist, with its status, the evidence, and the command that fixes it.
 
     Args:
         project: folder of the project.
@@ -50,4 +50,4 @@ def _found(check: Check, facts: Facts) -> Finding:
 
 
 def _item(check: Check, finding: Finding) -> Item:
-    return Item(check.section, check.name, finding.status, mask(finding.evidence), mask(finding.mend), check.required)
+    return Item(check.section, check.name, finding.status, mask(finding.evidence), mask(finding.fix), check.required)

@@ -104,14 +104,14 @@ class Facts:
 
     @cached_property
     def _stages(self) -> dict[str, Any]:
-        """The outputs and settings of the stages that have run, as dvc.lock says."""
+        """The outputs of the stages that have run, and the digest of what `prepare` does, as dvc.lock says."""
         path = self.project / "dvc.lock"
         try:
             lock: Any = OmegaConf.to_container(OmegaConf.load(path)) if path.exists() else {"stages": {}}
             return {
                 name: {
                     "outs": [{"path": out["path"], "md5": out["md5"]} for out in stage.get("outs", [])],
-                    "settings": dict(stage.get("params", {}).get(params.PARAMS, {})),
+                    "prepared": dict(stage.get("params", {}).get(params.CODE, {})).get("prepare"),
                 }
                 for name, stage in lock["stages"].items()
             }
@@ -121,8 +121,8 @@ class Facts:
     @property
     def kept_data(self) -> str | None:
         """The folder of raw data that DVC keeps, if it is that of the configured data."""
-        raw, prepared = self.config.paths.raw, self._stages.get("prepare", {"settings": {}})
-        kept = raw in self.outputs and prepared["settings"].get("data.name") == self.config.data.name
+        raw, data = self.config.paths.raw, params.plain(self.settings)["data"]
+        kept = raw in self.outputs and self._stages.get("prepare", {}).get("prepared") == params.preparation(data)
         return raw if kept else None
 
     @property

@@ -15,12 +15,12 @@ class Finding:
     Args:
         status: PASS, FAIL or NOT_APPLICABLE.
         evidence: what was read, and where.
-        mend: one command, where it failed.
+        fix: one command, where it failed.
     """
 
     status: str
     evidence: str
-    mend: str = ""
+    fix: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Item:
     name: str
     status: str
     evidence: str
-    mend: str
+    fix: str
     required: bool
 
 
@@ -57,9 +57,9 @@ def passed(evidence: str) -> Finding:
     return Finding(PASS, evidence)
 
 
-def failed(evidence: str, mend: str) -> Finding:
-    """Return that an item is not met, and the command that mends it."""
-    return Finding(FAIL, evidence, mend)
+def failed(evidence: str, fix: str) -> Finding:
+    """Return that an item is not met, and the command that fixes it."""
+    return Finding(FAIL, evidence, fix)
 
 
 def not_applicable(evidence: str) -> Finding:

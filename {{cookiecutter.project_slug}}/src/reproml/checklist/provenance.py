@@ -4,12 +4,12 @@ import shlex
 from pathlib import Path
 
 from ..errors import RecordError
+from ..names import PATCH
 from ..runs.code import deciding_code, deciding_digests, edited
 from ..runs.held import first_unlike, unheld
-from ..runs.source import PATCH
 from .facts import Facts
+from .fixes import add, commit_and_train, train
 from .item import Finding, failed, not_applicable, passed
-from .mends import add, commit_and_train, train
 
 
 def unlike_the_record(facts: Facts) -> Finding | None:

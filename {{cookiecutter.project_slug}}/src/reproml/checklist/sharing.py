@@ -10,8 +10,8 @@ from ..locks.lock import disagreements, pins, python_version, requirements
 from ..programs import git
 from ..runs import params
 from .facts import Facts, section
+from .fixes import COMMIT, add, of_run, restore, substitute
 from .item import Check, Finding, failed, not_applicable, passed
-from .mends import COMMIT, add, of_run, restore, substitute
 from .provenance import passed_over
 
 _LOCKS = ("requirements.txt", "uv.lock", "poetry.lock", "environment.yml")
@@ -28,8 +28,8 @@ def _dependencies(facts: Facts) -> Finding:
                 new = f"{name}=={version(name).partition('+')[0]}"
             except PackageNotFoundError:
                 return failed(f"pyproject.toml leaves the version of {item} open", restore(facts, "pyproject.toml"))
-            mend = f"{substitute('pyproject.toml', item, new)} && make lock"
-            return failed(f"pyproject.toml leaves the version of {item} open", mend)
+            fix = f"{substitute('pyproject.toml', item, new)} && make lock"
+            return failed(f"pyproject.toml leaves the version of {item} open", fix)
     if found := disagreements(facts.project):
         return failed(f"the lock does not agree with pyproject.toml: {'; '.join(found)}", "make lock")
     return passed(f"all {len(listed)} direct dependencies in pyproject.toml are exact, and the lock agrees with them")
@@ -38,8 +38,8 @@ def _dependencies(facts: Facts) -> Finding:
 def _seeds(facts: Facts) -> Finding:
     mode = facts.config.reproducibility.mode
     if mode == "fast":
-        mend = substitute("configs/config.yaml", "- reproducibility: fast", "- reproducibility: strict")
-        return failed("configs/ choose reproducibility=fast, which promises no bits", mend)
+        fix = substitute("configs/config.yaml", "- reproducibility: fast", "- reproducibility: strict")
+        return failed("configs/ choose reproducibility=fast, which guarantees no bits", fix)
     return passed(f"configs/ give seed={facts.config.seed}, with reproducibility={mode}")
 
 
@@ -99,8 +99,8 @@ def _data_source(facts: Facts) -> Finding:
         return len(_PLACEHOLDER.sub("", section(text, "Source")).split()) >= 5
 
     if not told(facts.text("DATA_CARD.md")):
-        mend = restore(facts, "DATA_CARD.md", told)
-        return failed("the part Source of DATA_CARD.md is missing or still to be written", mend)
+        fix = restore(facts, "DATA_CARD.md", told)
+        return failed("the part Source of DATA_CARD.md is missing or still to be written", fix)
     if isinstance(facts.config, OwnConfig):
         return passed("DATA_CARD.md, Source")
     data = facts.config.data
@@ -159,8 +159,8 @@ def _hardware(facts: Facts) -> Finding:
         return memory is not None and "GPU" in needs
 
     if not told(facts.text("README.md")):
-        mend = restore(facts, "README.md", told)
-        return failed("the part Requirements of README.md does not tell about memory (in GB) and GPU", mend)
+        fix = restore(facts, "README.md", told)
+        return failed("the part Requirements of README.md does not tell about memory (in GB) and GPU", fix)
     return passed("README.md, Requirements, tells about memory and GPU")
 
 

@@ -1,8 +1,39 @@
-"""Types of arguments that are refused in one sentence."""
+"""Types of arguments: runs by their short names, and values that are refused in one sentence."""
 
 import argparse
 import math
 from collections.abc import Callable
+from typing import Any
+
+from ..catalog.find import find_run, with_named_runs
+
+RUN = "last, best, models, its folder, or how its name begins"
+
+
+class RunName(str):
+    """The name of a run on the command line, in whose place `resolve` puts its folder."""
+
+
+class Override(str):
+    """An argument of train.py, which may name a run as well, as in `restore.run=last`."""
+
+
+def resolve(arguments: argparse.Namespace) -> None:
+    """Put the folders in place of the names of runs. Here alone, so that every command takes the same names.
+
+    Raises:
+        ConfigError: no run has that name, or several have.
+    """
+    for key, value in vars(arguments).items():
+        setattr(arguments, key, _resolved(value))
+
+
+def _resolved(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_resolved(each) for each in value]
+    if isinstance(value, RunName):
+        return find_run(str(value))
+    return with_named_runs([str(value)])[0] if isinstance(value, Override) else value
 
 
 def number(least: int, most: int) -> Callable[[str], int]:

@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .arguments import RUN, RunName
+
 if TYPE_CHECKING:
     from ..checklist import Item
 
@@ -20,7 +22,7 @@ def add(commands: Any) -> None:
         help="go through the checklist of a reproducible project",
         description="Exit code 0: no required item fails; 1: one does; 2: could not be examined.",
     )
-    check.add_argument("run", type=Path, nargs="?", help="folder of a finished run (default: the pipeline's, models)")
+    check.add_argument("run", type=RunName, nargs="?", help=f"a finished run: {RUN} (default: the pipeline's, models)")
     check.add_argument("--section", choices=_SECTIONS, action="append", help="only this section; may be given again")
     check.add_argument("--json", action="store_true", help="print the items as JSON")
     check.set_defaults(command=_check, failure="could not be examined")
@@ -57,7 +59,7 @@ def _lines(items: "list[Item]", run: Path | None, broken: int) -> list[str]:
             status = "FAIL" if item.status == "fail" and item.required else item.status
             evidence = " ".join(item.evidence.split())  # a record can hold line ends, and anybody may have written it
             lines.append(f"  {status:14}  {item.name}: {evidence}")
-            lines += [f"  {'':14}  mend: {item.mend}"] if item.mend else []
+            lines += [f"  {'':14}  fix: {item.fix}"] if item.fix else []
     score = _score(items)
     lines += [
         "",

@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .arguments import tolerance
+from .arguments import RUN, RunName, tolerance
 
 
 def add(commands: Any) -> None:
@@ -12,17 +12,17 @@ def add(commands: Any) -> None:
     drift = commands.add_parser(
         "drift",
         help="train experiment=canonical again, and compare with reports/baseline.json",
-        description="Exit code 0: the same bits, or metrics within the tolerance; 1: drifted; 2: could not be tried.",
+        description="Exit code 0: the same bits, metrics within the tolerance; 1: drifted; 2: could not be compared.",
     )
     drift.add_argument("--update", action="store_true", help="write the baseline instead of comparing with it")
     _add_tolerance(drift)
-    drift.set_defaults(command=_drift, failure="could not be tried")
+    drift.set_defaults(command=_drift, failure="could not be compared")
     summary = commands.add_parser(
         "summary",
         help="show the metrics of a run beside those of the baseline of a branch, as Markdown",
         description="The text is added to the file that GITHUB_STEP_SUMMARY names as well, where it is set.",
     )
-    summary.add_argument("run", type=Path, help="folder of the run, which experiment=canonical made")
+    summary.add_argument("run", type=RunName, help=f"a run of experiment=canonical: {RUN}")
     summary.add_argument("--against", default="main", help="branch or commit with the baseline (default: main)")
     _add_tolerance(summary)
     summary.set_defaults(command=_summary)

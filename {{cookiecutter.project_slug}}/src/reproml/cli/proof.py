@@ -2,10 +2,9 @@
 
 import argparse
 import sys
-from pathlib import Path
 from typing import Any
 
-from .arguments import seeds, tolerance
+from .arguments import RUN, RunName, seeds, tolerance
 
 
 def add(commands: Any) -> None:
@@ -13,22 +12,22 @@ def add(commands: Any) -> None:
     verify = commands.add_parser(
         "verify",
         help="make a run again from its record, and compare",
-        description="Exit code 0: reproduced; 1: differs; 2: could not be tried.",
+        description="Exit code 0: reproduced; 1: differs; 2: could not be verified.",
     )
-    verify.add_argument("run", type=Path, help="folder of the run")
+    verify.add_argument("run", type=RunName, help=f"the run: {RUN}")
     verify.add_argument("--clean", action="store_true", help="build a fresh environment from the lock first")
     verify.add_argument("--tolerance", type=tolerance, help="compare a metric over several seeds instead of the bits")
     verify.add_argument("--metric", help="which metric of the test (default: its headline)")
     verify.add_argument("--seeds", type=seeds, default=3, help="how many seeds (default: 3)")
-    verify.set_defaults(command=_verify, failure="could not be tried")
+    verify.set_defaults(command=_verify, failure="could not be verified")
     diff = commands.add_parser(
         "diff",
         help="find the first step at which two runs differ, and why",
         description="Exit code 0: equal, bit for bit; 1: they differ; 2: one is not finished, or cannot be read.",
     )
-    diff.add_argument("run", type=Path, help="folder of a run")
-    diff.add_argument("other", type=Path, help="folder of another run")
-    diff.set_defaults(command=_diff, failure="could not be tried")
+    diff.add_argument("run", type=RunName, help=f"a run: {RUN}")
+    diff.add_argument("other", type=RunName, help="another run, likewise")
+    diff.set_defaults(command=_diff, failure="could not be compared")
 
 
 def _verify(arguments: argparse.Namespace) -> int:

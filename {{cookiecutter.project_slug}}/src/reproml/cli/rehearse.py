@@ -6,6 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from .arguments import Override
+
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
@@ -17,16 +19,18 @@ def add(commands: Any) -> None:
         help="train briefly, again and interrupted, and prove that your own data and task are exact",
         description="Exit code 0: exact; 1: not exact, and the report says where; 2: could not be answered.",
     )
-    rehearse.add_argument("overrides", nargs="*", help="those of train.py, as in data=words task=language_model")
+    rehearse.add_argument(
+        "overrides", type=Override, nargs="*", help="those of train.py, as in data=words task=language_model"
+    )
     rehearse.add_argument("-cn", "--config-name", default="config", help="as of train.py (default: config)")
     rehearse.add_argument("--json", action="store_true", help="print the report as JSON")
     rehearse.set_defaults(command=_rehearse, failure="could not be rehearsed")
 
 
 def _rehearse(arguments: argparse.Namespace) -> int:
-    from ..start import fix_hash_seed
+    from ..hash_seed import fix_hash_seed
 
-    fix_hash_seed()  # as train.py does
+    fix_hash_seed("__main__")  # as train.py does
     from .. import secrets
 
     cfg = composed(arguments.config_name, arguments.overrides)

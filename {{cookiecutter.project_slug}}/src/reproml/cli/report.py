@@ -4,6 +4,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
+from .arguments import RUN, RunName
+
 
 def add(commands: Any) -> None:
     """Declare the commands."""
@@ -12,15 +14,15 @@ def add(commands: Any) -> None:
         help="write report.html and report.md into the folder of a run",
         description="What was run, on what, with which results, and whether it could be repeated: docs/report.md.",
     )
-    report.add_argument("run", type=Path, help="folder of a finished run")
+    report.add_argument("run", type=RunName, help=f"a finished run: {RUN}")
     report.set_defaults(command=_report)
     compare = commands.add_parser(
         "compare",
         help="write a page with two runs side by side",
         description="Settings, metrics and curves of both, and the first step that differs: docs/report.md.",
     )
-    compare.add_argument("run", type=Path, help="folder of a finished run")
-    compare.add_argument("other", type=Path, help="folder of another finished run")
+    compare.add_argument("run", type=RunName, help=f"a finished run: {RUN}")
+    compare.add_argument("other", type=RunName, help="another finished run, likewise")
     compare.add_argument("--output", type=Path, help="the page (default: outputs/compare-<run>-<run>.html)")
     compare.set_defaults(command=_compare)
     spread = commands.add_parser(
@@ -28,14 +30,14 @@ def add(commands: Any) -> None:
         help="mean and spread of the metrics of several runs, as of folds or seeds",
         description="Says what the runs differ in; std is the sample standard deviation: docs/data.md.",
     )
-    spread.add_argument("folders", type=Path, nargs="+", metavar="RUN", help="finished run, or folder of a sweep")
+    spread.add_argument("folders", type=RunName, nargs="+", metavar="RUN", help="finished run, or folder of a sweep")
     spread.set_defaults(command=_spread)
     archive = commands.add_parser(
         "archive",
         help="pack a run as an RO-Crate, archives/<run>.crate.zip",
         description="Model, record, configuration, patch, results, cards and report in one file: docs/report.md.",
     )
-    archive.add_argument("run", type=Path, help="folder of a finished run")
+    archive.add_argument("run", type=RunName, help=f"a finished run: {RUN}")
     archive.set_defaults(command=_archive)
 
 

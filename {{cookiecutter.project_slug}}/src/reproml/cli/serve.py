@@ -4,13 +4,13 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from .arguments import number
+from .arguments import RUN, RunName, number
 
 
 def add(commands: Any) -> None:
     """Declare the command."""
     serve = commands.add_parser("serve", help="answer predictions over HTTP", description="See docs/serving.md.")
-    serve.add_argument("--run", type=Path, default=Path("models"), help="folder of the run (default: models)")
+    serve.add_argument("--run", type=RunName, default=Path("models"), help=f"the run: {RUN} (default: models)")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     port = number(least=0, most=65535)
     serve.add_argument("--port", type=port, default=8000, help="0: a free one, which is printed (default: 8000)")

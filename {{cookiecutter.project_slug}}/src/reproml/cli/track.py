@@ -1,8 +1,9 @@
 """`sync`: give a finished run to a tracker that has missed it."""
 
 import argparse
-from pathlib import Path
 from typing import Any
+
+from .arguments import RUN, RunName
 
 
 def add(commands: Any) -> None:
@@ -12,7 +13,7 @@ def add(commands: Any) -> None:
         help="send a finished run to a tracker that has missed it",
         description="Sends what the tracker lacks. Exit code 0: it has everything; 2: it cannot be reached.",
     )
-    sync.add_argument("run", type=Path, help="folder of the run")
+    sync.add_argument("run", type=RunName, help=f"the run: {RUN}")
     sync.add_argument("--to", action="append", default=[], metavar="TRACKER", help="mlflow, wandb or tensorboard")
     sync.set_defaults(command=_sync, failure="not sent")
 

@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from .arguments import number
+from .arguments import Override, number
 
 
 def add(commands: Any) -> None:
@@ -13,10 +13,11 @@ def add(commands: Any) -> None:
     tune = commands.add_parser(
         "tune",
         help="search good settings with Optuna; each trial is a run of train.py",
-        description="Run it again to go on with an interrupted search: docs/search.md.",
+        description="Run it again to resume an interrupted search: docs/search.md.",
     )
     tune.add_argument(
         "overrides",
+        type=Override,
         nargs="+",
         help="sweep=NAME, keys of the search (search.trials=50), and settings that all trials share (model=mlp)",
     )
@@ -30,11 +31,11 @@ def add(commands: Any) -> None:
 
 def _tune(arguments: argparse.Namespace) -> int:
     from ..config.arguments import parsed
+    from ..tuning.parallel import on_ray, on_this_machine
     from ..tuning.promote import check_promotion, promote
-    from ..tuning.several import on_ray, on_this_machine
     from ..tuning.space import as_overrides, read
     from ..tuning.study import RUN, open_study
-    from ..tuning.summary import best_trial, others_at_work, write_summary
+    from ..tuning.summary import best_trial, best_trials, others_at_work, write_summary
     from ..tuning.worker import work
 
     search, seed, shared = read(arguments.overrides)
@@ -57,6 +58,7 @@ def _tune(arguments: argparse.Namespace) -> int:
     best = best_trial(study, folder)
     settings = as_overrides(best.params)
     found = f"best of {folder}: {best.user_attrs[RUN]}, {search.metric} {best.value:.4f}"
+    print("\n".join(["", *best_trials(study), ""]))
     print(f"{found} with {' '.join(settings)}")
     if arguments.promote:
         print(promote(arguments.promote, [*shared, *settings], found))

@@ -126,13 +126,19 @@ def _explain(error: OmegaConfBaseException, cfg: DictConfig, schema: type[Config
         known += [f"{name}.{item.name}" for name, kind in groups.items() if is_dataclass(kind) for item in fields(kind)]
         return unknown_key(key, [*groups, *known])
     if "missing" in str(error).lower():
-        return ConfigError(f"{key} has no value; give it one, for example {key}=...")
+        return ConfigError(f"{key} has no value: give it one in {_place(key)}, or on the command line, {key}=...")
     return _invalid(key, OmegaConf.select(cfg, key, throw_on_resolution_failure=False), error)
+
+
+def _place(key: str) -> str:
+    """Return where a key of ours stands in configs/."""
+    group = key.rpartition(".")[0]
+    return f"configs/{group.replace('.', '/')}" if group else "configs/config.yaml"
 
 
 def _invalid(key: str, value: Any, error: OmegaConfBaseException) -> ConfigError:
     reason = mask(str(error)).splitlines()[0]
-    return ConfigError(f"{key}={value} is not valid: {reason}; mend the value in configs/ or on the command line")
+    return ConfigError(f"{key}={value} is not valid: {reason}; fix the value in configs/ or on the command line")
 
 
 def _check_ranges(group: Any, prefix: str = "") -> None:

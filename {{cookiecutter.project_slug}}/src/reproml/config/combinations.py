@@ -33,7 +33,7 @@ _NOT_REPEATABLE = {
     "max_time": "stops by the clock",
     "val_check_interval": "validates by the clock",
     "overfit_batches": "replaces the keyed order (data.train_examples is the way to learn a few examples)",
-    "reload_dataloaders_every_n_epochs": "builds the order anew in the middle of a training",
+    "reload_dataloaders_every_n_epochs": "rebuilds the order in the middle of a training",
     "min_epochs": "outlives a signal to stop, which a resume forgets",
     "min_steps": "outlives a signal to stop, which a resume forgets",
 }
@@ -121,7 +121,7 @@ def _check_arrays(config: Config) -> None:
         )
     if data.split == "given" and data.folds is not None:
         raise ConfigError(
-            f"data.folds={data.folds} draws a validation of its own, and data.split=given leaves that to the reader: "
+            f"data.folds={data.folds} draws a validation of its own, and data.split=given leaves that to the data: "
             "set data.folds=null data.fold=null, or choose another data.split"
         )
     mixed = "mixed" in str(config.trainer.get("precision"))

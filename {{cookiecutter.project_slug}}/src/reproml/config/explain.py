@@ -70,7 +70,7 @@ def _explained(error: Exception, hint: str) -> str:
         options = sorted(error.options)
         return (
             f"{group}={choice} does not exist; the nearest is {group}={nearest(choice, options) or options[0]} "
-            f"(there are: {', '.join(options)})"
+            f"(there are in configs/{group}: {', '.join(options)})"
         )
     if isinstance(error, OverrideParseException):
         return (
@@ -78,14 +78,16 @@ def _explained(error: Exception, hint: str) -> str:
             "and quote a value that holds spaces, brackets or commas"
         )
     if mark := getattr(error, "problem_mark", None):  # of the YAML parser
-        return f"{mark.name}, line {mark.line + 1}, is not valid YAML; mend it there"
+        return f"{mark.name}, line {mark.line + 1}, is not valid YAML; fix it there"
     if isinstance(error, InstantiationException) and cause:
         target = str(error).split("'")[1]
-        return f"{target} refuses its configuration: {_first_line(cause)}; see the chosen file of its group in configs/"
+        return (
+            f"{target} has an invalid configuration: {_first_line(cause)}; see the chosen file of its group in configs/"
+        )
     if isinstance(error, HydraException | OmegaConfBaseException):
         return " ".join(secrets.mask(f"{error} {cause or ''}").split())
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"the disk is full ({error}): free some space; what was whole before is whole, and resume=<run> goes on"
+        return f"the disk is full ({error}): free some space; complete files are intact, and resume=<run> continues"
     if isinstance(error, OSError) and isinstance(error.filename, str | bytes | os.PathLike) and error.strerror:
         return f"{os.fsdecode(error.filename)} cannot be read or written: {error.strerror}; {_fix(error)}"
     if isinstance(error, MemoryError):

@@ -25,7 +25,7 @@ def refuse_named(config: Config) -> None:
     """Refuse such callbacks by their names, before anything is loaded.
 
     Raises:
-        ConfigError: naming the callback, unless the run promises no bits.
+        ConfigError: naming the callback, unless the run guarantees no bits.
     """
     for key, callback in config.callbacks.items():
         package, *_, name = str(callback.get("_target_")).split(".")
@@ -41,7 +41,7 @@ def refuse_derived(config: Config) -> None:
     What cannot be imported is left to signatures.py, which says so.
 
     Raises:
-        ConfigError: naming the callback, unless the run promises no bits.
+        ConfigError: naming the callback, unless the run guarantees no bits.
     """
     for key, callback in config.callbacks.items():
         try:

@@ -1,6 +1,7 @@
 """Data and task of a user's own: any LightningDataModule and any LightningModule, which configs/ name by `_target_`.
 
-Data without `_target_` are prepared arrays, for a task that takes those, as in configs/task/classification.yaml.
+Data with an argument `files`, which maps the names of raw files to their digests, are prepared arrays, for a task that
+takes those, as in configs/task/classification.yaml. So much is known without importing the class, which takes seconds.
 """
 
 import re
@@ -10,7 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from ..errors import ConfigError
-from .schema import Config, OwnConfig
+from .schema import OwnConfig
 
 # Keys of `data` that groups in configs/task/classification.yaml set
 _CHOSEN_WITH_ARRAYS = {"split", "storage", "folds"}
@@ -20,8 +21,9 @@ _ARRAYS_ONLY = ("batch_size", "lr", "optimizer", "weight_decay", "scheduler", "l
 
 
 def is_own(config: Mapping[str, Any]) -> bool:
-    """Whether the data of a configuration, checked or not, are a class of the user's own."""
-    return _target(config, "data") is not None
+    """Whether the data of a configuration, checked or not, are of any class, and no prepared arrays."""
+    files = config["data"].get("files") if _target(config, "data") is not None else {}
+    return not isinstance(files, Mapping | DictConfig)
 
 
 def check_own(cfg: DictConfig, recorded: bool = False) -> None:
@@ -36,23 +38,30 @@ def check_own(cfg: DictConfig, recorded: bool = False) -> None:
     Raises:
         ConfigError: naming the group and what to choose.
     """
-    data, task = _target(cfg, "data"), _target(cfg, "task")
+    data, task, own = _target(cfg, "data"), _target(cfg, "task"), is_own(cfg)
+    if data is None and recorded:
+        raise ConfigError("an earlier version made this run and named no class: check out the commit of the run")
+    if data is None:
+        raise ConfigError(
+            f"data={_name(cfg)} names no class: give it a _target_, as in package.module.Class; docs/data.md says how"
+        )
     if task is None and recorded:
         raise ConfigError("an earlier version made this run and named no task: check out the commit of the run")
     if task is None:
         raise ConfigError("task names no class: give it a _target_, as in package.module.Class")
     for_arrays = recorded or set(cfg.data) >= _CHOSEN_WITH_ARRAYS
-    if data is not None and for_arrays and not recorded:
+    if own and for_arrays and not recorded:
         raise ConfigError(
             f"data._target_={data} is data of your own, and task._target_={task} learns from prepared arrays only: "
-            "choose a task of your own, too, task=NAME for configs/task/NAME.yaml"
+            "choose a task of your own, too, task=NAME for configs/task/NAME.yaml, or name the raw files of arrays in "
+            "data.files"
         )
-    if data is None and not for_arrays:
+    if not own and not for_arrays:
         raise ConfigError(
             f"task._target_={task} is a task of your own, and data={_name(cfg)} are prepared arrays, for tasks such as "
-            "task=classification: choose data of your own, too, data=NAME for configs/data/NAME.yaml with a _target_"
+            "task=classification: choose data of your own, too, data=NAME for configs/data/NAME.yaml"
         )
-    if data is not None and "model" in cfg and not recorded and not _refers_to(cfg, "model"):
+    if own and cfg.get("model") and not recorded and not _refers_to(cfg, "model"):
         raise ConfigError(
             f"model._target_={_target(cfg, 'model')} would not be used: let an argument in configs/task take it, "
             "as in network: ${model}"
@@ -81,24 +90,6 @@ def refuse_unused(cfg: DictConfig, keys: Iterable[str]) -> None:
                 f"{key} would not reach {cfg.task._target_}: set its own argument in the group task, or let that take "
                 "it, as in lr: ${training.lr}"
             )
-
-
-def refuse_own(config: Config | Mapping[str, Any], what: str) -> None:
-    """Refuse what only makes sense for prepared arrays.
-
-    Args:
-        config: of a run, checked or as it is recorded.
-        what: begins the sentence, as in `a server`.
-
-    Raises:
-        ConfigError: data and task are of the user's own.
-    """
-    if isinstance(config, OwnConfig) or (isinstance(config, Mapping) and is_own(config)):
-        task = config.task if isinstance(config, OwnConfig) else config["task"]
-        raise ConfigError(
-            f"{what} is for tasks that learn from prepared arrays, such as task=classification, and {task['_target_']} "
-            "is a task of your own"
-        )
 
 
 def _target(cfg: Mapping[str, Any], group: str) -> Any:

@@ -3,9 +3,7 @@
 import re
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from hydra import initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -15,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from ..errors import ConfigError
 from ..packages import own_packages
 from .arguments import read, refuse_no_choice, written
+from .composing import chosen, composing, refuse_empty
 from .own import refuse_unused
 
 Check = Callable[[DictConfig], object]
@@ -59,7 +58,8 @@ def preflight(
                 "resumed or verified: put the file into configs/"
             )
     refuse_no_choice(given.overrides)
-    with initialize_config_dir(str(Path("configs").resolve()), job_name=script, version_base="1.3"):
+    with composing(script=script):
+        refuse_empty(Path("configs", f"{options.config_name or config}.yaml"))
         for cfg in _runs(options.config_name or config, options.overrides, options.multirun, place or Path):
             elsewhere = cfg.hydra.launcher._target_ != _LAUNCHER
             refuse_unused(cfg, [str(item.key_or_group) for item in written(cfg.hydra.overrides.task)])
@@ -152,18 +152,16 @@ def _check_choices(hydra: DictConfig) -> None:
         roots.append(Path("src", *place.split(".")) if kind == "pkg" else Path(place))
     # the project's folder holds params.yaml, which is in no group, and runs, which anybody may have made
     roots = [root for root in roots if root.resolve() != Path.cwd()]
-    choices: Any = OmegaConf.to_container(hydra.runtime.choices)
-    for group, chosen in choices.items():
-        folder = str(group).partition("@")[0]
-        for choice in chosen if isinstance(chosen, list) else [chosen]:
-            file = Path(folder, f"{str(choice).removesuffix('.yaml')}.yaml")
-            own = any((root / file).is_file() and _within(root, root / file) for root in roots)
-            of_hydra = file.parts[0] == "hydra" and ".." not in file.parts
-            if choice is not None and not own and not of_hydra:
-                raise ConfigError(
-                    f"{group}={choice} is no file in configs/{folder}, so no commit holds what a run takes from it: "
-                    "put the file there"
-                )
+    for choice, file in chosen(hydra):
+        own = any((root / file).is_file() and _within(root, root / file) for root in roots)
+        of_hydra = file.parts[0] == "hydra" and ".." not in file.parts
+        if not own and not of_hydra:
+            folder = choice.partition("=")[0].partition("@")[0]
+            raise ConfigError(
+                f"{choice} is no file in configs/{folder}, so no commit holds what a run takes from it: "
+                "put the file there"
+            )
+        refuse_empty(Path("configs") / file)
 
 
 def _within(outer: Path, inner: Path) -> bool:

@@ -3,13 +3,8 @@
 import os
 from uuid import uuid4
 
-from hydra.core.config_store import ConfigStore
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
-
-# Hydra copies this store, of which there is only one, at each look into a folder: without the copies --help takes half
-# the time.
-ConfigStore.__deepcopy__ = lambda self, memo: self  # type: ignore[attr-defined]
 
 
 def _run_folder() -> str:

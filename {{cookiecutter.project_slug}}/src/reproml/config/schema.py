@@ -1,4 +1,4 @@
-"""The configuration's keys, types and ranges. check.py applies them before any work.
+"""The configuration's keys, types and ranges. check.py applies them before any work; editors show them, see editor/.
 
 The values live in `configs/`. The classes below say which keys our own groups have and what each may hold.
 The groups `task`, `model`, `trainer`, `tracking` and `callbacks`, the optimizer, schedule and loss in `training`, and
@@ -7,120 +7,172 @@ from its signature.
 """
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 
 def _above(low: float) -> dict[str, Any]:
-    return {"test": lambda value: value > low, "range": f"greater than {low:g}"}
+    return {"test": lambda value: value > low, "range": f"greater than {low:g}", "gt": low}
 
 
 def _at_least(low: float) -> dict[str, Any]:
-    return {"test": lambda value: value >= low, "range": f"{low:g} or greater"}
+    return {"test": lambda value: value >= low, "range": f"{low:g} or greater", "ge": low}
 
 
 def _seed() -> dict[str, Any]:
-    return {"test": lambda value: 0 <= value < 2**64, "range": "0 or greater and below 2**64"}
+    return {"test": lambda value: 0 <= value < 2**64, "range": "0 or greater and below 2**64", "ge": 0, "lt": 2**64}
 
 
 def _fraction() -> dict[str, Any]:
-    return {"test": lambda value: 0 < value < 1, "range": "between 0 and 1"}
+    return {"test": lambda value: 0 < value < 1, "range": "between 0 and 1", "gt": 0, "lt": 1}
 
 
 def _one_of(*values: str) -> dict[str, Any]:
-    return {"test": values.__contains__, "range": "one of " + ", ".join(values)}
+    def choices(schema: dict[str, Any]) -> None:
+        schema.get("anyOf", [schema])[0]["enum"] = list(values)  # of a text, or of a text or null
+
+    return {"test": values.__contains__, "range": "one of " + ", ".join(values), "json_schema_extra": choices}
+
+
+class _Documented:
+    """The text below a key is what an editor shows for it; pydantic, which reads it, also takes `ge`, `gt` and `lt`."""
+
+    __pydantic_config__: ClassVar = {"use_attribute_docstrings": True}
 
 
 @dataclass
-class Data:
-    """Which examples are learned from, and how they are read."""
+class Data(_Documented):
+    """Dataset options, and how they are read: the arguments of every ArrayDataModule."""
 
     name: str
-    reader: str  # the function of the user's package that reads the raw files
-    source: str  # `sklearn`, an address, or a folder
-    files: dict[str, str]  # raw file -> SHA-256 of its content, uncompressed
-    archives: dict[str, str]  # raw file -> SHA-256 of the file as its address serves it
+    """What the data is called."""
+    _target_: str
+    """The ArrayDataModule of your package that reads the raw files, as in my_project.data.digits.Digits."""
+    source: str
+    """Where the raw files come from: sklearn, an address, or a folder."""
+    files: dict[str, str]
+    """Each raw file with the SHA-256 of its content, uncompressed."""
+    archives: dict[str, str]
+    """Each raw file with the SHA-256 of the file as its address serves it."""
     validation_fraction: float = field(metadata=_fraction())
-    test_fraction: float = field(metadata=_fraction())  # used where the data has no official test set
-    train_examples: int | None = field(metadata=_at_least(1))  # train on so many only; null: on all
-    shift: int = field(metadata=_at_least(0))  # move training images by up to so many pixels
-    flip: bool  # mirror every second training image, left to right
+    """Share of the examples that chooses between models; training never sees it."""
+    test_fraction: float = field(metadata=_fraction())
+    """Share of the examples for the test. Used where the data has no official test set."""
+    train_examples: int | None = field(metadata=_at_least(1))
+    """Train on so many examples only; null: on all."""
+    shift: int = field(metadata=_at_least(0))
+    """Move training images by up to so many pixels."""
+    flip: bool
+    """Mirror every second training image, left to right."""
     num_workers: int = field(metadata=_at_least(0))
-    persistent_workers: bool  # keep them from one epoch to the next
-    start_method: str | None = field(metadata=_one_of("fork", "spawn", "forkserver"))  # of workers; null: Python's own
-    # what a target is: the number of one of these classes, or a quantity, called so
+    """Processes that read batches. No number changes a result."""
+    persistent_workers: bool
+    """Keep those processes from one epoch to the next."""
+    start_method: str | None = field(metadata=_one_of("fork", "spawn", "forkserver"))
+    """How those processes start; null: Python's own way."""
     classes: list[str] | None = None
+    """Names of the classes, whose numbers are the targets; null: the target is a quantity."""
     target: str | None = None
-    unit: str | None = None  # of the quantity
-    split: str = field(
-        default="stratified", metadata=_one_of("stratified", "random", "contiguous", "group", "given")
-    )  # who is in which split, see docs/data.md
-    # k-fold cross-validation; see docs/data.md
+    """What the targets measure, where they are a quantity."""
+    unit: str | None = None
+    """Of the quantity, as in kg."""
+    split: str = field(default="stratified", metadata=_one_of("stratified", "random", "contiguous", "group", "given"))
+    """How training, validation and test are chosen: docs/data.md."""
     folds: int | None = field(default=None, metadata=_at_least(2))
-    fold: int | None = field(default=None, metadata=_at_least(0))  # which of them is the validation
-    # data beyond memory, see docs/streaming.md
-    shard_bytes: int | None = field(default=None, metadata=_at_least(1))  # split the inputs into files; null: one file
-    window: int | None = field(default=None, metadata=_at_least(1))  # shards shuffled together; null: all examples
-    storage: str = field(default="npy", metadata=_one_of("npy", "arrow"))  # mapped arrays, or files read as a stream
-    remote: str | None = None  # address that the stream is read from; null: the processed folder
+    """Parts of a k-fold cross-validation; null: none. See docs/data.md."""
+    fold: int | None = field(default=None, metadata=_at_least(0))
+    """Which of the folds is the validation."""
+    shard_bytes: int | None = field(default=None, metadata=_at_least(1))
+    """Split the prepared inputs into files of at most so many bytes; null: one file. See docs/streaming.md."""
+    window: int | None = field(default=None, metadata=_at_least(1))
+    """Shards that are shuffled together; null: all examples."""
+    storage: str = field(default="npy", metadata=_one_of("npy", "arrow"))
+    """npy: mapped arrays; arrow: files that are read as a stream."""
+    remote: str | None = None
+    """Address that the stream is read from; null: the processed folder."""
 
 
 @dataclass
-class Training:
+class Training(_Documented):
     """How the weights are fitted."""
 
     epochs: int = field(metadata=_at_least(1))
-    batch_size: int = field(metadata=_at_least(1))  # examples per step over all processes together
-    accumulate: int = field(metadata=_at_least(1))  # batches per optimizer step
+    """How often all training examples are seen."""
+    batch_size: int = field(metadata=_at_least(1))
+    """Examples per step, over all processes together."""
+    accumulate: int = field(metadata=_at_least(1))
+    """Batches per optimizer step."""
     lr: float = field(metadata=_above(0))
+    """Learning rate of the optimizer, and the highest of the schedule."""
     weight_decay: float = field(metadata=_at_least(0))
-    optimizer: dict[str, Any]  # its class and arguments, see configs/training/optimizer
-    scheduler: dict[str, Any]  # the same, and the keys of Schedule; empty: none
+    """Weight decay of the optimizer."""
+    optimizer: dict[str, Any]
+    """Class and arguments of the optimizer; a file of configs/training/optimizer."""
+    scheduler: dict[str, Any]
+    """Class and arguments of the learning rate's schedule; a file of configs/training/scheduler."""
     loss: dict[str, Any]
-    gradient_clip: float | None = field(metadata=_above(0))  # largest gradient norm; null: no clipping
-    final_weights: str = field(default="last", metadata=_one_of("last", "best"))  # older records lack it
+    """Class and arguments of the loss; a file of configs/training/loss."""
+    gradient_clip: float | None = field(metadata=_above(0))
+    """Largest norm of the gradient; null: no clipping."""
+    final_weights: str = field(default="last", metadata=_one_of("last", "best"))
+    """Weights of the final model: of the last epoch, or of the best one."""  # older records lack the key
 
 
 @dataclass
-class Schedule:
+class Schedule(_Documented):
     """The keys of training.scheduler that are no arguments of its class, see configs/training/scheduler."""
 
-    interval: str = field(default="epoch", metadata=_one_of("step", "epoch"))  # when it moves
-    frequency: int = field(default=1, metadata=_at_least(1))  # after so many of them
-    monitor: str | None = None  # the metric that it follows, if it follows one
-    steps_as: str | None = None  # the argument that gets the number of steps of the whole training
+    interval: str = field(default="epoch", metadata=_one_of("step", "epoch"))
+    """When the learning rate moves: after each step, or each epoch."""
+    frequency: int = field(default=1, metadata=_at_least(1))
+    """After so many steps or epochs."""
+    monitor: str | None = None
+    """The metric that it follows, if it follows one."""
+    steps_as: str | None = None
+    """The argument that gets the number of optimizer steps of the whole training."""
 
 
 @dataclass
-class Reproducibility:
+class Reproducibility(_Documented):
     """Which promise a run makes about its bits, see docs/reproducibility.md."""
 
     mode: str = field(metadata=_one_of("strict", "portable", "fast"))
+    """The level: strict, portable, fast."""
     deterministic: bool
+    """Use only algorithms that give the same result each time."""
     nondeterministic_operations: str = field(metadata=_one_of("error", "warn"))
-    threads: int | None = field(metadata=_at_least(1))  # null: as many as PyTorch likes
-    environment: dict[str, str]  # variables that are set before torch is imported
+    """What happens at an operation that has no such algorithm."""
+    threads: int | None = field(metadata=_at_least(1))
+    """Threads of each process, whose number changes the order of sums, and so the bits; null: as PyTorch likes."""
+    environment: dict[str, str]
+    """Environment variables that are set before torch is imported."""
 
 
 @dataclass
-class Restore:
+class Restore(_Documented):
     """What a new run takes over from an earlier one, see configs/restore."""
 
     mode: str = field(metadata=_one_of("fresh", "finetune", "hotstart", "continue"))
-    run: str | None  # folder of the earlier run
-    skip: list[str]  # finetune: tensors whose names begin so keep their first, random values
+    """What is taken over."""
+    run: str | None
+    """Folder of the earlier run."""
+    skip: list[str]
+    """finetune: tensors whose names begin so keep their first, random values."""
 
 
 @dataclass
-class Paths:
+class Paths(_Documented):
     """Where files are read and written, relative to the project."""
 
     raw: str
+    """Raw files, as fetched."""
     processed: str
+    """Prepared arrays."""
     run: str
+    """The folder of the run."""
 
 
 @dataclass
-class Trainer:
+class Trainer(_Documented):
     """The keys of Lightning's Trainer that configs/trainer sets."""
 
     accelerator: str
@@ -130,33 +182,45 @@ class Trainer:
 
 
 @dataclass
-class Parameter:
+class Parameter(_Documented):
     """What a search may set a key to: a range, or choices."""
 
-    low: int | float | None = None  # two whole numbers: only whole numbers are tried
+    low: int | float | None = None
+    """Lowest value. Two whole numbers: only whole numbers are tried."""
     high: int | float | None = None
+    """Highest value."""
     step: int | float | None = field(default=None, metadata=_above(0))
-    log: bool = False  # draw evenly on a logarithmic scale
+    """Distance between values."""
+    log: bool = False
+    """Draw evenly on a logarithmic scale."""
     choices: list[Any] | None = None
+    """The values, in place of a range."""
 
 
 @dataclass
-class Search:
+class Search(_Documented):
     """The keys of a search in configs/sweep, see docs/search.md."""
 
     metric: str
+    """A column of metrics.csv; its value in the last epoch counts."""
     direction: str = field(metadata=_one_of("minimize", "maximize"))
+    """Whether low or high values are good."""
     trials: int = field(metadata=_at_least(1))
+    """How many, over all processes and starts together."""
     pruner: str = field(metadata=_one_of("median", "none"))
-    startup_trials: int = field(metadata=_at_least(1))  # before the pruner stops any
+    """median: stop a trial whose best value is worse than the median at its epoch; none: stop none."""
+    startup_trials: int = field(metadata=_at_least(1))
+    """Trials that come to their end before the pruner stops any."""
     space: dict[str, Parameter]
+    """Keys of the configuration, or groups, with what is tried for each."""
 
 
 @dataclass
-class Config:
+class Config(_Documented):
     """The whole configuration."""
 
     seed: int = field(metadata=_seed())
+    """Every random choice derives from this number."""
     data: Data
     model: dict[str, Any]
     training: Training
@@ -166,8 +230,10 @@ class Config:
     callbacks: dict[str, Any]
     paths: Paths
     restore: Restore
-    inputs: dict[str, str] = field(default_factory=dict)  # name -> file or folder, see runs/inputs.py
-    resume: str | None = None  # a run that goes on; `auto`: the run in this folder, if it was interrupted
+    inputs: dict[str, str] = field(default_factory=dict)
+    """Files and folders that classes read, by name: ${inputs.NAME} is the path. See docs/data.md."""
+    resume: str | None = None
+    """An interrupted run to resume; auto: the run in this folder, if it was interrupted."""
     task: dict[str, Any] = field(default_factory=dict)  # around the network, or one of the user's own
 
 
@@ -180,3 +246,14 @@ class OwnConfig(Config):
 
     data: dict[str, Any]  # type: ignore[assignment]
     model: dict[str, Any] = field(default_factory=dict)  # where the task asks for ${model}
+
+
+@dataclass
+class Evaluate(_Documented):
+    """The configuration of evaluate.py."""
+
+    run: str | None
+    """The folder that train.py wrote."""
+    output: str
+    """Where metrics, tables and pictures go."""
+    hydra: dict[str, Any] = field(default_factory=dict)

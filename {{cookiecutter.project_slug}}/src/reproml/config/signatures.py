@@ -8,8 +8,8 @@ This imports what they name, and so torch. Except for trackers, the training nee
 
 import inspect
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import fields
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any, get_type_hints
 
 from hydra.utils import get_object
@@ -19,11 +19,33 @@ from pydantic_core import ErrorDetails
 from ..errors import ConfigError, unknown_key
 from .schema import Config, OwnConfig, Schedule
 
-_OF_HYDRA = ("_target_", "_args_", "_partial_", "_recursive_", "_convert_")
-_OF_THE_DATA = ("input_shape", "outputs")  # what models/array_task.py gives each network
-_OF_THE_RUN = ("network", "interface", "statistics", "training")  # and each task
-_OF_EACH_TRACKER = ("wait_seconds",)  # what tracking/loggers.py reads itself
-_OF_EACH_SCHEDULE = tuple(item.name for item in fields(Schedule))  # what models/optimization.py reads itself
+OF_HYDRA = ("_target_", "_args_", "_partial_", "_recursive_", "_convert_")
+
+
+@dataclass(frozen=True)
+class Role:
+    """What the machinery adds to the settings of a class, and what it reads of them itself.
+
+    Args:
+        given: arguments that the class will be given by name.
+        first: what it will be given before all others, if anything.
+        ours: keys that are none of its arguments.
+    """
+
+    given: tuple[str, ...] = ()
+    first: str = ""
+    ours: tuple[str, ...] = ()
+
+
+# By the group of configs/; a class in any other one only gets its settings.
+ROLES = {
+    "model": Role(given=("input_shape", "outputs")),  # models/array_task.py gives them to each network
+    "task": Role(given=("network", "interface", "statistics", "training")),  # and to each task
+    "training.optimizer": Role(first="the parameters"),
+    "training.scheduler": Role(first="the optimizer", ours=tuple(item.name for item in fields(Schedule))),
+    "tracking": Role(ours=("wait_seconds",)),  # tracking/loggers.py reads it
+}
+_NO_ROLE = Role()
 
 
 def check_signatures(config: Config) -> None:
@@ -35,16 +57,17 @@ def check_signatures(config: Config) -> None:
     if isinstance(config, OwnConfig):
         _check_own(config)
     else:
+        parameters_of("data", config.data._target_)  # which says so where it cannot be imported
         _check_task(config)
-        _check("model", config.model, given=_OF_THE_DATA)
+        _check("model", config.model, ROLES["model"])
     _check("trainer", config.trainer)
-    _check("training.optimizer", config.training.optimizer, first="the parameters")
+    _check("training.optimizer", config.training.optimizer, ROLES["training.optimizer"])
     if schedule := config.training.scheduler:
         name = schedule.get("steps_as")
-        given = [name] if name and name not in schedule else []
-        _check("training.scheduler", schedule, given, first="the optimizer", ours=_OF_EACH_SCHEDULE)
+        given = (name,) if name and name not in schedule else ()
+        _check("training.scheduler", schedule, replace(ROLES["training.scheduler"], given=given))
     _check("training.loss", config.training.loss)
-    if "lr" not in config.training.optimizer and "lr" in _parameters("", config.training.optimizer["_target_"]):
+    if "lr" not in config.training.optimizer and "lr" in parameters_of("", config.training.optimizer["_target_"]):
         raise ConfigError(
             "training.optimizer.lr has no value, so training.lr would change nothing: write lr: ${training.lr} in "
             "configs/training/optimizer"
@@ -52,12 +75,12 @@ def check_signatures(config: Config) -> None:
     for name, callback in config.callbacks.items():
         _check(f"callbacks.{name}", callback)
     for name, tracker in config.tracking.items():
-        _check(f"tracking.{name}", tracker, ours=_OF_EACH_TRACKER)
+        _check(f"tracking.{name}", tracker, ROLES["tracking"])
 
 
 def _check_task(config: Config) -> None:
     """Check the task on prepared arrays, and whether their targets are of the kind that it learns."""
-    _check("task", config.task, given=_OF_THE_RUN)
+    _check("task", config.task, ROLES["task"])
     target = config.task["_target_"]
     learns = getattr(get_object(target), "learns", None)
     if learns == "classes" and config.data.classes is None:
@@ -80,7 +103,7 @@ def _check_own(config: OwnConfig) -> None:
         ("task", config.task, LightningModule),
     ):
         target = settings["_target_"]
-        _parameters(group, target)  # which says so where it cannot be imported
+        parameters_of(group, target)  # which says so where it cannot be imported
         named = get_object(target)
         if isinstance(named, type) and not issubclass(named, base):  # what a function returns, tasks/build.py checks
             raise ConfigError(
@@ -89,42 +112,34 @@ def _check_own(config: OwnConfig) -> None:
         _check(group, settings)
 
 
-def _check(group: str, settings: Any, given: Iterable[str] = (), first: str = "", ours: Iterable[str] = ()) -> None:
-    """Check a group.
-
-    Args:
-        group: its key.
-        settings: what it holds.
-        given: arguments that the class will be given by name.
-        first: what it will be given before all others, if anything.
-        ours: keys that are none of its arguments.
-    """
+def _check(group: str, settings: Any, role: Role = _NO_ROLE) -> None:
+    """Check a group, of which `settings` is what it holds."""
     if not isinstance(settings, dict) or "_target_" not in settings:
         raise ConfigError(f"{group} names no class: give it a _target_, as in package.module.Class")
     target = settings["_target_"]
-    arguments = {key: value for key, value in settings.items() if key not in (*_OF_HYDRA, *ours)}
-    parameters = _parameters(group, target)
-    takes_any = any(each.kind is each.VAR_KEYWORD for each in parameters.values())
-    names = [name for name, each in parameters.items() if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
-    if first:
-        taken = next((name for name, each in parameters.items() if each.kind is not each.KEYWORD_ONLY), None)
-        if taken is None or parameters[taken].kind is inspect.Parameter.VAR_KEYWORD:
-            raise ConfigError(f"{group}={target} takes no argument by position, where it will be given {first}")
+    arguments = {key: value for key, value in settings.items() if key not in (*OF_HYDRA, *role.ours)}
+    parameters = parameters_of(group, target)
+    takes_any = takes_any_key(parameters)
+    names = by_name(parameters)
+    if role.first:
+        taken = first_of(parameters)
+        if taken is None:
+            raise ConfigError(f"{group}={target} takes no argument by position, where it will be given {role.first}")
         names = [name for name in names if name != taken]
-    for name in given:
+    for name in role.given:
         if name not in names and not takes_any:
-            fix = f"correct {group}.steps_as" if "steps_as" in ours else "add it to its arguments"
+            fix = f"correct {group}.steps_as" if "steps_as" in role.ours else "add it to its arguments"
             raise ConfigError(f"{group}={target} does not take {name}, which it will be given: {fix}")
-    own = [name for name in names if name not in given]
+    own = [name for name in names if name not in role.given]
     for key, value in arguments.items():
         if key not in own and not takes_any:
             raise unknown_key(
-                f"{group}.{key}", [f"{group}.{name}" for name in [*own, *ours]], f"an argument of {target}"
+                f"{group}.{key}", [f"{group}.{name}" for name in [*own, *role.ours]], f"an argument of {target}"
             )
         if key in own:
             _check_type(f"{group}.{key}", value, parameters[key], target)
     missing = [name for name in own if parameters[name].default is inspect.Parameter.empty and name not in arguments]
-    called = first or not settings.get("_partial_")  # what is given first is given when it is called
+    called = role.first or not settings.get("_partial_")  # what is given first is given when it is called
     if missing and called and not settings.get("_args_"):
         raise ConfigError(f"{group}.{missing[0]} has no value, but {target} needs one: set it in configs/")
     if settings.get("_recursive_", True):
@@ -132,8 +147,28 @@ def _check(group: str, settings: Any, given: Iterable[str] = (), first: str = ""
             _check(key, nested)
 
 
-def _parameters(group: str, target: str) -> Mapping[str, inspect.Parameter]:
-    """Return the arguments of a class or function, by name."""
+def by_name(parameters: Mapping[str, inspect.Parameter]) -> list[str]:
+    """Return which of the arguments can be given by name."""
+    return [name for name, each in parameters.items() if each.kind in (each.POSITIONAL_OR_KEYWORD, each.KEYWORD_ONLY)]
+
+
+def takes_any_key(parameters: Mapping[str, inspect.Parameter]) -> bool:
+    """Whether arguments of any name can be given."""
+    return any(each.kind is each.VAR_KEYWORD for each in parameters.values())
+
+
+def first_of(parameters: Mapping[str, inspect.Parameter]) -> str | None:
+    """Return which of the arguments can be given by position, before all others."""
+    named = (name for name, each in parameters.items() if each.kind not in (each.KEYWORD_ONLY, each.VAR_KEYWORD))
+    return next(named, None)
+
+
+def parameters_of(group: str, target: str) -> Mapping[str, inspect.Parameter]:
+    """Return the arguments of a class or function, by name.
+
+    Raises:
+        ConfigError: it cannot be imported, or cannot be called.
+    """
     try:
         named: Callable[..., Any] = get_object(target)
     except Exception as error:

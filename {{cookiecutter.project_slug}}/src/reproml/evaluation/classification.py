@@ -14,7 +14,7 @@ from .intervals import f1_intervals, wilson
 
 
 def classification(
-    logits: torch.Tensor, targets: torch.Tensor, classes: Sequence[str], kind: str = "tabular-classification"
+    logits: torch.Tensor, targets: torch.Tensor, classes: Sequence[str], kind: str | None = "tabular-classification"
 ) -> Evaluation:
     """Return loss, accuracy and macro F1, the tables of classes, of confusions and of mistakes, and all predictions.
 

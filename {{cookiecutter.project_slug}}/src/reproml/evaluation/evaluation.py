@@ -50,7 +50,7 @@ class Evaluation:
         figures: of matplotlib, by name.
         predictions: a row for each test example.
         per_example: by the name of a metric the value of each example (n,), whose mean the metric is. evaluate.py draws
-            them anew for an interval.
+            them again for an interval.
         intervals: returns better intervals; it is given a seed for what it draws.
 
     Example, of a task that measures how far off it is:

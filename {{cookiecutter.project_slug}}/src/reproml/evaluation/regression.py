@@ -19,7 +19,7 @@ def regression(
     target: str,
     unit: str | None = None,
     scale: float = 1.0,
-    kind: str = "tabular-regression",
+    kind: str | None = "tabular-regression",
 ) -> Evaluation:
     """Return loss, MAE, RMSE and R2, tables of the errors, figures, and all predictions.
 

@@ -11,6 +11,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from ..files import write_bytes, write_json, write_text
 from ..names import EVALUATION, FIGURES, METRICS, PREDICTIONS, TABLES
 from ..runs.tables import as_csv
+from ..tables import in_order, number
 from ..training.randomness import derive
 from .evaluation import Evaluation, Interval, Intervals, Rows
 from .figures import as_png, learning_curves
@@ -39,10 +40,8 @@ def write_evaluation(evaluation: Evaluation, history: Path, folder: Path, seed: 
         figures[_CURVES] = drawn
     _replace(folder / TABLES, {f"{name}.csv": _as_csv(rows).encode() for name, rows in tables.items()})
     _replace(folder / FIGURES, {f"{name}.png": as_png(figure) for name, figure in figures.items()})
-    if evaluation.predictions:
-        write_text(folder / PREDICTIONS, _as_csv(evaluation.predictions))
-    else:
-        (folder / PREDICTIONS).unlink(missing_ok=True)
+    # an empty file where there are none, since a stage of DVC has to write what it declares
+    write_text(folder / PREDICTIONS, _as_csv(evaluation.predictions) if evaluation.predictions else "")
     write_json(
         folder / EVALUATION,
         {
@@ -59,9 +58,14 @@ def write_evaluation(evaluation: Evaluation, history: Path, folder: Path, seed: 
         },
     )
     write_json(folder / METRICS, evaluation.recorded())  # last: by these a record knows its test
-    shown = ", ".join(f"{name} {value:.4f}" for name, value in evaluation.metrics.items())
-    tested = "test" if evaluation.examples is None else f"test of {evaluation.examples} examples"
-    log.info("%s: %s; written to %s", tested, shown or "nothing logged", folder)
+
+
+def in_words(evaluation: Evaluation) -> str:
+    """Return the metrics of a test in one line, the headline first."""
+    names = in_order(evaluation.metrics, evaluation.headline)
+    shown = ", ".join(f"{name} {number(evaluation.metrics[name])}" for name in names)
+    of = "" if evaluation.examples is None else f" ({evaluation.examples} examples)"
+    return f"{shown or 'nothing logged'}{of}"
 
 
 def _intervals(evaluation: Evaluation, seed: int) -> Intervals:

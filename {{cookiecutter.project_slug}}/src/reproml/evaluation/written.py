@@ -3,11 +3,10 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..errors import RecordError
 from ..names import EVALUATION, FIGURES, METRICS, PREDICTIONS, TABLES
-from ..runs.folder import results_of
+from ..runs.completed import CompletedRun
 from ..runs.tables import read_rows
 
 
@@ -55,7 +54,7 @@ class Written:
         metrics: by name.
         tables: in their order.
         figures: in their order.
-        predictions: a CSV file with a row for each test example.
+        predictions: a CSV file with a row for each test example; None where the task gives none.
     """
 
     folder: Path
@@ -82,17 +81,13 @@ class Written:
         return _rows(self.predictions) if self.predictions else []
 
 
-def evaluation_of(run: Path, record: dict[str, Any]) -> Written | None:
+def evaluation_of(run: CompletedRun) -> Written | None:
     """Return the test of a finished run, or None where it is not here.
-
-    Args:
-        run: its folder.
-        record: of the run.
 
     Raises:
         RecordError: it is damaged, or not the one in the record.
     """
-    place = results_of(run, record)
+    place = run.test_folder()
     return None if place is None else read_evaluation(place)
 
 
@@ -117,7 +112,7 @@ def read_evaluation(folder: Path) -> Written | None:
             },
             tables=[Table(*_named(each, folder / TABLES, "csv")) for each in found["tables"]],
             figures=[Picture(*_named(each, folder / FIGURES, "png")) for each in found["figures"]],
-            predictions=predictions if predictions.exists() else None,
+            predictions=predictions if predictions.exists() and predictions.stat().st_size else None,
         )
     except FileNotFoundError:
         return None

@@ -110,7 +110,7 @@ def _held(lock: Path, pyproject: dict[str, Any]) -> dict[str, set[str]]:
 def main() -> None:
     """Exit with one sentence where the lock in this folder is not that of pyproject.toml."""
     if found := disagreements(Path()):
-        sys.exit(f"error: the lock does not agree with pyproject.toml ({'; '.join(found)}): make lock writes it anew")
+        sys.exit(f"error: the lock does not agree with pyproject.toml ({'; '.join(found)}): make lock writes it again")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ from .interface import Interface
 from .optimization import build_loss, build_optimizer, build_scheduler
 
 Batch = tuple[torch.Tensor, torch.Tensor]
-BLOCK = 16  # rows; more cost a single example time, fewer cost a whole test
+INFERENCE_BATCH = 16  # rows; more cost a single example time, fewer cost a whole test
 
 
 class EpochSums:
@@ -130,8 +130,8 @@ class ArrayTask(LightningModule):
         blocks of one size, the last of them filled up.
         """
         outputs = []
-        for block in inputs.split(BLOCK):
-            filler = block.new_zeros(BLOCK - len(block), *block.shape[1:])
+        for block in inputs.split(INFERENCE_BATCH):
+            filler = block.new_zeros(INFERENCE_BATCH - len(block), *block.shape[1:])
             outputs.append(self(torch.cat([block, filler]))[: len(block)])
         return torch.cat(outputs)
 
@@ -177,7 +177,7 @@ class ArrayTask(LightningModule):
     def on_validation_epoch_end(self) -> None:
         # Every process reads all examples, but each has batch normalization statistics of its own: the first decides.
         sums = self._sums
-        self._finish("validation", list(sums.sums), self.trainer.strategy.broadcast(sums.numbers()))
+        self._finish("val", list(sums.sums), self.trainer.strategy.broadcast(sums.numbers()))
         self._sums = self._of_training
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -35,6 +35,13 @@ class Interface:
         """How many numbers a network gives for an input: one for each class, or the quantity."""
         return 1 if self.classes is None else len(self.classes)
 
+    @property
+    def kind(self) -> str | None:
+        """What a model does, as the Hugging Face Hub calls it; None: it has no word for a quantity of an image."""
+        if len(self.input_shape) == 3:
+            return None if self.classes is None else "image-classification"
+        return "tabular-regression" if self.classes is None else "tabular-classification"
+
     def shown(self, target: float) -> str | float:
         """Return a target as people read it: the name of its class, or the quantity."""
         return target if self.classes is None else self.classes[int(target)]

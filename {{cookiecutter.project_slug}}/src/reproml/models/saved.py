@@ -5,13 +5,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from hydra.utils import instantiate
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
 from ..config import trust
-from ..errors import DataError
+from ..errors import ConfigError, DataError
 from ..files import write_bytes
 from .array_task import ArrayTask, build_task
 from .description import parse
@@ -35,7 +36,7 @@ def save_model(model: LightningModule, description: dict[str, Any], path: Path) 
 
 
 class SetWeights(Callback):
-    """Sets the weights of a model before its test, and after set-up, whose hooks may make layers, or make them anew.
+    """Sets the weights of a model before its test, and after set-up, whose hooks may make layers, or replace them.
 
     Args:
         weights: by name.
@@ -68,8 +69,8 @@ def load_into(path: Path, trainer: Trainer) -> None:
     trainer.callbacks.append(SetWeights(weights, unfit))  # type: ignore[attr-defined]
 
 
-def load_model(path: str | Path, trusted: bool = False) -> tuple[ArrayTask, dict[str, Any]]:
-    """Return the model and its description.
+def load_model(path: str | Path, trusted: bool = False) -> tuple[LightningModule, dict[str, Any]]:
+    """Return the model, an `ArrayTask` around its network or a task of the user's own, and its description.
 
     Args:
         path: of the file.
@@ -80,24 +81,45 @@ def load_model(path: str | Path, trusted: bool = False) -> tuple[ArrayTask, dict
         DataError: there is no such file, or it is damaged.
     """
     weights, description = load_weights(path)
-    if "model" not in description:
-        raise DataError(f"{path} holds a task of the user's own, which only its run builds: python evaluate.py run=...")
     if "task" not in description:
         raise DataError(f"{path} was written by an earlier version, which names no task: train it again")
     if not trusted:
-        trust.check_names({group: description[group] for group in ("task", "model")}, Path(path))
-    interface = Interface.of(description)
+        trust.check_names(
+            {group: description[group] for group in ("task", "model") if group in description}, Path(path)
+        )
     try:
-        # what lies in neither the network nor the loss are statistics of the training examples
-        statistics = {name: torch.zeros_like(tensor) for name, tensor in weights.items() if "." not in name}
-        model = build_task(description["task"], description["model"], interface, statistics)
-        if weights["mean"].dtype != torch.get_default_dtype():
-            model.to(weights["mean"].dtype)  # as after trainer.precision=64-true: loading must not round
-        # class weights, say, or parameters of the loss itself: only training needs them
-        model.load_state_dict({name: tensor for name, tensor in weights.items() if not name.startswith("loss.")})
+        build = _array_task if "model" in description else _own_task
+        return build(weights, description), description
     except (KeyError, RuntimeError) as error:
         raise DataError(f"{path} does not hold the weights of the network that it names; train it again") from error
-    return model, description
+
+
+def _array_task(weights: dict[str, torch.Tensor], description: dict[str, Any]) -> ArrayTask:
+    # what lies in neither the network nor the loss are statistics of the training examples
+    statistics = {name: torch.zeros_like(tensor) for name, tensor in weights.items() if "." not in name}
+    model = build_task(description["task"], description["model"], Interface.of(description), statistics)
+    if weights["mean"].dtype != torch.get_default_dtype():
+        model.to(weights["mean"].dtype)  # as after trainer.precision=64-true: loading must not round
+    # class weights, say, or parameters of the loss itself: only training needs them
+    model.load_state_dict({name: tensor for name, tensor in weights.items() if not name.startswith("loss.")})
+    return model
+
+
+def _own_task(weights: dict[str, torch.Tensor], description: dict[str, Any]) -> LightningModule:
+    model: LightningModule = instantiate({"_convert_": "object", **description["task"]})
+    try:
+        model.configure_model()
+        model.setup("predict")  # either may make layers
+    except (AttributeError, RuntimeError) as error:
+        raise ConfigError(
+            f"task._target_={description['task']['_target_']} cannot be built without a trainer ({error}): let its "
+            "constructor, configure_model or setup make its layers from its arguments alone"
+        ) from error
+    dtypes = {tensor.dtype for tensor in weights.values() if tensor.is_floating_point()}
+    if dtypes == {torch.float64}:
+        model.double()  # as after trainer.precision=64-true
+    model.load_state_dict(weights)
+    return model
 
 
 def load_weights(path: str | Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

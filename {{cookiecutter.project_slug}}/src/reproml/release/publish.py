@@ -7,12 +7,12 @@ from ..checklist.item import FAIL
 from ..errors import RecordError
 from ..names import MODELS
 from ..programs import dvc, git
-from ..runs.integrity import finished
+from ..runs.completed import CompletedRun
 from . import tags
 from .suggestion import suggest
 from .version import ReleaseError, Version, model_name, model_tag
 
-# What git keeps of a version; DVC keeps the outputs that dvc.lock names: model, record, trail, data.
+# What git keeps of a version; DVC keeps the outputs that dvc.lock names: model, record, step trace, data.
 _COMMITTED = ("dvc.lock", "params.yaml", "models/metrics.csv", "reports/metrics.json")
 
 
@@ -72,6 +72,6 @@ def _refuse_failing(project: Path) -> None:
 
 
 def _message(project: Path, version: Version) -> str:
-    found = finished(project / MODELS)  # the checklist has compared its files
+    found = CompletedRun.read(project / MODELS).record  # the checklist has compared its files
     metrics = ", ".join(f"{name} {value:.6g}" for name, value in found["metrics"].items() if isinstance(value, float))
     return f"Model {version}: {metrics}, weights {found['weights_sha256'][:12]}"

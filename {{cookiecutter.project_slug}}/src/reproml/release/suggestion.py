@@ -10,7 +10,7 @@ from ..models.description import read_description
 from ..names import MODEL, RECORD
 from ..programs import git
 from ..runs import record
-from ..runs.integrity import finished
+from ..runs.completed import CompletedRun
 from .version import MAJOR, MINOR, PATCH, ReleaseError, Version, model_tag, released
 
 # What people call a part of what a model file says of itself; of any other part, its name.
@@ -50,7 +50,10 @@ def suggest(project: Path, run: Path, below: Version | None = None) -> Suggestio
     earlier = [version for version in released(project) if below is None or version < below]
     if not earlier:
         return Suggestion(Version(1, 0, 0), "", ["the first version"])
-    before, after = _kept(project, run, earlier[-1]), (_description(project / run), finished(project / run))
+    before, after = (
+        _kept(project, run, earlier[-1]),
+        (_description(project / run), CompletedRun.read(project / run).record),
+    )
     level, reasons = compare(*before, *after)
     return Suggestion(earlier[-1].next(level), level, [f"since {earlier[-1]}: {reasons[0]}", *reasons[1:]])
 
@@ -96,7 +99,7 @@ def _kept(project: Path, run: Path, version: Version) -> tuple[dict[str, Any], d
             place = (git(project, "rev-parse", "--show-prefix") or "") + run.as_posix()
             for file in (MODEL, RECORD):
                 files.get_file(f"{place}/{file}", str(folder / file))
-            found = finished(folder, needs=(MODEL,))
+            found = CompletedRun.read(folder, needs=(MODEL,)).record
             return _description(folder), found
         except record.OtherVersion as error:
             raise ReleaseError(

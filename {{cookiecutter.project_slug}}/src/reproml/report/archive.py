@@ -27,14 +27,15 @@ from ..names import (
     HISTORY,
     METRICS,
     MODEL,
+    PATCH,
     PREDICTIONS,
     RECORD,
     REPORTS,
     TABLES,
-    TRAIL,
+    TRACE,
     VERIFICATION,
 )
-from ..runs.folder import results_of
+from ..runs.completed import CompletedRun
 from ..verify.verify import finished
 from .collect import Facts, collect
 from .render import report
@@ -47,9 +48,9 @@ _OF_THE_RUN = {
     MODEL: ("the final weights", "application/octet-stream"),
     RECORD: ("the record of the run", "application/json"),
     CONFIG: ("the configuration", "application/yaml"),
-    "changes.patch": ("what differed from the commit", "text/x-diff"),
+    PATCH: ("what differed from the commit", "text/x-diff"),
     HISTORY: ("metrics of each epoch", "text/csv"),
-    TRAIL: ("order of the examples, loss and digests of the weights, by step", "application/jsonl"),
+    TRACE: ("order of the examples, loss and digests of the weights, by step", "application/jsonl"),
     VERIFICATION: ("what the last verification said", "application/json"),
 }
 _OF_THE_TEST = {
@@ -134,7 +135,7 @@ def _add_files(crate: ROCrate, facts: Facts, reports: Path) -> dict[str, Any]:
     for name in REPORTS:  # which name the results by their place in the archive
         (reports / name).write_text(report(replace(facts, results="test"), name), encoding="utf-8")
     places = [(facts.folder / name, name, *about) for name, about in _OF_THE_RUN.items()]
-    if tests := results_of(facts.folder, facts.record):
+    if tests := CompletedRun(facts.folder, facts.record).test_folder():
         shown = {f"{TABLES}/{item.name}.csv": (item.title, "text/csv") for item in facts.tables}
         shown |= {f"{FIGURES}/{item.name}.png": (item.title, "image/png") for item in facts.figures}
         places += [(tests / name, f"test/{name}", *about) for name, about in (_OF_THE_TEST | shown).items()]
@@ -173,16 +174,16 @@ def _add_training(crate: ROCrate, facts: Facts, files: dict[str, Any], author: A
             url=project.get("urls", {}).get("Repository", f"https://archive.softwareheritage.org/swh:1:rev:{commit}"),
         )
     )
-    read = record["data"]["raw"] | record["data"].get("files", {}) | record.get("inputs", {})
+    read = record["data"]["raw"] | record["data"].get("files", {}) | record["inputs"]
     data = [
         crate.add(_entity(crate, f"#sha256:{digest}", "CreativeWork", name=name, sha256=digest))
         for name, digest in read.items()
     ]
-    results = (MODEL, RECORD, HISTORY, TRAIL)
+    results = (MODEL, RECORD, HISTORY, TRACE)
     action = crate.add_action(
         script,
         f"#training-{record['weights_sha256'][:12]}",
-        object=[*data, files[CONFIG], *([files["changes.patch"]] if "changes.patch" in files else [])],
+        object=[*data, files[CONFIG], *([files[PATCH]] if PATCH in files else [])],
         result=[files[name] for name in results if name in files],
         properties={
             "@type": "CreateAction",

@@ -12,9 +12,8 @@ from ..checklist import ARCHIVED, REPORTED, Item, examine
 from ..config.own import is_own
 from ..evaluation.written import Picture, Written, evaluation_of
 from ..names import CONFIG, HISTORY
-from ..runs.folder import BRING_BACK, read_config
-from ..runs.integrity import finished
-from ..runs.tables import read_rows
+from ..runs.completed import CompletedRun
+from ..runs.folder import read_config
 from ..tables import Cell, TextTable, in_order, with_interval
 from ..verify.verify import noted
 
@@ -93,15 +92,15 @@ def collect(folder: Path, checked: bool = True) -> Facts:
     Raises:
         RecordError: there is no run, it is not finished, or its record is damaged.
     """
-    found = finished(folder, needs=(CONFIG,), reads=(HISTORY,))
-    written = evaluation_of(folder, found)
+    run = CompletedRun.read(folder, needs=(CONFIG,), reads=(HISTORY,))
+    found, written = run.record, evaluation_of(run)
     return Facts(
         folder=folder,
         record=found,
         config=OmegaConf.to_yaml(read_config(str(folder))),
         command=_command(found["command"]),
         repeat=_repeat(folder, found),
-        history=read_rows(folder / HISTORY, BRING_BACK, numbers=["epoch"]) if (folder / HISTORY).exists() else [],
+        history=run.epochs() if (folder / HISTORY).exists() else [],
         written=written,
         tables=_tables(written) if written else [],
         figures=[figure for figure in written.figures if figure.path.exists()] if written else [],

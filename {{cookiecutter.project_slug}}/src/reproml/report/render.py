@@ -11,7 +11,8 @@ from .. import markdown
 from ..evaluation.history import measures, points
 from ..files import write_text
 from ..names import FIGURES, REPORTS, TABLES
-from ..runs.integrity import EVERYTHING, finished
+from ..runs.completed import CompletedRun
+from ..runs.integrity import EVERYTHING
 from ..secrets import mask
 from ..verify.divergence import compare as divergence_of
 from .collect import Facts, collect
@@ -81,7 +82,7 @@ def write_comparison(folder: Path, other: Path, output: Path) -> str:
         RecordError: one of them is no run, not finished, or its record is damaged.
     """
     for path in (folder, other):
-        finished(path, reads=EVERYTHING)  # also the weights and the trail, which collect does not read
+        CompletedRun.read(path, reads=EVERYTHING)  # also the weights and the step trace, which collect does not read
     runs = [collect(path, checked=False) for path in (folder, other)]
     first, second = (facts.record for facts in runs)
     divergence = divergence_of(first, second, folder, other)

@@ -63,9 +63,9 @@ def deciding_code(digests: dict[str, str]) -> dict[str, str]:
     return {name: digest for name, digest in digests.items() if decides(name)}
 
 
-def summed_up(digests: dict[str, str]) -> str:
-    """Return one digest of several, by their names: SHA-256, in hexadecimal digits."""
-    return hashlib.sha256(json.dumps(digests, sort_keys=True).encode()).hexdigest()
+def summed_up(parts: dict[str, Any]) -> str:
+    """Return one digest of several, or of settings, by their names: SHA-256, in hexadecimal digits."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def code_digests(project: Path = Path()) -> dict[str, str]:
@@ -104,7 +104,7 @@ def edited_since_start() -> list[str]:
 
 def edited(record: dict[str, Any]) -> list[str]:
     """Return the files of code and data that were edited while a run trained, according to its record."""
-    return sorted({name for session in record["sessions"] for name in session.get("edited", [])})
+    return sorted({name for session in record["sessions"] for name in session["edited"]})
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -3,6 +3,7 @@
 import ast
 import hashlib
 import os
+import sys
 import sysconfig
 from collections.abc import Iterator
 from functools import cache
@@ -20,8 +21,12 @@ from ..files import file_digest
 from ..packages import own_packages
 
 _INSTALLED = {"site-packages", "dist-packages"}  # of another Python or of the user, which sysconfig does not name
-# These modules declare which values are allowed, what the errors are and where names lie: no array depends on them.
-_DECLARATIONS = ("reproml", "reproml.config.schema", "reproml.errors", "reproml.packages")
+# No array depends on these modules: they declare which values are allowed, what the errors are and where names lie, and
+# hand arrays over to Lightning.
+_DECLARATIONS = (
+    *("reproml", "reproml.config.schema", "reproml.errors", "reproml.packages"),
+    "reproml.arrays.datamodule",
+)
 
 
 @cache
@@ -44,9 +49,27 @@ def code_now(*modules: str) -> dict[str, str]:
         elif name not in found and name not in _DECLARATIONS:
             text = path.read_text(encoding="utf-8")
             found[name] = hashlib.sha256(text.encode()).hexdigest()
-            waiting += _imported(text, name if path.stem == "__init__" else name.rpartition(".")[0])
+            waiting += _imported(text, _package(name, path))
             waiting.append(name.rpartition(".")[0])  # Python runs the package first
     return dict(sorted(found.items()))
+
+
+def libraries_of(*modules: str) -> dict[str, str]:
+    """Return the versions of the installed packages that the user's modules import, also by way of each other."""
+    named, ours = set[str](), __name__.partition(".")[0]
+    for name in code_of(*modules):
+        if name.partition(".")[0] != ours and (path := module_file(name)) is not None:
+            text = path.read_text(encoding="utf-8")
+            named |= {each.partition(".")[0] for each in _imported(text, _package(name, path))}
+    known = packages_distributions()
+    others = named - sys.stdlib_module_names - own_packages().keys()
+    installed = {distribution for name in others for distribution in known.get(name, [])}
+    return {name: version(name) for name in sorted(installed)}
+
+
+def _package(name: str, path: Path) -> str:
+    """Return the package that the relative imports of a module are meant from."""
+    return name if path.stem == "__init__" else name.rpartition(".")[0]
 
 
 def module_of(function: str) -> str:
@@ -64,7 +87,7 @@ def beside_src(settings: dict[str, Any], project: Path = Path()) -> tuple[dict[s
         settings: the configuration, in plain types.
         project: its folder.
     """
-    targets = [value for key, value in leaves(settings) if key.endswith("_target_") or key == "data.reader"]
+    targets = [value for key, value in leaves(settings) if key.endswith("_target_")]
     parts = [str(target).split(".") for target in targets]
     # all before the last are modules or classes, and with a module its packages are imported
     named = {".".join(names[:end]) for names in parts for end in range(1, len(names))}
@@ -97,7 +120,7 @@ def check_watched(modules: dict[str, str]) -> None:
         if path is not None and not any(path.resolve().is_relative_to(place) for place in watched):
             raise ConfigError(
                 f"{what} runs {os.path.relpath(path)}, and `dvc repro` would not see a change there: move it into "
-                f"src/, or add it to the deps of the stage {_stage()} in dvc.yaml"
+                f"src/, or add it to the deps of the stage {stage()} in dvc.yaml"
             )
 
 
@@ -106,14 +129,15 @@ def watched_places() -> list[Path] | None:
 
     A stage looks at its own dependencies, and through code.yaml at those of the stage `code`.
     """
-    if not _stage():
+    if not stage():
         return None
     pipeline: Any = OmegaConf.to_container(OmegaConf.load("dvc.yaml"), resolve=False)
-    stages = [pipeline["stages"].get(_stage(), {"deps": ["."]}), pipeline["stages"].get("code", {})]
+    stages = [pipeline["stages"].get(stage(), {"deps": ["."]}), pipeline["stages"].get("code", {})]
     return [Path(name).resolve() for stage in stages for name in stage.get("deps", [])]
 
 
-def _stage() -> str:
+def stage() -> str:
+    """Return the name of the stage of DVC that runs, or nothing."""
     return os.environ.get("DVC_STAGE", "").rpartition(":")[2]
 
 
@@ -130,7 +154,10 @@ def _folder(top: str) -> Path | None:
     """Return the folder that holds a package of this project. A module in it may be missing."""
     if (own := own_packages().get(top)) is not None:  # it may be installed, as in an image
         return own.parent
-    spec = find_spec(top) if top.isidentifier() else None
+    try:
+        spec = find_spec(top) if top.isidentifier() else None
+    except ValueError:  # of a module that was made, not found, such as `__main__` of a script
+        return None
     if spec is None:
         return None
     if spec.submodule_search_locations:  # a package, with or without an __init__.py
@@ -140,7 +167,13 @@ def _folder(top: str) -> Path | None:
     else:
         return None
     installed = any(place.is_relative_to(path) for path in sysconfig.get_paths().values())
-    return None if installed or _INSTALLED & {*place.parts} else place
+    return None if installed or _INSTALLED & {*place.parts} or _holds_installed(place) else place
+
+
+@cache
+def _holds_installed(place: Path) -> bool:
+    """Whether pip has put packages there, as with `--target`; those that are editable lie elsewhere."""
+    return any(place.glob("*.dist-info"))
 
 
 def _installed(name: str) -> dict[str, str]:

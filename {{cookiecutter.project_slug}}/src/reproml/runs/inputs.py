@@ -14,7 +14,7 @@ from ..config import trust
 from ..errors import ConfigError, RecordError
 from ..names import RECORD
 from .content import Unreadable, content_digest, files_in
-from .imported import watched_places
+from .imported import stage, watched_places
 
 
 def check_inputs(inputs: dict[str, str]) -> None:
@@ -23,17 +23,29 @@ def check_inputs(inputs: dict[str, str]) -> None:
     Raises:
         ConfigError: one is not.
     """
-    watched = watched_places() if inputs else None
     for name, path in inputs.items():
         with _named(name, path):
             for _, file in files_in(Path(path)):
                 if not os.access(file, os.R_OK):
                     raise Unreadable(f"cannot be read: give yourself the right to read {file}")
-        if watched is not None and not any(Path(path).resolve().is_relative_to(place) for place in watched):
-            raise ConfigError(
-                f"inputs.{name}={path}: `dvc repro` would not see a change there; add it to the deps of the stage "
-                f"{os.environ['DVC_STAGE'].rpartition(':')[2]} in dvc.yaml"
-            )
+        check_seen(path, f"inputs.{name}={path}")
+
+
+def check_seen(path: str, what: str) -> None:
+    """Check that the current DVC stage, if any, runs again after a file or folder has changed.
+
+    Args:
+        path: of it.
+        what: begins the sentence.
+
+    Raises:
+        ConfigError: it does not.
+    """
+    watched = watched_places()
+    if watched is not None and not any(Path(path).resolve().is_relative_to(place) for place in watched):
+        raise ConfigError(
+            f"{what}: `dvc repro` would not see a change there; add it to the deps of the stage {stage()} in dvc.yaml"
+        )
 
 
 def digests(inputs: dict[str, str]) -> dict[str, str]:
@@ -79,7 +91,7 @@ def locate(before: dict[str, Any], project: Path) -> dict[str, str]:
         ConfigError: one is not there, or lies where only the record says so.
         RecordError: one has another content than the record names, or the record does not name its content.
     """
-    recorded, named = before.get("inputs", {}), before["config"].get("inputs", {})
+    recorded, named = before["inputs"], before["config"].get("inputs", {})
     if set(recorded) != set(named):
         raise RecordError("the record does not hold a digest for each of its inputs: fetch it from where it was made")
     trust.check_inputs(named, Path(RECORD))

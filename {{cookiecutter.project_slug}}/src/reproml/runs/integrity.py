@@ -8,26 +8,37 @@ from omegaconf import OmegaConf
 
 from ..errors import RecordError
 from ..files import file_digest
-from ..names import CONFIG, HISTORY, MODEL, TRAIL
+from ..names import CONFIG, HISTORY, MODEL, PATCH, TRACE
 from . import record
-from .source import PATCH, has_patch
+from .source import has_patch
 
-_DIGESTS = {MODEL: "model_sha256", HISTORY: "history_sha256", TRAIL: "trail_sha256"}
+_DIGESTS = {MODEL: "model_sha256", HISTORY: "history_sha256", TRACE: "trace_sha256"}
 EVERYTHING = (CONFIG, PATCH, *_DIGESTS)
 
 
-def finished(folder: Path, needs: Collection[str] = (), reads: Collection[str] = ()) -> dict[str, Any]:
-    """Return the record of a finished run, after checking that the named files, and only these, are as recorded.
+def compared(found: dict[str, Any], folder: Path, needs: Collection[str], reads: Collection[str]) -> dict[str, Any]:
+    """Return the record of a run, after checking that the named files, and only these, are as recorded.
 
     Args:
+        found: the record.
         folder: of the run.
         needs: files that must exist.
         reads: files that are used if they exist.
 
     Raises:
-        RecordError: the run is not finished, a file is missing, or one is not the recorded one.
+        RecordError: a file is missing, or is not the recorded one.
     """
-    return _compared(record.read_finished(folder), folder, needs, reads)
+    for name in dict.fromkeys((*needs, *reads)):
+        path = folder / name
+        other = altered(folder, name, found)
+        if not path.is_file() and (name in needs or other):
+            raise RecordError(f"{path} does not exist: fetch it from where the run was made (dvc pull), or train again")
+        if other:
+            raise RecordError(
+                f"{path} is not the file that the record names: it was changed after the run or belongs to another "
+                "one; fetch it again from where the run was made (dvc checkout), or train again"
+            )
+    return found
 
 
 def intact(folder: Path, reads: Collection[str] = EVERYTHING) -> dict[str, Any]:
@@ -36,7 +47,7 @@ def intact(folder: Path, reads: Collection[str] = EVERYTHING) -> dict[str, Any]:
     Raises:
         RecordError: a file is not the recorded one.
     """
-    return _compared(record.read(folder), folder, (), reads)
+    return compared(record.read(folder), folder, (), reads)
 
 
 def altered(folder: Path, name: str, found: dict[str, Any]) -> bool:
@@ -63,20 +74,6 @@ def altered(folder: Path, name: str, found: dict[str, Any]) -> bool:
             f"{path} cannot be read ({error.strerror}): give yourself the right to, or fetch it from where the run was "
             "made (dvc checkout)"
         ) from error
-
-
-def _compared(found: dict[str, Any], folder: Path, needs: Collection[str], reads: Collection[str]) -> dict[str, Any]:
-    for name in dict.fromkeys((*needs, *reads)):
-        path = folder / name
-        other = altered(folder, name, found)
-        if not path.is_file() and (name in needs or other):
-            raise RecordError(f"{path} does not exist: fetch it from where the run was made (dvc pull), or train again")
-        if other:
-            raise RecordError(
-                f"{path} is not the file that the record names: it was changed after the run or belongs to another "
-                "one; fetch it again from where the run was made (dvc checkout), or train again"
-            )
-    return found
 
 
 def _settings(path: Path) -> Any:

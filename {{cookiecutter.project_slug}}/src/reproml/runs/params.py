@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, OmegaConf
 
+from ..config import composing
 from ..config import resolvers as _resolvers  # noqa: F401  (configs/ need them)
+from ..config.own import is_own
 from ..errors import ConfigError
 from ..programs import git
 from .code import code_digests, deciding_code, summed_up
@@ -24,13 +25,15 @@ PARAMS = "params.yaml"
 CODE = "code.yaml"
 LOCK = "dvc.lock"
 _SHOWN = 3
+# Settings of prepared arrays: what decides no bit (the files are known by their digests), and what is used after.
+_HOW_IT_IS_READ = ("source", "archives", "remote", "num_workers", "persistent_workers", "start_method")
+_ONCE_PREPARED = ("unit", "train_examples", "shift", "flip", "window", "folds", "fold")
 _MARK = "# Written by configure.py from configs/, where changes belong; SHA-256 of what follows: "
 
 
 def composed(project: Path, overrides: Sequence[str] = ()) -> DictConfig:
     """Return the configuration of the pipeline as configs/ compose it."""
-    with initialize_config_dir(str((project / "configs").resolve()), version_base="1.3"):
-        return compose("snapshot", overrides=list(overrides))
+    return composing.composed("snapshot", overrides, project)
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
@@ -47,24 +50,42 @@ def text(config: DictConfig) -> str:
 
 
 def code_text(project: Path) -> str:
-    """Return the content of code.yaml: one digest of the code that prepares the data, one of the code of a run.
+    """Return the content of code.yaml: digests of the code of stages, and of the settings of data, of whatever class.
+
+    `prepare` is of the code and the settings that decide what is prepared, `data` of the settings of the data that
+    decide a run's bits, `run` of the code that does, and `documents` of the code that writes cards.
 
     Args:
-        project: folder of the project, whose params.yaml names the reader.
+        project: folder of the project, whose params.yaml names the data.
 
     Raises:
         ConfigError: params.yaml names none.
     """
     try:
-        reader = values(_content(project, PARAMS, None) or "")["data"]["reader"]
-    except (KeyError, TypeError) as error:
-        raise ConfigError(f"{PARAMS} is damaged, or names no data.reader: python configure.py writes it") from error
-    prepare = code_now(module_of(reader), "reproml.arrays.prepare")
-    digests = {"prepare": prepare, "run": deciding_code(code_digests(project))}
-    lines = [f"{name}: '{summed_up(files)}'\n" for name, files in digests.items()]
-    return "".join(
-        ["# Written by `dvc repro` from the code, so that its stages see every edit that concerns them\n", *lines]
-    )
+        data = values(_content(project, PARAMS, None) or "")["data"]
+        prepare = preparation(data)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ConfigError(f"{PARAMS} is damaged, or names no data._target_: python configure.py writes it") from error
+    digests = {
+        "prepare": prepare,
+        "data": summed_up(_read(data)),
+        "run": summed_up(deciding_code(code_digests(project))),
+        "documents": summed_up(code_now("reproml.cards.data_card", "reproml.cards.model_card")),
+    }
+    note = "# Written by `dvc repro` from src/ and params.yaml, so that its stages see every edit that concerns them\n"
+    return note + "".join(f"{name}: '{digest}'\n" for name, digest in digests.items())
+
+
+def preparation(data: dict[str, Any]) -> str:
+    """Return a digest of the code and the settings that decide what is prepared, given the settings of the data."""
+    arrays = not is_own({"data": data})
+    settings = {key: value for key, value in _read(data).items() if not (arrays and key in _ONCE_PREPARED)}
+    return summed_up(code_now(module_of(data["_target_"]), "reproml.arrays.prepare") | settings)
+
+
+def _read(data: dict[str, Any]) -> dict[str, Any]:
+    arrays = not is_own({"data": data})
+    return {key: value for key, value in data.items() if not (arrays and key in _HOW_IT_IS_READ)}
 
 
 def refuse_damaged_lock(project: Path) -> None:

@@ -16,16 +16,16 @@ from ..names import PIPELINE, RECORD
 from . import schema
 from .changes import Change, changes
 from .code import deciding_code
-from .folder import why_no_run
+from .folder import RunFolder
 
-VERSION = 2
+VERSION = 3
 RESULTS = {  # what has to be equal, and what people call it
     "weights_sha256": "weights",
     "metrics": "test metrics",
     "history_sha256": "history",
-    "trail_sha256": "trail",
+    "trace_sha256": "step trace",
 }
-_OF_FINISHED = {"weights_sha256", "model_sha256", "history_sha256", "metrics"}
+_OF_FINISHED = {"weights_sha256", "model_sha256", "history_sha256", "metrics", "tables", "figures"}
 
 
 class OtherVersion(RecordError):
@@ -45,7 +45,7 @@ def read(folder: Path) -> dict[str, Any]:
         record = json.loads(path.read_text(encoding="utf-8"))
         version = record["schema_version"]
     except (FileNotFoundError, NotADirectoryError) as error:
-        raise RecordError(f"{path} does not exist: {why_no_run(folder)}") from error
+        raise RecordError(f"{path} does not exist: {RunFolder(folder).why_no_record()}") from error
     except OSError as error:
         raise RecordError(
             f"{path} cannot be read: {error.strerror}; give yourself the right to, or fetch it"
@@ -89,7 +89,7 @@ def identity(record: dict[str, Any]) -> str:
 
 
 def same_result(before: dict[str, Any], after: dict[str, Any]) -> bool:
-    """Whether two runs are finished and have the same weights, metrics, history and trail, bit for bit."""
+    """Whether two runs are finished and have the same weights, metrics, history and step trace, bit for bit."""
     finished = before["status"] == after["status"] == "finished"
     return finished and all(before[key] == after[key] for key in RESULTS)
 
@@ -105,7 +105,7 @@ def inputs(record: dict[str, Any]) -> dict[str, Any]:
         "code": deciding_code(record["code"]),
         "config": deciding(record["config"]),
         "data": {key: value for key, value in record["data"].items() if key != "splits"},  # which follow from the rest
-        "inputs": record.get("inputs", {}),  # earlier versions knew none
+        "inputs": record["inputs"],
         "locks": record["locks"],
         "environment": record["environment"],
         "restored": record["restored"] and {key: record["restored"][key] for key in ("mode", "skip", "sha256")},

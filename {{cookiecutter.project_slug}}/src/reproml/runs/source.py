@@ -12,7 +12,6 @@ from .git import output as _git
 from .git import text as _text
 from .submodules import check_out_submodules
 
-PATCH = "changes.patch"
 COMMIT = re.compile(r"[0-9a-f]{40,64}")
 EMPTY = hashlib.sha256(b"").hexdigest()  # of an empty patch
 

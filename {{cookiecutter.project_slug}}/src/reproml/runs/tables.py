@@ -1,14 +1,15 @@
-"""CSV tables that a run or the project has, read with a check: a crash, a disk or a person can damage them."""
+"""CSV tables of a run or the project, and figures, read with a check: a crash, a disk or a person can damage them."""
 
 import csv
 import io
+import json
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ..errors import DataError
 from ..files import file_digest
-from ..names import TEST
+from ..names import EVALUATION
 from ..tables import is_end
 
 
@@ -52,19 +53,43 @@ def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:
     return text.getvalue()
 
 
-def table_digests(folder: Path) -> dict[str, str]:
-    """Return the SHA-256 of the tables that the test of a run has written, by their place in its folder."""
-    place = folder / TEST
-    return {path.relative_to(place).as_posix(): file_digest(path) for path in sorted(place.rglob("*.csv"))}
+def table_digests(place: Path) -> dict[str, str]:
+    """Return the SHA-256 of the tables in the folder of a test, by their place in it."""
+    return _digests(place, "*.csv")
+
+
+def figure_digests(place: Path) -> dict[str, str]:
+    """Return the SHA-256 of the figures in the folder of a test, by their place in it."""
+    return _digests(place, "*.png")
+
+
+def _digests(place: Path, names: str) -> dict[str, str]:
+    return {path.relative_to(place).as_posix(): file_digest(path) for path in sorted(place.rglob(names))}
 
 
 def altered_table(place: Path, record: dict[str, Any]) -> str | None:
-    """Return the first table in a folder that is not the one in the record. Earlier versions recorded none.
+    """Return the first table in a folder that is not the one in the record.
 
     Those with confidence intervals are passed over: evaluate.py computes them, and the record has those without.
     """
-    recorded = record.get("tables", {})
+    recorded = record["tables"] or {}
     there = (name for name in recorded if (place / name).exists() and not _has_intervals(place / name))
+    return next((name for name in there if file_digest(place / name) != recorded[name]), None)
+
+
+def altered_figure(place: Path, record: dict[str, Any]) -> str | None:
+    """Return the first figure in a folder that is not the one in the record.
+
+    Those beside metrics with intervals are passed over: evaluate.py has drawn them, maybe with another matplotlib.
+    """
+    try:
+        found = json.loads((place / EVALUATION).read_text(encoding="utf-8"))
+        if any(metric["interval"] for metric in found["metrics"].values()):
+            return None
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return None  # whoever reads that file says so
+    recorded = record["figures"] or {}
+    there = (name for name in recorded if (place / name).exists())
     return next((name for name in there if file_digest(place / name) != recorded[name]), None)
 
 

@@ -6,7 +6,6 @@ from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from typing import Any
 
-import numpy as np
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from fastapi_offline import FastAPIOffline
@@ -45,11 +44,11 @@ def build_app(predictor: Predictor, limits: Limits) -> FastAPI:
     """
     info = describe.model(predictor, limits)
     interface = predictor.interface
-    inputs_type = schemas.inputs_type(interface, limits.examples)
+    inputs_type = schemas.inputs_type(predictor.inputs, limits.examples)
     predictions_type = schemas.predictions_type(predictor.outputs, interface)
     examples_type = schemas.examples_type(interface)
-    quantity = {} if interface.target is None else {"target": interface.target, "unit": interface.unit}
-    blank = {"inputs": [np.zeros(interface.input_shape, interface.input_dtype).tolist()]}
+    quantity = {"target": interface.target, "unit": interface.unit} if interface and interface.target else {}
+    blank = {"inputs": [predictor.inputs.blank]}
     # one thread: requests wait for the model one after the other, and the event loop for none of them
     worker = ThreadPoolExecutor(max_workers=1)
     app: FastAPI = FastAPIOffline(title=info["project"]["name"], version=info["project"]["version"], redoc_url=None)
@@ -60,7 +59,7 @@ def build_app(predictor: Predictor, limits: Limits) -> FastAPI:
         try:
             inputs = inputs_type.model_validate_json(body).inputs  # type: ignore[attr-defined]
         except ValidationError as error:
-            raise HTTPException(422, schemas.explain(error, interface)) from None
+            raise HTTPException(422, schemas.explain(error, predictor.inputs.words)) from None
         request.state.examples = len(inputs)
         given = {"model_sha256": predictor.model_sha256, "predictions": predictor.predict(inputs), **quantity}
         try:

@@ -10,12 +10,6 @@ from .predictor import Predictor
 
 def model(predictor: Predictor, limits: Limits) -> dict[str, Any]:
     """Return version, digests, data, inputs, what is predicted, metrics and limits, in plain types."""
-    interface = predictor.interface
-    inputs = {
-        name.removeprefix("input_"): value
-        for name, value in interface.described().items()
-        if name in ("input_shape", "input_dtype", "missing", "features")
-    }
     record = predictor.record
     project = tomllib.loads(Path("pyproject.toml").read_text(encoding="utf-8"))["project"]
     return {
@@ -26,9 +20,9 @@ def model(predictor: Predictor, limits: Limits) -> dict[str, Any]:
         "model_sha256": record["model_sha256"],
         "weights_sha256": record["weights_sha256"],
         "data": record["data"],
-        "network": record["config"]["model"],
-        "inputs": inputs,
-        **interface.targets(),
+        "network": record["config"]["model" if predictor.interface else "task"],
+        "inputs": predictor.inputs.described | {"blank": predictor.inputs.blank},
+        **(predictor.interface.targets() if predictor.interface else {}),
         "metrics": record["metrics"],
         "limits": {"examples": limits.examples, "bytes": limits.size},
     }

@@ -19,6 +19,8 @@ def show(predictor: Predictor) -> list[dict[str, Any]]:
     Raises:
         DataError: the prepared data is not here, or is other data.
     """
+    if predictor.interface is None:
+        raise DataError("only prepared arrays have test examples to show")
     config = predictor.config
     folder = Path(config.paths.processed)
     manifest = read_manifest(config.data, folder)
@@ -26,9 +28,9 @@ def show(predictor: Predictor) -> list[dict[str, Any]]:
         raise DataError(f"{folder} is not here, or is altered: python prepare.py data={config.data.name} makes it")
     refuse_other(recorded(config.data, manifest), predictor.record["data"], folder)
 
-    from ..arrays.datamodule import DataModule
+    from ..tasks.build import build_arrays
 
-    data = DataModule(config)
+    data = build_arrays(config)
     refuse_other(data.recorded(), predictor.record["data"], folder)  # its splits, too
     positions = data.splits["test"]
     targets = data.dataset.targets.rows(positions)

@@ -5,16 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from ..config.own import refuse_own
-from ..config.schema import Config
 from ..models.interface import Interface
 from ..models.outputs import declared
 from ..names import CONFIG, MODEL
-from ..runs.finished import check_run
+from ..runs.completed import CompletedRun
 from ..runs.inputs import refuse_changed
-from ..runs.integrity import finished
-from ..runs.record import read_finished
 from ..training.determinism import apply, pin_environment
+from .inputs import declared as takes
+from .inputs import of_arrays
 
 
 class Predictor:
@@ -29,21 +27,22 @@ class Predictor:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        folder = Path(folder)
-        self.record = read_finished(folder)
-        refuse_own(self.record["config"], "the server")
-        self.config: Config = check_run(folder, needs=(MODEL,))  # which compares the files with the record
-        refuse_changed(self.record.get("inputs", {}), self.config.inputs)
+        run = read(Path(folder))
+        self.record, self.config = run.record, run.config
+        refuse_changed(self.record["inputs"], self.config.inputs)
         pin_environment(self.config.reproducibility)
 
         # torch is imported here, when what it reads from the environment is set
+        from ..models.array_task import ArrayTask
         from ..models.saved import load_model
         from ..training.trainer import build_tester
 
         apply(self.config.reproducibility)
         self._tester = build_tester(self.config)
-        model, description = load_model(folder / MODEL)
-        self.interface, self.outputs = Interface.of(description), declared(type(model))
+        model, description = load_model(run.folder / MODEL)
+        self.outputs = declared(type(model))
+        self.interface = Interface.of(description) if isinstance(model, ArrayTask) else None
+        self.inputs = of_arrays(self.interface) if self.interface else takes(self.outputs.item, type(model))
         model = self._tester.precision_plugin.convert_module(model)  # type: ignore[assignment]
         self._predict: Any = model.to(self._tester.strategy.root_device).eval().predict
 
@@ -56,20 +55,23 @@ class Predictor:
         """Return what the task says of each example.
 
         Args:
-            inputs: examples as stored, as lists in lists of the shape (n, *input_shape); None for a missing number.
+            inputs: what the task declares to take. Of prepared arrays examples as stored, as lists in lists of the
+                shape (n, *input_shape), with None for a missing number.
         """
         import torch
 
-        batch = torch.from_numpy(np.array(inputs, self.interface.input_dtype)).to(self._tester.strategy.root_device)
-        batch = self._tester.precision_plugin.convert_input(batch)
+        batch: Any = inputs
+        if self.interface is not None:
+            stored = torch.from_numpy(np.array(inputs, self.interface.input_dtype))
+            batch = self._tester.precision_plugin.convert_input(stored.to(self._tester.strategy.root_device))
         with torch.inference_mode(), self._tester.precision_plugin.forward_context():
             return self._predict(batch)
 
 
-def read_record(folder: Path) -> dict[str, Any]:
-    """Return the record of a finished run whose model and configuration are the recorded ones; torch is not loaded.
+def read(folder: Path) -> CompletedRun:
+    """Return a finished run whose model and configuration are the recorded ones; torch is not loaded.
 
     Raises:
         RecordError: there is none, it is not finished, or one of its files is missing or not the recorded one.
     """
-    return finished(folder, needs=(CONFIG, MODEL))
+    return CompletedRun.read(folder, needs=(CONFIG, MODEL))

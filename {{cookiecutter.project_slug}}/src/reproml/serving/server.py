@@ -17,7 +17,7 @@ from ..errors import ConfigError, UserError
 from . import logs
 from .connections import limited
 from .limits import Limits
-from .predictor import Predictor, read_record
+from .predictor import Predictor, read
 from .stopping import Stopping
 
 log = logging.getLogger(__name__)
@@ -141,7 +141,7 @@ class Waiting:
         said = ""
         while not self._stopped.is_set():
             try:
-                read_record(self._run)  # before torch and everything else is imported
+                read(self._run)  # before torch and everything else is imported
                 self._app = self._load()
                 log.info("loaded %s", self._run)
                 return

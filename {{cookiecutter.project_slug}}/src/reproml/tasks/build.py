@@ -2,16 +2,16 @@
 
 from typing import Any
 
-from hydra.utils import instantiate
+from hydra.utils import get_class, instantiate
 from lightning import LightningDataModule, LightningModule
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
-from ..arrays.datamodule import DataModule
+from ..arrays.datamodule import ArrayDataModule
 from ..config.schema import Config, OwnConfig
 from ..errors import ConfigError
+from ..launch import rank
 from ..models.array_task import build_task
-from ..processes import rank
-from ..training.cluster import first_goes_first
+from ..training.cluster import rank_zero_first
 from ..training.keyed import keyed
 from ..training.randomness import seed_everything
 
@@ -24,18 +24,13 @@ def build(config: Config) -> tuple[LightningDataModule, LightningModule]:
         DataError: prepared arrays are missing or damaged.
     """
     if not isinstance(config, OwnConfig):
-        arrays = DataModule(config)
+        arrays = build_arrays(config)
         seed_everything(config.seed, "weights")
         learner = build_task(config.task, config.model, arrays.interface, arrays.statistics(), config.training)
         for each in (arrays, learner):
             keyed(each, config.seed)
         return arrays, learner
-    seed_everything(config.seed, "data")
-    data = _built("data", config.data, LightningDataModule)
-    keyed(data, config.seed)
-    with first_goes_first():
-        if not rank():  # Lightning calls it too, but the record names the files, so they have to be there before it
-            data.prepare_data()
+    data = build_own(config)
     seed_everything(config.seed, "weights")
     task = _built("task", config.task, LightningModule)
     keyed(task, config.seed)
@@ -45,6 +40,37 @@ def build(config: Config) -> tuple[LightningDataModule, LightningModule]:
     return data, task
 
 
+def build_own(config: OwnConfig) -> LightningDataModule:
+    """Return the data of a user's own class, prepared.
+
+    Raises:
+        ConfigError: the class is of another kind.
+    """
+    seed_everything(config.seed, "data")
+    data: LightningDataModule = _built("data", config.data, LightningDataModule)
+    keyed(data, config.seed)
+    with rank_zero_first():
+        if not rank():  # Lightning calls it too, but the record names the files, so they have to be there before it
+            data.prepare_data()
+    return data
+
+
+def build_arrays(config: Config) -> ArrayDataModule:
+    """Return the data of a configuration that names prepared arrays.
+
+    Raises:
+        ConfigError: the class is of another kind.
+        DataError: they are missing or damaged.
+    """
+    named = get_class(config.data._target_)
+    if not issubclass(named, ArrayDataModule):
+        raise ConfigError(
+            f"data._target_={config.data._target_} is no ArrayDataModule, which an argument `files` with digests is "
+            "for: derive it from reproml.ArrayDataModule, or call that otherwise"
+        )
+    return named(config)  # called here: Hydra would make a configuration of what it is given
+
+
 def description(settings: dict[str, Any], data: LightningDataModule) -> dict[str, Any]:
     """Return what the model file says of itself, in plain types.
 
@@ -52,7 +78,7 @@ def description(settings: dict[str, Any], data: LightningDataModule) -> dict[str
         settings: the configuration in plain types, to be written.
         data: that the model was trained with.
     """
-    if isinstance(data, DataModule):
+    if isinstance(data, ArrayDataModule):
         return {"task": settings["task"], "model": settings["model"], **data.interface.described()}
     return {"task": settings["task"]}
 

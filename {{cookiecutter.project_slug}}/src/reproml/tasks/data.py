@@ -5,13 +5,35 @@ from typing import Any
 
 from lightning import LightningDataModule
 
-from ..arrays.datamodule import DataModule
+from ..arrays import prepare as arrays
+from ..arrays.datamodule import ArrayDataModule
 from ..arrays.recorded import refuse_other
 from ..config.own import name_of
 from ..config.schema import Config, OwnConfig
 from ..errors import DataError
-from ..processes import rank
+from ..launch import rank
+from ..runs.imported import check_watched, module_of, stage
+from ..runs.inputs import check_seen
 from ..runs.named import changed, named_files, recorded_files
+from .build import build_own
+
+
+def prepare(config: Config) -> None:
+    """Fetch and prepare the data of a configuration.
+
+    Raises:
+        ConfigError: some of the code or of the data lies where the stage of DVC that runs does not look.
+        DataError: as in `arrays.prepare`.
+    """
+    raw, processed = Path(config.paths.raw), Path(config.paths.processed)
+    if not isinstance(config, OwnConfig):
+        arrays.prepare(config.data, raw, processed)
+        return
+    check_watched({f"data._target_={config.data['_target_']}": module_of(config.data["_target_"])})
+    build_own(config)
+    if stage():
+        for folder in (raw, processed):  # its outputs, whether the class writes there or not
+            folder.mkdir(parents=True, exist_ok=True)
 
 
 def data_of(config: Config, settings: dict[str, Any], data: LightningDataModule) -> dict[str, Any]:
@@ -26,8 +48,10 @@ def data_of(config: Config, settings: dict[str, Any], data: LightningDataModule)
         named = {"data": settings["data"], "task": settings["task"]}
         others = [Path(config.paths.run), *map(Path, config.inputs.values())]
         files = {} if rank() else named_files(named, but=others)
+        for path in files:
+            check_seen(path, f"{path}, which an argument of data or task names")
         return {"name": name_of(config), "raw": {}, "prepared": {}, "files": files}
-    assert isinstance(data, DataModule)
+    assert isinstance(data, ArrayDataModule)
     return data.recorded()
 
 
@@ -42,7 +66,7 @@ def refuse_other_data(data: LightningDataModule, recorded: dict[str, Any], confi
     Raises:
         DataError: a file is missing, is another one, or was not there.
     """
-    if isinstance(data, DataModule):
+    if isinstance(data, ArrayDataModule):
         refuse_other(data.recorded(), recorded, Path(config.paths.processed))
     elif name := changed(recorded_files(recorded, vars(config))):
         raise DataError(f"{name} is missing or not what the run was trained with: put that back, or train again")

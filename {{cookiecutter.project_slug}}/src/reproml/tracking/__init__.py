@@ -1,1 +1,1 @@
-"""What experiment trackers receive, while a training goes on and afterwards."""
+"""What experiment trackers receive, during a training and afterwards."""

@@ -8,19 +8,25 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from filelock import FileLock, Timeout
 from lightning.pytorch.loggers import MLFlowLogger
 
-from ..errors import TrackerError
+from ..errors import ConfigError, TrackerError
+from ..models.array_task import ArrayTask
 from ..models.outputs import declared
 from ..names import MODEL
 from ..packages import own_packages
-from .finished import Finished
 from .sweeps import sweep_of
+from .tracked_run import TrackedRun
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
 
 log = logging.getLogger(__name__)
+logging.getLogger("lightning.pytorch.loggers.mlflow").setLevel(logging.ERROR)  # it tells of a new experiment
 logging.getLogger("urllib3.connectionpool").setLevel(logging.ERROR)  # one warning is enough, by guarded.py
 
 # Without the first, each process reports to MLflow's makers; without the next two, a server that is down is asked for
@@ -47,80 +53,48 @@ class MLflow(MLFlowLogger):
         experiment_name: groups the runs.
         store: address of the store, used unless the environment variable MLFLOW_TRACKING_URI names another. The
             variable is read here and not in configs/, because an address can hold a password.
-        folder: of the run; MLflow shows it as the run's name.
+        folder: of the run.
         model_name: under which each finished run registers its model as a new version; None: it registers none.
-        run_id: the run that is gone on with; None: a new one.
+        run_id: the run to continue; None: a new one.
+        run_name: of the run in MLflow; None: its folder.
     """
 
     def __init__(
-        self, experiment_name: str, store: str, folder: str, model_name: str | None = None, run_id: str | None = None
+        self,
+        experiment_name: str,
+        store: str,
+        folder: str,
+        model_name: str | None = None,
+        run_id: str | None = None,
+        run_name: str | None = None,
     ) -> None:
         for name, value in _SETTINGS.items():
             os.environ.setdefault(name, value)
+        _silence()
         address = os.environ.get("MLFLOW_TRACKING_URI") or store
         with _alone(address):
             _refuse_unusable(address)
-            super().__init__(experiment_name, run_name=folder, tracking_uri=address, run_id=run_id)
-        self._folder, self._model_name, self._address = Path(folder), model_name, address
+            from mlflow import MlflowClient
+
+            client = MlflowClient(address)
+        if _database(address) is not None:
+            _refuse_moved(client, experiment_name)
+        if run_id is not None and not _goes_on(client, run_id):
+            run_id = None
+        tags, sweep = {}, sweep_of(Path(folder))
+        if run_id is None and sweep is not None:
+            tags["mlflow.parentRunId"] = _parent(client, experiment_name, sweep)
+        super().__init__(experiment_name, run_name=run_name or folder, tracking_uri=address, run_id=run_id, tags=tags)
+        self._model_name, self._address = model_name, address
 
     @property
-    def version(self) -> str | None:
-        """MLflow's name of the run, which begins here, or goes on."""
-        if not self._initialized:
-            self._refuse_moved()
-            if self._run_id is not None:
-                self._go_on(self._run_id)
-            sweep = sweep_of(self._folder)
-            if self._run_id is None and sweep is not None:
-                self.tags = {"mlflow.parentRunId": self._parent(sweep)}
-        return self.run_id
+    def address(self) -> str:
+        """Where people look at the run: a page of a server, or the command that shows a local database."""
+        if _database(self._address) is not None:
+            return f"mlflow ui --backend-store-uri {self._address}"
+        return f"{self._address.rstrip('/')}/#/experiments/{self.experiment_id}/runs/{self.run_id}"
 
-    def _refuse_moved(self) -> None:
-        """Refuse a local database of another folder: MLflow keeps absolute paths, and would write files there.
-
-        Raises:
-            TrackerError: the project was moved or copied since the experiment began.
-        """
-        experiment = self._mlflow_client.get_experiment_by_name(self._experiment_name)
-        if experiment is None or _database(self._address) is None:
-            return
-        place = urlsplit(experiment.artifact_location)
-        usual, own = ("mlruns", experiment.experiment_id), Path("mlruns", experiment.experiment_id).resolve()
-        if place.scheme in ("", "file") and Path(place.path).parts[-2:] == usual and Path(place.path).resolve() != own:
-            raise TrackerError(
-                f"{self._experiment_name} keeps its files in {place.path}, and this project is in {Path.cwd()} now: "
-                "choose another tracking.mlflow.experiment_name in configs/tracking/mlflow.yaml, or move it back"
-            )
-
-    def _go_on(self, run_id: str) -> None:
-        from mlflow.exceptions import MlflowException
-
-        try:
-            active = self._mlflow_client.get_run(run_id).info.lifecycle_stage == "active"
-        except MlflowException as error:
-            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                raise
-            active = False
-        if active:
-            self._mlflow_client.update_run(run_id, status="RUNNING")
-        else:
-            log.warning("MLflow does not have run %s any more: a new one begins there", run_id)
-            self._run_id = None
-
-    def _parent(self, sweep: Path) -> str:
-        """Return the run that the runs of a sweep have as their parent; the first of them makes it."""
-        client = self._mlflow_client
-        with FileLock(sweep / ".tracking.lock"):
-            experiment = client.get_experiment_by_name(self._experiment_name)
-            number = experiment.experiment_id if experiment else client.create_experiment(self._experiment_name)
-            found = client.search_runs([number], f"tags.{_SWEEP} = '{sweep}'", max_results=1)
-            if found:
-                return found[0].info.run_id
-            parent = client.create_run(number, tags={_SWEEP: str(sweep), "mlflow.runName": str(sweep)})
-            client.set_terminated(parent.info.run_id)
-            return parent.info.run_id
-
-    def send(self, run: Finished) -> None:
+    def send(self, run: TrackedRun) -> None:
         """Complete the run: metrics that are missing there, those of the test, tags, files, figures and the model."""
         client, run_id = self.experiment, str(self.run_id)
         self._send_metrics(run)
@@ -129,13 +103,11 @@ class MLflow(MLFlowLogger):
             client.log_artifact(run_id, str(path), "run")
         for path in run.results():
             client.log_artifact(run_id, str(path), "test")
-        if run.own:
-            log.info("MLflow has the files of %s, but no model to serve: it is a task of the user's own", run.folder)
-        elif client.get_run(run_id).data.tags.get(_MODEL) != run.record["model_sha256"]:
+        if client.get_run(run_id).data.tags.get(_MODEL) != run.record["model_sha256"]:
             self._send_model(run)
             self._send_tags({_MODEL: run.record["model_sha256"]})
 
-    def _send_metrics(self, run: Finished) -> None:
+    def _send_metrics(self, run: TrackedRun) -> None:
         from mlflow.entities import Metric
 
         client, now = self.experiment, int(time.time() * 1000)
@@ -152,16 +124,23 @@ class MLflow(MLFlowLogger):
 
         self.experiment.log_batch(self.run_id, tags=[RunTag(name, value) for name, value in tags.items() if value])
 
-    def _send_model(self, run: Finished) -> None:
+    def _send_model(self, run: TrackedRun) -> None:
         import mlflow
         from mlflow.models import Model
 
         from .pyfunc import Predictions, signature
 
-        model = run.model()
-        if not hasattr(model, "predict"):
-            log.info("MLflow has the files of %s, but no model to serve: its task has no predict", run.folder)
+        try:
+            model = run.model()
+            outputs = declared(type(model))
+            interface = model.interface if isinstance(model, ArrayTask) else None
+            targets = interface.targets() if interface else {}
+            if interface is None and outputs.item is None:
+                raise ConfigError("its predict does not say what one input is")
+        except ConfigError as error:
+            log.info("MLflow has the files of %s, but no model to serve: %s", run.folder, error)
             return
+        _silence()  # contexts inside of MLflow switch its messages on again
         Model.log(
             artifact_path=None,
             name="model",
@@ -171,11 +150,65 @@ class MLflow(MLFlowLogger):
             python_model=Predictions(),
             artifacts={"model": str(run.folder / MODEL)},
             code_paths=[str(folder) for folder in own_packages().values()],
-            signature=signature(model.interface, declared(type(model))),
-            input_example=run.examples(_EXAMPLES),
+            signature=signature(interface, outputs),
+            input_example=run.examples(_EXAMPLES) if interface else None,
             pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _NEEDED],
-            metadata={key: value for key, value in run.tags().items() if value} | model.interface.targets(),
+            metadata={key: value for key, value in run.tags().items() if value} | targets,
         )
+
+
+def _refuse_moved(client: "MlflowClient", experiment_name: str) -> None:
+    """Refuse a local database of another folder: MLflow keeps absolute paths, and would write files there.
+
+    Raises:
+        TrackerError: the project was moved or copied since the experiment began.
+    """
+    if (experiment := client.get_experiment_by_name(experiment_name)) is None:
+        return
+    place = urlsplit(experiment.artifact_location)
+    usual, own = ("mlruns", experiment.experiment_id), Path("mlruns", experiment.experiment_id).resolve()
+    if place.scheme in ("", "file") and Path(place.path).parts[-2:] == usual and Path(place.path).resolve() != own:
+        raise TrackerError(
+            f"{experiment_name} keeps its files in {place.path}, and this project is in {Path.cwd()} now: "
+            "docs/tracking.md tells MLflow its new place; or choose another tracking.mlflow.experiment_name"
+        )
+
+
+def _goes_on(client: "MlflowClient", run_id: str) -> bool:
+    """Have MLflow show an earlier run as running again, or warn that it does not have it any more."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        active = client.get_run(run_id).info.lifecycle_stage == "active"
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        active = False
+    if active:
+        client.update_run(run_id, status="RUNNING")
+    else:
+        log.warning("MLflow does not have run %s any more: a new one begins there", run_id)
+    return active
+
+
+def _parent(client: "MlflowClient", experiment_name: str, sweep: Path) -> str:
+    """Return the run that the runs of a sweep have as their parent; the first of them makes it."""
+    with FileLock(sweep / ".tracking.lock"):
+        experiment = client.get_experiment_by_name(experiment_name)
+        number = experiment.experiment_id if experiment else client.create_experiment(experiment_name)
+        found = client.search_runs([number], f"tags.{_SWEEP} = '{sweep}'", max_results=1)
+        if found:
+            return found[0].info.run_id
+        parent = client.create_run(number, tags={_SWEEP: str(sweep), "mlflow.runName": str(sweep)})
+        client.set_terminated(parent.info.run_id)
+        return parent.info.run_id
+
+
+def _silence() -> None:
+    """Keep MLflow from telling of each new database and registered version. Its errors are raised."""
+    from mlflow.utils.logging_utils import disable_logging
+
+    disable_logging()
 
 
 @contextmanager

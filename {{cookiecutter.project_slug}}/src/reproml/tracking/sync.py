@@ -11,10 +11,11 @@ from ..errors import ConfigError, TrackerError
 from ..names import CONFIG
 from ..runs import tracked
 from ..runs.folder import read_config
+from ..runs.integrity import EVERYTHING
 from ..secrets import masked, public
 from . import failures
-from .finished import Finished
 from .loggers import build_logger
+from .tracked_run import TrackedRun
 
 
 def sync(folder: Path, trackers: Sequence[str] = ()) -> list[str]:
@@ -29,7 +30,7 @@ def sync(folder: Path, trackers: Sequence[str] = ()) -> list[str]:
         ConfigError: a tracker is not known.
         TrackerError: a tracker cannot be reached, or refuses what it is sent.
     """
-    run = Finished.read(folder)
+    run = TrackedRun.read(folder, reads=EVERYTHING)
     config = read_config(str(folder))
     names = list(trackers or tracked.missed(folder) or [str(name) for name in config.tracking])
     if not names:
@@ -37,7 +38,7 @@ def sync(folder: Path, trackers: Sequence[str] = ()) -> list[str]:
     return [_send(name, config, run) for name in names]
 
 
-def _send(name: str, config: DictConfig, run: Finished) -> str:
+def _send(name: str, config: DictConfig, run: TrackedRun) -> str:
     logger = None
     try:
         logger = build_logger(name, _settings(name, config, run.folder), run.folder)

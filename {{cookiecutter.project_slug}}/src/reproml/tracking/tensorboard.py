@@ -1,4 +1,4 @@
-"""What TensorBoard receives: metrics while the training goes on; at its end the test, the figures and the record."""
+"""What TensorBoard receives: metrics during the training; at its end the test, the figures and the record."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,7 +8,7 @@ from lightning.pytorch.loggers import TensorBoardLogger
 
 from ..names import MODELS
 from ..runs import record
-from .finished import Finished
+from .tracked_run import TrackedRun
 
 
 class TensorBoard(TensorBoardLogger):
@@ -23,12 +23,17 @@ class TensorBoard(TensorBoardLogger):
         own = record.identity(record.read(folder)) if folder == MODELS else ""
         return str(Path(super().log_dir) / own)
 
+    @property
+    def address(self) -> str:
+        """The command that shows the run."""
+        return f"tensorboard --logdir {Path(str(self.save_dir))}"
+
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Log metrics after a step."""
         super().log_metrics(metrics, step)
         self._last = max(self._last, step or 0)
 
-    def send(self, run: Finished) -> None:
+    def send(self, run: TrackedRun) -> None:
         """Complete the run."""
         for step, metrics in run.history():
             if step > self._last:

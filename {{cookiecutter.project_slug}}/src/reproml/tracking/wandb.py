@@ -6,8 +6,8 @@ from typing import Any
 from lightning.pytorch.loggers import WandbLogger
 
 from ..tables import number
-from .finished import Finished
 from .sweeps import sweep_of
+from .tracked_run import TrackedRun
 
 _EXAMPLES = 16
 _CONNECT = 20.0  # seconds
@@ -18,19 +18,22 @@ class WandB(WandbLogger):
 
     Args:
         project: groups the runs.
-        folder: of the run; W&B shows it as the run's name, and its own files go there.
+        folder: of the run, where W&B's own files go.
         mode: `online`, `offline` (everything stays on the disk, for `wandb sync`) or `disabled`.
-        id: the run that is gone on with; None: a new one.
+        id: the run to continue; None: a new one.
+        name: of the run in W&B; None: its folder.
         more: any other argument of `wandb.init`.
     """
 
-    def __init__(self, project: str, folder: str, mode: str, id: str | None = None, **more: Any) -> None:
+    def __init__(
+        self, project: str, folder: str, mode: str, id: str | None = None, name: str | None = None, **more: Any
+    ) -> None:
         import wandb
 
         sweep = sweep_of(Path(folder))
         super().__init__(
             project=project,
-            name=folder,
+            name=name or folder,
             save_dir=folder,
             id=id,
             mode=mode,
@@ -39,12 +42,20 @@ class WandB(WandbLogger):
             settings=wandb.Settings(init_timeout=_CONNECT, console="off", silent=True),
             **more,
         )
+        self._mode = mode
         self._last = -1  # step that was logged
 
     @property
     def version(self) -> str:
-        """W&B's name of the run, which begins here, or goes on."""
+        """W&B's name of the run, which is started here, or continued."""
         return str(self.experiment.id)
+
+    @property
+    def address(self) -> str | None:
+        """Where people look at the run: its page, or the command that sends a run that stayed on this machine."""
+        if self._mode == "online":
+            return str(self.experiment.url)
+        return f"wandb sync {Path(self.experiment.dir).parent}" if self._mode == "offline" else None
 
     def log_metrics(self, metrics: Any, step: int | None = None) -> None:
         """Log metrics after a step."""
@@ -52,7 +63,7 @@ class WandB(WandbLogger):
         if step is not None:
             self._last = max(self._last, step)
 
-    def send(self, run: Finished) -> None:
+    def send(self, run: TrackedRun) -> None:
         """Complete the run: metrics that are missing there, those of the test, tags, figures, predictions, files."""
         import wandb
 
@@ -68,7 +79,7 @@ class WandB(WandbLogger):
             artifact.add_file(str(path), policy="immutable")  # no second copy
         self.experiment.log_artifact(artifact)
 
-    def _predictions(self, run: Finished) -> dict[str, Any]:
+    def _predictions(self, run: TrackedRun) -> dict[str, Any]:
         """Return what was predicted of the first test examples, with the inputs if these are prepared arrays.
 
         It is a table, unless the inputs are pictures.
@@ -94,6 +105,6 @@ class WandB(WandbLogger):
         return {"predictions": wandb.Table(columns=["input", *rows[0]], data=data)}
 
     def finalize(self, status: str) -> None:
-        """End the run. Without this, the next run of the process would go on with it."""
+        """End the run. Without this, the next run of the process would continue it."""
         super().finalize(status)
         self.experiment.finish(exit_code=0 if status == "success" else 1)

@@ -1,5 +1,6 @@
 """What a module is after set-up: what strict cannot keep is refused, whatever the configuration says."""
 
+import torch
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.plugins.precision import MixedPrecision
 from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
@@ -20,21 +21,13 @@ class Admission(Callback):
         self.mode = mode
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuse to clip gradients that the optimizer itself unscales: Lightning would fail at the first step.
+        """Refuse what would fail at the first step, or when the model is kept.
 
         Raises:
-            ConfigError: naming the optimizer and what to do.
+            ConfigError: naming it and what to do.
         """
-        mixed = isinstance(trainer.precision_plugin, MixedPrecision)
-        if not mixed or not trainer.gradient_clip_val or not pl_module.automatic_optimization:
-            return
-        for optimizer in trainer.optimizers:
-            if getattr(optimizer, "_step_supports_amp_scaling", False):
-                raise ConfigError(
-                    f"{type(optimizer).__name__} with fused=true scales its gradients itself, so "
-                    f"training.gradient_clip={trainer.gradient_clip_val} cannot clip them with trainer.precision="
-                    f"{trainer.precision}: set fused=false, training.gradient_clip=null or trainer.precision=32-true"
-                )
+        _refuse_no_tensors(pl_module)
+        _refuse_fused_clipping(trainer, pl_module)
 
     def setup(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         """Refuse what cannot be kept.
@@ -61,4 +54,28 @@ class Admission(Callback):
                 f"{name}.training_step takes dataloader_iter, and how far that has read ahead decides about random "
                 f"numbers, which reproducibility={self.mode} rules out: take batch and batch_idx, or choose "
                 "reproducibility=fast"
+            )
+
+
+def _refuse_no_tensors(model: LightningModule) -> None:
+    """Refuse a state that holds something else than tensors, as `get_extra_state` may return."""
+    for name, value in model.state_dict().items():
+        if not isinstance(value, torch.Tensor):
+            raise ConfigError(
+                f"{name} in the state of {type(model).__name__} is a {type(value).__name__}, and model.safetensors and "
+                "the record hold tensors only: return a tensor from get_extra_state"
+            )
+
+
+def _refuse_fused_clipping(trainer: Trainer, model: LightningModule) -> None:
+    """Refuse to clip gradients that the optimizer itself unscales."""
+    mixed = isinstance(trainer.precision_plugin, MixedPrecision)
+    if not mixed or not trainer.gradient_clip_val or not model.automatic_optimization:
+        return
+    for optimizer in trainer.optimizers:
+        if getattr(optimizer, "_step_supports_amp_scaling", False):
+            raise ConfigError(
+                f"{type(optimizer).__name__} with fused=true scales its gradients itself, so "
+                f"training.gradient_clip={trainer.gradient_clip_val} cannot clip them with trainer.precision="
+                f"{trainer.precision}: set fused=false, training.gradient_clip=null or trainer.precision=32-true"
             )

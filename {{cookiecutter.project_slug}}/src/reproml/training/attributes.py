@@ -16,10 +16,11 @@ from lightning import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.utilities.model_helpers import is_overridden
 from torch import nn
 from torch.utils.data import Dataset
-from torchmetrics import Metric, MetricCollection
+from torchmetrics import Metric, MetricCollection, SumMetric
 
 from ..runs.imported import module_file
 from .inside import GENERATORS, generator_state, set_generator_state
+from .sums import state_names
 
 _OURS = __name__.partition(".")[0] + "."
 _LIBRARIES = ("torch.", "torchmetrics.", "lightning.", "pytorch_lightning.", "torchvision.", "transformers.")
@@ -46,13 +47,15 @@ class Attributes:
     def lost(self) -> list[str]:
         """Return the names of what a checkpoint cannot hold now: plain once, or an object that was not there at first.
 
-        Those of callbacks are not meant: a part of them may be for show.
+        Those of callbacks and of torchmetrics' own metrics are not meant: a part of them may be for show.
         """
         owners, plain = self._owners(), {key for key, *_ in self._plain()}
         lost = {(owner, name) for owner, name in self._first.keys() - plain if name in vars(owners.get(owner, object))}
         places = [owner.rpartition("/") for owner in owners.keys() - self._at_first]
         lost |= {(owner, name) for owner, _, name in places if owner in self._at_first}
-        return [f"{type(owners[owner]).__name__}.{name}" for owner, name in sorted(lost) if _is_module(owner)]
+        return [
+            f"{type(owners[owner]).__name__}.{name}" for owner, name in sorted(lost) if _counts(owner, owners[owner])
+        ]
 
     def set(self, saved: dict[tuple[str, str], Any], device: torch.device) -> None:
         """Set attributes as `changed` returned them."""
@@ -102,7 +105,9 @@ def _roots(trainer: Trainer, model: LightningModule) -> dict[str, Any]:
     owners: dict[str, Any] = {
         f"module {name}": module
         for name, module in model.named_modules()
-        if module is model or not (_of_a_library(module) or isinstance(module, Metric | MetricCollection))
+        if module is model
+        or isinstance(module, Metric)
+        or not (_of_a_library(module) or isinstance(module, MetricCollection))
     }
     for number, callback in enumerate(trainer.callbacks):  # type: ignore[attr-defined]
         own = any(is_overridden(name, callback) for name in ("state_dict", "on_save_checkpoint"))
@@ -111,8 +116,8 @@ def _roots(trainer: Trainer, model: LightningModule) -> dict[str, Any]:
     return owners
 
 
-def _is_module(owner: str) -> bool:
-    return owner.startswith("module ")
+def _counts(place: str, owner: object) -> bool:
+    return place.startswith("module ") and not (isinstance(owner, Metric) and _of_a_library(owner))
 
 
 def _of_a_library(each: object) -> bool:
@@ -136,14 +141,15 @@ def _in_project(module: str) -> bool:
 
 def _names_of_base(each: object) -> frozenset[str]:
     """Return the names of what Lightning and PyTorch keep in such an object themselves."""
-    return next(
-        (_names_in(base) for base in (LightningModule, nn.Module, Callback) if isinstance(each, base)), frozenset()
-    )
+    bases = (LightningModule, Metric, nn.Module, Callback)
+    known = next((_names_in(base) for base in bases if isinstance(each, base)), frozenset[str]())
+    return known | state_names(each) if isinstance(each, Metric) else known  # sums.py has the states
 
 
 @cache
 def _names_in(base: type) -> frozenset[str]:
-    return frozenset(vars(base())) | {"training"}
+    plain = base() if base is not Metric else SumMetric()  # which adds nothing to a Metric but its state
+    return frozenset(vars(plain)) | {"training"}
 
 
 def _set(owner: Any, name: str, value: Any, device: torch.device) -> None:

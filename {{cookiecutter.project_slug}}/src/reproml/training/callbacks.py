@@ -1,16 +1,21 @@
-"""Keyed randomness for each step, the way back into the loop, and the progress bar."""
+"""Keyed randomness for each step, and the way back into the loop."""
 
-import sys
 from typing import Any
 
 import torch
+import torch.distributed as dist
 from lightning import Callback, LightningModule, Trainer
-from lightning.pytorch.callbacks import TQDMProgressBar
 
 from . import job
 from .attributes import Attributes
 from .checkpoint import LastCheckpoint
-from .loop import batches_done, begin_epoch_afresh, forget_resume, metrics, of_each_process, set_metrics
+from .lightning_internals import (
+    batches_done,
+    begin_epoch_afresh,
+    count_what_was_skipped,
+    forget_resume,
+    set_metrics,
+)
 from .randomness import seed_everything
 from .resume import ResumePoint
 from .sums import set_sums, sums
@@ -67,6 +72,7 @@ class Reentry(Callback):
 
     def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._enter(trainer, pl_module)
+        count_what_was_skipped(trainer)
         for point in _resume_points(trainer):
             point.save_between_epochs(trainer)
 
@@ -90,11 +96,12 @@ class Reentry(Callback):
             "gradients": _gradients(pl_module),
             "attributes": self._attributes.changed() if self._attributes is not None else {},
         }
-        each = of_each_process(own, trainer)
-        checkpoint["reentry"] = {**switches(trainer, pl_module), "metrics": metrics(trainer), "processes": each}
+        seen = {name: value.detach().cpu() for name, value in trainer.callback_metrics.items()}
+        each = _of_each_process(own, trainer)
+        checkpoint["reentry"] = {**switches(trainer, pl_module), "metrics": seen, "processes": each}
 
     def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
-        self._left = checkpoint.get("reentry")  # an earlier version saved none
+        self._left = checkpoint["reentry"]
 
     def _enter(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Set it after the hooks that run before the loop, some of which freeze what was unfrozen long ago."""
@@ -102,19 +109,25 @@ class Reentry(Callback):
             return
         set_switches(trainer, pl_module, self._left)
         set_metrics(trainer, self._left["metrics"])
-        processes = self._left.get("processes", [])  # an earlier version saved none
-        if trainer.global_rank < len(processes):
-            own = processes[trainer.global_rank]
-            set_sums(trainer, pl_module, own["sums"])
-            _set_gradients(pl_module, own["gradients"])
-            if self._attributes is not None:
-                self._attributes.set(own["attributes"], pl_module.device)
+        own = self._left["processes"][trainer.global_rank]
+        set_sums(trainer, pl_module, own["sums"])
+        _set_gradients(pl_module, own["gradients"])
+        if self._attributes is not None:
+            self._attributes.set(own["attributes"], pl_module.device)
         forget_resume(trainer)
         self._left = None
 
 
 def _resume_points(trainer: Trainer) -> list[ResumePoint]:
     return [callback for callback in trainer.checkpoint_callbacks if isinstance(callback, ResumePoint)]
+
+
+def _of_each_process(value: Any, trainer: Trainer) -> list[Any]:
+    """Return the values of all processes, by rank. All of them call it."""
+    values = [value] * trainer.world_size
+    if trainer.world_size > 1:
+        dist.all_gather_object(values, value)
+    return values
 
 
 def _gradients(model: LightningModule) -> dict[str, torch.Tensor]:
@@ -128,15 +141,3 @@ def _set_gradients(model: LightningModule, gradients: dict[str, torch.Tensor]) -
     for name, parameter in model.named_parameters():
         if name in gradients:
             parameter.grad = gradients[name].to(parameter.device, copy=True)
-
-
-class ProgressBar(TQDMProgressBar):
-    """Lightning's bar, on a terminal only: in a log file it would be noise."""
-
-    def __init__(self, refresh_rate: int = 20) -> None:
-        super().__init__(refresh_rate=refresh_rate if sys.stderr.isatty() else 0)
-
-    def get_metrics(self, trainer: Trainer, pl_module: LightningModule) -> dict[str, Any]:
-        items = super().get_metrics(trainer, pl_module)
-        items.pop("v_num", None)
-        return items  # type: ignore[return-value]

@@ -1,8 +1,9 @@
-"""Checkpoint files hold everything that training needs to go on, in plain types, and appear whole or not at all."""
+"""Checkpoint files hold everything that a training needs to resume, in plain types, and appear whole or not at all."""
 
 import hashlib
 import logging
 import os
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -14,11 +15,12 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from ..errors import DataError
 from ..files import write_bytes
+from ..names import LAST, RECORD
 from ..runs.changes import changes
-from ..runs.record import deciding
+from ..runs.record import deciding, identity, read
 from ..secrets import masked
 from .history import History
-from .loop import batches_done, forget_finished_epoch
+from .lightning_internals import batches_done, forget_finished_epoch
 from .plain import as_bytes, as_plain, check_loads, kinds_in
 
 log = logging.getLogger(__name__)
@@ -32,18 +34,18 @@ class LastCheckpoint(Checkpoint):
     """Writes `last.ckpt` when the training ends: epoch, weights, optimizer, scheduler, loss and configuration."""
 
     def __init__(self, folder: str) -> None:
-        self.path = Path(folder) / "last.ckpt"
+        self.path = Path(folder) / LAST
 
     def save(self, trainer: Trainer) -> None:
         """Write it."""
-        forget_finished_epoch(trainer)  # for a run that goes on from here with more epochs
+        forget_finished_epoch(trainer)  # for a run that continues from here with more epochs
         trainer.save_checkpoint(self.path, weights_only=False)
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Lightning's ModelCheckpoint, which goes on in a run folder that was moved: it keeps no absolute paths.
+    """Lightning's ModelCheckpoint, which still works in a run folder that was moved: it keeps no absolute paths.
 
-    A name may hold folders: with `{validation/loss:.3f}` in `filename`, Lightning makes one.
+    A name may hold folders: with `{val/loss:.3f}` in `filename`, Lightning makes one.
     """
 
     _run = "."
@@ -74,7 +76,7 @@ class BestCheckpoint(ModelCheckpoint):
         self.current_score = state_dict["current_score"]  # Lightning saves it and forgets to load it
 
 
-class PlainContent(Checkpoint):
+class CheckpointMetadata(Checkpoint):
     """Adds the batches so far and the losses of the last epoch to every checkpoint."""
 
     def __init__(self, history: History) -> None:
@@ -86,18 +88,18 @@ class PlainContent(Checkpoint):
         checkpoint["loss"] = {name: value for name, value in last_epoch.items() if name.endswith("loss")}
 
 
-class WholeFileIO(TorchCheckpointIO):
+class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes a checkpoint in one step. Lightning's own way can leave half a file when the process is killed.
 
     The first one is read back at once, and so is each with a type that was in none before: what cannot be loaded is
     found before a run depends on it. Of hyperparameters that are no plain data (`save_hyperparameters()` notes networks
-    and partial functions too) it holds the text, and no secrets: a resumed run makes them anew from its configuration.
+    and partial functions too) it holds the text, and no secrets: a resumed run builds them from its configuration.
 
     `{sha256}` in a file's name is replaced by the first 16 digits of the content's checksum.
 
     Args:
         config: of the run, without secrets. It goes into every file, also into those of weights alone, for which
-            Lightning asks no callback: it tells which run wrote the file.
+            Lightning asks no callback: with the identity in the run's record it tells which run wrote the file.
     """
 
     def __init__(self, config: dict[str, Any]) -> None:
@@ -105,11 +107,12 @@ class WholeFileIO(TorchCheckpointIO):
         self.config = config
         self._loadable = set[type]()
         run = config.get("paths", {}).get("run")
+        self._folder = Path(run) if run else None
         self._homes = {Path(run).resolve()} if run else set[Path]()  # of the files that this run may remove
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
         plain = {key: masked(as_plain(checkpoint[key])) for key in _HYPERPARAMETERS if key in checkpoint}
-        checkpoint = {**checkpoint, **plain, "config": self.config}
+        checkpoint = {**checkpoint, **plain, "config": self.config, "run": self._identity}
         checkpoint.pop("hparams_type", None)  # a class
         content = as_bytes(checkpoint)
         if not (kinds := kinds_in(checkpoint)) <= self._loadable:
@@ -117,6 +120,13 @@ class WholeFileIO(TorchCheckpointIO):
             self._loadable |= kinds
         self._homes.add(Path(path).resolve().parent)
         write_bytes(Path(str(path).replace(CHECKSUM, checksum(content))), content)
+
+    @cached_property
+    def _identity(self) -> str | None:
+        """What tells this run from others with the same configuration; None: it has no record."""
+        if self._folder is None or not (self._folder / RECORD).exists():
+            return None
+        return identity(read(self._folder))
 
     def remove_checkpoint(self, path: Any) -> None:
         """Remove a checkpoint that a callback no longer keeps, but nothing outside of where this run writes.
@@ -149,8 +159,8 @@ def best_files(checkpoint: dict[str, Any]) -> list[str]:
     """Return the files of the best epochs that a checkpoint of a run names, relative to the run's folder."""
     states = checkpoint.get("callbacks", {}).values()
     kept = [state for state in states if isinstance(state, dict) and "best_k_models" in state]
-    # earlier versions did not save the folder, and files of other callbacks have absolute names
-    files = {Path(state["dirpath"] or "checkpoints", name) for state in kept for name in state["best_k_models"]}
+    # files of other callbacks than ours have absolute names
+    files = {Path(state["dirpath"], name) for state in kept for name in state["best_k_models"]}
     return sorted(file.as_posix() for file in files if not file.is_absolute() and ".." not in file.parts)
 
 
@@ -167,6 +177,20 @@ def refuse_other_run(path: Path, found: Any, config: dict[str, Any]) -> None:
         reason = "it holds no configuration"
     if reason:
         raise DataError(f"{path} belongs to another run ({reason}): remove it, or put the run's own file back")
+
+
+def refuse_foreign(path: Path, held: dict[str, Any], record: dict[str, Any]) -> None:
+    """Refuse a checkpoint that is not of the run with this record, also if that has the same configuration.
+
+    Raises:
+        DataError: naming what differs.
+    """
+    refuse_other_run(path, held.get("config"), record["config"])
+    wrote = held.get("run")  # earlier versions named none
+    if wrote is not None and wrote != identity(record):
+        raise DataError(
+            f"{path} belongs to another run, with the same configuration: remove it, or put the run's own file back"
+        )
 
 
 def peek(path: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from torch.distributed.rendezvous import rendezvous
 
 from ..config.explain import explain
 from ..errors import TrainingError
-from ..processes import launcher, rank, restarts
+from ..launch import launcher, rank, restarts
 
 
 def environment() -> ClusterEnvironment:
@@ -22,12 +22,12 @@ def environment() -> ClusterEnvironment:
     if launcher() == "torchrun":
         return TorchElasticEnvironment()
     if launcher() == "srun":
-        return SLURMEnvironment(auto_requeue=False)  # resume.py saves where a run can go on with the same bits
+        return SLURMEnvironment(auto_requeue=False)  # resume.py saves where a run can resume with the same bits
     return LightningEnvironment()
 
 
 @contextmanager
-def first_goes_first() -> Iterator[None]:
+def rank_zero_first() -> Iterator[None]:
     """Have the first process do what stands in the body, and then the others, which find its work done.
 
     Processes that Lightning starts come later anyway.

@@ -60,9 +60,11 @@ def describe(
         "environment": environment(),
         "restored": restored,
         "sessions": [],
-        "trail_sha256": None,
+        "trace_sha256": None,
         "history_sha256": None,
         "metrics": None,
+        "tables": None,
+        "figures": None,
         "weights_sha256": None,
         "model_sha256": None,
     }, patch

@@ -6,18 +6,21 @@ from pathlib import Path
 
 from ..config.schema import Reproducibility
 from ..errors import ConfigError
-from ..processes import launcher
+from ..launch import launcher, rank
+from ..logs import announce
 
+# The beginnings of the variables that a module reads once, when it is imported.
+_READ_BY: dict[str, tuple[str, ...]] = {"torch": ("",), "numpy": ("NPY_", "OPENBLAS_")}
 _PROCESSOR = Path("/proc/cpuinfo")
 _pinned: dict[str, str] = {}  # by this process, whose jobs of a sweep run one after the other
 
 
 def pin_environment(settings: Reproducibility) -> None:
-    """Set the environment variables that PyTorch's libraries read once, when torch is imported.
+    """Set the environment variables that PyTorch's libraries and NumPy read once: say that their import is next.
 
     Raises:
-        ConfigError: torch is imported already, a variable is set to another value, or the processor lacks what one
-            asks for.
+        ConfigError: one of them is imported already, a variable is set to another value, or the processor lacks what
+            one asks for.
     """
     if "avx2" in settings.environment.values() and not _has("avx2"):
         raise ConfigError(
@@ -39,12 +42,17 @@ def pin_environment(settings: Reproducibility) -> None:
                 f"{name}={os.environ[name]} in the environment contradicts reproducibility={settings.mode}, "
                 f"which needs {name}={value}: {fix}, or choose reproducibility=fast"
             )
-    if "torch" in sys.modules and pins.keys() - os.environ.keys():
-        raise ConfigError(
-            f"reproducibility={settings.mode} sets {', '.join(pins)} before torch is imported: import torch later"
-        )
+    for module, beginnings in _READ_BY.items():
+        late = [name for name in pins if name.startswith(beginnings) and name not in os.environ]
+        if module in sys.modules and late:
+            raise ConfigError(
+                f"reproducibility={settings.mode} sets {', '.join(late)} before {module} is imported: import {module} "
+                "later"
+            )
     os.environ.update(pins)
     _pinned.update(pins)
+    if "torch" not in sys.modules and not rank():
+        announce("loading PyTorch and Lightning, which takes some seconds ...")
 
 
 def _has(instructions: str) -> bool:

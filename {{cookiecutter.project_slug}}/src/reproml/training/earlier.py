@@ -8,25 +8,23 @@ from ..config.own import is_own
 from ..config.schema import Config, OwnConfig
 from ..errors import ConfigError, DataError
 from ..files import file_digest
-from ..names import MODEL, TRAIL
-from ..runs.integrity import finished, intact
+from ..names import MODEL, TRACE
+from ..runs.completed import CompletedRun
+from ..runs.integrity import intact
 from ..runs.params import flat
-from .checkpoint import best_files, peek, refuse_other_run
+from .checkpoint import best_files, peek, refuse_foreign
 from .restore import starting_file
-from .trail import refuse_cut
+from .step_trace import kept_trace
 
 # With the whole state of a run its optimizer, schedule and place in the epoch are taken over: other settings would be
 # ignored, or mean something else.
 _FIXED = ("batch_size", "accumulate", "lr", "weight_decay", "optimizer", "scheduler", "loss")
 _FIXED_OF_OWN = ("accumulate",)  # and the arguments of the task
-# The keys of `data` that splits depend on, with what earlier versions did that did not have them.
-_SPLIT_BY = {
-    "split": "stratified",
-    "validation_fraction": None,
-    "test_fraction": None,
-    "folds": None,
-    "fold": None,
-}  # key -> before it existed
+# Of `data` everything decides which batches come after those that were trained on, but where the data comes from and
+# who reads it. Arguments of a user's own class by these names mean the same.
+_READING = ("source", "archives", "remote", "num_workers", "persistent_workers", "start_method", "pin_memory",
+            "prefetch_factor")  # fmt: skip
+_SPLIT_BY = ("split", "validation_fraction", "test_fraction", "folds", "fold")  # the keys of `data`
 _NOT_DRAWN = ("contiguous", "given")  # where the seed decides nothing
 
 
@@ -49,10 +47,10 @@ def built_on(config: Config) -> dict[str, Any] | None:
         return None
     run = Path(str(settings.run))
     if settings.mode == "finetune":
-        earlier, held = finished(run, needs=(MODEL,)), {}
+        earlier, held = CompletedRun.read(run, needs=(MODEL,)).record, {}
     else:
-        earlier, held = intact(run, reads=(TRAIL,)), peek(path)  # restore=continue takes over the trail
-        refuse_other_run(path, held.get("config"), earlier["config"])
+        earlier, held = intact(run, reads=(TRACE,)), peek(path)  # restore=continue takes over the step trace
+        refuse_foreign(path, held, earlier)
     digest = file_digest(path)
     _check_splits(config, earlier)
     if settings.mode == "continue":
@@ -62,7 +60,7 @@ def built_on(config: Config) -> dict[str, Any] | None:
                 f"{run / lost} is missing, which {path} names as the best epoch so far: put it back, or choose "
                 "another run"
             )
-        refuse_cut(run / TRAIL, held)
+        kept_trace(run / TRACE, held)  # or refuse it
     elif settings.mode == "hotstart":
         _check_optimizer(config, earlier)
     name = path.relative_to(str(settings.run)).as_posix()
@@ -78,7 +76,7 @@ def _check_splits(config: Config, earlier: dict[str, Any]) -> None:
         return
     else:
         now = {f"data.{key}": getattr(config.data, key) for key in _SPLIT_BY}
-        then = {f"data.{key}": before["data"].get(key, old) for key, old in _SPLIT_BY.items()}
+        then = {f"data.{key}": before["data"].get(key) for key in _SPLIT_BY}
         if config.data.split not in _NOT_DRAWN:
             now["seed"], then["seed"] = config.seed, before["seed"]
     for key, value in now.items():
@@ -113,10 +111,13 @@ def _check_whole_state(config: Config, earlier: dict[str, Any], held: dict[str, 
     fixed = _FIXED_OF_OWN if isinstance(config, OwnConfig) else _FIXED
     now = flat({key: value for key, value in asdict(config.training).items() if key in fixed}, "training.")
     then = flat({key: before["training"][key] for key in fixed}, "training.")
+    groups = {"data": (config.data if isinstance(config, OwnConfig) else asdict(config.data), before["data"])}
     if isinstance(config, OwnConfig):
-        own = before.get("task", {})
-        now |= {f"task.{key}": config.task.get(key) for key in {**config.task, **own}}
-        then |= {f"task.{key}": own.get(key) for key in {**config.task, **own}}
+        groups["task"] = (config.task, before["task"] if is_own(before) else {})
+    for group, (arguments, earlier_ones) in groups.items():
+        for key in {**arguments, **earlier_ones}:
+            if group != "data" or key not in _READING:
+                now[f"{group}.{key}"], then[f"{group}.{key}"] = arguments.get(key), earlier_ones.get(key)
     now["seed"], then["seed"] = config.seed, before["seed"]
     for key in ("devices", "num_nodes"):
         now[f"trainer.{key}"], then[f"trainer.{key}"] = config.trainer[key], before["trainer"][key]

@@ -10,6 +10,7 @@ from lightning.pytorch.callbacks import Checkpoint
 
 from ..files import write_text
 from ..runs.tables import as_csv
+from .console import epoch_line
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +48,14 @@ class History(Checkpoint):  # a checkpoint callback runs after the model has its
         own = {"epoch": trainer.current_epoch, "step": trainer.global_step, **_rates(trainer)}
         metrics = {name: logged[name] for name in sorted(logged)} | self._validation
         metrics = {name: value for name, value in metrics.items() if name not in own}  # `step` chooses a tracker's axis
+        training = {name: value for name, value in metrics.items() if name not in self._validation}
+        validation = {name: value for name, value in metrics.items() if name in self._validation}
         self._training, self._validation = {}, {}
         self.rows.append(own | metrics)
         if trainer.is_global_zero:
             write_text(self.path, as_csv(self.rows))
-            shown = ", ".join(f"{name} {value:.4f}" for name, value in metrics.items())
-            log.info("epoch %d: %s (%.2f s)", trainer.current_epoch, shown, time.perf_counter() - self._started)
+            seconds = time.perf_counter() - self._started
+            log.info("%s", epoch_line(trainer.current_epoch, training, validation, seconds))
 
     def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
         self._training |= self._new(trainer)

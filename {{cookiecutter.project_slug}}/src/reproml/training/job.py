@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.schema import Config
 from ..errors import TrainingError
-from ..processes import check_processes, in_job_step, restarts, slurm_job
+from ..launch import check_processes, in_job_step, restarts, slurm_job
 from ..runs.code import at_start
-from ..runs.folder import run_of_this_job
+from ..runs.command import run_of_this_job
 
 if TYPE_CHECKING:  # a job listens to signals before torch is loaded
     from lightning import Trainer
@@ -39,7 +39,7 @@ _submitit: Any = None  # its handler, which submits the same call again
 
 
 def start_job(config: Config) -> None:
-    """Note from now on when the job is told to stop, and have a job that was started again go on with its run.
+    """Note from now on when the job is told to stop, and have a job that was started again resume its run.
 
     It is called before torch is imported, because such a signal ends a process that has no handler. The digests of the
     code are taken here too, because what is imported later may have been edited by then.
@@ -115,7 +115,7 @@ def leave(due: Due, trainer: "Trainer", most: int, folder: str) -> None:
     if _submitit is None and restarts() >= most:
         raise TrainingError(_too_often(most))
     if trainer.is_global_zero:
-        log.info("saved before job %s has to end: it is queued again, and goes on from here", slurm_job())
+        log.info("saved before job %s has to end: it is queued again, and resumes from here", slurm_job())
         if _submitit is not None:
             _submitit(signal.SIGUSR2, None)
         _requeue(folder)
@@ -151,7 +151,7 @@ def _requeue(folder: str) -> None:
 def _too_often(most: int) -> str:
     return (
         f"job {slurm_job()} was started again {restarts()} times, which callbacks.resume_point.max_restarts={most} "
-        "limits: look into its log, then go on by a new job with resume=<run>"
+        "limits: look into its log, then resume it in a new job with resume=<run>"
     )
 
 

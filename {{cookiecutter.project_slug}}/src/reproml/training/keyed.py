@@ -14,11 +14,12 @@ from torch.utils.data import DataLoader, DistributedSampler, IterableDataset
 
 from ..errors import ConfigError
 from .items import KeyedDataset
-from .loop import batch_in_hand, place_in_epoch, train_loaders
+from .lightning_internals import batch_in_hand, cycles, place_in_epoch, train_loaders, trainer_of
 from .open_files import allow_workers
 from .order import KeyedOrder
 from .randomness import seed_everything
 from .streams import AroundLoader, KeyedStream
+from .worker_signals import outlive_sigterm
 
 log = logging.getLogger(__name__)
 
@@ -67,14 +68,13 @@ class LoaderPlace(Callback):
         held = {number: _held(loader, batch) for number, loader in enumerate(train_loaders(trainer))}
         checkpoint["loaders"] = {"epoch": epoch, "batch": batch, "held": held}
 
-    def take_up(self, saved: dict[str, Any] | None) -> None:
+    def take_up(self, saved: dict[str, Any]) -> None:
         """Begin where a checkpoint was saved: before anything has asked for a loader, which a hook may do early.
 
         Args:
-            saved: the part `loaders` of the checkpoint; None: an earlier version wrote it.
+            saved: the part `loaders` of the checkpoint.
         """
-        if saved is not None:
-            self.start, self.held = (saved["epoch"], saved["batch"]), saved.get("held", {})
+        self.start, self.held = (saved["epoch"], saved["batch"]), saved["held"]
 
 
 def _held(loader: Any, batch: int) -> Any:
@@ -104,7 +104,7 @@ def _seeded_by_batch(hook: Callable[..., Any], source: Any, key: tuple[int | str
     """Seed what changes a batch on its way to its step. By then the next one may have been read, or not."""
 
     def call(batch: Any, *arguments: Any, **named: Any) -> Any:
-        trainer = source._trainer if isinstance(source, LightningModule) else source.trainer
+        trainer = trainer_of(source)
         if trainer is not None:  # else somebody tries the hook by hand
             numbers = [each for each in (*arguments, *named.values()) if isinstance(each, int)]  # of the loader
             seed_everything(*key, *batch_in_hand(trainer), *numbers, trainer.global_rank)
@@ -135,7 +135,7 @@ class _Rebuilt:
     def all(self, loaders: Any) -> Any:
         """Return a loader, a CombinedLoader, or a collection of either, in the shape that it had."""
         if isinstance(loaders, CombinedLoader):
-            self.cycles = loaders._mode == "max_size_cycle"
+            self.cycles = cycles(loaders)
             loaders.flattened = [self.one(loader) for loader in loaders.flattened]
             return loaders
         if isinstance(loaders, list | tuple | dict):
@@ -145,6 +145,7 @@ class _Rebuilt:
     def one(self, loader: Any) -> Any:
         """Return one loader, keyed."""
         allow_workers(getattr(loader, "num_workers", 0))
+        outlive_sigterm(loader)
         self.number += 1
         if getattr(loader, "keyed", False) or getattr(getattr(loader, "sampler", None), "keyed", False):
             return loader

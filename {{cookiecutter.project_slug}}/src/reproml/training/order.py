@@ -54,7 +54,7 @@ class KeyedOrder(Sampler[Keys]):
     ) -> None:
         self.drawn, self.batched, self.key, self.cycles, self.evaluates = drawn, batched, key, cycles, evaluates
         self.rank, self.processes, self.start, self.epoch = rank, processes, start, start[0]
-        self.digests: dict[int, str] = {}  # batch of the epoch -> CRC-32 of its indices, for the trail
+        self.digests: dict[int, str] = {}  # batch of the epoch -> CRC-32 of its indices, for the step trace
         self._times = 0
         self._sampler, self._dataset = Values(drawn), Values(dataset)
         self._began: dict[str, Any] = {}  # what the sampler held when this pass began
@@ -73,7 +73,7 @@ class KeyedOrder(Sampler[Keys]):
     def values(self, batches: int) -> dict[str, dict[str, Any]]:
         """Return the values inside of sampler and dataset that a resume has to bring back after so many batches.
 
-        The rest of a pass is drawn anew then, so of a sampler that has begun, it is what it held before.
+        The rest of a pass is drawn again then, so of a sampler that has begun, it is what it held before.
         """
         if batches:
             return {"sampler": self._began, "dataset": self._hooked}

@@ -23,14 +23,19 @@ class Profile(SimpleProfiler):
     def __init__(self, folder: str | Path) -> None:
         super().__init__()
         self.folder = Path(folder)
+        self._of_training = False
+
+    def setup(self, stage: str, local_rank: int | None = None, log_dir: str | None = None) -> None:
+        """Note whether a training is measured, or a test."""
+        super().setup(stage, local_rank, log_dir)
+        self._of_training = stage == "fit"
 
     def describe(self) -> None:
         """Print the table of the training; a test has none."""
-        if self._stage == "fit" and self._local_rank in (None, 0):
+        if self._of_training and self.local_rank == 0:
             table = self.summary()
             write_text(self.folder / "profile.txt", table)
             print(f"\n{table}", end="")
-        self.teardown(stage=self._stage)
 
     def summary(self) -> str:
         """Return the table. Nested calls count for both, so the shares add up to more than 100 %."""

@@ -2,6 +2,7 @@
 
 import logging
 import runpy
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from ..config.check import check
 from ..config.schema import Config, OwnConfig
 from ..config.trust.names import leaves
 from ..errors import ConfigError
-from ..processes import restarts
+from ..launch import restarts
 from ..runs.imported import check_watched, module_of
 from ..runs.inputs import check_inputs
 from .determinism import pin_environment
@@ -45,7 +46,7 @@ def ready(cfg: DictConfig) -> Config:
     check_signatures(config)
     check_final_weights(config)
     named = ("data", "task", "model", "training", "trainer", "callbacks")
-    settings = leaves({group: getattr(config, group, None) for group in named})
+    settings = leaves({group: value for group, value in asdict(config).items() if group in named})
     check_watched({f"{key}={target}": module_of(target) for key, target in settings if key.endswith("_target_")})
     if config.trainer["accelerator"] in GPU:
         _check_gpu(config.trainer["accelerator"])

@@ -11,10 +11,10 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 from ..config.schema import Restore
 from ..errors import ConfigError, DataError
 from ..models.saved import load_weights
-from ..names import MODEL
+from ..runs.folder import RunFolder
 from .checkpoint import load_checkpoint, peek
 from .keyed import LoaderPlace
-from .resume import newest_whole
+from .resume import latest_valid
 
 _OF_THE_LOSS = ("loss.",)  # class weights, say: a new run has its own in its configuration
 
@@ -27,12 +27,12 @@ def starting_file(settings: Restore) -> Path | None:
     """
     if settings.mode == "fresh":
         return None
-    earlier = Path(str(settings.run))
+    earlier = RunFolder(str(settings.run))
     if settings.mode == "finetune":
-        path: Path | None = earlier / MODEL
+        path: Path | None = earlier.model
     else:  # where the training came to its end; of an interrupted run, the newest resume point
-        last = earlier / "checkpoints" / "last.ckpt"
-        path = last if last.exists() else newest_whole(earlier / "checkpoints")
+        last = earlier.last_checkpoint
+        path = last if last.exists() else latest_valid(earlier.checkpoints)
     if path is None or not path.exists():
         raise DataError(
             f"restore.run={earlier} holds nothing that restore={settings.mode} can start from: name the folder of a "
@@ -45,7 +45,7 @@ def restore(point: Path | None, settings: Restore, model: LightningModule, train
     """Prepare model and trainer, and return the checkpoint that Lightning restores whole, if any.
 
     Args:
-        point: the resume point of an interrupted run that goes on; it decides alone.
+        point: the resume point of an interrupted run; it decides alone.
         settings: what a new run takes over from an earlier one.
         model: whose weights are set.
         trainer: whose optimizer is set.
@@ -59,7 +59,7 @@ def restore(point: Path | None, settings: Restore, model: LightningModule, train
     if path is None:
         return None
     if point is not None or settings.mode == "continue":
-        saved = torch.load(path, map_location="cpu", weights_only=True, mmap=True).get("loaders")
+        saved = torch.load(path, map_location="cpu", weights_only=True, mmap=True)["loaders"]
         for callback in trainer.callbacks:  # type: ignore[attr-defined]
             if isinstance(callback, LoaderPlace):
                 callback.take_up(saved)

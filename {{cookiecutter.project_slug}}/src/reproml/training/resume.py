@@ -18,7 +18,7 @@ from ..runs.folder import resume_points
 from . import job
 from .checkpoint import CHECKSUM, checksum
 from .job import Due
-from .loop import batches_done, can_be_entered_here, forget_finished_epoch
+from .lightning_internals import batches_done, can_be_entered_here, forget_finished_epoch, hold_back_sigterm
 from .sums import can_be_saved
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,7 @@ class ResumePoint(Checkpoint):
         self._follows = False  # a hook of the model's
         self.lost: Callable[[], list[str]] = list  # names of attributes that a checkpoint cannot hold at the moment
         self._waits = False  # for the next epoch, since there are some
+        self._held_back = False  # SIGTERM, until a point can be saved
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         job.check_restarts(self.max_restarts)
@@ -88,6 +89,8 @@ class ResumePoint(Checkpoint):
         alone = trainer.world_size == 1
         if (alone and job.told()) or batches_done(trainer) % _LOOK_EVERY == 0:
             self._agree(trainer)
+        if alone and (trainer.received_sigterm or self._held_back):
+            self._held_back = hold_back_sigterm(trainer)
         stopping = alone and trainer.received_sigterm  # Lightning itself ends the run after this batch
         if (stopping or self._due) and not self._waits and can_be_entered_here(trainer) and can_be_saved(trainer):
             if lost := self.lost():
@@ -126,7 +129,7 @@ def batches_of(path: Path) -> int:
     return int(path.stem.split("-")[1])
 
 
-def newest_whole(folder: Path) -> Path | None:
+def latest_valid(folder: Path) -> Path | None:
     """Return the newest resume point whose content has the checksum of its name, or None. Damaged ones are named."""
     for path in resume_points(folder):
         with suppress(OSError):  # it cannot be read

@@ -1,4 +1,4 @@
-"""One process that works on a run: the first, or one that goes on after an interruption."""
+"""One process that works on a run: the first, or one that resumes it."""
 
 import logging
 import time
@@ -10,27 +10,26 @@ from typing import Any
 import torch
 from filelock import FileLock, Timeout
 from lightning import LightningDataModule, LightningModule
-from lightning.pytorch.utilities import rank_zero_only
 
 from ..config.schema import Config, OwnConfig
 from ..errors import ConfigError, DataError
 from ..files import file_digest, write_bytes, write_json
-from ..names import HISTORY, MODEL, RECORD, TRAIL
-from ..runs import record, schema, source
-from ..runs.anew import start_anew
+from ..launch import rank
+from ..runs import record, schema
 from ..runs.code import edited_since_start
 from ..runs.digest import weights_digest
-from ..runs.folder import LOCK, clear, refuse_used, remove_resume_points, write_config
+from ..runs.folder import RunFolder, remove_resume_points
 from ..runs.overwritten import Watch
-from ..runs.tables import table_digests
+from ..runs.start_over import start_over
+from ..runs.tables import figure_digests, table_digests
 from . import resume
-from .checkpoint import best_files, peek, refuse_other_run
-from .cluster import first_goes_first
+from .checkpoint import best_files, peek, refuse_foreign
+from .cluster import rank_zero_first
 from .describe import describe
 from .earlier import built_on
 from .limits import refuse_none
 from .restore import refuse_unfit, starting_file
-from .trail import refuse_cut
+from .step_trace import kept_trace
 
 log = logging.getLogger(__name__)
 
@@ -41,13 +40,13 @@ class Session:
 
     Args:
         folder: of the run.
-        checkpoint: the resume point that the training goes on from; None: it begins.
+        checkpoint: the resume point that the training resumes from; None: it starts.
         record: None in all processes but the first, which writes for all.
         lock: keeps other processes from the folder for as long as this one lives.
         watch: knows the data from the start.
     """
 
-    folder: Path
+    folder: RunFolder
     checkpoint: Path | None
     record: dict[str, Any] | None = None
     lock: FileLock | None = None
@@ -63,7 +62,6 @@ class Session:
         """
         if self.record is None:
             return
-        trail = self.folder / TRAIL
         session = self.record["sessions"][-1]
         overwritten = self.watch.overwritten() if self.watch else []
         edited = sorted({*session["edited"], *edited_since_start(), *overwritten})
@@ -76,18 +74,19 @@ class Session:
         session |= {"ended": _now(), "seconds": round(time.perf_counter() - self.began, 3), "edited": edited}
         self.record |= {
             "status": "finished",
-            "trail_sha256": file_digest(trail) if trail.exists() else None,
-            "history_sha256": file_digest(self.folder / HISTORY),
+            "trace_sha256": file_digest(self.folder.trace) if self.folder.trace.exists() else None,
+            "history_sha256": file_digest(self.folder.history),
             "metrics": metrics,
-            "tables": table_digests(self.folder),
+            "tables": table_digests(self.folder.test),
+            "figures": figure_digests(self.folder.test),
             "weights_sha256": weights_digest(weights),
-            "model_sha256": file_digest(self.folder / MODEL),
+            "model_sha256": file_digest(self.folder.model),
         }
-        write_json(self.folder / RECORD, self.record)
-        remove_resume_points(self.folder / "checkpoints")
+        write_json(self.folder.record, self.record)
+        remove_resume_points(self.folder.checkpoints)
 
 
-@first_goes_first()
+@rank_zero_first()
 def begin(
     config: Config,
     settings: dict[str, Any],
@@ -95,7 +94,7 @@ def begin(
     data: LightningDataModule,
     model: LightningModule,
 ) -> Session:
-    """Claim the run folder, find out whether its training begins or goes on, and write the record.
+    """Claim the run folder, find out whether its training starts or resumes, and write the record.
 
     Args:
         config: the checked configuration.
@@ -109,18 +108,17 @@ def begin(
             not that of the run that it is built on, or no command could read the record that it would get.
         DataError: resuming was asked for, and a resume point belongs to another run.
     """
-    folder = Path(config.paths.run)
-    checkpoints = folder / "checkpoints"
-    if getattr(rank_zero_only, "rank", 0):  # the first process has decided already
-        return Session(folder, resume.newest_whole(checkpoints) if config.resume else None)
+    folder = RunFolder(config.paths.run)
+    if rank():  # the first process has decided already
+        return Session(folder, resume.latest_valid(folder.checkpoints) if config.resume else None)
     refuse_none(config, data)
     lock = _claim(folder)
     if not config.resume:
-        refuse_used(folder)
+        folder.refuse_used()
     asked = config.resume != "auto"
     earlier = _interrupted(folder, asked) if config.resume else None
-    point = _own_point(checkpoints, earlier["config"], asked) if earlier else None
-    # what a resume point goes on from holds all that was restored, so the restored run is no longer needed
+    point = _own_point(folder, earlier, asked) if earlier else None
+    # a resume point holds all that was restored, so the restored run is no longer needed
     restored = earlier["restored"] if earlier and point else built_on(config)
     now, patch = describe(config, settings, recorded, restored)
     changed = _changed(folder, earlier, now, asked) if earlier else []
@@ -135,77 +133,77 @@ def begin(
     current["sessions"].append({**session, "edited": edited_since_start()})
     _refuse_unreadable(folder, current)
     if point:
-        remove_resume_points(checkpoints, after=point)
-        log.info("%s goes on from %s", folder, point.name)
+        remove_resume_points(folder.checkpoints, after=point)
+        log.info("%s resumes from %s", folder, point.name)
     else:
         refuse_unfit(config.restore, model)
         continued = starting_file(config.restore) if config.restore.mode == "continue" else None
-        start_anew(folder, config, best_files(peek(continued)) if continued else [])
-        write_bytes(folder / source.PATCH, patch)
-    write_json(folder / RECORD, current)
-    write_config(settings, folder)
+        start_over(folder.path, config, best_files(peek(continued)) if continued else [])
+        write_bytes(folder.patch, patch)
+    write_json(folder.record, current)
+    folder.write_config(settings)
     log.info("%s", _context(folder, current))
     return Session(folder, point, current, lock, Watch(_data_of(config, current)), time.perf_counter())
 
 
 def _data_of(config: Config, current: dict[str, Any]) -> dict[str, str]:
     """Return the SHA-256 of all that a run reads from this disk, by its path."""
-    data, inputs = current["data"], current.get("inputs", {})
+    data, inputs = current["data"], current["inputs"]
     arrays = {} if isinstance(config, OwnConfig) or config.data.remote else data["prepared"]
     prepared = {str(Path(config.paths.processed) / name): digest for name, digest in arrays.items()}
     return prepared | data.get("files", {}) | {config.inputs[name]: digest for name, digest in inputs.items()}
 
 
-def _claim(folder: Path) -> FileLock:
-    folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / LOCK, timeout=0)
+def _claim(folder: RunFolder) -> FileLock:
+    folder.path.mkdir(parents=True, exist_ok=True)
+    lock = FileLock(folder.lock, timeout=0)
     try:
         lock.acquire()
     except Timeout as error:
         raise ConfigError(f"another process is working on {folder}: wait for it, or stop it first") from error
-    clear(folder)
+    folder.clear()
     return lock
 
 
-def _interrupted(folder: Path, asked: bool) -> dict[str, Any] | None:
+def _interrupted(folder: RunFolder, asked: bool) -> dict[str, Any] | None:
     """Return the record of the run in the folder, if it was interrupted.
 
     Raises:
-        RecordError: the record cannot be used, or to go on was asked for, and there is no run.
+        RecordError: the record cannot be used, or the run to resume is not there.
     """
-    if not asked and not (folder / RECORD).exists():
+    if not asked and not folder.record.exists():
         return None
     try:
-        earlier = record.read(folder)  # an error must not cost what was there
+        earlier = record.read(folder.path)  # an error must not cost what was there
     except record.OtherVersion as error:  # as after an update of the project: other code began that run
         if asked:
             raise
-        log.info("%s: the training starts anew", error)
+        log.info("%s: the training starts over", error)
         return None
     return earlier if earlier["status"] == "running" else None
 
 
-def _own_point(checkpoints: Path, settings: dict[str, Any], asked: bool) -> Path | None:
-    """Return the newest resume point, or None where the training has to begin anew.
+def _own_point(folder: RunFolder, earlier: dict[str, Any], asked: bool) -> Path | None:
+    """Return the newest resume point, or None where the training has to start over.
 
     Raises:
-        DataError: to go on was asked for, and the point is of another run, or the trail up to there is not its own.
+        DataError: the run is to be resumed, and the point is of another run, or the step trace up to there is.
     """
-    point = resume.newest_whole(checkpoints)
+    point = resume.latest_valid(folder.checkpoints)
     try:
         if point:
             held = peek(point)
-            refuse_other_run(point, held.get("config"), settings)
-            refuse_cut(checkpoints.parent / TRAIL, held)
+            refuse_foreign(point, held, earlier)
+            kept_trace(folder.trace, held)  # or refuse it
     except DataError as error:
         if asked:
             raise
-        log.info("%s: the training starts anew", error)
+        log.info("%s: the training starts over", error)
         return None
     return point
 
 
-def _refuse_unreadable(folder: Path, current: dict[str, Any]) -> None:
+def _refuse_unreadable(folder: RunFolder, current: dict[str, Any]) -> None:
     """Refuse a record that its own reader would refuse, before anything is removed for it.
 
     Raises:
@@ -215,14 +213,14 @@ def _refuse_unreadable(folder: Path, current: dict[str, Any]) -> None:
         raise ConfigError(f"no command could read the record of {folder} again, since {reason}: choose another value")
 
 
-def _changed(folder: Path, earlier: dict[str, Any], now: dict[str, Any], asked: bool) -> list[str] | None:
-    """Return what has changed without deciding about the result, or None where the training has to begin anew.
+def _changed(folder: RunFolder, earlier: dict[str, Any], now: dict[str, Any], asked: bool) -> list[str] | None:
+    """Return what has changed without deciding about the result, or None where the training has to start over.
 
     Raises:
-        ConfigError: to go on was asked for, and it would be another training, or could not end with the same bits.
+        ConfigError: the run to resume would be another training, or could not end with the same bits.
     """
     found = record.what_changed(earlier, now)
-    fast = now["promise"]["mode"] == "fast"  # promises no bits, but a run still has one configuration
+    fast = now["promise"]["mode"] == "fast"  # guarantees no bits, but a run still has one configuration
     decisive = [str(change) for change in found if change.of_the_project or not (fast or change.of_the_machine)]
     if decisive:
         sentence = f"since {folder} began, there changed {'; '.join(decisive[:3])}"
@@ -231,14 +229,14 @@ def _changed(folder: Path, earlier: dict[str, Any], now: dict[str, Any], asked: 
                 f"{sentence}: it could not end with the same bits. Put that back, or start another run: "
                 f"restore=continue restore.run={folder}"
             )
-        log.info("%s: the training starts anew", sentence)
+        log.info("%s: the training starts over", sentence)
         return None
     for change in found:
         log.warning("since %s began, %s: bits may differ", folder, change)
     return [str(change) for change in found]
 
 
-def _context(folder: Path, current: dict[str, Any]) -> str:
+def _context(folder: RunFolder, current: dict[str, Any]) -> str:
     """Return one line that says what the log after it is about."""
     git, config = current["git"] or {}, current["config"]
     state = f"commit {git['commit'][:10]}{' with changes' if git['dirty'] else ''}" if git else "no commit"

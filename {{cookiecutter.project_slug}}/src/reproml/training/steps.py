@@ -1,12 +1,17 @@
 """The loss of single steps, for trackers; metrics.csv has the epochs."""
 
+from collections.abc import Mapping
 from typing import Any
 
+import torch
 from lightning import Callback, LightningModule, Trainer
 
-from .loop import loss_of
-
 LOSS = "train/loss_step"
+
+
+def loss_of(outputs: Any) -> torch.Tensor | None:
+    """Return the loss among what `training_step` returned, where there is one: not in manual optimization."""
+    return outputs.get("loss") if isinstance(outputs, Mapping) else outputs
 
 
 class StepLoss(Callback):

@@ -1,40 +1,43 @@
 """What an epoch has summed up so far, which Lightning's checkpoints do not hold: its own sums, and torchmetrics.
 
 Lightning keeps a sum for each `self.log(..., on_epoch=True)`. The states of metric objects are not in a state dict.
+Only this file uses private parts of torchmetrics, which the template's tests check, too.
 """
 
 from typing import Any
 
 import torch
 from lightning import LightningModule, Trainer
-from lightning.pytorch.trainer.connectors.logger_connector.result import _Metadata, _ResultMetric, _Sync
 from torch import Tensor
-from torchmetrics import Metric, MetricCollection
+from torchmetrics import Metric, MetricCollection, MetricTracker
 
-from .loop import epoch_results
-
-_PLAIN = ("fx", "name", "prog_bar", "logger", "on_step", "on_epoch", "enable_graph", "add_dataloader_idx",
-          "dataloader_idx", "metric_attribute")  # fmt: skip
+from .lightning_internals import described, epoch_results, result_of, shared_by_a_group
 
 
 def can_be_saved(trainer: Trainer) -> bool:
     """Whether a checkpoint can hold all sums: not those that are shared by a group of processes."""
-    return all(result.meta.sync.group is None for result in epoch_results(trainer).values())
+    return not any(map(shared_by_a_group, epoch_results(trainer).values()))
 
 
 def sums(trainer: Trainer, model: LightningModule) -> dict[str, Any]:
     """Return all sums in plain types, with tensors on the CPU."""
-    logged = {key: _logged(result) for key, result in epoch_results(trainer).items() if can_be_saved(trainer)}
+    results = epoch_results(trainer) if can_be_saved(trainer) else {}
+    logged = {key: {**described(result), "state": _state(result)} for key, result in results.items()}
     collections = [module for module in model.modules() if isinstance(module, MetricCollection)]
     for collection in collections:
         collection.values(copy_state=False)  # brings those up to date that share the state of another one
     states = {name: _state(metric) for name, metric in _metrics(model).items()}
     groups = [dict(each._groups) if each._groups_checked else None for each in collections]
-    return {"logged": logged, "metrics": states, "groups": groups}
+    made = {name: tracker.n_steps for name, tracker in _trackers(model).items()}
+    return {"logged": logged, "metrics": states, "groups": groups, "made": made}
 
 
 def set_sums(trainer: Trainer, model: LightningModule, saved: dict[str, Any]) -> None:
     """Go on from these sums."""
+    made = saved.get("made", {})  # an earlier version saved none
+    for name, tracker in _trackers(model).items():
+        while tracker.n_steps < made.get(name, 0):
+            tracker.increment()
     for name, metric in _metrics(model).items():
         if name in saved["metrics"]:
             _set_state(metric, saved["metrics"][name], model.device)
@@ -45,15 +48,26 @@ def set_sums(trainer: Trainer, model: LightningModule, saved: dict[str, Any]) ->
             collection._compute_groups_create_state_ref()
     results = epoch_results(trainer)
     for key, entry in saved["logged"].items():
-        results[key] = _result(entry, trainer, model)
+        results[key] = result_of(entry, trainer, model)
+        _set_state(results[key], entry["state"], model.device)
+
+
+def state_names(metric: Metric) -> frozenset[str]:
+    """Return the names of the attributes that hold the state of a metric."""
+    return frozenset(metric._defaults)
 
 
 def _metrics(model: LightningModule) -> dict[str, Metric]:
     return {name: module for name, module in model.named_modules() if isinstance(module, Metric)}
 
 
+def _trackers(model: LightningModule) -> dict[str, MetricTracker]:
+    """Return what makes a metric for each epoch."""
+    return {name: module for name, module in model.named_modules() if isinstance(module, MetricTracker)}
+
+
 def _state(metric: Metric) -> dict[str, Any]:
-    values = {name: _cpu(getattr(metric, name)) for name in metric._defaults}
+    values = {name: _cpu(getattr(metric, name)) for name in state_names(metric)}
     return {"values": values, "updates": metric._update_count, "last": _cpu(_only_tensor(metric._forward_cache))}
 
 
@@ -62,28 +76,6 @@ def _set_state(metric: Metric, state: dict[str, Any], device: torch.device) -> N
         setattr(metric, name, _on(value, device))
     metric._update_count, metric._computed = state["updates"], None
     metric._forward_cache = _on(state["last"], device)
-
-
-def _logged(result: _ResultMetric) -> dict[str, Any]:
-    meta = result.meta
-    entry = {name: getattr(meta, name) for name in _PLAIN}
-    entry |= {"reduce": meta.reduce_fx.__name__, "sync": meta.sync._should, "zero_only": meta.sync.rank_zero_only}
-    entry |= {"op": meta.sync.op, "has_reset": result.has_reset, "is_tensor": result.is_tensor}
-    return entry | {"state": _state(result)}
-
-
-def _result(entry: dict[str, Any], trainer: Trainer, model: LightningModule) -> _ResultMetric:
-    meta = _Metadata(**{name: entry[name] for name in _PLAIN}, reduce_fx=getattr(torch, entry["reduce"]))
-    # `self.log` compares its arguments with those that it finds: this one is among them
-    meta.sync = _Sync(
-        fn=trainer.strategy.reduce, _should=entry["sync"], rank_zero_only=entry["zero_only"], _op=entry["op"]
-    )
-    result = _ResultMetric(meta, entry["is_tensor"])
-    _set_state(result, entry["state"], model.device)
-    if not entry["is_tensor"]:
-        result.value = model.get_submodule(entry["metric_attribute"])
-    result.has_reset = entry["has_reset"]
-    return result
 
 
 def _only_tensor(value: Any) -> Tensor | None:

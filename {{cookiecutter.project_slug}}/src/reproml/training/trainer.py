@@ -18,7 +18,7 @@ from ..config.schema import Config, Reproducibility
 from ..names import HISTORY
 from .admission import Admission
 from .callbacks import Reentry, StepSeed
-from .checkpoint import PlainContent, WholeFileIO
+from .checkpoint import AtomicCheckpointIO, CheckpointMetadata
 from .cluster import environment
 from .history import History
 from .keyed import LoaderPlace
@@ -26,6 +26,7 @@ from .ready import GPU
 from .restore import OwnSettings
 from .resume import ResumePoint
 from .steps import StepLoss
+from .unmoved import Unmoved
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,7 @@ for _name in ("lightning.pytorch.utilities.rank_zero", "lightning.fabric.utiliti
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
-class Unmeasured(PassThroughProfiler):
+class NullProfiler(PassThroughProfiler):
     """Measures nothing, like Lightning's default, but without its generator around every hook of every callback.
 
     With a small network that is a thirtieth of a step.
@@ -68,9 +69,9 @@ def build_trainer(config: Config, public_config: dict[str, Any], loggers: Sequen
     """
     run = Path(config.paths.run)
     history = History(run / HISTORY)
-    content = PlainContent(history)
+    content = CheckpointMetadata(history)
     mode = config.reproducibility.mode
-    first = [Admission(mode), Reentry(), StepSeed(config.seed), LoaderPlace(strict=mode != "fast")]
+    first = [Unmoved(run), Admission(mode), Reentry(), StepSeed(config.seed), LoaderPlace(strict=mode != "fast")]
     named = {name: instantiate(callback) for name, callback in config.callbacks.items()}
     callbacks = list(named.values())
     if config.restore.mode == "continue":
@@ -87,8 +88,8 @@ def build_trainer(config: Config, public_config: dict[str, Any], loggers: Sequen
         use_distributed_sampler=False,  # training/keyed.py shares the batches itself
         callbacks=[*first, StepLoss(), history, content, *callbacks],
         logger=list(loggers),
-        plugins=[WholeFileIO(public_config), environment()],
-        profiler=config.trainer.get("profiler") or Unmeasured(),
+        plugins=[AtomicCheckpointIO(public_config), environment()],
+        profiler=config.trainer.get("profiler") or NullProfiler(),
         default_root_dir=run,
         num_sanity_val_steps=0,
         enable_model_summary=False,

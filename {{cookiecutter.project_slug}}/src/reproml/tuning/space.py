@@ -7,7 +7,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
 from hydra.core.override_parser.types import OverrideType
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -15,6 +14,7 @@ from optuna import Trial
 
 from ..config.arguments import parsed, refuse_no_choice
 from ..config.check import check, check_search
+from ..config.composing import composed
 from ..config.own import is_own, refuse_unused
 from ..config.schema import Parameter, Search
 from ..config.signatures import check_signatures
@@ -55,8 +55,8 @@ def read(overrides: list[str]) -> tuple[Search, int, list[str]]:
         )
     if is_own(cfg):
         refuse_unused(cfg, search.space)
-    elif not search.metric.startswith(("train/", "validation/")):
-        raise ConfigError(f"search.metric={search.metric} is no metric of an epoch: write it as in validation/loss")
+    elif not search.metric.startswith(("train/", "val/")):
+        raise ConfigError(f"search.metric={search.metric} is no metric of an epoch: write it as in val/loss")
     for key, parameter in search.space.items():
         _check_parameter(key, parameter)
         if _is_set_here(key):
@@ -141,5 +141,4 @@ def files(overrides: Iterable[str]) -> dict[str, str]:
 
 
 def _composed(overrides: Iterable[str]) -> DictConfig:
-    with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
-        return compose("config", overrides=list(overrides))
+    return composed("config", list(overrides))

@@ -2,7 +2,7 @@
 
 The folder holds `journal.log`, the runs in `trials/`, and what `summary.py` writes. A trial belongs to the process that
 holds the lock `trials/<number>.lock`. The system releases it however the process ends, so a trial that runs in the
-journal without a lock was interrupted, and another process goes on with its run, from its newest resume point.
+journal without a lock was interrupted, and another process resumes its run, from its newest resume point.
 """
 
 from dataclasses import asdict
@@ -23,7 +23,7 @@ from ..runs.code import code_digests, deciding_code, summed_up
 from ..training.randomness import derive
 from . import space
 
-RUN = "run"  # a trial's attribute: the name of its run folder, which a trial that goes on takes over
+RUN = "run"  # a trial's attribute: the name of its run folder, which a resumed trial takes over
 FAILURE = "failure"  # likewise: why its training failed
 
 

@@ -13,6 +13,7 @@ from optuna.visualization import matplotlib as pictures
 
 from ..errors import RecordError
 from ..files import write_bytes, write_text
+from ..tables import aligned, number
 from .study import FAILURE, RUN
 
 
@@ -31,6 +32,24 @@ def best_trial(study: optuna.Study, folder: Path) -> FrozenTrial:
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
         raise RecordError(f"no trial in {folder} came to its end yet: run the search first, or with more trials")
     return study.best_trial
+
+
+def best_trials(study: optuna.Study, most: int = 10) -> list[str]:
+    """Return the lines of a table of the trials that came to their end, the best first, but no more than `most`."""
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    sign = 1 if study.direction == optuna.study.StudyDirection.MINIMIZE else -1
+    ordered = sorted(complete, key=lambda trial: sign * float(trial.value or 0))[:most]
+    keys = sorted({key for trial in ordered for key in trial.params})
+    rows = [
+        [trial.user_attrs[RUN], number(trial.value), *(number(trial.params.get(key)) for key in keys)]
+        for trial in ordered
+    ]
+    numeric = {1, *(place for place, key in enumerate(keys, 2) if all(_is_number(t.params.get(key)) for t in ordered))}
+    return aligned([[RUN, "value", *keys], *rows], numeric)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
 
 
 def write_summary(study: optuna.Study, folder: Path) -> None:

@@ -16,7 +16,7 @@ from ..config.schema import Search
 from ..errors import ConfigError, TrainingError
 from ..names import HISTORY, RECORD
 from ..programs import stop
-from ..runs.folder import quoted
+from ..runs.command import quoted
 from ..runs.record import read
 from .space import as_overrides
 from .study import FAILURE, RUN, claim
@@ -58,7 +58,7 @@ def _try(study: optuna.Study, trial: optuna.Trial, search: Search, overrides: li
 
 
 def _train(trial: optuna.Trial, settings: list[str], run: Path, metric: str) -> float:
-    """Train, or go on with what an interruption left, and return the metric of the last epoch.
+    """Train, or resume what an interruption left, and return the metric of the last epoch.
 
     Raises:
         TrialPruned: the values so far are worse than those of other trials.
@@ -94,7 +94,7 @@ def _train(trial: optuna.Trial, settings: list[str], run: Path, metric: str) -> 
             stop(process)
     if process is not None and process.returncode:
         lines = run.with_suffix(".log").read_text(encoding="utf-8", errors="replace").splitlines()
-        raise TrainingError(f"{run} failed: {lines[-1] if lines else 'it said nothing'}")
+        raise TrainingError(f"{run} failed: {lines[-1] if lines else 'it printed nothing'}")
     if not reported:
         raise ConfigError(f"search.metric={metric} has no value in {run}/metrics.csv: search for one that it has")
     return reported[max(reported)]

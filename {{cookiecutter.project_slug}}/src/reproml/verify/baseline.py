@@ -11,13 +11,14 @@ from typing import Any
 
 from ..errors import RecordError
 from ..files import working_folder
+from ..logs import announce
 from ..programs import git, waited_for
 from ..runs import record
 from ..runs.changes import Change, changes
 from ..runs.code import deciding_code
-from ..runs.folder import quoted
+from ..runs.command import quoted
 from .headline import headline, loss
-from .repeat import last_line, outer_environment
+from .rerun import last_line, outer_environment
 
 BASELINE = Path("reports/baseline.json")
 VERSION = 1
@@ -30,7 +31,7 @@ class Comparison:
     """How a canonical training compares with a baseline.
 
     Args:
-        same_bits: weights, metrics, history and trail are equal, bit for bit.
+        same_bits: weights, metrics, history and step trace are equal, bit for bit.
         metrics: name -> (value of the baseline, value now); infinite where there is no such metric.
         changed: the recorded inputs that differ, the most likely cause first.
     """
@@ -77,6 +78,7 @@ def train() -> Canonical:
     Raises:
         RecordError: the training fails.
     """
+    announce("training experiment=canonical in a temporary folder, as python train.py experiment=canonical would ...")
     with working_folder(Path(gettempdir()), "reproml-drift-") as temporary:
         folder = temporary / "run"
         arguments = ["experiment=canonical", "tracking=[none]", f"hydra.run.dir={quoted(folder)}"]

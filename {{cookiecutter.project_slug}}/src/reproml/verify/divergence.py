@@ -1,4 +1,4 @@
-"""Where two runs part: the first step that differs, what differed first there, and the inputs that explain it."""
+"""Where two runs diverge: the first step that differs, what differed first there, and the inputs that explain it."""
 
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,11 +6,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..errors import DataError, RecordError
-from ..names import TRAIL
+from ..names import PATCH, TRACE
 from ..runs.changes import Change
 from ..runs.record import same_result, what_changed
-from ..runs.source import PATCH, changed_lines, check_out
-from ..training.trail import Steps, read_trail
+from ..runs.source import changed_lines, check_out
+from ..training.step_trace import Steps, read_trace
 from . import tensors
 from .ulps import difference
 
@@ -99,7 +99,7 @@ def compare(before: dict[str, Any], after: dict[str, Any], folder: Path, other: 
 
 
 def first_difference(folder: Path, other: Path, unfinished: bool = False) -> Divergence:
-    """Compare two runs step by step, by their trails.
+    """Compare two runs step by step, by their step traces.
 
     Args:
         folder: of the first run.
@@ -107,10 +107,10 @@ def first_difference(folder: Path, other: Path, unfinished: bool = False) -> Div
         unfinished: whether one of them is, so that only the steps of both can be compared.
 
     Raises:
-        DataError: a trail is missing where there is nothing else to compare.
+        DataError: a step trace is missing where there is nothing else to compare.
     """
     try:
-        first, second = read_trail(folder / TRAIL), read_trail(other / TRAIL)
+        first, second = read_trace(folder / TRACE), read_trace(other / TRACE)
     except DataError as error:
         if unfinished:  # then there is nothing else to compare
             raise
@@ -122,7 +122,7 @@ def first_difference(folder: Path, other: Path, unfinished: bool = False) -> Div
         epoch = first.epoch.get(step, second.epoch.get(step))
         if step not in first.loss or step not in second.loss:
             longer, shorter = (folder, other) if step in first.loss else (other, folder)
-            return Divergence("length", step, epoch, [f"{shorter} ends before it, {longer} goes on"])
+            return Divergence("length", step, epoch, [f"{shorter} ends before it, {longer} does not"])
         if _know_both(first.order, second.order, step) and first.order[step] != second.order[step]:
             return Divergence("order", step, epoch, ["other examples, or the same in another order"])
         if first.loss[step] != second.loss[step]:

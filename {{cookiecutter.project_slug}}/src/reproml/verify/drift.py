@@ -84,7 +84,7 @@ def _judge(comparison: Comparison, before: dict[str, Any], tolerance: float) -> 
 
 
 def _note(verdict: str, trained: Canonical) -> None:
-    """Add a line to the history, and draw it anew."""
+    """Add a line to the history, and draw it again."""
     run, judged = trained.record, trained.judged()
     row = {
         "date": run["sessions"][-1]["ended"],

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from ..evaluation.written import evaluation_of
+from ..runs.completed import CompletedRun
 
 
 def headline(folder: Path, record: dict[str, Any]) -> str | None:
@@ -13,7 +14,7 @@ def headline(folder: Path, record: dict[str, Any]) -> str | None:
         folder: of the run.
         record: of the run.
     """
-    written = evaluation_of(folder, record)
+    written = evaluation_of(CompletedRun(folder, record))
     return written.headline if written else None
 
 

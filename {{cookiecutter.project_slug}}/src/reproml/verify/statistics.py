@@ -10,7 +10,7 @@ from ..runs import record
 from ..runs.record import what_changed
 from ..training.randomness import derive
 from .headline import headline
-from .repeat import checked_out, left_out, python_for, train_again
+from .rerun import checked_out, left_out, python_for, train_again
 from .verify import DIFFERS, REPRODUCED, Verdict, finished
 
 
@@ -53,7 +53,7 @@ def verify_within(folder: Path, tolerance: float, metric: str | None, seeds: int
         clean: build a fresh environment from the recorded lock first.
 
     Raises:
-        RecordError: it could not be tried.
+        RecordError: it could not be verified.
     """
     before = finished(folder)
     metric, there = metric or headline(folder, before), ", ".join(before["metrics"]) or "none"

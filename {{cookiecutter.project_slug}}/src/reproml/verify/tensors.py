@@ -7,7 +7,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from ..names import MODEL
-from ..training.trail import Steps
+from ..training.step_trace import Steps
 from .ulps import difference, ulps
 
 
@@ -36,7 +36,7 @@ def final_weights(folder: Path, other: Path) -> list[str]:
 
 
 def at_step(first: Steps, second: Steps, step: int) -> list[str]:
-    """Return which tensors differ between two trails at a step, naming the first in the order of the network."""
+    """Return which tensors differ between two step traces at a step, naming the first in the order of the network."""
     before, after = first.weights.get(step, {}), second.weights.get(step, {})
     common = [name for name in before if name in after]
     unequal = [name for name in common if before[name][0] != after[name][0]]

@@ -9,9 +9,11 @@ from typing import Any
 from ..errors import RecordError
 from ..files import write_json
 from ..names import VERIFICATION
-from ..runs import integrity, record, schema
+from ..runs import record, schema
+from ..runs.completed import CompletedRun
+from ..runs.integrity import EVERYTHING
 from ..runs.record import what_changed
-from .repeat import checked_out, left_out, python_for, train_again
+from .rerun import checked_out, left_out, python_for, train_again
 
 REPRODUCED, DIFFERS, NOT_TRIED = 0, 1, 2  # exit codes
 
@@ -71,15 +73,15 @@ def verify(folder: Path, clean: bool = False) -> Verdict:
     """Train again as the record in `folder` says, and compare bit for bit.
 
     Args:
-        folder: of the run. Only its record and its patch are needed; its trail and model tell more where bits differ.
+        folder: of the run. Its record and patch are enough; its step trace and model tell more where bits differ.
         clean: build a fresh environment from the recorded lock first.
 
     Raises:
-        RecordError: it could not be tried.
+        RecordError: it could not be verified.
     """
     before = finished(folder)
     if before["promise"]["mode"] == "fast":
-        raise RecordError("reproducibility=fast promises no bits: compare the metrics instead, with --tolerance")
+        raise RecordError("reproducibility=fast guarantees no bits: compare the metrics instead, with --tolerance")
     with checked_out(before, folder) as project:
         again = train_again(before, project, python_for(project, clean))
         after = record.read(again)
@@ -100,7 +102,7 @@ def finished(folder: Path) -> dict[str, Any]:
     Raises:
         RecordError: the run is not finished, its code has no name, or a file beside the record is not the recorded one.
     """
-    found = integrity.finished(folder, reads=integrity.EVERYTHING)
+    found = CompletedRun.read(folder, reads=EVERYTHING).record
     if found["git"] is None:
         raise RecordError(f"{folder} was made where git could not name the code: commit the code, and train again")
     return found

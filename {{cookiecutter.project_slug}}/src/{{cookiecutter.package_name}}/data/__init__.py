@@ -1,1 +1,1 @@
-"""Readers: one function for each data set."""
+"""Data: one LightningDataModule a file."""

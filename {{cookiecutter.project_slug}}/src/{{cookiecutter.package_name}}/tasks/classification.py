@@ -29,8 +29,7 @@ class Classification(ArrayTask):
     def evaluation(self) -> Evaluation:
         """Return metrics, tables, figures and predictions of the last test."""
         logits, targets = self.tested()
-        kind = "image" if len(self.interface.input_shape) == 3 else "tabular"
-        return classification(logits, targets, self._names, f"{kind}-classification")
+        return classification(logits, targets, self._names, self.interface.kind)
 
     @torch.inference_mode()
     def predict(self, inputs: torch.Tensor) -> list[Prediction]:

@@ -32,7 +32,7 @@ class Regression(ArrayTask):
         """Return metrics, tables, figures and predictions of the last test."""
         outputs, targets = self.tested()
         target, unit, scale = str(self.interface.target), self.interface.unit, float(self.target_std)
-        return regression(self.in_its_unit(outputs), targets, target, unit, scale)
+        return regression(self.in_its_unit(outputs), targets, target, unit, scale, self.interface.kind)
 
     @torch.inference_mode()
     def predict(self, inputs: torch.Tensor) -> list[Prediction]:

@@ -26,7 +26,7 @@ _ENVIRONMENT = "reproducibility.environment."  # these variables are set; PYTHON
 
 
 def check_names(config: Any, source: Path, project: Path = Path()) -> None:
-    """Refuse classes, readers, interpolations and environment variables that this project does not know.
+    """Refuse classes, interpolations and environment variables that this project does not know.
 
     Args:
         config: what will be built, in plain types, with interpolations as they are written.
@@ -99,10 +99,7 @@ def _is_named(key: str, value: Any, known: frozenset[tuple[str, str]]) -> bool:
 
 def _is_known(key: str, text: str, known: frozenset[tuple[str, str]], project: Path) -> bool:
     if key.endswith("_target_"):
-        return _is_named(key, text, known) or _in_package(text, ast.ClassDef, project)
-    if key == "data.reader":
-        ours = text.split(".")[1:2] == ["data"] and _in_package(text, ast.FunctionDef, project)
-        return ours or _is_named(key, text, known)
+        return _is_named(key, text, known) or _defines(text, project)
     if key.startswith(_ENVIRONMENT):
         return (key.removeprefix(_ENVIRONMENT), text) in known
     return True
@@ -115,8 +112,8 @@ def _refused(source: Path, key: str, value: Any) -> ConfigError:
     )
 
 
-def _in_package(name: str, kind: type[ast.ClassDef] | type[ast.FunctionDef], project: Path) -> bool:
-    """Whether a module of this project defines that class or function itself. What it imports does not count.
+def _defines(name: str, project: Path) -> bool:
+    """Whether a module of this project defines that class itself. What it imports does not count.
 
     The module is read, not imported: torch must not be imported before its settings are known.
     """
@@ -128,4 +125,4 @@ def _in_package(name: str, kind: type[ast.ClassDef] | type[ast.FunctionDef], pro
     file = path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
     if not file.is_file():
         return False
-    return any(isinstance(node, kind) and node.name == member for node in ast.parse(file.read_bytes()).body)
+    return any(isinstance(node, ast.ClassDef) and node.name == member for node in ast.parse(file.read_bytes()).body)

@@ -10,6 +10,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from ...errors import ConfigError
+from ..own import is_own
 from ..schema import Config, Data, OwnConfig
 from .flag import FLAG, given
 from .names import last, leaves, named, short
@@ -75,7 +76,7 @@ def check_arguments(config: dict[str, Any], source: Path) -> None:
     """
     if given():
         return
-    groups = ("data", "task", "model") if "_target_" in config["data"] else ("task", "model")
+    groups = ("data", "task", "model") if is_own(config) else ("task", "model")
     project = Path.cwd().resolve()
     paths = [path for key, path in config["paths"].items() if key == "run" or path in _named(key)]
     homes = [(project / place).resolve() for place in (".", source.parent, *config.get("inputs", {}).values(), *paths)]

@@ -1,4 +1,4 @@
-"""Where a training of a rehearsal parts from the first one, as precisely as the trail and the witness can say."""
+"""Where a training of a rehearsal parts from the first one, as precisely as the step trace and the witness can say."""
 
 from dataclasses import dataclass, field
 
@@ -37,10 +37,10 @@ def compare(first: Outcome, other: Outcome, noise: frozenset[str] = frozenset())
         noise: names of what is held differently in trainings that are equal.
     """
     unequal = {part: _unequal(first.parts[part], other.parts[part]) for part in first.parts}
-    trail = first_difference(first.folder, other.folder)
-    if trail.what is None and not any(unequal.values()):
+    trace = first_difference(first.folder, other.folder)
+    if trace.what is None and not any(unequal.values()):
         return None
-    found = _by_steps(first, other, trail) if trail.what else _by_parts(first, other, unequal)
+    found = _by_steps(first, other, trace) if trace.what else _by_parts(first, other, unequal)
     for part in ("epoch metrics", "test metrics"):
         if names := unequal[part]:
             found.details.append(f"{part} that differ: {', '.join(names[:_SHOWN])}")
@@ -67,8 +67,8 @@ def _suspects(first: Outcome, other: Outcome, found: Break, noise: frozenset[str
     return {}
 
 
-def _by_steps(first: Outcome, other: Outcome, trail: Divergence) -> Break:
-    step, what = trail.step, str(trail.what)
+def _by_steps(first: Outcome, other: Outcome, trace: Divergence) -> Break:
+    step, what = trace.step, str(trace.what)
     examples = next(
         (
             each
@@ -79,15 +79,15 @@ def _by_steps(first: Outcome, other: Outcome, trail: Divergence) -> Break:
     )
     if examples is not None and what in ("loss", "weights") and step is not None and examples <= step:
         epoch = first.seen["epochs"][examples]
-        details = ["the order was equal", *(trail.details[:1] if what == "loss" else [])]
+        details = ["the order was equal", *(trace.details[:1] if what == "loss" else [])]
         return Break(
             "examples", f"content of the examples first at step {examples} (epoch {epoch})", examples, epoch, details
         )
-    details = list(trail.details)
+    details = list(trace.details)
     if what in ("loss", "weights") and step in first.seen["drawn"] and step in other.seen["drawn"]:
         drawn = _unequal(first.seen["drawn"][step], other.seen["drawn"][step])
         details += [f"the generator of {name} was drawn from more or less often in this step" for name in drawn]
-    return Break(what, trail.summary(), step, trail.epoch, details)
+    return Break(what, trace.summary(), step, trace.epoch, details)
 
 
 def _by_parts(first: Outcome, other: Outcome, unequal: dict[str, list[str]]) -> Break:

@@ -44,15 +44,15 @@ def refuse_inexact(cfg: DictConfig) -> None:
         ConfigError: naming the key and the fix.
     """
     if cfg.get("resume") not in (None, "auto"):
-        raise ConfigError(f"resume={cfg.resume} would go on with a run, and a rehearsal begins anew: leave it out")
+        raise ConfigError(f"resume={cfg.resume} would resume a run, and a rehearsal starts from nothing: leave it out")
     if cfg.restore.mode == "continue":
         raise ConfigError(
-            f"restore=continue goes on with the epochs of {cfg.restore.run}, and a rehearsal has only a few of its "
+            f"restore=continue continues the epochs of {cfg.restore.run}, and a rehearsal has only a few of its "
             "own: rehearse with restore=fresh"
         )
     if cfg.reproducibility.mode == "fast":
         raise ConfigError(
-            "reproducibility=fast promises no bits, so there is nothing to prove: choose reproducibility=strict"
+            "reproducibility=fast guarantees no bits, so there is nothing to prove: choose reproducibility=strict"
         )
 
 
@@ -112,7 +112,7 @@ def _limit(cfg: DictConfig) -> None:
 def _save_and_note_often(cfg: DictConfig, run: Path) -> None:
     """Have resume points saved after every batch that can have one, and the weights of every step noted."""
     from ...training.resume import ResumePoint
-    from ...training.trail import Trail
+    from ...training.step_trace import StepTrace
     from .witness import EveryBatch
 
     noted = False
@@ -122,11 +122,11 @@ def _save_and_note_often(cfg: DictConfig, run: Path) -> None:
             settings.every_seconds = 0
             if named is ResumePoint:
                 settings._target_ = f"{EveryBatch.__module__}.{EveryBatch.__name__}"
-        if isinstance(named, type) and issubclass(named, Trail):
+        if isinstance(named, type) and issubclass(named, StepTrace):
             settings.every_n_steps, noted = 1, True
     if not noted:
-        target = f"{Trail.__module__}.{Trail.__name__}"
-        cfg.callbacks.rehearsed_trail = {"_target_": target, "folder": str(run), "every_n_steps": 1}
+        target = f"{StepTrace.__module__}.{StepTrace.__name__}"
+        cfg.callbacks.rehearsed_trace = {"_target_": target, "folder": str(run), "every_n_steps": 1}
 
 
 def _move_into(cfg: DictConfig, run: Path) -> None:

@@ -22,7 +22,7 @@ from torch.utils.data import BatchSampler, ConcatDataset, DataLoader, RandomSamp
 from ...packages import own_packages
 from ...training.inside import GENERATORS, generator_state
 from ...training.items import KeyedDataset
-from ...training.loop import train_loaders
+from ...training.lightning_internals import train_loaders
 from ...training.order import KeyedOrder
 from .content import digest
 

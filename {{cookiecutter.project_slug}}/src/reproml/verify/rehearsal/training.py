@@ -15,7 +15,7 @@ from typing import Any
 
 from ... import secrets
 from ...config.explain import explain
-from ...names import HISTORY, MODEL
+from ...names import CHECKPOINTS, HISTORY, MODEL
 from .short import Short
 
 OUTPUT = "output.log"
@@ -28,9 +28,9 @@ class Training:
 
     Args:
         short: its configuration.
-        fresh: in a Python that imports everything anew, and not in a copy of this process.
+        fresh: in a fresh Python process, and not in a copy of this process.
         workers: of the loaders; None: as many as the user gives them.
-        interrupted: a copy of the run folder, as a kill left it, that the training goes on from.
+        interrupted: a copy of the run folder, as a kill left it, that the training resumes from.
         moments: where to copy the run folder to.
         unsaved: whether no resume point is saved.
     """
@@ -79,10 +79,10 @@ def train(training: Training, run: Path, kept: Path) -> Outcome:
     sender.close()
     try:
         outcome = _received(receiver, process)
-    except BaseException:  # Ctrl-C, say: nothing goes on in the background
+    except BaseException:  # Ctrl-C, say: nothing is left running in the background
         process.kill()
         raise
-    shutil.rmtree(run / "checkpoints", ignore_errors=True)
+    shutil.rmtree(run / CHECKPOINTS, ignore_errors=True)
     if run.exists():
         run.rename(kept)
     outcome.folder = kept
@@ -154,7 +154,7 @@ def _trained(training: Training, run: Path) -> Outcome:
     from ...training.determinism import apply
     from ...training.final import end_with
     from ...training.restore import restore
-    from ...training.resume import ResumePoint, newest_whole
+    from ...training.resume import ResumePoint, latest_valid
     from ...training.trainer import build_trainer
     from .content import parts
     from .witness import Interruptions, Moments, Witness
@@ -178,7 +178,7 @@ def _trained(training: Training, run: Path) -> Outcome:
     callbacks.append(witness)  # last: what an interrupted training has left is set when a batch begins
     if training.moments is not None:
         callbacks.append(Interruptions(run, moments))
-    point = newest_whole(run / "checkpoints")
+    point = latest_valid(run / CHECKPOINTS)
     trainer.fit(model, data, ckpt_path=restore(point, config.restore, model, trainer))
     found = _parts(trainer, model, run)
     end_with(trainer, model, config.training.final_weights)

@@ -6,8 +6,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from ...errors import TrainingError
-from ...names import TRAIL
-from ...training.trail import read_trail
+from ...names import TRACE
+from ...training.step_trace import read_trace
 from .advice import fix
 from .comparison import Break, compare, held_differently
 from .report import EXACT, NOT_EXACT, NOT_PROVEN, Rehearsal, Trial
@@ -56,7 +56,7 @@ class Trials:
             self._note(f"warning: {warning}")
         if (several := processes(self.cfg)) > 1:
             self._note(f"not compared: {several} processes, since a rehearsal has one")
-        weights = read_trail(self.first.folder / TRAIL).weights
+        weights = read_trace(self.first.folder / TRACE).weights
         if weights[min(weights)] == weights[max(weights)]:
             self.nothing = "no weight changes"
 

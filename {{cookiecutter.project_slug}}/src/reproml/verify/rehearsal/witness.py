@@ -12,8 +12,9 @@ import numpy as np
 import torch
 from lightning import Callback, LightningDataModule, LightningModule, Trainer
 
-from ...training.loop import batches_done
-from ...training.resume import ResumePoint, batches_of, newest_whole
+from ...names import CHECKPOINTS
+from ...training.lightning_internals import batches_done
+from ...training.resume import ResumePoint, batches_of, latest_valid
 from .content import digest
 from .state import held
 
@@ -80,7 +81,7 @@ class Moments:
 
     def copy(self, run: Path, name: str, moment: str) -> None:
         """Copy the run folder, if it holds a resume point; a later copy of the same name replaces it."""
-        point = newest_whole(run / "checkpoints")
+        point = latest_valid(run / CHECKPOINTS)
         if point is None:
             return
         shutil.rmtree(self.folder / name, ignore_errors=True)

@@ -1,0 +1,88 @@
+"""In which languages a word is one: several can be right, and most are not."""
+
+from collections.abc import Sequence
+
+import torch
+from lightning import Callback, LightningModule
+from lightning.pytorch.callbacks import EMAWeightAveraging
+from torch import nn
+from torch.nn import functional as F
+from torchmetrics.classification import MultilabelAUROC
+
+from reproml import Evaluation
+
+Batch = tuple[torch.Tensor, torch.Tensor]  # codes of letters (n, 16) and whether it is in a list (n, languages)
+LETTERS = 256
+
+
+class Languages(LightningModule):
+    """Reads the letters of a word in both directions. Its test and its final weights are those of a moving average.
+
+    Args:
+        languages: their names.
+        width: of the vectors that stand for letters, and of what is remembered.
+        lr: learning rate.
+        decay: how much of the moving average is kept in each step.
+    """
+
+    def __init__(self, languages: Sequence[str], width: int, lr: float, decay: float) -> None:
+        super().__init__()
+        self.languages, self.lr, self.decay = list(languages), lr, decay
+        self.letters = nn.Embedding(LETTERS, width, padding_idx=0)
+        self.memory = nn.GRU(width, width, batch_first=True, bidirectional=True)
+        self.output = nn.Linear(2 * width, len(self.languages))
+        self.rarity: torch.Tensor
+        self.register_buffer("rarity", torch.ones(len(self.languages)))
+        self.val_auroc = MultilabelAUROC(len(self.languages))
+        self.auroc = MultilabelAUROC(len(self.languages), average="none")
+
+    def configure_callbacks(self) -> list[Callback]:
+        return [EMAWeightAveraging(decay=self.decay)]
+
+    def on_fit_start(self) -> None:
+        words = self.trainer.datamodule.train  # type: ignore[attr-defined]
+        targets = torch.stack([target for _, target in words])
+        self.rarity.copy_((1 - targets).sum(0) / targets.sum(0).clamp(min=1))
+
+    def forward(self, codes: torch.Tensor) -> torch.Tensor:
+        """Map codes of letters (n, 16) to logits (n, languages)."""
+        hidden, _ = self.memory(self.letters(codes))
+        return self.output(hidden.amax(1))
+
+    def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+        """Return the mean loss. A rare language weighs as much as a frequent one."""
+        return F.binary_cross_entropy_with_logits(logits, targets, pos_weight=self.rarity)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        codes, targets = batch
+        loss = self.loss(self(codes), targets)
+        self.log("train/loss", loss, on_step=False, on_epoch=True)
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        codes, targets = batch
+        logits = self(codes)
+        self.val_auroc(logits, targets.long())
+        self.log("val/loss", self.loss(logits, targets))
+        self.log("val/auroc", self.val_auroc)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        codes, targets = batch
+        logits = self(codes)
+        self.auroc.update(logits, targets.long())
+        self.log("loss", self.loss(logits, targets))
+
+    def evaluation(self) -> Evaluation:
+        """Return the area under the ROC curve, of each language and in the mean."""
+        values = self.auroc.compute()
+        self.auroc.reset()
+        per_language = zip(self.languages, values.tolist(), strict=True)
+        return Evaluation(
+            metrics={"auroc": values.mean().item()},
+            headline="auroc",
+            kind="text-classification",
+            tables={"per_language": [{"language": name, "auroc": value} for name, value in per_language]},
+        )
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(self.parameters(), self.lr)

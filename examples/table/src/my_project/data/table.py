@@ -1,0 +1,78 @@
+"""A CSV file with a header, in which a row has a date, numbers, categories, and gaps."""
+
+import csv
+import math
+import zlib
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning import LightningDataModule
+from torch.utils.data import DataLoader, TensorDataset
+
+YEAR = 365.25  # days
+
+
+def number(cell: str) -> float:
+    """Return a number; nan where the cell is empty."""
+    return float(cell) if cell else math.nan
+
+
+def season(cell: str) -> list[float]:
+    """Return where in its year a date lies, as a point on a circle."""
+    angle = 2 * math.pi * date.fromisoformat(cell).timetuple().tm_yday / YEAR
+    return [math.sin(angle), math.cos(angle)]
+
+
+def code(cell: str) -> int:
+    """Return a number that stands for a category, and does so in every process; 0 where the cell is empty."""
+    return zlib.crc32(cell.encode()) if cell else 0
+
+
+class Table(LightningDataModule):
+    """Numbers (n, numbers) with nan for gaps, codes of categories (n, categories), and the targets (n,).
+
+    The newest rows are the test, and those before them the validation, as in a forecast.
+    """
+
+    def __init__(
+        self,
+        file: str,
+        date: str,
+        numbers: list[str],
+        categories: list[str],
+        target: str,
+        classes: list[str] | None,
+        batch_size: int,
+        test_share: float = 0.2,
+    ) -> None:
+        super().__init__()
+        self.file, self.date, self.numbers, self.categories = Path(file), date, numbers, categories
+        self.target, self.classes = target, classes
+        self.batch_size, self.test_share = batch_size, test_share
+
+    def setup(self, stage: str) -> None:
+        """Read the table and split it by date."""
+        with self.file.open(newline="") as stream:
+            rows = sorted(csv.DictReader(stream), key=lambda row: row[self.date])
+        numbers = [[*(number(row[name]) for name in self.numbers), *season(row[self.date])] for row in rows]
+        codes = [[code(row[name]) for name in self.categories] for row in rows]
+        if self.classes is None:
+            targets = torch.tensor([float(row[self.target]) for row in rows])
+        else:
+            targets = torch.tensor([self.classes.index(row[self.target]) for row in rows])
+        columns = torch.tensor(numbers), torch.tensor(codes), targets
+        size = round(self.test_share * len(rows))
+        self.train = TensorDataset(*(column[: -2 * size] for column in columns))
+        self.val = TensorDataset(*(column[-2 * size : -size] for column in columns))
+        self.test = TensorDataset(*(column[-size:] for column in columns))
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        return DataLoader(self.train, self.batch_size, shuffle=True)
+
+    def val_dataloader(self) -> DataLoader[Any]:
+        return DataLoader(self.val, self.batch_size)
+
+    def test_dataloader(self) -> DataLoader[Any]:
+        return DataLoader(self.test, self.batch_size)

@@ -1,0 +1,1 @@
+"""The runs that there are: found by a short name, listed, and removed by rule."""

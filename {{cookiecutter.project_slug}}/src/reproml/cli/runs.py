@@ -1,0 +1,104 @@
+"""`runs` and `clean`: which runs there are, and removing old ones."""
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from .arguments import number
+
+
+def add(commands: Any) -> None:
+    """Declare the commands."""
+    runs = commands.add_parser(
+        "runs",
+        help="list the runs, with status, result, commit, and whether they were verified",
+        description="Lists the runs in outputs/ and the pipeline's, the newest first: docs/commands.md.",
+    )
+    key = "a column, a metric such as loss, or a setting such as training.lr (default: the newest first)"
+    runs.add_argument("--sort", metavar="KEY", help=key)
+    runs.add_argument("--reverse", action="store_true", help="turn the order round")
+    runs.add_argument("--trials", action="store_true", help="also the trials of searches")
+    runs.add_argument("--limit", type=number(1, 10**9), help="so many at most (default: 30, and all as JSON or CSV)")
+    form = runs.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print them as JSON")
+    form.add_argument("--csv", action="store_true", help="print them as CSV")
+    runs.set_defaults(command=_runs)
+    clean = commands.add_parser(
+        "clean",
+        help="remove old runs from outputs/ by rule, after showing which and how much disk space they take",
+        description="At least one rule is needed; a run goes if it meets all of them, --failed and --debug either. The "
+        "pipeline's run, running ones, runs that another was built on, and trials of a search stay: docs/commands.md.",
+    )
+    clean.add_argument("--keep-last", type=number(0, 10**9), metavar="N", help="all but the newest N runs")
+    clean.add_argument("--older-than", metavar="AGE", help="runs that began before that: 12h, 30d or 8w")
+    clean.add_argument("--failed", action="store_true", help="runs that failed or were interrupted")
+    clean.add_argument("--debug", action="store_true", help="runs with debug=...")
+    clean.add_argument("--yes", action="store_true", help="do not ask")
+    clean.set_defaults(command=_clean, failure="nothing removed")
+
+
+def _runs(arguments: argparse.Namespace) -> int:
+    from ..catalog import table
+    from ..catalog.entries import entries
+    from ..secrets import mask, masked
+
+    found, columns = table.in_order(entries(arguments.trials), arguments.sort, arguments.reverse)
+    most = arguments.limit or (len(found) if arguments.json or arguments.csv else 30)
+    shown = found[:most]
+    if arguments.json:
+        json.dump(masked(table.as_json(shown)), sys.stdout, indent=2, ensure_ascii=False)
+        print()
+    elif arguments.csv:
+        print(mask(table.as_table(shown)), end="")
+    elif not found:
+        print("there are no runs yet: python train.py makes one")
+    else:
+        table.print_table(shown, columns)
+        if len(found) > most:
+            print(f"{len(found) - most} more: --limit {len(found)} shows all")
+    return 0
+
+
+def _clean(arguments: argparse.Namespace) -> int:
+    from ..catalog import clean
+    from ..catalog.entries import entries
+    from ..errors import ConfigError
+
+    older = clean.age(arguments.older_than) if arguments.older_than else None
+    rule = clean.Rule(arguments.keep_last, older, arguments.failed, arguments.debug)
+    if rule == clean.Rule():
+        raise ConfigError("name a rule for what goes: --keep-last N, --older-than 30d, --failed or --debug")
+    removals, kept = clean.chosen(entries(trials=True), rule)
+    for name, reason in kept.items():
+        print(f"stays    {name}: {reason}")
+    if not removals:
+        print("no run to remove")
+        return 0
+    for each in removals:
+        unsent = f"; {' and '.join(each.unsent)} lacks something of it" if each.unsent else ""
+        print(f"{clean.readable(each.size):>8} {each.run.name}: {each.run.status}{unsent}")
+    total = clean.readable(sum(each.size for each in removals))
+    question = f"remove {len(removals)} run{'s' * (len(removals) > 1)}, {total}?"
+    if not arguments.yes and not _agreed(question):
+        return 1
+    clean.remove_left()
+    gone = [each for each in removals if clean.remove(each.run)]
+    for each in removals:
+        if each not in gone:
+            print(f"stays    {each.run.name}: a process works on it")
+    print(f"removed {len(gone)} run{'s' * (len(gone) != 1)}, {clean.readable(sum(each.size for each in gone))}")
+    return 0
+
+
+def _agreed(question: str) -> bool:
+    """Whether the person at the terminal says yes.
+
+    Raises:
+        ConfigError: nobody can be asked.
+    """
+    from ..errors import ConfigError
+
+    if not sys.stdin.isatty():
+        raise ConfigError(f"{question} Nobody can be asked here: add --yes")
+    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")

@@ -1,0 +1,26 @@
+"""`schema`: what an editor knows about the files in configs/."""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import Any
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    schema = commands.add_parser(
+        "schema",
+        help="write the JSON Schemas of configs/, with which an editor completes, explains and checks its files",
+        description="They are made from the signatures and docstrings of the classes that configs/ name.",
+    )
+    schema.set_defaults(command=_schema)
+
+
+def _schema(arguments: argparse.Namespace) -> int:
+    from ..config.editor.documents import FOLDER, write
+
+    missing = write(Path())
+    for sentence in missing:
+        print(f"left out: {sentence}", file=sys.stderr)
+    print(f"{FOLDER} holds what an editor knows about configs/")
+    return 0

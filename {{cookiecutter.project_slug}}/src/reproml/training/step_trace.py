@@ -1,0 +1,197 @@
+"""The step trace of a training: enough digests to find the first step at which two runs differ.
+
+`trace.jsonl` holds one line of JSON for each step, `[step, epoch, order, loss]`, where `order` is the CRC-32 of the
+examples' positions in the batch (of the first process, as is the loss). After the first steps, and then after every so
+many, a line `{"step": ..., "weights": {name: [digest, sample]}}` follows; the sample holds a few values, as the
+hexadecimal digits of float32.
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+import torch
+from lightning import Callback, LightningModule, Trainer
+
+from ..errors import ConfigError, DataError
+from ..files import write_bytes
+from ..names import TRACE
+from ..runs.digest import tensor_digest
+from .lightning_internals import batches_done
+from .steps import loss_of
+
+_SAMPLE = 8
+_FLOAT = np.dtype(">f4")  # the order in which people write the digits, on every machine
+_FIRST_STEPS = 10  # most causes show at once, and there the first layer that differs says most
+
+
+class StepTrace(Callback):
+    """Writes the step trace.
+
+    Args:
+        folder: of the run.
+        every_n_steps: how often the weights are digested; order and loss are noted at each step.
+    """
+
+    def __init__(self, folder: str, every_n_steps: int) -> None:
+        if every_n_steps < 1:
+            raise ConfigError(f"callbacks.step_trace.every_n_steps={every_n_steps} must be 1 or greater")
+        self.path, self.every_n_steps = Path(folder) / TRACE, every_n_steps
+        self._resumed: dict[str, Any] | None = None  # what a checkpoint notes
+        self._size, self._digest = 0, hashlib.sha256()  # of what is in the file
+        self._waiting: list[tuple[int, int, str | None, torch.Tensor | None]] = []
+        self._file: IO[bytes] | None = None
+
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if not trainer.is_global_zero:
+            return
+        kept = b"" if self._resumed is None else kept_trace(self.path, self._resumed)
+        write_bytes(self.path, kept)
+        self._size, self._digest = len(kept), hashlib.sha256(kept)
+        self._file = self.path.open("ab")
+        if self._resumed is None:
+            self._note_weights(0, pl_module)
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self._file is None:
+            return
+        step = batches_done(trainer)
+        digests = _order_digests(trainer)
+        self._waiting.append((step, trainer.current_epoch, digests.pop(batch_idx, None), loss_of(outputs)))
+        if step <= _FIRST_STEPS or step % self.every_n_steps == 0:
+            self._note_steps()
+            self._note_weights(step, pl_module)
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        if self._file is not None:
+            self._bring_to_disk()
+            self._file.close()
+            self._file = None
+
+    def on_save_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        self._bring_to_disk()  # a run that resumes from this checkpoint needs the lines up to here
+        if trainer.is_global_zero:
+            checkpoint["step_trace"] = {"bytes": self._size, "sha256": self._digest.hexdigest()}
+
+    def _bring_to_disk(self) -> None:
+        if self._file is not None:
+            self._note_steps()
+            self._file.flush()
+            os.fsync(self._file.fileno())
+
+    def on_load_checkpoint(self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]) -> None:
+        self._resumed = {"step_trace": checkpoint.get("step_trace")}
+
+    def _note_steps(self) -> None:
+        """Write the waiting steps. Reading a loss makes a GPU wait, so it is done for many at once."""
+        for step, epoch, order, loss in self._waiting:
+            value = None if loss is None or not loss.isfinite() else float(loss)
+            self._write([step, epoch, order, value])
+        self._waiting.clear()
+
+    def _note_weights(self, step: int, model: LightningModule) -> None:
+        weights = {
+            name: [tensor_digest(tensor)[:16], sample(tensor).tobytes().hex()]
+            for name, tensor in model.state_dict().items()
+        }
+        self._write({"step": step, "weights": weights})
+
+    def _write(self, entry: Any) -> None:
+        assert self._file is not None
+        line = f"{json.dumps(entry)}\n".encode()
+        self._file.write(line)
+        self._size += len(line)
+        self._digest.update(line)
+
+
+def _order_digests(trainer: Trainer) -> dict[int, str]:
+    """Return the digests of the indices in each batch so far, by its number. Whoever uses one takes it out.
+
+    Several loaders have several orders, and give none.
+    """
+    loader = trainer.train_dataloader
+    samplers: list[Any] = [getattr(loader, name, None) for name in ("batch_sampler", "sampler")]
+    return next((sampler.digests for sampler in samplers if hasattr(sampler, "digests")), {})
+
+
+@dataclass
+class Steps:
+    """What a step trace holds: order and loss of each step, and by step a digest and a sample of each tensor."""
+
+    order: dict[int, str | None] = field(default_factory=dict)
+    loss: dict[int, float | None] = field(default_factory=dict)
+    epoch: dict[int, int] = field(default_factory=dict)
+    weights: dict[int, dict[str, tuple[str, list[float]]]] = field(default_factory=dict)
+
+
+def read_trace(path: Path) -> Steps:
+    """Return the content of a step trace.
+
+    Raises:
+        DataError: the file is missing or damaged.
+    """
+    steps = Steps()
+    try:
+        for entry in _entries(path.read_text(encoding="utf-8")):
+            if isinstance(entry, dict):
+                steps.weights[entry["step"]] = {
+                    name: (digest, np.frombuffer(bytes.fromhex(sample), _FLOAT).tolist())
+                    for name, (digest, sample) in entry["weights"].items()
+                }
+            else:
+                step, epoch, order, loss = entry
+                if not (isinstance(step, int) and isinstance(epoch, int) and isinstance(order, str | None)):
+                    raise ValueError(f"{str(entry)[:60]} is no step")
+                steps.epoch[step], steps.order[step] = epoch, order
+                steps.loss[step] = None if loss is None else float(loss)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise DataError(f"{path} is missing or damaged ({error}): the run cannot be compared step by step") from error
+    return steps
+
+
+def _entries(text: str) -> Iterator[Any]:
+    """Yield what the lines hold. A kill can leave half a line as the last one, which is left out."""
+    lines = text.splitlines(keepends=True)
+    return (json.loads(line) for line in lines if line.endswith("\n"))
+
+
+def kept_trace(path: Path, checkpoint: dict[str, Any]) -> bytes:
+    """Return the beginning of a step trace that belongs to a checkpoint; what came after it is trained again.
+
+    Args:
+        path: of the step trace.
+        checkpoint: which notes how long the step trace was, and its digest; nothing, where its run had none.
+
+    Raises:
+        DataError: that beginning was cut or altered, or is not there.
+    """
+    if (noted := checkpoint.get("step_trace")) is None:
+        return b""
+    try:
+        with path.open("rb") as stream:
+            kept = stream.read(noted["bytes"])
+        if hashlib.sha256(kept).hexdigest() == noted["sha256"]:
+            return kept
+        reason = "was cut or altered"
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror})"
+    raise DataError(
+        f"{path} {reason} since the training was interrupted, so it would not be the step trace of this run: "
+        "put the run's own file back, or start another run from its weights: restore=hotstart "
+        f"restore.run={path.parent}"
+    )
+
+
+def sample(tensor: torch.Tensor) -> np.ndarray:
+    """Return up to eight values of a tensor, spread evenly over it, as float32."""
+    flat = tensor.detach().reshape(-1)
+    count = min(_SAMPLE, flat.numel())
+    positions = torch.arange(count, device=flat.device) * (flat.numel() - 1) // max(1, count - 1)
+    return flat[positions].float().cpu().numpy().astype(_FLOAT)

@@ -122,9 +122,10 @@ def test_the_best_epoch_is_found_again_whatever_its_name_is(tmp_path: Path) -> N
 
 
 def test_no_name_in_a_checkpoint_leads_out_of_its_run(tmp_path: Path) -> None:
-    state = {"best_k_models": {"../up.ckpt": 1.0, "/root.ckpt": 1.0, "best.ckpt": 1.0}, "dirpath": ""}
+    state = {"best_k_models": {"../up.ckpt": 1.0, "/root.ckpt": 1.0, "best.ckpt": 1.0}, "dirpath": "checkpoints"}
     torch.save(
-        {"callbacks": {"BestCheckpoint": state, "other": {"best_k_models": {}, "dirpath": ".."}}}, tmp_path / "x"
+        {"callbacks": {"BestCheckpoint": state, "other": {"best_k_models": {"x.ckpt": 1.0}, "dirpath": ".."}}},
+        tmp_path / "x",
     )
     assert best_files(peek(tmp_path / "x")) == ["checkpoints/best.ckpt"]
 

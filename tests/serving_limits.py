@@ -25,6 +25,7 @@ load_packages()
 from reproml.models.interface import Interface  # noqa: E402
 from reproml.models.outputs import Outputs  # noqa: E402
 from reproml.serving.app import build_app  # noqa: E402
+from reproml.serving.inputs import of_arrays  # noqa: E402
 from reproml.serving.limits import Limits, connections_within  # noqa: E402
 from reproml.serving.server import Server  # noqa: E402
 
@@ -47,6 +48,7 @@ class Sleeper:
     """Stands for a Predictor; an example is the number of seconds that it takes."""
 
     interface = Interface((1,), "float64", target="seconds")
+    inputs = of_arrays(interface)
     outputs = Outputs("", "", ())
     model_sha256 = "0" * 64
     config = None

@@ -129,10 +129,13 @@ def test_runs_are_named_in_overrides(runs: dict[str, Path]) -> None:
         "run='outputs/first'",
         *given[3:],
     ]
-    there = ["resume=outputs/first", "restore.run=outputs/gone", "restore.run=outputs/a,outputs/b", "run='x y'"]
-    assert with_named_runs(there)[0] == there[0]
-    assert [each.replace("'", "") for each in with_named_runs(there)[1:]] == [
-        each.replace("'", "") for each in there[1:]
+    there = Path("outputs/first").rename("outputs/it's moved, here")
+    assert with_named_runs([f"resume={there}"]) == [r"resume='outputs/it\'s moved, here'"]
+    others = ["restore.run=outputs/a,outputs/b", "run='x y'", f"resume={'x' * 300}/y"]
+    assert with_named_runs(others)[:2] == others[:2]
+    assert with_named_runs(["restore.run=outputs/gone", others[2]]) == [
+        "restore.run='outputs/gone'",
+        f"resume='{'x' * 300}/y'",
     ]
 
 

@@ -128,7 +128,7 @@ VIOLATIONS = (
     Violation(SOURCE, "git rm --quiet DATA_CARD.md"),
     Violation(SOURCE, "sed -i '/^## Source/,/^## Collection/d' DATA_CARD.md"),
     Violation(ACCESS, "git rm --quiet prepare.py", (COMMITTED,)),
-    Violation(README, "sed -i 's/^make setup/make install/' README.md"),
+    Violation(README, "sed -i 's/^make setup/make prepare/' README.md"),
     Violation(README, "sed -i '/^## Usage/d' README.md"),
     Violation(CLEAN, """sed -i 's/"clean": true/"clean": false/' models/verification.json""", fixed=False),
     Violation(REQUIREMENTS, "sed -i '/GB of memory/d' README.md"),

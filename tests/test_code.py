@@ -37,6 +37,8 @@ HARMLESS = (
     "errors.py",
     "evaluation/figures.py",
     "logs.py",
+    "report/__init__.py",
+    "report/summary.py",
     "runs/",
     "tracking/",
     "training/describe.py",

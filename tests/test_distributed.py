@@ -93,7 +93,7 @@ def test_torchrun_shares_one_run(shared_project: Path, two: Path) -> None:
     assert len(record(folder)["sessions"]) == 1
     logs = {path.name for path in folder.glob("*.log")}
     assert logs == {"train.log", "train_ddp_process_1.log"}
-    assert (folder / "train.log").read_text().count("test of") == 1
+    assert (folder / "train.log").read_text().count("test        accuracy") == 1
 
 
 def test_two_nodes_of_torchrun_and_a_tracker(shared_project: Path, two: Path) -> None:

@@ -206,7 +206,7 @@ def test_other_data_is_taken_at_once(pipeline: Path) -> None:
     ):
         assert stages_run(run(command, pipeline).stdout) | {"configure"} == done
         assert [path.name for path in raw.iterdir()] == ["breast_cancer.csv"]
-        assert "data.name: breast_cancer" in (pipeline / "dvc.lock").read_text()
+        assert "      name: breast_cancer\n" in (pipeline / "dvc.lock").read_text()
         assert json.loads((pipeline / "models" / "run.json").read_text())["data"]["name"] == "breast_cancer"
         run("git checkout --quiet . && dvc checkout --quiet", pipeline)
         assert [path.name for path in raw.iterdir()] == ["digits.csv.gz"]

@@ -76,7 +76,7 @@ def own_data(shared_project: Path) -> Path:
         ("reproml/arrays/shards.py", "inputs.tobytes()", "(inputs + 1).tobytes()", True),
         ("reproml/arrays/sampler.py", "import zlib", "import zlib  # a remark", False),
         ("reproml/arrays/datamodule.py", "import Any", "import Any  # a remark", False),
-        ("reproml/config/schema.py", "import Any", "import Any  # a remark", False),
+        ("reproml/config/schema.py", "import dataclass, field", "import dataclass, field  # a remark", False),
     ],
 )
 def test_an_edit_is_seen_where_it_decides(own_data: Path, file: str, before: str, after: str, again: bool) -> None:

@@ -73,13 +73,13 @@ def test_variables_whose_names_sound_secret_change_nothing(
     shared_project: Path, reference: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The values are words of the project: some are masked in the log, and none in what is used or read again."""
-    words = {"SONAR_PROJECT_KEY": "my_project", "DB_PASSWORD": "my_project", "A_TOKEN": "validation"}
+    words = {"SONAR_PROJECT_KEY": "my_project", "DB_PASSWORD": "my_project", "A_TOKEN": "accuracy"}
     for name, value in words.items():
         monkeypatch.setenv(name, value)
     folder = interrupted(shared_project, SHORT, "named")
     said = go_on(shared_project, folder)
-    assert "***/accuracy" in said
-    assert "***/accuracy" in (folder / "train.log").read_text()
+    assert "test        ***" in said
+    assert "val/***" in (folder / "train.log").read_text()
     assert outcome(folder) == outcome(reference)
     assert "***" not in (folder / "config.yaml").read_text() + (folder / "run.json").read_text()
     run("python evaluate.py run=outputs/named", shared_project)

@@ -84,7 +84,7 @@ def test_every_file_is_right(schemas: dict[str, Any], path: Path) -> None:
             "'batch' is not one of",
         ),
         ("trainer", "_target_: lightning.Trainer\naccelerator: cpu", "'num_nodes' is a required property"),
-        ("data", "name: mine", "'reader' is a required property"),
+        ("data", "name: mine", "'_target_' is a required property"),
         ("restore", "mode: finetune", "'skip' is a required property"),
         ("split", "splitt: random", "'splitt' was unexpected"),
     ],

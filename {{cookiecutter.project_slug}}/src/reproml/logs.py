@@ -89,6 +89,7 @@ def log_warnings() -> None:
 
 
 def announce(text: str) -> None:
-    """Say on the error output what takes a while, where nothing else would appear meanwhile."""
-    with without_bars():
-        print(text, file=sys.stderr, flush=True)
+    """Say on the terminal what takes a while, to whoever waits there. No log, pipe or program needs it."""
+    if sys.stderr.isatty():
+        with without_bars():
+            print(text, file=sys.stderr, flush=True)

@@ -151,10 +151,11 @@ def run(task: Callable[[DictConfig], None], config: str, check: Check, here: Che
         secrets.load()
         sys.argv[1:] = trust.accept(sys.argv[1:])
         secrets.refuse_in(sys.argv[1:])
+        sys.argv[1:] = with_named_runs(sys.argv[1:])
         if (given := read(sys.argv[1:])).options.help:
             print(usage.text(given, config, script.stem))
             return
-        sys.argv[1:] = with_recorded_overrides(with_named_runs(sys.argv[1:]))
+        sys.argv[1:] = with_recorded_overrides(sys.argv[1:])
         preflight(sys.argv[1:], config, script.stem, check, here, refuse_place)
         hydra.main(version_base="1.3", config_path="configs", config_name=config)(guarded)()
 

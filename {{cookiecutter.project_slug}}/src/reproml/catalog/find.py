@@ -3,6 +3,7 @@
 import re
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def find_run(text: str) -> Path:
                 f"{text} can be another run for each process of a job, and when the job starts again: name the folder"
             )
         folder, why = _last() if text == LAST else _best()
-    elif not _SHORT_NAME.fullmatch(text) or Path(text).exists():
+    elif not _SHORT_NAME.fullmatch(text) or _is_there(text):
         return Path(text)
     else:
         folder, why = _beginning_with(text), ""
@@ -44,7 +45,7 @@ def find_run(text: str) -> Path:
 
 
 def with_named_runs(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments of a command, with the folder in place of each short name of a run.
+    """Return the arguments of a command, with the folder in place of each short name of a run, in Hydra's grammar.
 
     Raises:
         ConfigError: as in `find_run`.
@@ -54,11 +55,19 @@ def with_named_runs(arguments: Sequence[str]) -> list[str]:
 
 def _with_folder(argument: str) -> str:
     key, equals, value = argument.partition("=")
-    if not equals or key.lstrip("+") not in RUN_KEYS or value in ("", "null", "auto") or Path(value).exists():
+    if not equals or key.lstrip("+") not in RUN_KEYS or value in ("", "null", "auto"):
         return argument
+    if _is_there(value):
+        return f"{key}={quoted(value)}"  # whatever its name means to Hydra
     if not _SHORT_NAME.fullmatch(value):
         return argument
     return f"{key}={quoted(find_run(value))}"
+
+
+def _is_there(folder: str) -> bool:
+    with suppress(OSError):  # no name that the system takes
+        return Path(folder).exists()
+    return False
 
 
 def _last() -> tuple[Path, str]:

@@ -32,7 +32,7 @@ def with_recorded_overrides(arguments: Sequence[str]) -> list[str]:
     Raises:
         ConfigError: RUN was not made by train.py, or other settings are given as well.
     """
-    given = read([_as_folder(argument) for argument in arguments])
+    given = read(arguments)
     # processes that Lightning starts are given the replaced arguments again
     if _ONE_RUN in arguments or started_by_lightning():
         return given.flags_first()
@@ -59,18 +59,6 @@ def with_recorded_overrides(arguments: Sequence[str]) -> list[str]:
     if record["status"] == "finished":
         _leave_finished(run)
     return [*given.flags, *command_arguments(record, folder), f"resume={quoted(folder)}", *_of_this_process()]
-
-
-def _as_folder(argument: str) -> str:
-    """Return an argument, quoted where it names a folder that is there, whatever its name means to Hydra."""
-    key, _, value = argument.partition("=")
-    return f"{key}={quoted(value)}" if key.lstrip("+") == "resume" and _is_there(value) else argument
-
-
-def _is_there(folder: str) -> bool:
-    with suppress(OSError):  # no name that the system takes
-        return Path(folder).is_dir()
-    return False
 
 
 def _in_shared_folder(given: Arguments) -> list[str]:

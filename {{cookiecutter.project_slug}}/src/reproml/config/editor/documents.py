@@ -81,7 +81,8 @@ def _targets(files: list[_File]) -> tuple[dict[str, set[str]], list[str]]:
                 if isinstance(each, dict) and isinstance(target := each.get("_target_"), str):
                     try:
                         parameters_of(group, target)
-                        found[group].add(target)
+                        if group != "data" or not isinstance(each.get("files"), dict):
+                            found[group].add(target)  # those of prepared arrays all have the keys of Data
                     except ConfigError as error:
                         missing.append(str(error))
     return found, missing
@@ -159,7 +160,8 @@ class _Documents:
             return {"type": "object", "additionalProperties": settings_of(package, self.targets[package])}
         if package == "data":
             own = settings_of(package, self.targets[package])
-            return {"if": {"required": ["_target_"]}, "then": own, "else": of_dataclass(Data)}
+            arrays = {"required": ["files"], "properties": {"files": {"type": "object"}}}  # as config/own.py knows them
+            return {"if": {"required": ["_target_"], "not": arrays}, "then": own, "else": of_dataclass(Data)}
         if package in _CLASSES:
             return settings_of(package, self.targets[package])
         if package in _OURS:

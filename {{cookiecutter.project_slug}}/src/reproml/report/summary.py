@@ -70,7 +70,7 @@ def _next(folder: Path) -> list[str]:
     """Return commands about a run; in a sweep, about which a table follows, there are none."""
     if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
         return []
-    package = next((name for name in own_packages() if name != __package__.partition(".")[0]), "reproml")
+    package = next((name for name in own_packages() if name != "reproml"), "reproml")
     run = short(folder)
     commands = [f"python -m {package} report {run}", f"python -m {package} verify {run}"]
     if other := _run_before(folder):

@@ -37,7 +37,7 @@ def _passing(bar: Tqdm) -> Tqdm:
 
 
 def epoch_line(epoch: int, training: Mapping[str, float], validation: Mapping[str, float], seconds: float) -> str:
-    """Return the line of an epoch, as in `epoch 3: train loss 0.4429; val loss 0.2787, accuracy 0.9554 (0.1 s)`.
+    """Return the line of an epoch, as in `epoch 3: train loss 0.4429; val loss 0.2787 (0.1 s)`.
 
     Args:
         epoch: its number, from 0.

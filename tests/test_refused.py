@@ -194,6 +194,7 @@ KEYS = {
     "restore.skip=[network]": "restore.skip=['network'] changes nothing with restore=fresh",
     "callbacks=null": "callbacks=null chooses no file of configs/callbacks: name one (there are: best, default,",
     "training/scheduler=null": "training/scheduler=null chooses no file",
+    "callbacks=[default,null]": "callbacks=[default,null] chooses no file of configs/callbacks",
     "tracking=1": "tracking=1 chooses no file of configs/tracking",
     "callbacks.progress=null": "callbacks.progress=None names no class",
     "~callbacks.progress": None,
@@ -214,7 +215,7 @@ FOLDERS = {
     "-m seed=1,2 hydra.sweep.dir=outputs/first": "outputs/first holds a finished run",
     "-m seed=1,2 hydra.sweep.dir=outputs/sweep 'hydra.sweep.subdir=${oc.select:nothing,1}'": "holds a finished run",
     "-m seed=1,2 hydra.sweep.dir=outputs 'hydra.sweep.subdir=new${hydra.job.num}'": None,
-    f"hydra.run.dir=outputs/{300 * 'a'}": "has 300 characters, and cannot be the name of a folder",
+    f"hydra.run.dir=outputs/{300 * 'a'}": "has 300 characters, and cannot be the name of a run",
     "hydra.run.dir=outputs/first resume=auto": None,  # it is looked into when the training begins
 }
 OPTIMIZER = "training.optimizer._target_=my_project.models.mine"
@@ -299,6 +300,12 @@ RUNS = {
     },
     ("train", """'resume="outputs/a=b"'"""): "resume=outputs/a=b is not the folder of a run",
     ("train", """"resume=outputs/it's a, b\""""): "resume=outputs/it's a, b is not the folder of a run",
+    **{
+        (way, f"{key}{300 * 'a'}"): "has 300 characters, and cannot be the name of a run"
+        for way, key in (("train", "resume="), ("train", "restore=finetune restore.run="), ("read_config", ""))
+    },
+    ("train", "resume=[a,b]"): "resume=['a', 'b'] is not the folder of a run",
+    ("train", "resume={a:b}"): "resume={'a': 'b'} is not the folder of a run",
     ("train", "resume=outputs/second ~callbacks.progress"): "leave ~callbacks.progress out",
     ("train", "resume=outputs/second,outputs/first"): "resume one after the other",
     ("ordered", "trainer=ddp debug=fast -cn config -> -cn config trainer=ddp debug=fast"): None,

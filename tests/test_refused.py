@@ -14,6 +14,7 @@ TRY = """
 import json, runpy, shlex, sys
 from types import SimpleNamespace
 import numpy as np
+from reproml.catalog.find import with_named_runs
 from reproml.config.check import check
 from reproml.config.explain import explain
 from reproml.arrays.chunk import as_stored, check_announced
@@ -24,7 +25,7 @@ from reproml.runs.folder import read_config
 from reproml.training import ready
 
 def train(line):
-    arguments = with_recorded_overrides(shlex.split(line))
+    arguments = with_recorded_overrides(with_named_runs(shlex.split(line)))
     preflight(arguments, "config", "train", check, ready.ready_to_begin, refuse_place)
 
 def ordered(line):

@@ -201,6 +201,7 @@ KEYS = {
     "~callbacks.progress": None,
     "+trainer.limit_test_batches=0": "trainer.limit_test_batches=0 leaves nothing to test",
     "+trainer.limit_test_batches=0.0": "trainer.limit_test_batches=0.0 leaves nothing to test",
+    "+trainer.max_steps=0": "trainer.max_steps=0 leaves nothing to train",
     "+trainer.limit_train_batches=0": "trainer.limit_train_batches=0 leaves nothing to train on",
 }
 # However Hydra lets a key and its value be written: outputs/first and outputs/sweep/1 hold finished runs.
@@ -217,6 +218,9 @@ FOLDERS = {
     "-m seed=1,2 hydra.sweep.dir=outputs/sweep 'hydra.sweep.subdir=${oc.select:nothing,1}'": "holds a finished run",
     "-m seed=1,2 hydra.sweep.dir=outputs 'hydra.sweep.subdir=new${hydra.job.num}'": None,
     f"hydra.run.dir=outputs/{300 * 'a'}": "has 300 characters, and cannot be the name of a run",
+    "hydra.run.dir=train.py": "train.py cannot be the folder of a run, since train.py is no folder",
+    "hydra.run.dir=train.py/mine/first": "since train.py is no folder",
+    "-m seed=1,2 hydra.sweep.dir=train.py": "since train.py is no folder",
     "hydra.run.dir=outputs/first resume=auto": None,  # it is looked into when the training begins
 }
 OPTIMIZER = "training.optimizer._target_=my_project.models.mine"

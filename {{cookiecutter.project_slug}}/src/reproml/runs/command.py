@@ -1,5 +1,6 @@
 """The command line of a run: what an interrupted one resumes with, and which folder a new one gets."""
 
+import os
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -103,6 +104,12 @@ def refuse_place(folder: Path) -> None:
     if rank() or restarts():
         return
     RunFolder(folder).refuse_used()
+    there = next((path for path in (folder, *folder.parents) if os.path.lexists(path)), Path())
+    if not there.is_dir():
+        raise ConfigError(
+            f"{folder} cannot be the folder of a run, since {there} is no folder: choose another one, such as "
+            "hydra.run.dir=outputs/first"
+        )
 
 
 def _leave_finished(run: RunFolder) -> NoReturn:

@@ -49,7 +49,7 @@ def _keeps_best(settings: dict[str, Any]) -> bool:
 def _check_filename(key: str, name: str | None) -> None:
     if name is None:
         return
-    path = Path(name)
+    path = Path(str(name))  # Hydra reads 5 as a number
     if path.is_absolute() or ".." in path.parts or path.name == Path(LAST).stem or path.name.startswith("resume-"):
         raise ConfigError(
             f"{key}={name} is no name for the best epoch: give one that stays in the run and is none of the run's own "

@@ -145,6 +145,7 @@ KEEPS = {"_target_": BEST, "monitor": "val/loss"}
         ({}, {}, "no callback keeps it: choose callbacks=best, or training.final_weights=last"),
         ({"mine": {"_target_": LIGHTNINGS, "monitor": "val/loss"}}, {}, "no callback keeps it"),
         ({"mine": {"_target_": BEST}}, {}, "no callback keeps it"),  # without a monitor, the newest is its best
+        ({"mine": {**KEEPS, "save_top_k": 0}}, {}, "no callback keeps it"),
         ({"a": KEEPS, "b": KEEPS}, {}, "callbacks.a and callbacks.b each keep one: leave one of them"),
         ({"a": KEEPS}, {"check_val_every_n_epoch": 4}, "none of 3 is validated"),
         ({"a": KEEPS}, {"limit_val_batches": 0}, "none of 3 is validated"),
@@ -157,6 +158,13 @@ def test_what_contradicts_is_refused_in_one_sentence(
         check_final_weights(configured("best", callbacks, **trainer))
     assert said in str(refused.value)
     check_final_weights(configured("last", callbacks, **trainer))  # which asks for nothing
+
+
+@pytest.mark.parametrize("which", ["best", "last"])
+@pytest.mark.parametrize("name", ["last", "resume-0000000009-0123456789abcdef", "../best", "/tmp/best"])
+def test_the_best_epoch_takes_no_file_of_the_run(which: str, name: str) -> None:
+    with pytest.raises(ConfigError, match=r"^callbacks\.a\.filename=[^\n]+ is no name for the best epoch: [^\n]+$"):
+        check_final_weights(configured(which, {"a": {**KEEPS, "filename": name}}))
 
 
 def test_what_fits_together_is_taken() -> None:

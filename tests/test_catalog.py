@@ -90,6 +90,8 @@ def test_a_short_name_is_enough(runs: dict[str, Path], capsys: pytest.CaptureFix
     [
         ("12-00", "names 2 runs, 2026-01-3"),
         ("zz", "names no run: give last, best, models, a folder, or how its name begins (the newest: "),
+        (300 * "a", f"{40 * 'a'}... has 300 characters, and cannot be the name of a run or of its folder"),
+        (400 * "outputs/deep/", "has 5200 characters, and cannot be the name of a run or of its folder"),
     ],
 )
 def test_a_name_of_no_run_or_of_several_is_refused(runs: dict[str, Path], text: str, said: str) -> None:
@@ -131,12 +133,11 @@ def test_runs_are_named_in_overrides(runs: dict[str, Path]) -> None:
     ]
     there = Path("outputs/first").rename("outputs/it's moved, here")
     assert with_named_runs([f"resume={there}"]) == [r"resume='outputs/it\'s moved, here'"]
-    others = ["restore.run=outputs/a,outputs/b", "run='x y'", f"resume={'x' * 300}/y"]
-    assert with_named_runs(others)[:2] == others[:2]
-    assert with_named_runs(["restore.run=outputs/gone", others[2]]) == [
-        "restore.run='outputs/gone'",
-        f"resume='{'x' * 300}/y'",
-    ]
+    others = ["restore.run=outputs/a,outputs/b", "run='x y'"]
+    assert with_named_runs(others) == others
+    assert with_named_runs(["restore.run=outputs/gone"]) == ["restore.run='outputs/gone'"]
+    with pytest.raises(ConfigError, match="has 300 characters, and cannot be the name of a run"):
+        with_named_runs([f"resume={'x' * 300}/y"])
 
 
 def test_every_command_that_takes_a_run_takes_its_short_name(runs: dict[str, Path]) -> None:

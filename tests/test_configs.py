@@ -57,6 +57,17 @@ def test_params_yaml_is_what_configure_writes(render: Render, tracker: str) -> N
     assert yaml.safe_load(shipped)["seed"] == 42
 
 
+def test_a_damaged_file_is_named_as_the_project_has_it(render: Render) -> None:
+    project = render()
+    (project / "configs" / "config.yaml").write_bytes(b"\xff")
+    (project / "dvc.lock").write_text("")
+    for mode, name in ((), "configs/config.yaml"), (("lock",), "dvc.lock"):
+        command = [sys.executable, project / "configure.py", *mode]
+        said = subprocess.run(command, cwd=project.parent, capture_output=True, text=True)
+        assert said.returncode == 1
+        assert said.stderr.startswith(f"error: {name}")
+
+
 ASKED: dict[str, Callable[[], object]] = {
     "train.py": lambda: preflight(["tracking=[none]"], "config", "train", check, None),
     "prepare.py": lambda: preflight([], "config", "prepare", check, None),

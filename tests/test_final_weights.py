@@ -14,7 +14,7 @@ MINE = "{_target_:lightning.pytorch.callbacks.ModelCheckpoint,monitor:val/loss,m
 
 def test_the_weights_that_a_run_ends_with(environment: Path) -> None:
     command = f"{environment}/bin/python -m pytest --noconftest -q -p no:cacheprovider final_weights.py"
-    assert "13 passed" in run(command, ROOT / "tests").stdout
+    assert "22 passed" in run(command, ROOT / "tests").stdout
 
 
 def test_a_checkpoint_callback_of_the_users_changes_nothing(shared_project: Path) -> None:

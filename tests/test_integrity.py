@@ -1,5 +1,6 @@
 """Every command that reads a run refuses files that its record does not name."""
 
+import contextlib
 import copy
 import hashlib
 import json
@@ -11,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import metrics, run
-from reproml import programs
+from conftest import Render, metrics, run
+from reproml import programs, recipe
 from reproml.errors import RecordError
 from reproml.runs import integrity, schema
 from reproml.runs.completed import CompletedRun
@@ -206,6 +207,14 @@ def test_a_changed_file_is_refused_where_it_is_read(folder: Path, name: str) -> 
     CompletedRun.read(folder, reads=[name])
 
 
+@pytest.mark.parametrize("name", ["", ".", "src"])
+def test_a_folder_without_a_record_is_no_run_whatever_links_it_holds(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir(exist_ok=True)
+    (tmp_path / name / ".venv").symlink_to("/")
+    with contextlib.chdir(tmp_path), pytest.raises(RecordError, match=r"run\.json does not exist: name the folder"):
+        CompletedRun.read(Path(name))
+
+
 def test_a_file_that_no_record_can_vouch_for_is_refused(folder: Path) -> None:
     """A step trace beside a run that wrote none, and a file that is not a configuration."""
     found = record(folder)
@@ -339,6 +348,38 @@ def test_a_command_in_a_stage_or_a_job_does_not_pass_it_on(monkeypatch: pytest.M
         monkeypatch.setenv(name, "1")
     assert "DATA_URL" in outer_environment()
     assert not {*of_this_process} & {*outer_environment()}
+
+
+COMMANDS = ("train.py", "prepare.py", "evaluate.py", "document.py", "configure.py", "-m my_project", "-m reproml")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_ctrl_c_ends_a_command_in_one_line_while_it_imports(render: Render, tmp_path: Path, command: str) -> None:
+    for library in ("omegaconf", "hydra", "yaml"):  # whichever is asked for first
+        (tmp_path / f"{library}.py").write_text("raise KeyboardInterrupt")
+    project = render()
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{project / 'src'}"}
+    said = subprocess.run(
+        [sys.executable, *command.split()], cwd=project, env=environment, capture_output=True, text=True
+    )
+    assert (said.returncode, said.stdout, said.stderr) == (130, "", "error: interrupted\n")
+
+
+def test_ctrl_c_inside_a_library_that_makes_an_error_of_it_is_still_ctrl_c(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "0")  # which is set inside
+
+    def load() -> None:
+        try:
+            raise KeyboardInterrupt
+        except KeyboardInterrupt as error:
+            raise ImportError("cannot load module") from error
+
+    with pytest.raises(SystemExit) as stop, recipe.one_sentence():
+        load()
+    assert stop.value.code == 130
+    assert capsys.readouterr().err == "error: interrupted\n"
 
 
 # A command that waits for another program, as `verify` waits for a training, and is told to end.

@@ -14,6 +14,7 @@ TRY = """
 import json, runpy, shlex, sys
 from types import SimpleNamespace
 import numpy as np
+from reproml.catalog.find import with_named_runs
 from reproml.config.check import check
 from reproml.config.explain import explain
 from reproml.arrays.chunk import as_stored, check_announced
@@ -24,7 +25,7 @@ from reproml.runs.folder import read_config
 from reproml.training import ready
 
 def train(line):
-    arguments = with_recorded_overrides(shlex.split(line))
+    arguments = with_recorded_overrides(with_named_runs(shlex.split(line)))
     preflight(arguments, "config", "train", check, ready.ready_to_begin, refuse_place)
 
 def ordered(line):
@@ -194,11 +195,13 @@ KEYS = {
     "restore.skip=[network]": "restore.skip=['network'] changes nothing with restore=fresh",
     "callbacks=null": "callbacks=null chooses no file of configs/callbacks: name one (there are: best, default,",
     "training/scheduler=null": "training/scheduler=null chooses no file",
+    "callbacks=[default,null]": "callbacks=[default,null] chooses no file of configs/callbacks",
     "tracking=1": "tracking=1 chooses no file of configs/tracking",
     "callbacks.progress=null": "callbacks.progress=None names no class",
     "~callbacks.progress": None,
     "+trainer.limit_test_batches=0": "trainer.limit_test_batches=0 leaves nothing to test",
     "+trainer.limit_test_batches=0.0": "trainer.limit_test_batches=0.0 leaves nothing to test",
+    "+trainer.max_steps=0": "trainer.max_steps=0 leaves nothing to train",
     "+trainer.limit_train_batches=0": "trainer.limit_train_batches=0 leaves nothing to train on",
 }
 # However Hydra lets a key and its value be written: outputs/first and outputs/sweep/1 hold finished runs.
@@ -214,7 +217,10 @@ FOLDERS = {
     "-m seed=1,2 hydra.sweep.dir=outputs/first": "outputs/first holds a finished run",
     "-m seed=1,2 hydra.sweep.dir=outputs/sweep 'hydra.sweep.subdir=${oc.select:nothing,1}'": "holds a finished run",
     "-m seed=1,2 hydra.sweep.dir=outputs 'hydra.sweep.subdir=new${hydra.job.num}'": None,
-    f"hydra.run.dir=outputs/{300 * 'a'}": "has 300 characters, and cannot be the name of a folder",
+    f"hydra.run.dir=outputs/{300 * 'a'}": "has 300 characters, and cannot be the name of a run",
+    "hydra.run.dir=train.py": "train.py cannot be the folder of a run, since train.py is no folder",
+    "hydra.run.dir=train.py/mine/first": "since train.py is no folder",
+    "-m seed=1,2 hydra.sweep.dir=train.py": "since train.py is no folder",
     "hydra.run.dir=outputs/first resume=auto": None,  # it is looked into when the training begins
 }
 OPTIMIZER = "training.optimizer._target_=my_project.models.mine"
@@ -299,6 +305,12 @@ RUNS = {
     },
     ("train", """'resume="outputs/a=b"'"""): "resume=outputs/a=b is not the folder of a run",
     ("train", """"resume=outputs/it's a, b\""""): "resume=outputs/it's a, b is not the folder of a run",
+    **{
+        (way, f"{key}{300 * 'a'}"): "has 300 characters, and cannot be the name of a run"
+        for way, key in (("train", "resume="), ("train", "restore=finetune restore.run="), ("read_config", ""))
+    },
+    ("train", "resume=[a,b]"): "resume=['a', 'b'] is not the folder of a run",
+    ("train", "resume={a:b}"): "resume={'a': 'b'} is not the folder of a run",
     ("train", "resume=outputs/second ~callbacks.progress"): "leave ~callbacks.progress out",
     ("train", "resume=outputs/second,outputs/first"): "resume one after the other",
     ("ordered", "trainer=ddp debug=fast -cn config -> -cn config trainer=ddp debug=fast"): None,

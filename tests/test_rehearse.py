@@ -202,9 +202,12 @@ def test_what_train_refuses_is_refused_here(found: dict[str, Any], name: str) ->
 
 @pytest.mark.slow
 def test_what_is_not_compared_is_said(found: dict[str, Any]) -> None:
-    notes = "\n".join(found["a stream with a state, two processes"]["notes"])
+    report = found["a stream with a state, two processes"]
+    notes = "\n".join(report["notes"])
     assert "not compared: 2 processes" in notes
     assert "the number of workers that read Stream" in notes
+    [workers] = [trial["name"] for trial in report["trials"] if " workers instead of " in trial["name"]]
+    assert workers.endswith(", where no stream is read")  # which is another one than the note is about
 
 
 @pytest.mark.slow

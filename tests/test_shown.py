@@ -4,6 +4,8 @@ import csv
 from pathlib import Path
 
 import pytest
+from reproml.errors import ConfigError
+from reproml.evaluation.evaluation import Evaluation
 from reproml.markdown import link
 from reproml.release.suggestion import compare
 from reproml.release.version import MAJOR, PATCH
@@ -66,6 +68,22 @@ def test_a_table_that_counts_pairs_is_square() -> None:
 def test_the_headline_comes_first() -> None:
     assert in_order(["loss", "rmse", "r2"], "rmse") == ["rmse", "loss", "r2"]
     assert in_order(["loss", "rmse"], None) == ["loss", "rmse"]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "more", "said"),
+    [
+        ({"loss": 0.5}, {"headline": "dice"}, "has the headline dice, which is none of its metrics: loss"),
+        ({}, {"headline": "dice"}, "has the headline dice, which is none of its metrics: there are none"),
+        ({"loss": 0.5}, {"per_example": {"dice": [0.5]}}, "for dice, which is none of its metrics"),
+    ],
+)
+def test_an_evaluation_names_its_own_metrics_only(
+    metrics: dict[str, float], more: dict[str, object], said: str
+) -> None:
+    with pytest.raises(ConfigError, match=r"^[^\n]+$") as error:
+        Evaluation(metrics, **more)  # type: ignore[arg-type]
+    assert said in str(error.value)
 
 
 def test_no_name_of_a_figure_becomes_markup() -> None:

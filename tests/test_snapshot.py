@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import run
+from conftest import TEMPLATE, run
 from reproml.checklist.facts import Facts
 from reproml.checklist.provenance import committed, edits, passed_over, unlike_the_record
 from reproml.errors import RecordError
@@ -176,6 +176,21 @@ def test_what_no_patch_can_hold_is_named(project: Path) -> None:
         "src/package/credentials.yaml": "named like a secret",
     }
     assert b"inner.py" in patch
+
+
+@pytest.mark.parametrize("name", ["outputs", "mlruns"])
+def test_what_runs_write_may_lie_on_another_disk(project: Path, name: str) -> None:
+    """A link to it is no edit of the code, and no other repository."""
+    ignored = (TEMPLATE / ".gitignore").read_text()
+    write(project, {".gitignore": ignored})
+    git("add .gitignore")
+    git("commit --quiet --message ignore")
+    (project.parent / "disk").mkdir()
+    (project / name).symlink_to(project.parent / "disk")
+    write(project, {f"{name}/first/run.json": "{}"})
+    found, _ = snapshot.describe()
+    assert found
+    assert not found["dirty"] and not found["left_out"]
 
 
 def test_code_beside_src_is_in_the_record(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,6 +10,9 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
+from reproml.interrupts import end_in_one_line
+
+end_in_one_line(__name__)
 from reproml import secrets
 from reproml.config.check import check
 from reproml.errors import ConfigError
@@ -47,10 +50,10 @@ def main(project: Path) -> None:
 
 if __name__ == "__main__":
     with one_sentence():
-        folder = Path(__file__).parent.resolve()
+        os.chdir(Path(__file__).parent)  # so that sentences name files as they are called in the project
         if sys.argv[1:] == ["lock"]:
-            params.refuse_damaged_lock(folder)
+            params.refuse_damaged_lock(Path())
         elif sys.argv[1:] == ["code"]:
-            write_text(folder / CODE, params.code_text(folder))
+            write_text(Path(CODE), params.code_text(Path()))
         else:
-            main(folder)
+            main(Path())

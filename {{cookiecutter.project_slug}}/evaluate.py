@@ -1,13 +1,16 @@
 """Test the final model of a run again: `python evaluate.py run=outputs/<date>/<time>`."""
 
-import logging
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
 from reproml.hash_seed import fix_hash_seed
+from reproml.interrupts import end_in_one_line
 
 fix_hash_seed(__name__)
+end_in_one_line(__name__)
+import logging
+
 from omegaconf import DictConfig
 
 from reproml import recipe

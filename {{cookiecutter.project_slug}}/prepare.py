@@ -4,6 +4,9 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
+from reproml.interrupts import end_in_one_line
+
+end_in_one_line(__name__)
 from omegaconf import DictConfig
 
 from reproml import recipe

@@ -1,5 +1,8 @@
 """The commands about runs: `python -m reproml verify outputs/<date>/<time>-<id>`; cli/ has them all."""
 
+from .interrupts import CODE, end_in_one_line, interrupted
+
+end_in_one_line(__name__)
 import argparse
 import os
 import signal
@@ -62,10 +65,10 @@ def main(package: str = "reproml") -> int:
             raise RecordError("there is no train.py here: run the command in the folder of the project")
         resolve(arguments)
         return int(arguments.command(arguments))
-    except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return 130
-    except Exception as error:
+    except (KeyboardInterrupt, Exception) as error:
+        if interrupted(error):
+            print("interrupted", file=sys.stderr)
+            return CODE
         if os.environ.get("HYDRA_FULL_ERROR") == "1":
             print(secrets.mask(traceback.format_exc()), file=sys.stderr)
             return _FAILED

@@ -27,6 +27,7 @@ from .config.arguments import read
 from .config.explain import explain, refusal
 from .config.preflight import Check, preflight
 from .errors import UserError
+from .interrupts import CODE, interrupted
 from .launch import started_by_lightning
 from .logs import log_warnings
 from .runs.command import discard_unbegun, refuse_place, with_recorded_overrides
@@ -171,8 +172,8 @@ def one_sentence() -> Iterator[None]:
         yield
     except (KeyboardInterrupt, SystemExit) as stop:
         # Lightning turns both signals into an exit of its own, which says nothing, and 0 for SIGTERM
-        if isinstance(stop, KeyboardInterrupt) or isinstance(stop.__context__, KeyboardInterrupt):
-            code = 130
+        if interrupted(stop):
+            code = CODE
         elif type(stop).__name__ == "SIGTERMException":
             code = 143
         else:
@@ -181,6 +182,9 @@ def one_sentence() -> Iterator[None]:
         sys.exit(code)
     except Exception as error:
         log.debug("%s", explain(error), exc_info=True)
+        if interrupted(error):
+            print("error: interrupted", file=sys.stderr)
+            sys.exit(CODE)
         # a worker, or another process of the run, was told to end as well
         if told() >= Due.END and not isinstance(error, UserError):
             print("error: interrupted", file=sys.stderr)

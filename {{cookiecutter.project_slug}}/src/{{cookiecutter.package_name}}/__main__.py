@@ -2,6 +2,9 @@
 
 import sys
 
+from reproml.interrupts import end_in_one_line
+
+end_in_one_line(__name__)
 from reproml.__main__ import main
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from ..errors import ConfigError
 from ..launch import in_job_step, launcher, rank, started_by_lightning
 from ..names import RECORD
 from ..runs.command import quoted
+from ..runs.folder import refuse_long
 from .entries import Entry, began, entries, is_trial, run_folders, short
 
 LAST, BEST = "last", "best"
@@ -27,8 +28,9 @@ def find_run(text: str) -> Path:
             the beginning of its name, date, time or id, as in `12-00`, `2026-01-31/12` and `1a2b3c`.
 
     Raises:
-        ConfigError: no run has that name, or several have.
+        ConfigError: no run has that name, no run can have it, or several have.
     """
+    refuse_long(text)
     if text in (LAST, BEST) and not Path(text, RECORD).exists():
         if launcher() or in_job_step():
             raise ConfigError(

@@ -70,7 +70,10 @@ def refuse_no_choice(overrides: Iterable[Override]) -> None:
     for override in overrides:
         group = str(override.key_or_group)
         folder = Path("configs", group)
-        chosen = isinstance(override.value(), str | list | dict | Sweep)
+        value = override.value()
+        chosen = isinstance(value, str | dict | Sweep) or (
+            isinstance(value, list) and all(isinstance(each, str) for each in value)
+        )
         if not chosen and not override.is_delete() and ("/" in group or folder.is_dir()):
             files = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
             raise ConfigError(

@@ -64,6 +64,7 @@ def check_together(config: Config) -> None:
             raise ConfigError(f"trainer.{key} has no value; give it one in configs/trainer")
     for argument, use in (
         ("limit_train_batches", "train on"),
+        ("max_steps", "train"),
         ("limit_test_batches", "test, as each run does at its end"),
     ):
         if config.trainer.get(argument) == 0:

@@ -19,7 +19,6 @@ from . import tracked
 from .folder import RunFolder, Status, newest, remove_resume_points
 
 _OF_A_SWEEP = "multirun.yaml"  # which Hydra writes
-_LONGEST_NAME = 255  # bytes, on all usual file systems
 _ONE_RUN = "hydra.mode=RUN"  # one run of a sweep, not the sweep
 _SWEEP = "start it as one process, outside of a job; with -m hydra/launcher=slurm, each of its runs becomes one"
 
@@ -46,7 +45,7 @@ def with_recorded_overrides(arguments: Sequence[str]) -> list[str]:
             f"resume={folder} resumes with the run's own settings: leave {others[0]} out, or start another run: "
             f"restore=continue restore.run={folder} {others[0]}"
         )
-    run = RunFolder(folder)
+    run = RunFolder(str(folder))  # whatever was given: a list, say
     if run.status() is Status.NONE:
         unfinished = newest(Status.RUNNING)
         hint = (
@@ -100,16 +99,17 @@ def refuse_place(folder: Path) -> None:
     """Refuse a folder for a new run, before Hydra writes into it. Only the first process of a first start can tell.
 
     Raises:
-        ConfigError: the system takes no such name, or there is a run in the folder.
+        ConfigError: no folder can have this name, or there is a run in it.
     """
     if rank() or restarts():
         return
-    if long := next((part for part in folder.parts if len(os.fsencode(part)) > _LONGEST_NAME), None):
-        raise ConfigError(
-            f"{long[:40]}... has {len(long)} characters, and cannot be the name of a folder: give the run a shorter "
-            "one, as in hydra.run.dir=outputs/first"
-        )
     RunFolder(folder).refuse_used()
+    there = next((path for path in (folder, *folder.parents) if os.path.lexists(path)), Path())
+    if not there.is_dir():
+        raise ConfigError(
+            f"{folder} cannot be the folder of a run, since {there} is no folder: choose another one, such as "
+            "hydra.run.dir=outputs/first"
+        )
 
 
 def _leave_finished(run: RunFolder) -> NoReturn:

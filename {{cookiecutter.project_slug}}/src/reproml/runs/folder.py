@@ -1,6 +1,7 @@
 """The folder of a run: where each of its files lies, how far the run has come, and its configuration."""
 
 import json
+import os
 import re
 from contextlib import suppress
 from enum import Enum, auto
@@ -14,6 +15,7 @@ from ..files import remove_left, write_text
 from ..names import CHECKPOINTS, CONFIG, HISTORY, HYDRA, LAST, LOCK, MODEL, PATCH, RECORD, TEST, TRACE
 
 _RESUME_POINT = re.compile(r"resume-\d{10}-[0-9a-f]{16}\.ckpt")  # the batches before it, and a checksum
+_LONGEST_NAME, _LONGEST_PATH = 255, 4095  # bytes, on all usual file systems
 BRING_BACK = "bring it back from where the run was made (dvc checkout), or train again"
 
 
@@ -33,9 +35,13 @@ class RunFolder:
 
     Args:
         path: of the folder, which need not be there.
+
+    Raises:
+        ConfigError: no folder can have this name.
     """
 
     def __init__(self, path: str | Path) -> None:
+        refuse_long(path)
         self.path = Path(path)
         self.config, self.record = self.path / CONFIG, self.path / RECORD
         self.model, self.history, self.trace = self.path / MODEL, self.path / HISTORY, self.path / TRACE
@@ -93,13 +99,29 @@ class RunFolder:
             remove_left(place)
 
 
+def refuse_long(name: str | Path) -> None:
+    """Refuse the name of a run that the system would refuse, in words of its own.
+
+    Raises:
+        ConfigError: it is too long for a folder.
+    """
+    whole = os.fspath(name)
+    part = max(Path(whole).parts, key=lambda each: len(os.fsencode(each)), default="")
+    for text, most in ((whole, _LONGEST_PATH), (part, _LONGEST_NAME)):
+        if len(os.fsencode(text)) > most:
+            raise ConfigError(
+                f"{text[:40]}... has {len(text)} characters, and cannot be the name of a run or of its folder: give a "
+                "shorter one, as in outputs/first"
+            )
+
+
 def read_config(folder: str | Path | None) -> DictConfig:
     """Return the configuration that a run was made with.
 
     Raises:
         ConfigError: no folder is named, it is not the folder of a run, or its configuration is damaged.
     """
-    run = RunFolder(folder or "")
+    run = RunFolder(str(folder or ""))  # whatever was given: a list, say
     status = run.status() if folder else Status.NONE
     if status is Status.NONE:
         finished = newest(Status.FINISHED)

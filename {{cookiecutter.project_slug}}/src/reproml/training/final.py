@@ -10,6 +10,7 @@ from lightning import LightningModule, Trainer
 from ..config.schema import Config
 from ..errors import ConfigError, DataError
 from ..models.saved import SetWeights
+from ..names import LAST
 from .checkpoint import BestCheckpoint, load_checkpoint, refuse_other_run
 
 
@@ -17,12 +18,14 @@ def check_final_weights(config: Config) -> None:
     """Check that a run which shall end with the weights of its best epoch has one callback that keeps them.
 
     Raises:
-        ConfigError: it has none, or several, or no epoch is validated.
+        ConfigError: it has none, or several, or no epoch is validated; or what keeps the best epoch would write it
+            over another file of the run, or where a resumed run does not look for it.
     """
+    keepers = [name for name, settings in config.callbacks.items() if _keeps_best(settings)]
+    for name in keepers:
+        _check_filename(f"callbacks.{name}.filename", config.callbacks[name].get("filename"))
     if config.training.final_weights != "best":
         return
-    named = config.callbacks.items()
-    keepers = [name for name, settings in named if _keeps_best(settings)]
     if len(keepers) != 1:
         found = f"callbacks.{' and callbacks.'.join(keepers)} each keep one" if keepers else "no callback keeps it"
         fix = "leave one of them" if keepers else "choose callbacks=best"
@@ -39,7 +42,19 @@ def check_final_weights(config: Config) -> None:
 
 def _keeps_best(settings: dict[str, Any]) -> bool:
     named = get_object(settings["_target_"])
-    return isinstance(named, type) and issubclass(named, BestCheckpoint) and settings.get("monitor") is not None
+    ours = isinstance(named, type) and issubclass(named, BestCheckpoint)
+    return ours and settings.get("monitor") is not None and settings.get("save_top_k") != 0
+
+
+def _check_filename(key: str, name: str | None) -> None:
+    if name is None:
+        return
+    path = Path(str(name))  # Hydra reads 5 as a number
+    if path.is_absolute() or ".." in path.parts or path.name == Path(LAST).stem or path.name.startswith("resume-"):
+        raise ConfigError(
+            f"{key}={name} is no name for the best epoch: give one that stays in the run and is none of the run's own "
+            "(last, resume-...), as in best"
+        )
 
 
 def end_with(trainer: Trainer, model: LightningModule, which: str) -> None:

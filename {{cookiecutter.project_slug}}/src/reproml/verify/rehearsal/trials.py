@@ -92,7 +92,10 @@ class Trials:
             )
         if self.first.workers:
             number, given = (0, max(self.first.workers)) if any(self.first.workers) else (_OTHER_WORKERS, 0)
-            self._compare("workers", f"with {number} workers instead of {given}", Training(self.short, workers=number))
+            name = (
+                f"with {number} workers instead of {given}{', where no stream is read' if self.first.streams else ''}"
+            )
+            self._compare("workers", name, Training(self.short, workers=number))
 
     def without_points(self) -> None:
         """Train without resume points: they are saved by the clock, so they must not change anything."""

@@ -132,11 +132,7 @@ class Reader:
                         continue
                     if len(row) != len(header):
                         raise DataError(f"{place} has {len(row)} values, not {len(header)}: correct that line")
-                    try:
-                        value = read(row)
-                    except ValueError as error:
-                        raise DataError(f"{place} holds something else than numbers ({error}): correct it") from None
-                    yield self._checked(file, place, self._type.validate_python, value)
+                    yield self._checked(file, place, self._type.validate_python, read(row))
             except csv.Error as error:
                 raise DataError(f"{file}, line {rows.line_num} is not CSV ({error}): correct that line") from None
 
@@ -159,8 +155,7 @@ class Reader:
                 )
 
         def read(row: list[str]) -> Any:
-            cells = [row[place].strip() for place in at]
-            return _shaped([None if cell in _MISSING else number(cell) for cell in cells], shape)
+            return _shaped([_number(row[place].strip(), number) for place in at], shape)
 
         return read, bool(names) or not all(_is_number(cell) for cell in header)
 
@@ -214,8 +209,8 @@ class Reader:
     def _array(self, file: Path) -> Iterator[Example]:
         try:
             found = np.load(file, mmap_mode="r", allow_pickle=False)
-        except (EOFError, ValueError) as error:
-            raise DataError(f"{file} is no array of numbers ({error}): write it with numpy.save") from None
+        except (EOFError, ValueError):
+            raise DataError(f"{file} is no array of numbers: write it with numpy.save") from None
         if not found.ndim:
             raise DataError(f"{file} holds a single number: give an array whose first dimension counts the examples")
         for number, value in enumerate(found):
@@ -236,8 +231,8 @@ class Reader:
         try:
             with Image.open(file) as image:
                 pixels = np.asarray(image.convert(_MODES[shape[0]])).reshape(image.height, image.width, shape[0])
-        except (UnidentifiedImageError, SyntaxError, Image.DecompressionBombError) as error:
-            raise DataError(f"{file} is no image that can be read ({error}): fetch it again") from None
+        except (UnidentifiedImageError, SyntaxError, Image.DecompressionBombError):
+            raise DataError(f"{file} is no image that can be read: fetch it again") from None
         if pixels.shape[:2] != shape[1:]:
             raise DataError(
                 f"{file} is {pixels.shape[1]} x {pixels.shape[0]} pixels, and the model takes {shape[2]} x {shape[1]}: "
@@ -252,6 +247,14 @@ class Reader:
             return Example(file, place, stored(self.interface, value[None])[0])
         except DataError as error:
             raise DataError(f"{place}: {error}") from None
+
+
+def _number(text: str, kind: type[int] | type[float]) -> Any:
+    """Return a text as a number, None where one is missing, and what is no number as it is: the check says so."""
+    try:
+        return None if text in _MISSING else kind(text)
+    except ValueError:
+        return text
 
 
 def _is_number(text: str) -> bool:

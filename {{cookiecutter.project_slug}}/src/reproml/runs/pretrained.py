@@ -12,14 +12,22 @@ SAFE = ".safetensors"
 PICKLED = (".ckpt", ".pt", ".pth", ".bin")
 _INDEX = "model.safetensors.index.json"
 _WHOLE = ("model.safetensors", "pytorch_model.bin")  # of a folder in the form of the Hugging Face Hub
+_MARKS = ("config.json", _INDEX, "pytorch_model.bin")  # one of which such a folder has, and no run
 
 
 def is_pretrained(path: Path) -> bool:
-    """Whether a path is that of a file of weights, or of a folder as the Hugging Face Hub has them, and of no run."""
+    """Whether a path is that of a file of weights, or of a folder as the Hugging Face Hub has them, and of no run.
+
+    A run has a `model.safetensors` too. One that has lost its record does not become a folder of the Hub by that.
+    """
     if path.is_file():
         return path.suffix in (SAFE, *PICKLED)
-    of_a_run = (path / RECORD).exists() or (path / CONFIG).exists()
-    return not of_a_run and any((path / name).is_file() for name in (_INDEX, *_WHOLE))
+    of_a_run = any((path / name).exists() for name in (RECORD, CONFIG))
+    return not of_a_run and any((path / name).is_file() for name in _MARKS) and _found(path) is not None
+
+
+def _found(path: Path) -> Path | None:
+    return next((path / name for name in (_INDEX, *_WHOLE) if (path / name).is_file()), None)
 
 
 def files_of(path: Path) -> list[Path]:
@@ -32,7 +40,7 @@ def files_of(path: Path) -> list[Path]:
         return [path]
     index = path / _INDEX
     if not index.is_file():
-        return [next(path / name for name in _WHOLE if (path / name).is_file())]
+        return [found for found in [_found(path)] if found]
     try:
         names = sorted(set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
         found = [path / name for name in names]

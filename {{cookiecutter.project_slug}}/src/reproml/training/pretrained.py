@@ -44,7 +44,7 @@ def matched(weights: dict[str, torch.Tensor], model: LightningModule, settings: 
     refuse_unknown(settings, [*own, *weights])
     found = match(wanted(weights, settings), wanted(own, settings))
     if isinstance(found, list):
-        places = " or ".join(f"{now}... (there {before}...)" for before, now in found[:_SHOWN])
+        places = " or ".join(f"{now}* (there {before}*)" for before, now in found[:_SHOWN])
         raise ConfigError(
             f"restore.run={settings.run} fits {places} equally well: leave out all but one with restore.skip"
         )

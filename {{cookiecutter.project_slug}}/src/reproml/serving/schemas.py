@@ -32,7 +32,7 @@ def prediction_type(outputs: Outputs) -> Any:
 
 def predictions_type(outputs: Outputs, interface: Interface | None) -> type[BaseModel]:
     """Return the type of an answer: `predictions`, with what the task declares, and the quantity where it is one."""
-    quantity: dict[str, Any] = {}
+    prediction, quantity = prediction_type(outputs), dict[str, Any]()
     if interface is not None and interface.target is not None:
         quantity["target"] = (str, Field(description="what is predicted"))
         quantity["unit"] = (str | None, Field(description="in which unit"))
@@ -41,7 +41,7 @@ def predictions_type(outputs: Outputs, interface: Interface | None) -> type[Base
         __doc__="The answers, in the order of the examples.",
         model_sha256=(str, Field(description="of the model file that answered")),
         **quantity,
-        predictions=(list[prediction_type(outputs)], ...),  # type: ignore[misc]
+        predictions=(list[prediction], ...),
     )
 
 

@@ -32,7 +32,8 @@ def prediction_type(outputs: Outputs) -> Any:
 
 def predictions_type(outputs: Outputs, interface: Interface | None) -> type[BaseModel]:
     """Return the type of an answer: `predictions`, with what the task declares, and the quantity where it is one."""
-    prediction, quantity = prediction_type(outputs), dict[str, Any]()
+    prediction: Any = prediction_type(outputs)
+    quantity: dict[str, Any] = {}
     if interface is not None and interface.target is not None:
         quantity["target"] = (str, Field(description="what is predicted"))
         quantity["unit"] = (str | None, Field(description="in which unit"))

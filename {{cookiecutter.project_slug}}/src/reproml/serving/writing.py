@@ -70,7 +70,7 @@ def _answers(
     predictor: Predictor, examples: Iterable[Example], size: int, folder: Path | None
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield the place of each example with what is said of it, in JSON's types."""
-    prediction = prediction_type(predictor.outputs)
+    prediction: Any = prediction_type(predictor.outputs)
     answers: TypeAdapter[list[Any]] = TypeAdapter(list[prediction])
     remaining = iter(examples)
     with _progress() as advance:

@@ -16,21 +16,17 @@ def wanted(weights: dict[str, torch.Tensor], settings: Restore) -> dict[str, tor
     return {name: tensor for name, tensor in weights.items() if not name.startswith((*settings.skip, *OF_THE_LOSS))}
 
 
-def refuse_unknown(settings: Restore, names: list[str]) -> None:
-    """Refuse to skip what is not there.
-
-    Args:
-        settings: whose `skip` is looked at.
-        names: of all tensors.
+def refuse_unknown(settings: Restore, weights: dict[str, torch.Tensor], own: dict[str, torch.Tensor]) -> None:
+    """Refuse to skip what is neither among the weights nor among the model's own.
 
     Raises:
         ConfigError: no name begins so.
     """
     for prefix in settings.skip:
-        if not any(name.startswith(prefix) for name in names):
+        if not any(name.startswith(prefix) for name in (*own, *weights)):
             raise ConfigError(
                 f"restore.skip names {prefix}, and no tensor begins so: give the beginning of a name (there are: "
-                f"{', '.join(names)})"
+                f"{', '.join(own)})"
             )
 
 
@@ -41,7 +37,7 @@ def matched(weights: dict[str, torch.Tensor], model: LightningModule, settings: 
         ConfigError: none, or nothing tells which.
     """
     own = model.state_dict()
-    refuse_unknown(settings, [*own, *weights])
+    refuse_unknown(settings, weights, own)
     found = match(wanted(weights, settings), wanted(own, settings))
     if isinstance(found, list):
         places = " or ".join(f"{now}* (there {before}*)" for before, now in found[:_SHOWN])

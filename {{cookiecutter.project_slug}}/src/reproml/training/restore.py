@@ -144,7 +144,7 @@ def _refuse_unfit(weights: dict[str, torch.Tensor], model: LightningModule, sett
         matched(weights, model, settings)
         return
     own = model.state_dict()
-    refuse_unknown(settings, [*own, *weights])
+    refuse_unknown(settings, weights, own)
     whole = settings.mode == "continue"
     if whole and (not model.strict_loading or _changes_weights(model)):
         return  # the model itself says what it takes

@@ -15,7 +15,13 @@ LOCKS = sorted((VARIANTS / "environment_manager=pip").rglob("requirements*.txt")
 TRACKERS = CHOICES["tracker"]
 PARTS = {  # what is imported -> the pinned package that it belongs to or comes with
     **{"dotenv": "python_dotenv", "hydra": "hydra_core", "sklearn": "scikit_learn", "yaml": "pyyaml"},
-    **{"lightning_utilities": "lightning", "markupsafe": "jinja2", "pyarrow": "datasets", "shtab": "dvc"},
+    **{
+        "lightning_utilities": "lightning",
+        "markupsafe": "jinja2",
+        "PIL": "matplotlib",
+        "pyarrow": "datasets",
+        "shtab": "dvc",
+    },
     **{
         "h11": "uvicorn",
         "pydantic_core": "pydantic",

@@ -300,6 +300,30 @@ def test_finetune_takes_the_weights_only(shared_project: Path, reference: Path) 
     assert len((tuned / "metrics.csv").read_text().splitlines()) == 3  # epochs are counted from 0
 
 
+def test_pretrained_weights_are_read_once(shared_project: Path, reference: Path) -> None:
+    """A resume has them in its resume point: it needs the file no more, and a start without a point sees a change."""
+    file = shared_project / "data/external/pretrained.safetensors"
+    file.parent.mkdir(exist_ok=True)
+    shutil.copy(reference / "model.safetensors", file)
+    arguments = f"{BASE} training.epochs=4 restore=finetune restore.run=data/external/pretrained.safetensors"
+    whole = train(shared_project, arguments, "pretrained")
+    folder = interrupted(shared_project, arguments, "pretrained-interrupted")
+    begins = interrupted(shared_project, arguments, "pretrained-changed")
+    file.unlink()
+    go_on(shared_project, folder)
+    assert outcome(folder) == outcome(whole)
+    assert record(folder)["restored"] == record(whole)["restored"]
+    assert record(whole)["restored"]["sha256"] == record(reference)["model_sha256"]
+    shutil.copy(folder / "model.safetensors", file)
+    for point in begins.glob("checkpoints/resume-*"):
+        point.unlink()
+    refused = run("python train.py resume=outputs/pretrained-changed", shared_project, check=False)
+    assert refused.returncode == 1
+    assert "restored weights" in refused.stderr
+    refused = run("python -m my_project verify outputs/pretrained", shared_project, check=False)
+    assert "pretrained.safetensors, which the run was built on, is missing or not the one" in refused.stderr
+
+
 def test_finetune_names_what_does_not_fit(shared_project: Path, reference: Path) -> None:
     arguments = f"{SHORT} model.dropout=0.2 restore=finetune restore.run=outputs/reference model.hidden=[64,128,32]"
     refused = run(f"python train.py {arguments}", shared_project, check=False)

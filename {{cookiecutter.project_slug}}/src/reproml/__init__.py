@@ -14,8 +14,10 @@ if TYPE_CHECKING:
     from .evaluation.classification import classification
     from .evaluation.evaluation import Evaluation, Intervals
     from .evaluation.regression import regression
+    from .loading import load
     from .models.array_task import ArrayTask
     from .models.interface import Interface
+    from .serving.predictor import Predictor
     from .training.randomness import derive
 
 __version__ = "0.1.0"
@@ -29,8 +31,10 @@ __all__ = [
     "Examples",
     "Interface",
     "Intervals",
+    "Predictor",
     "classification",
     "derive",
+    "load",
     "open_raw",
     "regression",
 ]
@@ -45,8 +49,10 @@ PLACES = {  # the module of each of these names
     "Examples": ".arrays.examples",
     "Interface": ".models.interface",
     "Intervals": ".evaluation.evaluation",
+    "Predictor": ".serving.predictor",
     "classification": ".evaluation.classification",
     "derive": ".training.randomness",
+    "load": ".loading",
     "open_raw": ".arrays.raw",
     "regression": ".evaluation.regression",
 }

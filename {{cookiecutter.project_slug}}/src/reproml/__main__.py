@@ -17,6 +17,7 @@ from .cli import (
     data,
     drift,
     keep,
+    predict,
     proof,
     rehearse,
     release,
@@ -39,7 +40,23 @@ def _parser(package: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {package}", description="Commands about runs.")
     parser.set_defaults(parser=parser)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    listed = (runs, data, rehearse, proof, drift, check, report, release, tune, keep, track, serve, schema, completion)
+    listed = (
+        runs,
+        data,
+        rehearse,
+        proof,
+        drift,
+        check,
+        report,
+        release,
+        tune,
+        keep,
+        track,
+        predict,
+        serve,
+        schema,
+        completion,
+    )
     for module in listed:
         module.add(commands)
     for command in commands.choices.values():

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from glob import escape
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 from uuid import uuid4
 
 if sys.platform != "win32":
@@ -23,8 +23,12 @@ if sys.platform != "win32":
 _PARTS = ".*.part"
 
 
-def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file in one step: a reader, or a crash, finds the old content or the new, never a part."""
+@contextmanager
+def whole_file(path: Path) -> Iterator[IO[bytes]]:
+    """Yield a stream whose content becomes the file in one step at the end of the context; an error changes nothing.
+
+    A reader, or a crash, finds the old content or the new, never a part.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
 
@@ -35,13 +39,19 @@ def write_bytes(path: Path, content: bytes) -> None:
     try:
         with _held(make):
             with part.open("wb") as stream:
-                stream.write(content)
+                yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
             os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
     sync_folder(path.parent)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file in one step, as `whole_file` does."""
+    with whole_file(path) as stream:
+        stream.write(content)
 
 
 def write_text(path: Path, content: str) -> None:

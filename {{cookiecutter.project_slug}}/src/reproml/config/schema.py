@@ -154,7 +154,7 @@ class Restore(_Documented):
     mode: str = field(metadata=_one_of("fresh", "finetune", "hotstart", "continue"))
     """What is taken over."""
     run: str | None
-    """Folder of the earlier run."""
+    """Folder of the earlier run; finetune: or a file or folder of pretrained weights."""
     skip: list[str]
     """finetune: tensors whose names begin so keep their first, random values."""
 

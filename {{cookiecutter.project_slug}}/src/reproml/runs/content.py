@@ -26,6 +26,11 @@ def content_digest(path: Path) -> str:
         found = {inside: file_digest(file) for inside, file in files_in(path)}
     except OSError as error:
         raise Unreadable(f"cannot be read: {error.filename}: {error.strerror}") from error
+    return combined(found)
+
+
+def combined(found: dict[bytes, str]) -> str:
+    """Return one SHA-256 of those of some files, by their relative names; that of a file alone, whose name is empty."""
     if list(found) == [b""]:
         return found[b""]
     total = hashlib.sha256()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import numpy as np
 from pydantic import FailFast, Field, PydanticUserError, TypeAdapter
 
-from ..errors import ConfigError
+from ..errors import ConfigError, DataError
 from ..models.interface import Interface
 
 
@@ -42,6 +42,34 @@ def of_arrays(interface: Interface) -> Inputs:
         if name in ("input_shape", "input_dtype", "missing", "features")
     }
     return Inputs(item, _words(dtype, shape, interface.missing), described, np.zeros(shape, dtype).tolist())
+
+
+def stored(interface: Interface, inputs: Any) -> np.ndarray:
+    """Return examples (n, *input_shape) in the type that prepared arrays have, without changing a value.
+
+    Args:
+        interface: of the arrays.
+        inputs: an array, a tensor, or lists in lists; None or NaN for a number that is missing.
+
+    Raises:
+        DataError: they have another shape, or a number that the type cannot hold.
+    """
+    dtype = np.dtype(interface.input_dtype)
+    try:
+        with np.errstate(over="ignore", invalid="ignore"):
+            # through no other type where it can be: of lists the numbers, and None, are read as what they become
+            given = np.asarray(inputs, dtype if dtype.kind == "f" else None)
+            found = given.astype(dtype)
+            exact = dtype.kind == "f" or bool((found == given).all())
+    except (OverflowError, RuntimeError, TypeError, ValueError):
+        exact = False
+    if not exact or found.shape[1:] != interface.input_shape or not found.ndim:
+        raise DataError(f"inputs are not what the model takes: give {of_arrays(interface).words}")
+    if found.dtype.kind == "f" and not (np.isfinite(found) | (interface.missing & np.isnan(found))).all():
+        raise DataError(
+            "inputs hold numbers that are infinite or missing, which the model does not take: leave them out"
+        )
+    return found
 
 
 def declared(item: Any, task: type) -> Inputs:

@@ -3,8 +3,6 @@
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..models.interface import Interface
 from ..models.outputs import declared
 from ..names import CONFIG, MODEL
@@ -12,7 +10,7 @@ from ..runs.completed import CompletedRun
 from ..runs.inputs import refuse_changed
 from ..training.determinism import apply, pin_environment
 from .inputs import declared as takes
-from .inputs import of_arrays
+from .inputs import of_arrays, stored
 
 
 class Predictor:
@@ -51,19 +49,22 @@ class Predictor:
         """The SHA-256 of the model file."""
         return self.record["model_sha256"]
 
-    def predict(self, inputs: list[Any]) -> list[dict[str, Any]]:
+    def predict(self, inputs: Any) -> list[dict[str, Any]]:
         """Return what the task says of each example.
 
         Args:
-            inputs: what the task declares to take. Of prepared arrays examples as stored, as lists in lists of the
-                shape (n, *input_shape), with None for a missing number.
+            inputs: a list of what the task declares to take. Of prepared arrays examples as stored, of the shape
+                (n, *input_shape): an array, a tensor, or lists in lists, with None or NaN for a missing number.
+
+        Raises:
+            DataError: examples of prepared arrays have another shape, or numbers that their type cannot hold.
         """
         import torch
 
         batch: Any = inputs
         if self.interface is not None:
-            stored = torch.from_numpy(np.array(inputs, self.interface.input_dtype))
-            batch = self._tester.precision_plugin.convert_input(stored.to(self._tester.strategy.root_device))
+            numbers = torch.from_numpy(stored(self.interface, inputs))
+            batch = self._tester.precision_plugin.convert_input(numbers.to(self._tester.strategy.root_device))
         with torch.inference_mode(), self._tester.precision_plugin.forward_context():
             return self._predict(batch)
 

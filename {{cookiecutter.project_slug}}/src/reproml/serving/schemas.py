@@ -21,15 +21,18 @@ class Health(BaseModel):
     status: str
 
 
-def predictions_type(outputs: Outputs, interface: Interface | None) -> type[BaseModel]:
-    """Return the type of an answer: `predictions`, with what the task declares, and the quantity where it is one."""
+def prediction_type(outputs: Outputs) -> Any:
+    """Return the type of the answer for one example, whose numbers are finite: what the task declares."""
     types: dict[str, Any] = {
         output.name: (output.type, ...) if output.always else (output.type | None, None) for output in outputs.fields
     }
     finite = ConfigDict(allow_inf_nan=False)
-    prediction: Any = (
-        create_model("Prediction", __doc__=outputs.doc, __config__=finite, **types) if types else dict[str, Any]
-    )
+    return create_model("Prediction", __doc__=outputs.doc, __config__=finite, **types) if types else dict[str, Any]
+
+
+def predictions_type(outputs: Outputs, interface: Interface | None) -> type[BaseModel]:
+    """Return the type of an answer: `predictions`, with what the task declares, and the quantity where it is one."""
+    prediction: Any = prediction_type(outputs)
     quantity: dict[str, Any] = {}
     if interface is not None and interface.target is not None:
         quantity["target"] = (str, Field(description="what is predicted"))

@@ -10,8 +10,10 @@ from ..errors import ConfigError, DataError
 from ..files import file_digest
 from ..names import MODEL, TRACE
 from ..runs.completed import CompletedRun
+from ..runs.inputs import check_seen
 from ..runs.integrity import intact
 from ..runs.params import flat
+from ..runs.pretrained import is_pretrained, pretrained_digest
 from .checkpoint import best_files, peek, refuse_foreign
 from .restore import starting_file
 from .step_trace import kept_trace
@@ -29,7 +31,7 @@ _NOT_DRAWN = ("contiguous", "given")  # where the seed decides nothing
 
 
 def built_on(config: Config) -> dict[str, Any] | None:
-    """Return what the record says of the earlier run, or None.
+    """Return what the record says of the earlier run, or of pretrained weights, which are no file of a run; or None.
 
     Raises:
         ConfigError: the settings do not fit the earlier run.
@@ -46,6 +48,10 @@ def built_on(config: Config) -> dict[str, Any] | None:
     if path is None:
         return None
     run = Path(str(settings.run))
+    about = {"mode": settings.mode, "run": settings.run, "skip": settings.skip}
+    if settings.mode == "finetune" and is_pretrained(run):
+        check_seen(str(run), f"restore.run={run}")
+        return {**about, "file": None, "sha256": pretrained_digest(run)}
     if settings.mode == "finetune":
         earlier, held = CompletedRun.read(run, needs=(MODEL,)).record, {}
     else:
@@ -64,7 +70,7 @@ def built_on(config: Config) -> dict[str, Any] | None:
     elif settings.mode == "hotstart":
         _check_optimizer(config, earlier)
     name = path.relative_to(str(settings.run)).as_posix()
-    return {"mode": settings.mode, "run": settings.run, "file": name, "sha256": digest, "skip": settings.skip}
+    return {**about, "file": name, "sha256": digest}
 
 
 def _check_splits(config: Config, earlier: dict[str, Any]) -> None:

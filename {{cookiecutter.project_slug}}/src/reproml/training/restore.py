@@ -1,5 +1,6 @@
 """What a new run takes over from an earlier one: nothing, the weights, the optimizer too, or everything."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -10,24 +11,29 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from ..config.schema import Restore
 from ..errors import ConfigError, DataError
+from ..models.pretrained import load_pretrained
 from ..models.saved import load_weights
 from ..runs.folder import RunFolder
+from ..runs.pretrained import PICKLED, SAFE, is_pretrained
 from .checkpoint import load_checkpoint, peek
 from .keyed import LoaderPlace
+from .pretrained import OF_THE_LOSS, in_words, matched, refuse_unknown, wanted
 from .resume import latest_valid
 
-_OF_THE_LOSS = ("loss.",)  # class weights, say: a new run has its own in its configuration
+log = logging.getLogger(__name__)
 
 
 def starting_file(settings: Restore) -> Path | None:
-    """Return the file of the earlier run that a run starts from, or None.
+    """Return the file of the earlier run that a run starts from, the file or folder of pretrained weights, or None.
 
     Raises:
-        DataError: the earlier run has no such file.
+        DataError: there is no such file.
     """
     if settings.mode == "fresh":
         return None
     earlier = RunFolder(str(settings.run))
+    if _pretrained(settings):
+        return earlier.path
     if settings.mode == "finetune":
         path: Path | None = earlier.model
     else:  # where the training came to its end; of an interrupted run, the newest resume point
@@ -36,7 +42,8 @@ def starting_file(settings: Restore) -> Path | None:
     if path is None or not path.exists():
         raise DataError(
             f"restore.run={earlier} holds nothing that restore={settings.mode} can start from: name the folder of a "
-            "finished run (hotstart and continue: or of an interrupted one)"
+            "finished run (hotstart and continue: or of an interrupted one; finetune: or weights from elsewhere, a "
+            f"file {', '.join((SAFE, *PICKLED))} or a folder of the Hugging Face Hub)"
         )
     return path
 
@@ -65,7 +72,7 @@ def restore(point: Path | None, settings: Restore, model: LightningModule, train
                 callback.take_up(saved)
         return path
     if settings.mode == "finetune":
-        weights, _ = load_weights(path)
+        weights = _weights(path, settings)
         _take_over_when_made(weights, model, settings, trainer)
     else:
         checkpoint = load_checkpoint(path)
@@ -83,12 +90,19 @@ def refuse_unfit(settings: Restore, model: LightningModule) -> None:
     """
     if (path := starting_file(settings)) is None:
         return
-    if settings.mode == "finetune":
-        weights, _ = load_weights(path)
-    else:
-        weights = peek(path)["state_dict"]
+    weights = _weights(path, settings) if settings.mode == "finetune" else peek(path)["state_dict"]
     if not _makes_layers(weights, model):
         _refuse_unfit(weights, model, settings)
+
+
+def _pretrained(settings: Restore) -> bool:
+    """Whether the weights come from elsewhere, and not from a run."""
+    return settings.mode == "finetune" and is_pretrained(Path(str(settings.run)))
+
+
+def _weights(path: Path, settings: Restore) -> dict[str, torch.Tensor]:
+    """Return the final weights of a run, or those from elsewhere."""
+    return load_pretrained(path) if _pretrained(settings) else load_weights(path)[0]
 
 
 def _take_over_when_made(
@@ -115,28 +129,28 @@ def _changes_weights(model: LightningModule) -> bool:
 
 
 def _take_over(weights: dict[str, torch.Tensor], model: LightningModule, settings: Restore) -> None:
+    own = model.state_dict()
+    if _pretrained(settings):
+        found = matched(weights, model, settings)
+        model.load_state_dict(own | {name: weights[other] for other, name in found.names.items()})
+        log.info("restore.run=%s: %s", settings.run, in_words(found))
+        return
     _refuse_unfit(weights, model, settings)
-    model.load_state_dict(model.state_dict() | _wanted(weights, settings))
-
-
-def _wanted(weights: dict[str, torch.Tensor], settings: Restore) -> dict[str, torch.Tensor]:
-    return {name: tensor for name, tensor in weights.items() if not name.startswith((*settings.skip, *_OF_THE_LOSS))}
+    model.load_state_dict(own | wanted(weights, settings))
 
 
 def _refuse_unfit(weights: dict[str, torch.Tensor], model: LightningModule, settings: Restore) -> None:
+    if _pretrained(settings):
+        matched(weights, model, settings)
+        return
     own = model.state_dict()
-    for prefix in settings.skip:
-        if not any(name.startswith(prefix) for name in (*own, *weights)):
-            raise ConfigError(
-                f"restore.skip names {prefix}, and no tensor begins so: give the beginning of a name (there are: "
-                f"{', '.join(own)})"
-            )
+    refuse_unknown(settings, weights, own)
     whole = settings.mode == "continue"
     if whole and (not model.strict_loading or _changes_weights(model)):
         return  # the model itself says what it takes
-    left = () if whole else (*settings.skip, *_OF_THE_LOSS)
-    wanted = weights if whole else _wanted(weights, settings)
-    unfit = [name for name, tensor in wanted.items() if name not in own or own[name].shape != tensor.shape]
+    left = () if whole else (*settings.skip, *OF_THE_LOSS)
+    taken = weights if whole else wanted(weights, settings)
+    unfit = [name for name, tensor in taken.items() if name not in own or own[name].shape != tensor.shape]
     unfit += [name for name in own if name not in weights and not name.startswith(left)]
     if unfit:
         skip = f", or leave such tensors as they are: restore.skip=[{','.join(unfit[:3])}]"

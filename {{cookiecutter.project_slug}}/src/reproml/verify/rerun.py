@@ -28,6 +28,7 @@ from ..runs.command import command_arguments, quoted
 from ..runs.inputs import locate
 from ..runs.named import bring, recorded_files
 from ..runs.params import PARAMS
+from ..runs.pretrained import is_pretrained, pretrained_digest
 from ..runs.record import what_changed
 
 _AGAIN = Path("outputs/verification")
@@ -191,13 +192,14 @@ def _kept_by_dvc(project: Path, raw: str) -> str:
 
 
 def _restored(before: dict[str, Any]) -> list[str]:
-    """Return the argument that says where the run is that was built on."""
+    """Return the argument that says where the run, or the pretrained weights, are that were built on."""
     if (restored := before["restored"]) is None:
         return []
     earlier = Path(restored["run"])
-    file = earlier / restored["file"]
-    with suppress(OSError):
-        if file_digest(file) == restored["sha256"]:
+    file = earlier / (restored["file"] or "")
+    with suppress(DataError, OSError):
+        digest = file_digest(file) if restored["file"] or not is_pretrained(file) else pretrained_digest(file)
+        if digest == restored["sha256"]:
             return [f"restore.run={quoted(earlier.resolve())}"]
     raise RecordError(f"{file}, which the run was built on, is missing or not the one that the record names")
 

@@ -9,7 +9,7 @@ from ..runs.code import deciding_code, deciding_digests, edited
 from ..runs.held import first_unlike, unheld
 from .facts import Facts
 from .fixes import add, commit_and_train, train
-from .item import Finding, failed, not_applicable, passed
+from .item import Finding, failed, not_applicable, not_done, passed
 
 
 def unlike_the_record(facts: Facts) -> Finding | None:

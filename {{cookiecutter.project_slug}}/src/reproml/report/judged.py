@@ -18,7 +18,7 @@ class Judged:
     Args:
         name: of the metric.
         cells: its value in the first and in the second run; None where a run does not have it.
-        change: second minus first, as text; a dash where one is missing.
+        change: second minus first, as text; empty where one is missing.
         verdict: "better", "worse" or "equal", of the second run; empty where nobody said which direction is better.
         overlap: whether the intervals of both overlap, so that chance alone may explain the difference.
     """
@@ -38,11 +38,11 @@ def judge(first: Facts, second: Facts) -> list[Judged]:
 def _judged(name: str, first: Facts, second: Facts) -> Judged:
     cells = (first.metrics.get(name), second.metrics.get(name))
     if None in cells:
-        return Judged(name, cells, "–", "", overlap=False)
+        return Judged(name, cells, "", "", overlap=False)
     difference = second.record["metrics"][name] - first.record["metrics"][name]
     higher = _higher_is_better(name, first, second)
     verdict = "" if higher is None or isnan(difference) else "better" if (difference > 0) == higher else "worse"
-    if not difference:
+    if verdict and not difference:
         verdict = "equal"
     return Judged(name, cells, f"{difference:+.4g}", verdict, _overlap(name, first, second))
 

@@ -1,10 +1,14 @@
-"""A real browser for the pages: Debian's Chromium, without a screen, and with no way to anything but this machine."""
+"""A real browser for the pages: Debian's Chromium, without a screen, and with no way to anything but this machine.
+
+axe looks at them for what keeps people from reading or using them.
+"""
 
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, sync_playwright
 
 _QUIET = ["background-networking", "component-update", "sync", "quic", "gpu"]
@@ -29,6 +33,18 @@ def page(width: int = 1000, height: int = 900) -> Iterator[Page]:
         finally:
             browser.close()
     assert not problems
+
+
+def faults(opened: Page, without: tuple[str, ...] = ()) -> list[str]:
+    """Return what axe finds against the accessibility of the page as it is, contrast of WCAG AA among it.
+
+    Args:
+        opened: the page.
+        without: rules of axe that are not asked about.
+    """
+    rules = {name: {"enabled": False} for name in without}
+    found = Axe().run(opened, options={"resultTypes": ["violations"], "rules": rules}).response["violations"]
+    return [f"{fault['id']}: {node['html']}" for fault in found for node in fault["nodes"]]
 
 
 def _elsewhere(url: str) -> list[str]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import requests
-from browser import page
+from browser import faults, page
 from conftest import digest, run
 from rocrate_validator.models import Severity
 from rocrate_validator.services import ValidationSettings, validate
@@ -56,18 +56,32 @@ def test_the_report_is_complete_and_readable(shared_project: Path, reference: Pa
             browser.set_content(text)
             assert browser.evaluate(FITS)
             headings = browser.locator("h2").all_inner_texts()
-            assert headings == ["What was run", "Code and data", "Results", "Verification", "Checklist",
+            assert headings == ["Results", "What was run", "Code and data", "Verification", "Checklist",
                                 "How to repeat it", "Configuration"]  # fmt: skip
             assert browser.locator("html").get_attribute("lang") == "en"
             assert browser.locator("svg[role=img]:not([aria-label])").count() == 0
             assert browser.locator("svg[role=img]").count() == 2
             assert browser.locator("th:not([scope])").count() == 0
+            assert browser.locator("h1").inner_text() == "MLP on digits"
+            contents = browser.get_by_role("navigation", name="Contents").get_by_role("link")
+            assert contents.all_inner_texts() == headings
+            for link in contents.all():
+                assert browser.locator(f"h2{link.get_attribute('href')}").inner_text() == link.inner_text()
+            assert "not done yet" in browser.get_by_role("row", name="the result is reproduced").inner_text()
+            wrong = browser.get_by_role("table", name="Wrong predictions, the surest first").locator("tbody tr")
+            assert 1 <= wrong.count() <= 10
+            settings = browser.locator("details pre")
+            assert not settings.is_visible()
+            browser.locator("summary").focus()
+            browser.keyboard.press("Enter")
+            assert settings.is_visible()
             assert browser.locator("table.square tbody tr").count() == 10
             repeat = browser.locator("pre").filter(has_text="git checkout").inner_text().splitlines()
             assert repeat == [f"git checkout {commit}", "make setup", "python -m reproml verify outputs/reference"]
             colours = []
             for scheme in ("light", "dark"):
                 browser.emulate_media(color_scheme=scheme, media="screen")
+                assert not faults(browser)
                 colours.append(browser.evaluate("getComputedStyle(document.querySelector('h1')).color"))
             assert colours[0] != colours[1]
             browser.emulate_media(media="print")  # still in the dark
@@ -146,7 +160,10 @@ def test_two_runs_side_by_side(shared_project: Path, reference: Path, tmp_path: 
     with page(width=390) as browser:
         browser.set_content((shared_project / "outputs" / "compare-reference-other.html").read_text())
         assert browser.evaluate(FITS)
-        assert "They differ: weights at the start first" in browser.locator(".verdict").inner_text()
+        assert "They differ: weights at the start first" in browser.locator(".verdict").first.inner_text()
+        for scheme in ("light", "dark"):
+            browser.emulate_media(color_scheme=scheme)
+            assert not faults(browser)
         changed = browser.locator("section").filter(has_text="Configuration that differs")
         rows = [row.split("\t") for row in changed.locator("tbody tr").all_inner_texts()]
         assert ["training.lr", "0.003", "0.01"] in rows
@@ -156,6 +173,9 @@ def test_two_runs_side_by_side(shared_project: Path, reference: Path, tmp_path: 
             row = browser.locator("section").filter(has_text="Test metrics").locator("tbody tr").filter(has_text=name)
             difference = value - record(reference)["metrics"][name]
             assert row.first.inner_text().endswith(f"{difference:+.4g}")
+            if name != "examples" and difference:
+                better = (difference < 0) if name == "loss" else (difference > 0)
+                assert ("▲ better" if better else "▼ worse") in row.first.inner_text()
     copy_of(reference, "same")
     command(shared_project, f"compare outputs/reference outputs/same --output '{tmp_path}/page.html'")
     assert "the runs are equal, bit for bit" in (tmp_path / "page.html").read_text()

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import page
+from browser import faults, page
 from conftest import code_blocks, digest, run
 from loopback import until
 from playwright.sync_api import Page
@@ -440,6 +440,14 @@ def test_the_prediction_page_in_a_browser(served: Server, tmp_path: Path, width:
             opened.get_by_text(f"{expected['predicted']}, with a probability of {percent}").wait_for()
             assert buttons.nth(number).get_attribute("aria-pressed") == "true"
             _shows(opened, expected["probabilities"])
+        for scheme in ("light", "dark"):
+            opened.emulate_media(color_scheme=scheme)
+            assert not faults(opened)
+        if width < 700:  # wherever one scrolls on a phone
+            opened.evaluate("scrollTo(0, 0)")
+            box = opened.locator("#answer").bounding_box()
+            assert box
+            assert box["y"] + box["height"] <= 900
         assert opened.evaluate("document.documentElement.scrollWidth <= innerWidth")
         opened.screenshot(path=tmp_path / "page.png", full_page=True)
 
@@ -468,12 +476,44 @@ def test_other_inputs_can_be_drawn_and_written(served: Server) -> None:
         with opened.expect_response("**/predict"):
             opened.mouse.up()
         column = [[16 if place == 4 else 0 for place in range(8)]] * 8  # the largest number of the examples is 16
-        assert json.loads(opened.get_by_label("As the API wants it").input_value()) == [column]
+        assert json.loads(opened.get_by_label("Input as JSON").input_value()) == [column]
         opened.get_by_text(f"{served.predict([[column]])[0]['predicted']}, with a probability").wait_for()
-        opened.get_by_label("As the API wants it").fill("[[1, 2]]")
+        opened.get_by_label("Input as JSON").fill("[[1, 2]]")
         opened.get_by_role("button", name="Predict").click()
         opened.get_by_role("alert").get_by_text("inputs[0][0]").wait_for()
+        button, error = (
+            opened.get_by_role("button", name="Predict").bounding_box(),
+            opened.get_by_role("alert").bounding_box(),
+        )
+        assert button
+        assert error
+        assert abs(button["y"] - error["y"]) < 100
         assert opened.locator("#probabilities tr").count() == 0
+
+
+def test_an_image_or_a_table_fills_the_input(served: Server) -> None:
+    """An image of any size becomes one of the model's; a file with another number of values is refused."""
+    white = (
+        "<svg xmlns='http://www.w3.org/2000/svg' width='40' height='40'><rect width='40' height='40' fill='%s'/></svg>"
+    )
+    with page() as opened:
+        opened.goto(served.address)
+        opened.locator("#examples button").last.wait_for()
+        upload, text = opened.get_by_label("Fill from"), opened.get_by_label("Input as JSON")
+
+        def give(name: str, kind: str, content: str) -> None:
+            upload.set_input_files({"name": name, "mimeType": kind, "buffer": content.encode()})
+
+        with opened.expect_response("**/predict"):
+            give("white.svg", "image/svg+xml", white % "white")
+        assert json.loads(text.input_value()) == [[[16] * 8] * 8]
+        rows = [[(row + column) % 17 for column in range(8)] for row in range(8)]
+        with opened.expect_response("**/predict"):
+            give("image.csv", "text/csv", "\n".join(",".join(map(str, row)) for row in rows))
+        assert json.loads(text.input_value()) == [rows]
+        give("short.csv", "text/csv", "1,2")
+        opened.get_by_role("alert").get_by_text("short.csv has 2 numbers; an input has 1 x 8 x 8.").wait_for()
+        assert json.loads(text.input_value()) == [rows]
 
 
 def test_a_table_and_a_project_without_its_data(shared_project: Path, served: Server) -> None:
@@ -559,6 +599,15 @@ def test_the_page_of_a_table_has_a_field_for_each_column(regression: Server) -> 
         assert sent == [30, None, *example[2:]]
         [expected] = regression.predict([sent])
         opened.get_by_text(f"disease_progression: {expected['predicted']:.6g}", exact=True).wait_for()
+        assert not faults(opened)
+        features = regression.ask("/model")[1]["inputs"]["features"]
+        row = {name: str(place) for place, name in enumerate(features)}
+        content = ",".join(reversed(row)) + "\n" + ",".join(reversed(row.values()))  # in another order
+        with opened.expect_response("**/predict"):
+            opened.get_by_label("Fill from").set_input_files(
+                {"name": "row.csv", "mimeType": "text/csv", "buffer": content.encode()}
+            )
+        assert json.loads(opened.get_by_label("Input as JSON").input_value()) == list(range(len(features)))
 
 
 def test_the_openapi_page_in_a_browser(served: Server) -> None:

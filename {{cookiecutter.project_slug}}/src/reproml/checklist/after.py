@@ -15,7 +15,7 @@ from ..runs.tables import altered_table
 from ..tables import in_order
 from .facts import Facts
 from .fixes import of_run, restore, train
-from .item import Check, Finding, failed, passed
+from .item import Check, Finding, failed, not_done, passed
 from .provenance import committed
 
 _REPORTS = ("report.html", "report.md")
@@ -24,7 +24,7 @@ _REPORTS = ("report.html", "report.md")
 def _reproduced(facts: Facts) -> Finding:
     found = facts.verification
     if found is None:
-        return failed("nothing was verified" if facts.run else "no run yet", of_run(facts, "verify"))
+        return not_done("nothing was verified" if facts.run else "no run yet", of_run(facts, "verify"))
     if found["code"]:
         return failed(f"the verification of {found['ended']} says: {found['line']}", of_run(facts, "verify"))
     return passed(f"{found['ended']}: {found['line']}")
@@ -32,14 +32,14 @@ def _reproduced(facts: Facts) -> Finding:
 
 def _results(facts: Facts) -> Finding:
     if facts.record is None or facts.run is None:
-        return failed("no run yet", train(facts))
+        return not_done("no run yet", train(facts))
     place = Path("reports") if facts.of_the_pipeline else facts.run / TEST
     test = f"python evaluate.py run={facts.run} output={place}"
     if deciding_code(facts.record["code"]) != deciding_code(code_digests(facts.project)):
         test = train(facts)  # the code of today could compute other metrics than the record has
     metrics = facts.project / place / METRICS
     if not metrics.exists():
-        return failed(f"{place}/{METRICS} is missing", test)
+        return not_done(f"{place}/{METRICS} is missing", test)
     if _json(metrics) != facts.record["metrics"]:
         return failed(f"{place}/{METRICS} is not what the record of {facts.run} names", test)
     if name := altered_table(facts.project / place, facts.record):
@@ -49,7 +49,7 @@ def _results(facts: Facts) -> Finding:
     except RecordError:
         return failed(f"{place}/{EVALUATION} is damaged", test)
     if written is None:
-        return failed(f"{place}/{EVALUATION} is missing", test)
+        return not_done(f"{place}/{EVALUATION} is missing", test)
     if missing := [path for path in written.files() if not path.exists()]:
         return failed(f"{missing[0].relative_to(facts.project)} is missing", test)
     names = in_order(facts.record["metrics"], written.headline)
@@ -69,11 +69,11 @@ def _results(facts: Facts) -> Finding:
 
 def _archived(facts: Facts) -> Finding:
     if facts.record is None or facts.run is None:
-        return failed("no run yet", of_run(facts, "archive"))
+        return not_done("no run yet", of_run(facts, "archive"))
     for path in sorted((facts.project / "archives").glob("*.crate.zip")):
         if _holds(path, facts.record):
             return passed(f"{path.relative_to(facts.project)} holds the model and its record")
-    return failed(f"no archive in archives/ holds the model and the record of {facts.run}", of_run(facts, "archive"))
+    return not_done(f"no archive in archives/ holds the model and the record of {facts.run}", of_run(facts, "archive"))
 
 
 def _holds(path: Path, record: dict[str, Any]) -> bool:
@@ -93,11 +93,11 @@ def _holds(path: Path, record: dict[str, Any]) -> bool:
 
 def _reported(facts: Facts) -> Finding:
     if facts.record is None or facts.run is None:
-        return failed("no run yet", of_run(facts, "report"))
+        return not_done("no run yet", of_run(facts, "report"))
     for name in _REPORTS:
         path = facts.run / name
         if not (facts.project / path).exists():
-            return failed(f"{path} is missing", of_run(facts, "report"))
+            return not_done(f"{path} is missing", of_run(facts, "report"))
         if facts.record["weights_sha256"] not in facts.text(path.as_posix()):
             return failed(f"{path} is about other weights", of_run(facts, "report"))
     return passed(f"{facts.run}/{_REPORTS[0]} and {_REPORTS[1]}, about these weights")

@@ -14,7 +14,7 @@ from ..runs.named import changed, recorded_files
 from ..runs.source import has_patch
 from .facts import Facts
 from .fixes import COMMIT, add, commit_and_train, recover, substitute, train
-from .item import Check, Finding, failed, not_applicable, passed
+from .item import Check, Finding, failed, not_applicable, not_done, passed
 from .provenance import edits, unlike_the_record
 
 _DERIVED = ("weights", "split", "subset")
@@ -66,11 +66,11 @@ def _python(facts: Facts) -> Finding:
 def _code(facts: Facts) -> Finding:
     if facts.record is None:
         if facts.commit is None:
-            return failed("no commit could name the code of a run", f"git init --initial-branch main && {COMMIT}")
+            return not_done("no commit could name the code of a run", f"git init --initial-branch main && {COMMIT}")
         return passed(f"the next run would be of commit {facts.commit[:12]}")
     code = facts.record["git"]
     if code is None:
-        return failed(f"no commit names the code of {facts.run}", commit_and_train(facts))
+        return not_done(f"no commit names the code of {facts.run}", commit_and_train(facts))
     commit = code["commit"]
     if git(facts.project, "rev-list", "--max-count=1", "--end-of-options", commit, "--") is None:
         return failed(f"the commit {commit[:12]} of {facts.run} is not in this repository", "git fetch --all --tags")
@@ -97,7 +97,7 @@ def _data(facts: Facts) -> Finding:
         if name != chosen:
             line = f"  - data: {chosen}"
             choose = f"{substitute('configs/config.yaml', line, f'  - data: {name}')} && "
-        return failed(f"DVC does not keep the raw data of {name}", f"{choose}dvc repro prepare && {COMMIT}")
+        return not_done(f"DVC does not keep the raw data of {name}", f"{choose}dvc repro prepare && {COMMIT}")
     if loose := facts.unknown_to_git("dvc.lock"):
         return failed("git does not follow dvc.lock, which names the data", add(loose))
     if facts.record and name == chosen and facts.record["data"]["raw"] != facts.config.data.files:

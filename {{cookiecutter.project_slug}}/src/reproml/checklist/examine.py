@@ -50,4 +50,5 @@ def _found(check: Check, facts: Facts) -> Finding:
 
 
 def _item(check: Check, finding: Finding) -> Item:
-    return Item(check.section, check.name, finding.status, mask(finding.evidence), mask(finding.fix), check.required)
+    evidence, fix = mask(finding.evidence), mask(finding.fix)
+    return Item(check.section, check.name, finding.status, evidence, fix, check.required, finding.pending)

@@ -16,11 +16,13 @@ class Finding:
         status: PASS, FAIL or NOT_APPLICABLE.
         evidence: what was read, and where.
         fix: one command, where it failed.
+        pending: whether it failed because nobody has done it yet, not because something is wrong.
     """
 
     status: str
     evidence: str
     fix: str = ""
+    pending: bool = False
 
 
 @dataclass(frozen=True)
@@ -50,6 +52,7 @@ class Item:
     evidence: str
     fix: str
     required: bool
+    pending: bool = False
 
 
 def passed(evidence: str) -> Finding:
@@ -60,6 +63,11 @@ def passed(evidence: str) -> Finding:
 def failed(evidence: str, fix: str) -> Finding:
     """Return that an item is not met, and the command that fixes it."""
     return Finding(FAIL, evidence, fix)
+
+
+def not_done(evidence: str, fix: str) -> Finding:
+    """Return that an item is not met because nobody has done it yet, and the command that does it."""
+    return Finding(FAIL, evidence, fix, pending=True)
 
 
 def not_applicable(evidence: str) -> Finding:

@@ -9,7 +9,7 @@ from ..runs.code import deciding_code, deciding_digests, edited
 from ..runs.held import first_unlike, unheld
 from .facts import Facts
 from .fixes import add, commit_and_train, train
-from .item import Finding, failed, not_applicable, passed
+from .item import Finding, failed, not_applicable, not_done, passed
 
 
 def unlike_the_record(facts: Facts) -> Finding | None:
@@ -51,7 +51,7 @@ def committed(facts: Facts) -> Finding:
     if facts.record is None or not facts.of_the_pipeline:
         return not_applicable("checked only for the pipeline's run, whose model is released with the commit")
     if facts.commit is None:
-        return failed("nothing is committed yet", commit_and_train(facts))
+        return not_done("nothing is committed yet", commit_and_train(facts))
     code = deciding_code(facts.record["code"])
     name = first_unlike(code, facts.commit, project=facts.project)
     if name is not None:

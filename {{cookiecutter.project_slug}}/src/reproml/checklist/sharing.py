@@ -11,7 +11,7 @@ from ..programs import git
 from ..runs import params
 from .facts import Facts, section
 from .fixes import COMMIT, add, of_run, restore, substitute
-from .item import Check, Finding, failed, not_applicable, passed
+from .item import Check, Finding, failed, not_applicable, not_done, passed
 from .provenance import passed_over
 
 _LOCKS = ("requirements.txt", "uv.lock", "poetry.lock", "environment.yml")
@@ -148,7 +148,8 @@ def _clean(facts: Facts) -> Finding:
     found = facts.verification
     if found is None or not found["clean"] or found["code"]:
         said = "no verification of this run in a fresh environment" if facts.run else "no run yet"
-        return failed(said, of_run(facts, "verify", "--clean"))
+        told = failed if found is not None and found["clean"] else not_done
+        return told(said, of_run(facts, "verify", "--clean"))
     return passed(f"{found['ended']}, in a fresh environment: {found['line']}")
 
 
@@ -180,7 +181,7 @@ def _configuration(facts: Facts) -> Finding:
 
 def _git(facts: Facts) -> Finding:
     if git(facts.project, "rev-parse", "--git-dir") is None:
-        return failed("there is no git repository", f"git init --initial-branch main && {COMMIT}")
+        return not_done("there is no git repository", f"git init --initial-branch main && {COMMIT}")
     if facts.commit is None:
         return failed("nothing is committed yet", COMMIT)
     changed = (git(facts.project, "status", "--porcelain", "--", ".") or "").splitlines()

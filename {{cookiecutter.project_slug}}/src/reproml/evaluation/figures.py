@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.figure import Figure  # not pyplot: no display, no global state
 from matplotlib.ticker import MaxNLocator
 
-from .history import measures, points
+from .history import flattens, measures, points
 
 _PER_ROW = 3  # pictures beside each other
 
@@ -24,8 +24,9 @@ def confusion_figure(counts: np.ndarray, classes: Sequence[str]) -> Figure:
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(classes)), classes, rotation=45, ha="right")
     axes.set_yticks(range(len(classes)), classes)
-    axes.set_xlabel("predicted")
-    axes.set_ylabel("actual")
+    axes.set_xlabel("predicted class")
+    axes.set_ylabel("actual class")
+    axes.set_title("Test examples by class")
     for (row, column), count in np.ndenumerate(counts):
         axes.text(
             column, row, str(count), ha="center", va="center", color="white" if shares[row, column] > 0.5 else "black"
@@ -42,6 +43,7 @@ def against_figure(predicted: np.ndarray, actual: np.ndarray, title: str) -> Fig
     axes.scatter(actual, predicted, s=8, alpha=0.5)
     axes.set_xlabel(f"actual {title}")
     axes.set_ylabel(f"predicted {title}")
+    axes.set_title("Predicted against actual")
     axes.grid(alpha=0.3)
     return figure
 
@@ -54,9 +56,11 @@ def residuals_figure(predicted: np.ndarray, actual: np.ndarray, title: str) -> F
     over.axhline(0, color="lightgray", zorder=0)
     over.scatter(predicted, errors, s=8, alpha=0.5)
     over.set_xlabel(f"predicted {title}")
-    over.set_ylabel("predicted minus actual")
+    over.set_ylabel(f"error of {title}")
     often.hist(errors, bins=20, orientation="horizontal")
     often.set_xlabel("examples")
+    over.set_title("Errors, predicted minus actual")
+    often.set_title("How often")
     for axes in (over, often):
         axes.grid(alpha=0.3)
     return figure
@@ -86,7 +90,10 @@ def learning_curves(history: Path) -> Figure | None:
             axes.plot(*zip(*curve, strict=True), marker=".", label=split)
         axes.set_xlabel("epoch")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        if flattens([[value for _, value in curve] for curve in shown[metric].values()]):
+            axes.set_yscale("log")
         axes.set_title(metric)
+        axes.set_ylabel(metric)
         axes.grid(alpha=0.3)
         axes.legend()
     for axes in grid:  # what is left of the last row

@@ -1,6 +1,7 @@
 """The report of a run and the comparison of two, as HTML and Markdown: one file each, which needs nothing else."""
 
 import base64
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from .. import markdown
+from ..catalog.table import duration
 from ..evaluation.history import measures, points
 from ..files import write_text
 from ..names import FIGURES, REPORTS, TABLES
@@ -17,6 +19,8 @@ from ..secrets import mask
 from ..verify.divergence import compare as divergence_of
 from .collect import Facts, collect
 from .curves import Curve, picture
+from .examples import worst_examples
+from .judged import judge
 
 _DRAWN = ("learning_curves",)  # figures that the report draws itself, from the history
 _SECOND = "validation"  # the curve with the second colour
@@ -61,6 +65,7 @@ def report(facts: Facts, name: str = REPORTS[0]) -> str:
             record=facts.record,
             pictures=[item for item in pictures if item],
             tables=tables,
+            worst=worst_examples(facts.written) if facts.written else None,
             figures=[item for item in facts.figures if item.name not in drawn],
             files=[table for table in facts.tables if len(table.header) > _WIDEST_TABLE],
             rows=_LONGEST_TABLE,
@@ -103,7 +108,7 @@ def write_comparison(folder: Path, other: Path, output: Path) -> str:
         .render(
             runs=runs,
             divergence=divergence,
-            metrics=list(runs[0].metrics | runs[1].metrics),
+            metrics=judge(*runs),
             configuration=[item for item in divergence.changes if item.key.startswith("config.")],
             others=[item for item in divergence.changes if not item.key.startswith("config.")],
             pictures=[item for item in pictures if item],
@@ -130,12 +135,21 @@ def _environment(page: str) -> Environment:
         environment = markdown.environment(**settings)
     else:
         environment = Environment(autoescape=True, finalize=_without_secrets, **settings)
-    environment.filters |= {"data_uri": _data_uri}
+    environment.filters |= {"data_uri": _data_uri, "moment": _moment, "duration": duration}
     return environment
 
 
 def _without_secrets(value: Any) -> Any:
     return mask(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def _moment(recorded: str) -> str:
+    """Return a recorded time for a reader, as in `28 November 2026, 09:31 UTC`; one that is no time as it is."""
+    try:
+        found = datetime.fromisoformat(recorded)
+    except ValueError:
+        return recorded
+    return f"{found.day} {found:%B %Y, %H:%M} {found.tzname() or ''}".rstrip()
 
 
 def _data_uri(path: Path) -> str:

@@ -195,6 +195,7 @@ KEYS = {
     "callbacks=null": "callbacks=null chooses no file of configs/callbacks: name one (there are: best, default,",
     "training/scheduler=null": "training/scheduler=null chooses no file",
     "tracking=1": "tracking=1 chooses no file of configs/tracking",
+    "restore=hotstart": "restore=hotstart is now restore=warmstart",
     "callbacks.progress=null": "callbacks.progress=None names no class",
     "~callbacks.progress": None,
     "+trainer.limit_test_batches=0": "trainer.limit_test_batches=0 leaves nothing to test",

@@ -82,7 +82,7 @@ def test_a_step_trace_that_was_cut_or_altered_is_refused_at_a_resume(tmp_path: P
     assert kept_trace(trace, point) == lines
     for damaged in (lines[:20], lines.replace(b"0.5", b"0.6"), b""):
         trace.write_bytes(damaged)
-        with pytest.raises(DataError, match=r"trace\.jsonl was cut or altered since .* restore=hotstart restore\.run="):
+        with pytest.raises(DataError, match=r"trace\.jsonl was cut or altered .* restore=warmstart restore\.run="):
             kept_trace(trace, point)
     trace.unlink()
     with pytest.raises(DataError, match=r"trace\.jsonl cannot be read"):

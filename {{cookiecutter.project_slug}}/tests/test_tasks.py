@@ -239,7 +239,7 @@ class Made(Plain):
         (["layer"], None),
     ],
 )
-@pytest.mark.parametrize("mode", ["finetune", "hotstart", "continue"])
+@pytest.mark.parametrize("mode", ["finetune", "warmstart", "continue"])
 def test_weights_that_do_not_fit_are_refused_before_anything_is_written(
     tmp_path: Path, mode: str, skip: list[str], said: str | None
 ) -> None:

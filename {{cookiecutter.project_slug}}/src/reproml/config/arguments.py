@@ -15,6 +15,8 @@ from omegaconf import ListConfig, OmegaConf
 
 from ..errors import ConfigError
 
+_RENAMED = {"restore=hotstart": "restore=warmstart"}
+
 
 @dataclass(frozen=True)
 class Arguments:
@@ -64,12 +66,16 @@ def written(overrides: ListConfig | list[str]) -> list[Override]:
 def refuse_no_choice(overrides: Iterable[Override]) -> None:
     """Refuse anything but the name of a file where a group of configs/ is chosen. Hydra's own error names no key.
 
+    A choice that was renamed is refused with its new name.
+
     Raises:
         ConfigError: naming the override and the files that there are.
     """
     for override in overrides:
         group = str(override.key_or_group)
         folder = Path("configs", group)
+        if new := _RENAMED.get(f"{group}={override.value()}"):
+            raise ConfigError(f"{override.input_line} is now {new}")
         chosen = isinstance(override.value(), str | list | dict | Sweep)
         if not chosen and not override.is_delete() and ("/" in group or folder.is_dir()):
             files = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))

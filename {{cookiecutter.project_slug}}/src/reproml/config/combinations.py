@@ -39,7 +39,7 @@ _NOT_REPEATABLE = {
 }
 
 
-_SKIPPING = ("finetune", "hotstart")  # restore=continue takes over everything
+_SKIPPING = ("finetune", "warmstart")  # restore=continue takes over everything
 
 
 def check_together(config: Config) -> None:

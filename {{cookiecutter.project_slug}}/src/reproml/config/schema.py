@@ -151,12 +151,12 @@ class Reproducibility(_Documented):
 class Restore(_Documented):
     """What a new run takes over from an earlier one, see configs/restore."""
 
-    mode: str = field(metadata=_one_of("fresh", "finetune", "hotstart", "continue"))
+    mode: str = field(metadata=_one_of("fresh", "finetune", "warmstart", "continue"))
     """What is taken over."""
     run: str | None
     """Folder of the earlier run."""
     skip: list[str]
-    """finetune: tensors whose names begin so keep their first, random values."""
+    """finetune and warmstart: tensors whose names begin with one of these keep their first, random values."""
 
 
 @dataclass

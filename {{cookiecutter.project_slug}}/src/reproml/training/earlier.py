@@ -61,7 +61,7 @@ def built_on(config: Config) -> dict[str, Any] | None:
                 "another run"
             )
         kept_trace(run / TRACE, held)  # or refuse it
-    elif settings.mode == "hotstart":
+    elif settings.mode == "warmstart":
         _check_optimizer(config, earlier)
     name = path.relative_to(str(settings.run)).as_posix()
     return {"mode": settings.mode, "run": settings.run, "file": name, "sha256": digest, "skip": settings.skip}
@@ -126,7 +126,7 @@ def _check_whole_state(config: Config, earlier: dict[str, Any], held: dict[str, 
         if value != other:
             raise ConfigError(
                 f"{key}={value} cannot be changed with restore=continue, which takes over the whole state of {run}: "
-                f"{key}={other}, or restore=hotstart"
+                f"{key}={other}, or restore=warmstart"
             )
     schedule, epochs = config.training.scheduler, config.training.epochs
     bound = schedule.get("steps_as") and not isinstance(config, OwnConfig)  # whose schedule is its own affair
@@ -134,10 +134,10 @@ def _check_whole_state(config: Config, earlier: dict[str, Any], held: dict[str, 
         raise ConfigError(
             f"training.epochs={epochs} does not fit training.scheduler._target_={schedule['_target_']}, which {run} "
             f"began for {before['training']['epochs']} epochs: only a run whose schedule does not know its end, as "
-            "with training/scheduler=none, can be made longer; restore=hotstart begins a new schedule"
+            "with training/scheduler=none, can be made longer; restore=warmstart begins a new schedule"
         )
     if epochs <= (done := held["epoch"]):
         raise ConfigError(
             f"training.epochs={epochs} leaves nothing to train, since {run} has trained {done}: resume={run} ends an "
-            "interrupted run, restore=hotstart begins a new schedule"
+            "interrupted run, restore=warmstart begins a new schedule"
         )

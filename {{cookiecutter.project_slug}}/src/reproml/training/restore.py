@@ -36,7 +36,7 @@ def starting_file(settings: Restore) -> Path | None:
     if path is None or not path.exists():
         raise DataError(
             f"restore.run={earlier} holds nothing that restore={settings.mode} can start from: name the folder of a "
-            "finished run (hotstart and continue: or of an interrupted one)"
+            "finished run (warmstart and continue: or of an interrupted one)"
         )
     return path
 

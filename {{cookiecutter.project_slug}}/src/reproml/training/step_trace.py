@@ -184,7 +184,7 @@ def kept_trace(path: Path, checkpoint: dict[str, Any]) -> bytes:
         reason = f"cannot be read ({error.strerror})"
     raise DataError(
         f"{path} {reason} since the training was interrupted, so it would not be the step trace of this run: "
-        "put the run's own file back, or start another run from its weights: restore=hotstart "
+        "put the run's own file back, or start another run from its weights: restore=warmstart "
         f"restore.run={path.parent}"
     )
 

@@ -194,7 +194,7 @@ READERS: dict[str, Callable[[Path], object]] = {
 
 
 def damages(content: bytes) -> Iterator[tuple[str, bytes | None]]:
-    """Yield each kind of damage with what the file holds then; None: it is no file that can be read."""
+    """Yield each kind of damage with what the file holds then; None: it is not a file that can be read."""
     yield "empty", b""
     yield "truncated", content[: len(content) // 2]
     for place in (0, len(content) // 3, len(content) - 2) if len(content) > 2 else ():

@@ -75,7 +75,7 @@ READ = {  # file of configs/ -> the command that is asked
 
 
 def damages(whole: bytes) -> Iterator[tuple[str, bytes | None]]:
-    """Yield each kind of damage with what the file holds then; None: it is no file that can be read."""
+    """Yield each kind of damage with what the file holds then; None: it is not a file that can be read."""
     first = b"twice: 1"
     for kind, content in {
         "empty": b"",
@@ -173,4 +173,4 @@ def test_what_is_missing_is_named_with_where_it_belongs(render: Render, monkeypa
     )
     Path("configs").rename("settings")
     for command in ASKED:
-        assert said(command).startswith("configs is no folder, and holds all settings: git checkout configs brings")
+        assert said(command).startswith("configs is not a folder, but all settings belong there: git checkout configs")

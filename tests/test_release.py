@@ -157,7 +157,7 @@ def test_a_kill_while_the_tags_are_written_leaves_both_or_none(project: Path, ki
         assert shlex.split(way_out)[1:] == [".git/refs/tags/v1.1.0.lock", ".git/refs/tags/model@v1.1.0.lock"]
         run(way_out, project)
         code, said = release(project, "1.1.0")
-    assert code == 0 or "v1.1.0 exists, and a version is never given twice" in said
+    assert code == 0 or "v1.1.0 exists, and a version is never reused" in said
     assert tags(project) - before == both
 
 

@@ -241,7 +241,7 @@ def test_what_cannot_be_reported_or_archived_is_said(shared_project: Path, refer
             file.write("1")
         code, said = command(shared_project, f"archive outputs/{changed.name}", check=False)
         assert code == 2
-        assert "is not the file that the record names" in said
+        assert "is not the file in the record" in said
         assert not (shared_project / "archives" / f"{changed.name}.crate.zip").exists()
     (copy_of(reference, "no-patch") / "changes.patch").unlink()
     code, said = command(shared_project, "archive outputs/no-patch", check=False)
@@ -252,7 +252,7 @@ def test_what_cannot_be_reported_or_archived_is_said(shared_project: Path, refer
     settings.write_text(settings.read_text().replace("seed: 42", "seed: 43"))
     code, said = command(shared_project, "archive outputs/changed-settings", check=False)
     assert code == 2
-    assert "config.yaml is not the file that the record names" in said
+    assert "config.yaml is not the file in the record" in said
 
 
 def test_the_pipelines_run(shared_project: Path) -> None:

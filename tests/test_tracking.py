@@ -460,7 +460,7 @@ def test_a_run_that_goes_on_has_each_metric_once(shared_project: Path, server: s
 def test_the_runs_of_a_sweep_have_one_parent(shared_project: Path) -> None:
     arguments = "tracking=[mlflow,wandb] sweep=seeds model=mlp training.epochs=1 hydra.sweep.dir=outputs/sweep"
     said = run(f"python train.py {arguments}", shared_project).stdout
-    table = said.partition("5 runs in outputs/sweep, the best result first:")[2].splitlines()[1:]
+    table = said.partition("5 runs in outputs/sweep, best result first:")[2].splitlines()[1:]
     assert table[0].split() == ["run", "status", "time", "result", "settings"]
     assert {line.split()[-1] for line in table[1:]} == {f"seed={number}" for number in range(5)}
     runs = in_mlflow(shared_project)

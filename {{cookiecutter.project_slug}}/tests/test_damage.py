@@ -250,7 +250,7 @@ def test_a_damaged_lock_of_dvc_comes_with_its_fix(empty: Path) -> None:
             params.refuse_damaged_lock(empty)
     git("add", "dvc.lock")
     git("commit", "--message", "all")
-    with pytest.raises(ConfigError, match=r"git checkout HEAD dvc\.lock brings the committed one back"):
+    with pytest.raises(ConfigError, match=r"git checkout HEAD dvc\.lock restores the committed one"):
         params.refuse_damaged_lock(empty)
 
 

@@ -137,5 +137,5 @@ def test_each_optimizer_takes_over_its_own_state(tmp_path: Path) -> None:
         for position, moments in state.items():
             assert torch.equal(moments["exp_avg"], states[number]["state"][position]["exp_avg"])
     assert not torch.equal(seen[0][0]["exp_avg"], seen[1][0]["exp_avg"])
-    with pytest.raises(ConfigError, match="restore=finetune takes over the weights alone"):
+    with pytest.raises(ConfigError, match="restore=finetune takes over only the weights"):
         fit(tmp_path / "other", _OptimizerStates(states[:1], warmstart))

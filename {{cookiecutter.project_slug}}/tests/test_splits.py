@@ -317,7 +317,7 @@ def test_an_edit_of_the_splits_is_seen_by_a_test_of_the_run(
     finally:
         path.write_text(good)
     assert refused.returncode == 1
-    assert "draws other examples for test than the run was trained and tested with" in refused.stderr
+    assert "puts other examples into test than the run was trained and tested with" in refused.stderr
     assert len(refused.stderr.strip().splitlines()) == 1
 
 
@@ -325,5 +325,5 @@ def test_records_of_earlier_versions_name_no_splits() -> None:
     then: dict[str, Any] = {"prepared": {"inputs.npy": "0"}}
     now = {**then, "splits": {"train": "1"}}
     refuse_other(now, then, Path("data"))
-    with pytest.raises(DataError, match="draws other examples for train"):
+    with pytest.raises(DataError, match="puts other examples into train"):
         refuse_other(now, {**then, "splits": {"train": "2"}}, Path("data"))

@@ -57,7 +57,7 @@ def shared_folder() -> str | None:
         name = os.environ["TORCHELASTIC_RUN_ID"]
         if name == "none":
             raise ConfigError(
-                "these processes have no name in common to call their run folder by: torchrun --rdzv-id=<name>, "
+                "these processes share no name for their run folder: torchrun --rdzv-id=<name>, "
                 "or hydra.run.dir=outputs/<name>"
             )
         return f"outputs/torchrun-{name}"
@@ -84,7 +84,9 @@ def check_processes(config: Config) -> None:
     started = int(os.environ["WORLD_SIZE" if by == "torchrun" else "SLURM_NTASKS"])
     each = os.environ.get("LOCAL_WORLD_SIZE" if by == "torchrun" else "SLURM_NTASKS_PER_NODE")
     if each is None:
-        raise ConfigError(f"srun --ntasks={started} leaves open how many start on a node: give --ntasks-per-node too")
+        raise ConfigError(
+            f"srun --ntasks={started} does not say how many start on each node: give --ntasks-per-node too"
+        )
     if (len(devices) if isinstance(devices, list) else devices, nodes * int(each)) != (int(each), started):
         raise ConfigError(
             f"{by} has started {started} processes, and trainer.devices={devices} trainer.num_nodes={nodes} speaks of "

@@ -24,7 +24,7 @@ def check_announced(examples: Examples, data: Data) -> None:
         numeric = False
     if not numeric:
         raise DataError(
-            f"{data._target_} announces inputs of the type {examples.dtype}: name a numeric type, such as float32"
+            f"{data._target_} announces inputs of the type {examples.dtype}: choose a numeric type, such as float32"
         )
     if examples.missing and (len(examples.shape) != 1 or np.dtype(examples.dtype).kind != "f"):
         raise DataError(

@@ -131,7 +131,7 @@ def as_text(runs: Sequence[Entry], columns: Sequence[Column], width: int | None 
     Args:
         runs: its rows.
         columns: in their order. One in which all runs say the same nothing is left out.
-        width: in characters; None: that of the terminal, and no limit where the output is no terminal.
+        width: in characters; None: that of the terminal, and no limit where the output is not a terminal.
     """
     if width is None:
         width = get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize

@@ -24,7 +24,7 @@ _REPORTS = ("report.html", "report.md")
 def _reproduced(facts: Facts) -> Finding:
     found = facts.verification
     if found is None:
-        return failed("nothing was verified" if facts.run else "no run yet", of_run(facts, "verify"))
+        return failed("no verification yet" if facts.run else "no run yet", of_run(facts, "verify"))
     if found["code"]:
         return failed(f"the verification of {found['ended']} says: {found['line']}", of_run(facts, "verify"))
     return passed(f"{found['ended']}: {found['line']}")
@@ -63,7 +63,7 @@ def _results(facts: Facts) -> Finding:
             "MODEL_CARD.md is about another model",
             "dvc repro",
         )
-    told = "tells about this model" if about else "is that of the pipeline"
+    told = "describes this model" if about else "is the pipeline's"
     return passed(f"{place}/{METRICS} is as recorded: {shown}; MODEL_CARD.md {told}")
 
 

@@ -66,8 +66,8 @@ def _python(facts: Facts) -> Finding:
 def _code(facts: Facts) -> Finding:
     if facts.record is None:
         if facts.commit is None:
-            return failed("no commit could name the code of a run", f"git init --initial-branch main && {COMMIT}")
-        return passed(f"the next run would be of commit {facts.commit[:12]}")
+            return failed("a run could not name the commit of its code", f"git init --initial-branch main && {COMMIT}")
+        return passed(f"the next run would start from commit {facts.commit[:12]}")
     code = facts.record["git"]
     if code is None:
         return failed(f"no commit names the code of {facts.run}", commit_and_train(facts))
@@ -79,7 +79,7 @@ def _code(facts: Facts) -> Finding:
         return failed(evidence, commit_and_train(facts))
     patch = facts.project / (facts.run or "") / PATCH
     if not has_patch(code, patch):
-        return failed(f"{patch} is not the one that the record names", recover(facts, patch.name))
+        return failed(f"{patch} is not the one in the record", recover(facts, patch.name))
     if unlike := unlike_the_record(facts):
         return unlike
     changes = ", and changes.patch leads from it to the code that ran" if code["dirty"] else ""
@@ -120,7 +120,7 @@ def _loose_input(facts: Facts) -> Finding | None:
         if path in facts.outputs or followed:
             continue
         if here.is_symlink():  # of which git keeps the address alone
-            evidence = f"{path}, the input {name}, is a link, and nobody else has what it leads to"
+            evidence = f"{path}, the input {name}, is a link, and others do not have its target"
             part = shlex.quote(f"{path}.part")
             copied = f"cp -RL {kept} {part} && rm {kept} && mv {part} {kept}"
             return failed(evidence, f"{copied} && dvc add {kept} && {COMMIT}")
@@ -132,7 +132,7 @@ def _own_data(facts: Facts) -> Finding:
     """Return what is known of data that a class of the user's own reads."""
     files = recorded_files(facts.record["data"], facts.record["config"]) if facts.record else {}
     if facts.record is None or not files:
-        return not_applicable("a class of the project reads the data, and its arguments name no file")
+        return not_applicable("a class of the project reads the data, and none of its arguments names a file")
     project = facts.project.resolve()
     inside = {name: digest for name, digest in files.items() if (project / name).resolve().is_relative_to(project)}
     if name := changed(inside, facts.project):

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..catalog.find import find_run, with_named_runs
 
-RUN = "last, best, models, its folder, or how its name begins"
+RUN = "last, best, models, its folder, or the beginning of its name"
 
 
 class RunName(str):

@@ -66,5 +66,5 @@ def composed(name: str, overrides: Sequence[str]) -> "DictConfig":
 
     preflight(list(overrides), name, "train", keep, None)
     if len(found) != 1:
-        raise ConfigError(f"these are {len(found)} runs of a sweep, and a rehearsal is of one: leave the sweep out")
+        raise ConfigError(f"this sweep has {len(found)} runs, and only one can be rehearsed: leave the sweep out")
     return found[0]

@@ -22,5 +22,5 @@ def _schema(arguments: argparse.Namespace) -> int:
     missing = write(Path())
     for sentence in missing:
         print(f"left out: {sentence}", file=sys.stderr)
-    print(f"{FOLDER} holds what an editor knows about configs/")
+    print(f"{FOLDER} holds the schemas of configs/ for your editor")
     return 0

@@ -80,8 +80,8 @@ def refuse_no_choice(overrides: Iterable[Override]) -> None:
         if not chosen and not override.is_delete() and ("/" in group or folder.is_dir()):
             files = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
             raise ConfigError(
-                f"{override.input_line} chooses no file of configs/{group}: name one (there are: {files}), or leave it "
-                "out"
+                f"{override.input_line} does not choose a file of configs/{group}: name one (there are: {files}), or "
+                "leave it out"
             )
 
 
@@ -89,7 +89,7 @@ def is_choice(name: str) -> bool:
     """Whether a new file of configs/ can have a name: it is chosen on the command line and in YAML without quotes."""
     if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
         return False
-    [override] = parsed([f"group={name}"])  # `null` is no name, and `on` is true to YAML
+    [override] = parsed([f"group={name}"])  # `null` is not a name, and `on` is true to YAML
     return override.value() == name == yaml.safe_load(name)
 
 

@@ -119,7 +119,7 @@ class Training(_Documented):
 
 @dataclass
 class Schedule(_Documented):
-    """The keys of training.scheduler that are no arguments of its class, see configs/training/scheduler."""
+    """The keys of training.scheduler that are not arguments of its class, see configs/training/scheduler."""
 
     interval: str = field(default="epoch", metadata=_one_of("step", "epoch"))
     """When the learning rate moves: after each step, or each epoch."""

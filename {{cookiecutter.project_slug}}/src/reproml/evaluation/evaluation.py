@@ -75,7 +75,7 @@ class Evaluation:
         """Refuse what cannot be written.
 
         Raises:
-            ConfigError: the headline is no metric, or a name cannot be that of a file.
+            ConfigError: the headline is not a metric, or a name cannot be that of a file.
         """
         if self.headline is not None and self.headline not in self.metrics:
             raise ConfigError(

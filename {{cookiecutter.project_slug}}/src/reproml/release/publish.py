@@ -31,7 +31,7 @@ def release(project: Path, version: Version) -> list[str]:
     _refuse_changes(project)
     wanted = tags.missing(project, both, lambda: _message(project, version))
     if dvc(project, "status", "--json").strip() not in ("", "{}"):
-        raise ReleaseError("the pipeline is not up to date with what it is made from: dvc repro, commit, verify")
+        raise ReleaseError("the pipeline is not up to date: dvc repro, commit, verify")
     _refuse_failing(project)
     try:
         advice = f"the comparison suggests {suggest(project, MODELS, below=version)}"

@@ -105,7 +105,7 @@ def _refuse_home(inputs: dict[str, str], files: Collection[str] = ()) -> None:
         if Path(path).is_absolute() and Path(path).is_relative_to(Path.home()):
             link = f"data/external/{Path(path).name}"
             raise RecordError(
-                f"{what} would show your home folder to everybody: put a link to it into the project, "
+                f"{what} would show your home folder to everyone: put a link to it into the project, "
                 f"ln -s {shlex.quote(path)} {shlex.quote(link)}, name that instead, and train again"
             )
 

@@ -27,7 +27,7 @@ def check_inputs(inputs: dict[str, str]) -> None:
         with _named(name, path):
             for _, file in files_in(Path(path)):
                 if not os.access(file, os.R_OK):
-                    raise Unreadable(f"cannot be read: give yourself the right to read {file}")
+                    raise Unreadable(f"cannot be read: give yourself permission to read {file}")
         check_seen(path, f"inputs.{name}={path}")
 
 

@@ -47,9 +47,7 @@ def read(folder: Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise RecordError(f"{path} does not exist: {RunFolder(folder).why_no_record()}") from error
     except OSError as error:
-        raise RecordError(
-            f"{path} cannot be read: {error.strerror}; give yourself the right to, or fetch it"
-        ) from error
+        raise RecordError(f"{path} cannot be read: {error.strerror}; give yourself permission, or fetch it") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RecordError(f"{path} is damaged: fetch it again from where the run was made") from error
     if isinstance(version, int) and version != VERSION:
@@ -58,7 +56,7 @@ def read(folder: Path) -> dict[str, Any]:
             "use the code of its commit"
         )
     if reason := schema.problem(record):
-        raise RecordError(f"{path} is not what a training writes: {reason}; fetch it again from where the run was made")
+        raise RecordError(f"{path} is not a valid record: {reason}; fetch it again from where the run was made")
     return record
 
 

@@ -187,7 +187,7 @@ def _goes_on(client: "MlflowClient", run_id: str) -> bool:
     if active:
         client.update_run(run_id, status="RUNNING")
     else:
-        log.warning("MLflow does not have run %s any more: a new one begins there", run_id)
+        log.warning("MLflow no longer has run %s: it gets a new one", run_id)
     return active
 
 

@@ -92,8 +92,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes a checkpoint in one step. Lightning's own way can leave half a file when the process is killed.
 
     The first one is read back at once, and so is each with a type that was in none before: what cannot be loaded is
-    found before a run depends on it. Of hyperparameters that are no plain data (`save_hyperparameters()` notes networks
-    and partial functions too) it holds the text, and no secrets: a resumed run builds them from its configuration.
+    found before a run depends on it. Hyperparameters that are not plain data (`save_hyperparameters()` notes networks
+    and partial functions too) are kept as text, without secrets: a resumed run builds them from its configuration.
 
     `{sha256}` in a file's name is replaced by the first 16 digits of the content's checksum.
 
@@ -137,7 +137,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         if any(place != home and place.is_relative_to(home) for home in self._homes):
             super().remove_checkpoint(place)
         else:
-            log.warning("%s is not removed, because this run does not write there", path)
+            log.warning("%s is not removed, because this run did not write it", path)
 
     def load_checkpoint(
         self, path: Any, map_location: Any | None = None, weights_only: bool | None = None

@@ -134,10 +134,10 @@ def _check_whole_state(config: Config, earlier: dict[str, Any], held: dict[str, 
         raise ConfigError(
             f"training.epochs={epochs} does not fit training.scheduler._target_={schedule['_target_']}, which {run} "
             f"began for {before['training']['epochs']} epochs: only a run whose schedule does not know its end, as "
-            "with training/scheduler=none, can be made longer; restore=warmstart begins a new schedule"
+            "with training/scheduler=none, can be made longer; restore=warmstart starts a new schedule"
         )
     if epochs <= (done := held["epoch"]):
         raise ConfigError(
-            f"training.epochs={epochs} leaves nothing to train, since {run} has trained {done}: resume={run} ends an "
-            "interrupted run, restore=warmstart begins a new schedule"
+            f"training.epochs={epochs} leaves nothing to train, since {run} has already trained {done}: "
+            f"resume={run} ends an interrupted run, restore=warmstart starts a new schedule"
         )

@@ -101,7 +101,7 @@ class KeyedOrder(Sampler[Keys]):
             if batch >= skipped:
                 self.digests[batch] = f"{zlib.crc32(repr(wanted).encode()):08x}"
                 yield Keys(epoch, times, position + self.rank * size, wanted)
-                if batch == skipped:  # a file that is opened at the first example, say, is no work of a hook
+                if batch == skipped:  # a file that is opened at the first example, say, is not work of a hook
                     self._dataset.look()
             position += size * self.processes
         self._times += not self.evaluates

@@ -128,8 +128,8 @@ def _refuse_unfit(weights: dict[str, torch.Tensor], model: LightningModule, sett
     for prefix in settings.skip:
         if not any(name.startswith(prefix) for name in (*own, *weights)):
             raise ConfigError(
-                f"restore.skip names {prefix}, and no tensor begins so: give the beginning of a name (there are: "
-                f"{', '.join(own)})"
+                f"restore.skip names {prefix}, but no tensor name starts with that: give the beginning of a name "
+                f"(there are: {', '.join(own)})"
             )
     whole = settings.mode == "continue"
     if whole and (not model.strict_loading or _changes_weights(model)):
@@ -139,9 +139,9 @@ def _refuse_unfit(weights: dict[str, torch.Tensor], model: LightningModule, sett
     unfit = [name for name, tensor in wanted.items() if name not in own or own[name].shape != tensor.shape]
     unfit += [name for name in own if name not in weights and not name.startswith(left)]
     if unfit:
-        skip = f", or leave such tensors as they are: restore.skip=[{','.join(unfit[:3])}]"
+        skip = f", or skip these tensors: restore.skip=[{','.join(unfit[:3])}]"
         raise ConfigError(
-            f"restore.run={settings.run} has another {', '.join(unfit[:3])}: choose the model that it was made with"
+            f"restore.run={settings.run} has another {', '.join(unfit[:3])}: choose the model of that run"
             + ("" if whole else skip)
         )
 
@@ -197,7 +197,7 @@ class _OptimizerStates(Callback):
             before, after = (" and ".join(str(sum(groups)) for groups in each) for each in (sizes, now))
             raise ConfigError(
                 f"restore.run={self.settings.run} has the optimizer's state of {before} tensors, and this model has "
-                f"{after}: restore=finetune takes over the weights alone"
+                f"{after}: restore=finetune takes over only the weights"
             )
         names = {parameter: name for name, parameter in pl_module.named_parameters()}
         skip = tuple(self.settings.skip)

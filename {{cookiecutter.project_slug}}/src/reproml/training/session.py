@@ -223,10 +223,10 @@ def _changed(folder: RunFolder, earlier: dict[str, Any], now: dict[str, Any], as
     fast = now["promise"]["mode"] == "fast"  # guarantees no bits, but a run still has one configuration
     decisive = [str(change) for change in found if change.of_the_project or not (fast or change.of_the_machine)]
     if decisive:
-        sentence = f"since {folder} began, there changed {'; '.join(decisive[:3])}"
+        sentence = f"since {folder} began, this changed: {'; '.join(decisive[:3])}"
         if asked:
             raise ConfigError(
-                f"{sentence}: it could not end with the same bits. Put that back, or start another run: "
+                f"{sentence}: it could not end with the same bits. Undo the change, or start another run: "
                 f"restore=continue restore.run={folder}"
             )
         log.info("%s: the training starts over", sentence)

@@ -120,5 +120,5 @@ def _values(path: Path, metric: str) -> dict[int, float]:
     names = list(rows[-1]) if rows else []
     kind = metric.partition("/")[0]  # of a validation, all columns come together, but not in every epoch
     if metric not in names and any(name.startswith(f"{kind}/") for name in names):
-        raise ConfigError(f"search.metric={metric} is no column of metrics.csv (there are: {', '.join(names)})")
+        raise ConfigError(f"search.metric={metric} is not a column of metrics.csv (there are: {', '.join(names)})")
     return {int(row["epoch"]): float(row[metric]) for row in rows if row.get(metric)}

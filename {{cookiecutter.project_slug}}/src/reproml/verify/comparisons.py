@@ -8,7 +8,7 @@ from ..runs.tables import as_csv, read_rows
 
 SAME, WITHIN, DRIFTED = "same bits", "within tolerance", "drifted"
 _MARKERS = {SAME: "o", WITHIN: "s", DRIFTED: "X"}
-_WORDS = ("date", "commit", "verdict", "weights_sha256")  # columns that are no metrics
+_WORDS = ("date", "commit", "verdict", "weights_sha256")  # columns that are not metrics
 _DATES = 12  # at most so many on the axis
 
 

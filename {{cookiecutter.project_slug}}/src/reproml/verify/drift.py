@@ -110,7 +110,7 @@ def _alert(comparison: Comparison, before: dict[str, Any], run: dict[str, Any], 
             *comparison.table(),
             *_named(comparison),
             "",
-            "`make drift` repeats the comparison. Where the new results are meant, `make baseline` writes them into",
+            "`make drift` repeats the comparison. If the new results are intended, `make baseline` writes them into",
             "`reports/baseline.json`; commit it.",
             "",
         ]

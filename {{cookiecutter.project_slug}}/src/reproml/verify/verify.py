@@ -30,7 +30,7 @@ class Verdict:
 def note(verdict: Verdict, folder: Path, clean: bool) -> None:
     """Write the verdict beside the record, for the report and the checklist.
 
-    It is no part of the run: nothing compares it, and another verification replaces it.
+    It is not part of the run: nothing compares it, and another verification replaces it.
 
     Args:
         verdict: of a verification that could be tried.

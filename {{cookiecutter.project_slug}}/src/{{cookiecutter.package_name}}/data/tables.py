@@ -36,7 +36,7 @@ def numbers(column: Sequence[str], name: str) -> np.ndarray:
     """Return a column as numbers (n, 1), NaN where one is missing.
 
     Raises:
-        DataError: a value is no number.
+        DataError: a value is not a number.
     """
     try:
         return np.array([[np.nan if value in MISSING else float(value)] for value in column])

@@ -19,7 +19,7 @@ _HYDRA: dict[str, Schema] = {
     "_convert_": {"enum": ["none", "partial", "object", "all"], "description": "What its arguments become."},
 }
 assert {"_target_", *_HYDRA} == set(OF_HYDRA)
-# Keys of a group that its class alone would not ask for, and of which ours are no arguments of it
+# Keys of a group that its class alone would not ask for, and of which ours are not arguments of it
 _MORE = {"trainer": of_dataclass(Trainer), "training.scheduler": {**of_dataclass(Schedule), "required": []}}
 _WAIT: Schema = {"type": "number", "description": "Seconds at the end of a training, for what is not sent yet."}
 

@@ -83,7 +83,7 @@ def named(configs: Path) -> frozenset[tuple[str, str]]:
 
 
 def last(key: str) -> str:
-    """Return the last part of a key that is no position in a list."""
+    """Return the last part of a key that is not a position in a list."""
     return next((part for part in reversed(key.split(".")) if not part.isdigit()), key)
 
 

@@ -57,7 +57,7 @@ def test_the_report_is_complete_and_readable(shared_project: Path, reference: Pa
             assert browser.evaluate(FITS)
             headings = browser.locator("h2").all_inner_texts()
             assert headings == ["What was run", "Code and data", "Results", "Verification", "Checklist",
-                                "How to repeat it", "Configuration"]  # fmt: skip
+                                "How to reproduce it", "Configuration"]  # fmt: skip
             assert browser.locator("html").get_attribute("lang") == "en"
             assert browser.locator("svg[role=img]:not([aria-label])").count() == 0
             assert browser.locator("svg[role=img]").count() == 2
@@ -123,7 +123,7 @@ def test_the_verdict_is_kept_and_shown(shared_project: Path, reference: Path) ->
     text = (other / "report.html").read_text()
     assert "<strong>Verification failed:</strong> differs: weights first" in text
     assert "accuracy 0.5 and" in text
-    assert "The tables of the test are not here." in text  # they have other metrics than the record
+    assert "The tables of the test are missing." in text  # they have other metrics than the record
 
     shutil.copy(run_folder / "verification.json", other)  # of other weights
     command(shared_project, "report outputs/differs")

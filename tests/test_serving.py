@@ -468,9 +468,9 @@ def test_other_inputs_can_be_drawn_and_written(served: Server) -> None:
         with opened.expect_response("**/predict"):
             opened.mouse.up()
         column = [[16 if place == 4 else 0 for place in range(8)]] * 8  # the largest number of the examples is 16
-        assert json.loads(opened.get_by_label("As the API wants it").input_value()) == [column]
+        assert json.loads(opened.get_by_label("As sent to the API").input_value()) == [column]
         opened.get_by_text(f"{served.predict([[column]])[0]['predicted']}, with a probability").wait_for()
-        opened.get_by_label("As the API wants it").fill("[[1, 2]]")
+        opened.get_by_label("As sent to the API").fill("[[1, 2]]")
         opened.get_by_role("button", name="Predict").click()
         opened.get_by_role("alert").get_by_text("inputs[0][0]").wait_for()
         assert opened.locator("#probabilities tr").count() == 0

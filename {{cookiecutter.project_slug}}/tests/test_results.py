@@ -103,7 +103,7 @@ def test_a_report_shows_whatever_a_test_gave(written: Written, name: str) -> Non
     assert low < 2 < high
     assert f"{low:.4f} to {high:.4f}" in text
     assert text.index("missed") < text.index("loss")  # the headline is the first of the metrics
-    assert "The headline of the test is missed: lower is better." in text
+    assert "The headline metric of the test is missed: lower is better." in text
     for shown in ("lake", "Counts"):
         assert shown in text
     assert "<b>" not in text and "Learning curves" not in text  # which it draws itself

@@ -144,7 +144,7 @@ def test_what_cannot_be_tried_is_said(project: Path) -> None:
             git={**git, "dirty": True, "patch_sha256": "0" * 64}
         ),
         "is not finished": with_record(status="running"),
-        "git could not name the code": with_record(git=None),
+        "has no commit in its record": with_record(git=None),
         "guarantees no bits": with_record(promise={"mode": "fast", "text": ""}),
         "schema version 99": with_record(schema_version=99),
         "is not the file in the record": with_record(model_sha256="0" * 64),

@@ -336,7 +336,7 @@ def test_of_recorded_files_only_arguments_inside_of_the_project_are_read(tmp_pat
     assert list(recorded_files({"files": files}, config)) == ["data/a.csv", str(other)]  # nothing else is an argument
     found = _own_data(Facts(project, Path("run"), record))
     assert found.status == PASS
-    assert f"{other}, outside of the project, was not looked at" in found.evidence
+    assert f"{other}, outside of the project, was not checked" in found.evidence
 
 
 def test_an_archive_shows_no_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -286,17 +286,17 @@ def test_the_batches_are_those_of_the_strategy(tmp_path: Path, strategy: str) ->
             "random",
             10,
             (5, 2),
-            "The test split is the official one of the data. The others are drawn by the seed 1, whatever the target "
-            "of an example is. Cross-validation: the validation is fold 2 of 5, counted from 0.",
+            "The test split is the official one of the data. The others are drawn by the seed 1, regardless of the "
+            "target. Cross-validation: the validation is fold 2 of 5, counted from 0.",
         ),
-        ("group", 0, None, "The splits are drawn by the seed 1, with no group in two of them (there are 60)."),
+        ("group", 0, None, "The splits are drawn by the seed 1, with no group in more than one split (there are 60)."),
         (
             "contiguous",
             0,
             None,
             "The splits are cut from the data in its order: training first, then validation, then test.",
         ),
-        ("given", 0, None, "The splits are those that the data comes with: its reader assigns each example to one."),
+        ("given", 0, None, "The data comes with its splits: its reader assigns each example to one."),
     ],
 )
 def test_a_card_tells_how_the_splits_were_made(

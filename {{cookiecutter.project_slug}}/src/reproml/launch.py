@@ -89,6 +89,6 @@ def check_processes(config: Config) -> None:
         )
     if (len(devices) if isinstance(devices, list) else devices, nodes * int(each)) != (int(each), started):
         raise ConfigError(
-            f"{by} has started {started} processes, and trainer.devices={devices} trainer.num_nodes={nodes} speaks of "
+            f"{by} has started {started} processes, and trainer.devices={devices} trainer.num_nodes={nodes} asks for "
             f"others: give trainer=ddp trainer.devices={each} trainer.num_nodes={started // int(each)}"
         )

@@ -49,8 +49,8 @@ class MappedArray:
             with suppress(OSError):  # while the folder is replaced, what was mapped stays
                 if self.path.stat().st_size != self._size:
                     raise DataError(
-                        f"{self.path} was overwritten while a run read it: let nothing write into "
-                        f"{self.path.parent} meanwhile, and start the run again"
+                        f"{self.path} was overwritten while a run read it: make sure that nothing writes into "
+                        f"{self.path.parent}, and start the run again"
                     )
         return self._array
 

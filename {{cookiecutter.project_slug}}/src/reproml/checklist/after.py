@@ -41,9 +41,9 @@ def _results(facts: Facts) -> Finding:
     if not metrics.exists():
         return failed(f"{place}/{METRICS} is missing", test)
     if _json(metrics) != facts.record["metrics"]:
-        return failed(f"{place}/{METRICS} is not what the record of {facts.run} names", test)
+        return failed(f"{place}/{METRICS} is not the one in the record of {facts.run}", test)
     if name := altered_table(facts.project / place, facts.record):
-        return failed(f"{place}/{name} is not what the record of {facts.run} names", test)
+        return failed(f"{place}/{name} is not the one in the record of {facts.run}", test)
     try:
         written = read_evaluation(facts.project / place)
     except RecordError:

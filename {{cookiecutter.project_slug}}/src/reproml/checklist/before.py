@@ -34,7 +34,7 @@ def _seeds(facts: Facts) -> Finding:
         evidence = f"{facts.run} was made with reproducibility=fast, which guarantees no bits"
         return failed(evidence, recover(facts, RECORD, "reproducibility=strict"))
     promise = facts.record["promise"]["text"]
-    return passed(f"seed {seeds['seed']}, and {len(seeds) - 1} derived from it; promised: {promise}")
+    return passed(f"seed {seeds['seed']}, and {len(seeds) - 1} derived from it; guaranteed: {promise}")
 
 
 def _versions(facts: Facts) -> Finding:
@@ -83,7 +83,7 @@ def _code(facts: Facts) -> Finding:
     if unlike := unlike_the_record(facts):
         return unlike
     changes = ", and changes.patch leads from it to the code that ran" if code["dirty"] else ""
-    return passed(f"{facts.run} is of commit {commit[:12]}{changes}{edits(facts)}")
+    return passed(f"{facts.run} was made at commit {commit[:12]}{changes}{edits(facts)}")
 
 
 def _data(facts: Facts) -> Finding:
@@ -97,9 +97,9 @@ def _data(facts: Facts) -> Finding:
         if name != chosen:
             line = f"  - data: {chosen}"
             choose = f"{substitute('configs/config.yaml', line, f'  - data: {name}')} && "
-        return failed(f"DVC does not keep the raw data of {name}", f"{choose}dvc repro prepare && {COMMIT}")
+        return failed(f"DVC does not track the raw data of {name}", f"{choose}dvc repro prepare && {COMMIT}")
     if loose := facts.unknown_to_git("dvc.lock"):
-        return failed("git does not follow dvc.lock, which names the data", add(loose))
+        return failed("git does not track dvc.lock, which names the data", add(loose))
     if facts.record and name == chosen and facts.record["data"]["raw"] != facts.config.data.files:
         return failed(f"configs/ name other files of {name} than {facts.run} was trained on", train(facts))
     if out_of_reach := _loose_input(facts):
@@ -138,7 +138,7 @@ def _own_data(facts: Facts) -> Finding:
     if name := changed(inside, facts.project):
         return failed(f"{name} is missing or not what {facts.run} was trained on", train(facts))
     outside = [name for name in files if name not in inside]  # somebody else's record could name anything there
-    unread = f"; {', '.join(outside)}, outside of the project, was not looked at" if outside else ""
+    unread = f"; {', '.join(outside)}, outside of the project, was not checked" if outside else ""
     return passed(f"the record has the SHA-256 of {', '.join(files)}, and they are unchanged{unread}")
 
 

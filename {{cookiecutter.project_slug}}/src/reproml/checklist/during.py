@@ -64,7 +64,7 @@ def _metrics(facts: Facts) -> Finding:
 
 
 def _spoiled(facts: Facts, path: Path, record: dict[str, Any], what: str) -> Finding | None:
-    """Return the failure where a file of the run is missing, or not the one that the record names."""
+    """Return the failure where a file of the run is missing, or not the one in the record."""
     if not (facts.project / path).exists():
         return failed(f"{path} is missing", recover(facts, path.name))
     if altered(facts.project / path.parent, path.name, record):

@@ -27,9 +27,9 @@ def _dependencies(facts: Facts) -> Finding:
             try:
                 new = f"{name}=={version(name).partition('+')[0]}"
             except PackageNotFoundError:
-                return failed(f"pyproject.toml leaves the version of {item} open", restore(facts, "pyproject.toml"))
+                return failed(f"pyproject.toml does not pin the version of {item}", restore(facts, "pyproject.toml"))
             fix = f"{substitute('pyproject.toml', item, new)} && make lock"
-            return failed(f"pyproject.toml leaves the version of {item} open", fix)
+            return failed(f"pyproject.toml does not pin the version of {item}", fix)
     if found := disagreements(facts.project):
         return failed(f"the lock does not agree with pyproject.toml: {'; '.join(found)}", "make lock")
     return passed(f"all {len(listed)} direct dependencies in pyproject.toml are exact, and the lock agrees with them")
@@ -49,7 +49,7 @@ def _python(facts: Facts) -> Finding:
         asked = facts.pyproject["project"]["requires-python"]
         now = ".".join(platform.python_version_tuple()[:2])
         return failed(
-            f"pyproject.toml leaves the version of Python open: {asked}",
+            f"pyproject.toml does not pin the version of Python: {asked}",
             substitute("pyproject.toml", f'requires-python = "{asked}"', f'requires-python = "=={now}.*"'),
         )
 
@@ -66,19 +66,19 @@ def _lock(facts: Facts) -> Finding:
     if not there:
         return failed(f"there is none of {', '.join(_LOCKS)}", "make lock")
     if loose := [name for name in there if facts.unknown_to_git(name)]:
-        return failed(f"git does not follow {', '.join(loose)}", add(loose))
+        return failed(f"git does not track {', '.join(loose)}", add(loose))
     return passed(f"{', '.join(there)}, in git")
 
 
 def _docker(facts: Facts) -> Finding:
     if loose := _loose_images(facts.text("Dockerfile")):
         return failed(
-            f"Dockerfile begins from {loose[0]}, whose image changes from week to week",
+            f"Dockerfile starts from {loose[0]}, whose image changes from week to week",
             restore(facts, "Dockerfile", lambda text: not _loose_images(text)),
         )
     if loose := facts.unknown_to_git("Dockerfile"):
-        return failed("git does not follow Dockerfile", add(loose))
-    return passed(f"Dockerfile begins from {', '.join(_images(facts.text('Dockerfile')))}")
+        return failed("git does not track Dockerfile", add(loose))
+    return passed(f"Dockerfile starts from {', '.join(_images(facts.text('Dockerfile')))}")
 
 
 def _images(dockerfile: str) -> list[str]:
@@ -113,7 +113,7 @@ def _data_access(facts: Facts) -> Finding:
     data = facts.config.data
     facts.text("prepare.py")
     if unknown := facts.unknown_to_git("prepare.py"):
-        return failed("git does not follow prepare.py", add(unknown))
+        return failed("git does not track prepare.py", add(unknown))
     if loose := [name for name, digest in data.files.items() if not _SHA256.fullmatch(str(digest))]:
         return failed(f"configs/ name no SHA-256 of {loose[0]}", restore(facts, "configs"))
     public = "://" in data.source or data.source == "sklearn"
@@ -167,7 +167,7 @@ def _hardware(facts: Facts) -> Finding:
 def _configuration(facts: Facts) -> Finding:
     settings = facts.settings
     if loose := facts.unknown_to_git("configs"):
-        return failed(f"git does not follow {', '.join(loose)}", add(loose))
+        return failed(f"git does not track {', '.join(loose)}", add(loose))
     content = facts.text(params.PARAMS)
     if other := params.told(params.values(content), settings):
         if params.of_configs(content) or facts.record is None:  # configs/ were edited after it

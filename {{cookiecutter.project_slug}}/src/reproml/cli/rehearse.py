@@ -16,7 +16,7 @@ def add(commands: Any) -> None:
     """Declare the command."""
     rehearse = commands.add_parser(
         "rehearse",
-        help="train briefly, again and interrupted, and prove that your own data and task are exact",
+        help="train briefly, again and interrupted, to prove that your own data and task are exact",
         description="Exit code 0: exact; 1: not exact, and the report says where; 2: could not be answered.",
     )
     rehearse.add_argument(

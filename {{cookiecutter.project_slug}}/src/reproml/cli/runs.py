@@ -12,10 +12,10 @@ def add(commands: Any) -> None:
     """Declare the commands."""
     runs = commands.add_parser(
         "runs",
-        help="list the runs, with status, result, commit, and whether they were verified",
+        help="list the runs with status, result, commit and verdict",
         description="Lists the runs in outputs/ and the pipeline's, the newest first: docs/commands.md.",
     )
-    key = "a column, a metric such as loss, or a setting such as training.lr (default: the newest first)"
+    key = "a column, a metric such as loss, or a setting such as training.lr (default: newest first)"
     runs.add_argument("--sort", metavar="KEY", help=key)
     runs.add_argument("--reverse", action="store_true", help="reverse the order")
     runs.add_argument("--trials", action="store_true", help="include trials of searches")
@@ -26,9 +26,9 @@ def add(commands: Any) -> None:
     runs.set_defaults(command=_runs)
     clean = commands.add_parser(
         "clean",
-        help="remove old runs from outputs/ by rule, after showing which and how much disk space they take",
-        description="At least one rule is needed; a run goes if it meets all of them, --failed and --debug either. The "
-        "pipeline's run, running ones, runs that another was built on, and trials of a search stay: docs/commands.md.",
+        help="remove old runs from outputs/ by rule, after showing them with their sizes",
+        description="Give at least one rule; a run is removed if it meets all of them, and --failed or --debug if given. "
+        "The pipeline's run, running ones, parents of other runs, and trials of a search stay: docs/commands.md.",
     )
     clean.add_argument("--keep-last", type=number(0, 10**9), metavar="N", help="all but the newest N runs")
     clean.add_argument("--older-than", metavar="AGE", help="runs that began before that: 12h, 30d or 8w")

@@ -10,7 +10,7 @@ def add(commands: Any) -> None:
     """Declare the command."""
     schema = commands.add_parser(
         "schema",
-        help="write the JSON Schemas of configs/, with which an editor completes, explains and checks its files",
+        help="write the JSON Schemas of configs/, for completion and checks in an editor",
         description="They are made from the signatures and docstrings of the classes that configs/ name.",
     )
     schema.set_defaults(command=_schema)

@@ -79,7 +79,7 @@ class Evaluation:
         """
         if self.headline is not None and self.headline not in self.metrics:
             raise ConfigError(
-                f"an evaluation has the headline {self.headline}, which is none of its metrics: "
+                f"an evaluation has the headline {self.headline}, which is not one of its metrics: "
                 f"{', '.join(self.metrics) or 'there are none'}"
             )
         for kind, named in (("table", self.tables), ("figure", self.figures)):
@@ -91,7 +91,7 @@ class Evaluation:
                     )
         for name in self.per_example:
             if name not in self.metrics:
-                raise ConfigError(f"an evaluation has values of each example for {name}, which is none of its metrics")
+                raise ConfigError(f"an evaluation has values per example for {name}, which is not one of its metrics")
 
     def recorded(self) -> dict[str, float | int]:
         """Return the metrics as metrics.json and the record of a run have them: with the number of examples."""

@@ -71,7 +71,7 @@ def bring(recorded: Mapping[str, str], project: Path) -> None:
         if _is(place, digest):
             continue
         if not _is(Path(name), digest):
-            raise RecordError(f"{name}, which the run read, is missing or not the one that the record names")
+            raise RecordError(f"{name}, which the run read, is missing or not the one in the record")
         if not place.parent.resolve().is_relative_to(project.resolve()) or place.is_dir():
             raise RecordError(f"{name}, which the run read, cannot be put into the code of its commit")
         place.parent.mkdir(parents=True, exist_ok=True)

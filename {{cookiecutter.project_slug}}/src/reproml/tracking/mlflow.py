@@ -169,8 +169,8 @@ def _refuse_moved(client: "MlflowClient", experiment_name: str) -> None:
     usual, own = ("mlruns", experiment.experiment_id), Path("mlruns", experiment.experiment_id).resolve()
     if place.scheme in ("", "file") and Path(place.path).parts[-2:] == usual and Path(place.path).resolve() != own:
         raise TrackerError(
-            f"{experiment_name} keeps its files in {place.path}, and this project is in {Path.cwd()} now: "
-            "docs/tracking.md tells MLflow its new place; or choose another tracking.mlflow.experiment_name"
+            f"{experiment_name} keeps its files in {place.path}, but this project is now in {Path.cwd()}: "
+            "docs/tracking.md says how to update MLflow; or choose another tracking.mlflow.experiment_name"
         )
 
 

@@ -67,8 +67,8 @@ class Session:
         edited = sorted({*session["edited"], *edited_since_start(), *overwritten})
         if edited:
             log.warning(
-                "%s was edited while the run trained: the record holds the version from its start, and only a "
-                "verification can show that nothing else ran",
+                "%s was edited while the run trained: the record holds the version from its start; run "
+                "verify to see whether that had an effect",
                 ", ".join(edited),
             )
         session |= {"ended": _now(), "seconds": round(time.perf_counter() - self.began, 3), "edited": edited}

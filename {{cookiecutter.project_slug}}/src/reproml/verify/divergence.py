@@ -66,7 +66,7 @@ class Divergence:
         elif self.what:
             report += [
                 "no recorded input differs: something in the code is random without a key, or depends on the clock or "
-                "the machine; docs/reproducibility.md tells how to find it"
+                "the machine; docs/reproducibility.md says how to find it"
             ]
         return report
 

@@ -199,7 +199,7 @@ def _restored(before: dict[str, Any]) -> list[str]:
     with suppress(OSError):
         if file_digest(file) == restored["sha256"]:
             return [f"restore.run={quoted(earlier.resolve())}"]
-    raise RecordError(f"{file}, which the run was built on, is missing or not the one that the record names")
+    raise RecordError(f"{file}, which the run was built on, is missing or not the one in the record")
 
 
 def _is_there(path: Path, digest: str) -> bool:

@@ -104,5 +104,5 @@ def finished(folder: Path) -> dict[str, Any]:
     """
     found = CompletedRun.read(folder, reads=EVERYTHING).record
     if found["git"] is None:
-        raise RecordError(f"{folder} was made where git could not name the code: commit the code, and train again")
+        raise RecordError(f"{folder} has no commit in its record: commit the code, and train again")
     return found

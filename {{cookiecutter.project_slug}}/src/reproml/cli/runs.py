@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
     clean = commands.add_parser(
         "clean",
         help="remove old runs from outputs/ by rule, after showing them with their sizes",
-        description="Give at least one rule; a run is removed if it meets all of them, and --failed or --debug if given. "
+        description="Give at least one rule. A run is removed if it meets them all (--failed and --debug: either). "
         "The pipeline's run, running ones, parents of other runs, and trials of a search stay: docs/commands.md.",
     )
     clean.add_argument("--keep-last", type=number(0, 10**9), metavar="N", help="all but the newest N runs")

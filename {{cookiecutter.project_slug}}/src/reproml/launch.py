@@ -1,6 +1,6 @@
 """Which of several processes this is, and what started them: torchrun, Slurm's srun, or Lightning itself.
 
-All of it stands in the environment, so it is known before torch is imported.
+All of it is in the environment, so it is known before torch is imported.
 """
 
 import os

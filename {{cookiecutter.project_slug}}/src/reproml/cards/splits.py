@@ -1,4 +1,4 @@
-"""How a card tells who is in which split."""
+"""How a card describes the splits."""
 
 from typing import Any
 

@@ -29,7 +29,7 @@ class Rule:
     """Which runs to remove: those of a kind, if one is named, and of these all but the newest, or the old ones.
 
     Args:
-        keep_last: how many of the newest runs in outputs/ stay, whatever their kind; None: none for that reason.
+        keep_last: how many of the newest runs in outputs/ stay, of any kind; None: no such rule.
         older_than: only runs that began so long ago; None: of any age.
         failed: runs that were interrupted or that failed.
         debug: runs with debug=...

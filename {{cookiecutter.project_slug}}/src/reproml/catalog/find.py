@@ -45,7 +45,7 @@ def find_run(text: str) -> Path:
 
 
 def with_named_runs(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments of a command, with the folder in place of each short name of a run, in Hydra's grammar.
+    """Return the arguments of a command, with the folder instead of each short name of a run, in Hydra's grammar.
 
     Raises:
         ConfigError: as in `find_run`.

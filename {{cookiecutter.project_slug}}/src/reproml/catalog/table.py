@@ -87,7 +87,7 @@ def in_order(runs: Sequence[Entry], key: str | None, reverse: bool = False) -> t
         runs: to sort.
         key: a column, a metric of the test, or a setting such as `training.lr`; None: the newest first. Runs that lack
             it come last. The best headline is first, and so is the highest value of a metric of which higher is better.
-        reverse: turns the order round, but for the runs that lack it.
+        reverse: reverses the order, except for the runs that lack it.
 
     Raises:
         ConfigError: no run has such a metric or setting.

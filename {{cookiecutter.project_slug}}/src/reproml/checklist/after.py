@@ -1,4 +1,4 @@
-"""After training: is the result proven, told, kept and reported?"""
+"""After training: is the result verified, documented, archived and reported?"""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Before experiments: what the run stood on. Without a run, what the next one would stand on."""
+"""Before experiments: what the run depends on. Without a run, what the next one would depend on."""
 
 import platform
 import shlex

@@ -1,6 +1,6 @@
 """Checks groups with a `_target_` against the signature of what they name: its arguments, their types and ranges.
 
-A range stands in the signature, as pydantic's types say it: `hidden: PositiveInt`, or
+A range is in the signature, as a type of pydantic: `hidden: PositiveInt`, or
 `dropout: Annotated[float, Field(ge=0, lt=1)]`.
 
 This imports what they name, and so torch. Except for trackers, the training needs all of it anyway.

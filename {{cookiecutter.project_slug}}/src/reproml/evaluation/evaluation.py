@@ -23,8 +23,8 @@ class Intervals:
     """95 % confidence intervals that a task computes itself, where those of `Evaluation.per_example` are not the best.
 
     Args:
-        metrics: of a metric; None where none can be told.
-        tables: tables with the columns NAME_low and NAME_high beside NAME, in place of those without.
+        metrics: of a metric; None if there is none.
+        tables: tables with the columns NAME_low and NAME_high beside NAME, instead of those without.
 
     Example: `Intervals({"dice": (0.71, 0.78), "loss": None})`, from the function that `Evaluation.intervals` is
     """

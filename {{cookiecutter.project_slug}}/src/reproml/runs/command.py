@@ -152,6 +152,6 @@ def command_arguments(record: dict[str, Any], folder: str | Path) -> list[str]:
 
 
 def quoted(value: str | Path) -> str:
-    """Return a value that Hydra reads as one text, whatever characters it holds."""
+    """Return a value, with any characters, that Hydra reads as one text."""
     escaped = str(value).replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"

@@ -1,4 +1,4 @@
-"""A finished run, for whatever reads it: every command about runs begins here."""
+"""A finished run, as every command about runs reads it."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The folder of a run: where each of its files lies, how far the run has come, and its configuration."""
+"""The folder of a run: the places of its files, the state of the run, and its configuration."""
 
 import json
 import re

@@ -77,7 +77,7 @@ def read_finished(folder: Path) -> dict[str, Any]:
 
 
 def identity(record: dict[str, Any]) -> str:
-    """Return what tells a training from any other, even with the same inputs.
+    """Return what distinguishes a training from any other, even with the same inputs.
 
     It stays the same when the training is resumed, also in a folder that was moved.
     """
@@ -98,7 +98,7 @@ def what_changed(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
 
 
 def inputs(record: dict[str, Any]) -> dict[str, Any]:
-    """Return what a run stands on, in the form that `changes` compares."""
+    """Return what a run depends on, in the form that `changes` compares."""
     return {
         "code": deciding_code(record["code"]),
         "config": deciding(record["config"]),
@@ -111,7 +111,7 @@ def inputs(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def deciding(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings of a run that decide its result, whatever its folder is called."""
+    """Return the settings of a run that decide its result; its folder does not."""
     # The run folder has another name each time, and trackers change no result. The record has
     # digests of what was restored and of the raw data elsewhere.
     kept = {key: value for key, value in config.items() if key not in ("paths", "tracking", "restore")}

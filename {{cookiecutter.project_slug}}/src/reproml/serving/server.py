@@ -1,4 +1,4 @@
-"""The process: it listens, waits for a run where it is asked to, and stops when it is told to."""
+"""The process: it listens, waits for a run if asked to, and stops when told to."""
 
 import logging
 import os

@@ -1,4 +1,4 @@
-"""Stops a training whose loss is not a number any more: whatever it trained from there on would be lost."""
+"""Stops a training whose loss is not a number any more: training further would be wasted."""
 
 from typing import Any
 

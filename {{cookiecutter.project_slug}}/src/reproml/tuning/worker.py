@@ -29,7 +29,7 @@ def work(study: optuna.Study, search: Search, seed: int, overrides: list[str], f
 
     Raises:
         TrainingError: a trial failed before any succeeded.
-        ConfigError: the metric is none of metrics.csv.
+        ConfigError: the metric is not in metrics.csv.
     """
     while claimed := claim(study, search, seed, folder):
         trial, lock = claimed
@@ -63,7 +63,7 @@ def _train(trial: optuna.Trial, settings: list[str], run: Path, metric: str) -> 
     Raises:
         TrialPruned: the values so far are worse than those of other trials.
         TrainingError: the training failed.
-        ConfigError: the metric is none of metrics.csv.
+        ConfigError: the metric is not in metrics.csv.
     """
     process = None
     held = _wait_for_training(run)

@@ -72,7 +72,7 @@ class Divergence:
 
 
 def compare(before: dict[str, Any], after: dict[str, Any], folder: Path, other: Path) -> Divergence:
-    """Compare two runs by their records and what lies beside them.
+    """Compare two runs by their records and the files beside them.
 
     Args:
         before: record of the first run.

@@ -48,7 +48,7 @@ def one_hot(column: Sequence[str], categories: Sequence[str], name: str) -> np.n
     """Return a column of 0 and 1 for each category (n, categories); 0 in all of them where the value is missing.
 
     Raises:
-        DataError: a value is none of the categories.
+        DataError: a value is not one of the categories.
     """
     if unknown := sorted(set(column) - set(categories) - set(MISSING)):
         raise DataError(f"the column {name} holds {unknown[0]!r}, which is none of {list(categories)}: add it there")

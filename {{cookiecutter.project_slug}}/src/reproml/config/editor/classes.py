@@ -25,7 +25,7 @@ _WAIT: Schema = {"type": "number", "description": "Seconds at the end of a train
 
 
 def settings_of(group: str, targets: Iterable[str]) -> Schema:
-    """Return the schema of a group that names one of some classes, or another one, of which nothing is known.
+    """Return the schema of a group that names one of some classes, or another one, about which nothing is known.
 
     Args:
         group: with dots, as in `training.optimizer`.

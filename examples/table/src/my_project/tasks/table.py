@@ -19,7 +19,7 @@ class Preprocessing(nn.Module):
     Args:
         numbers: how many columns have numbers.
         categories: how many columns have categories.
-        levels: how many categories of such a column are distinguished. Rarer and new ones count as missing.
+        levels: how many categories of such a column are distinguished. Rarer and new ones have 0 in all inputs.
     """
 
     def __init__(self, numbers: int, categories: int, levels: int) -> None:

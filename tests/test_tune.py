@@ -125,7 +125,7 @@ def test_a_study_is_not_gone_on_with_by_other_settings_or_code(shared_project: P
             if file:
                 (shared_project / file).write_text(good)
         assert refused.returncode == 2
-        assert f"was begun with {key}=" in refused.stderr
+        assert f"was started with {key}=" in refused.stderr
     style = shared_project / "src/reproml/report/templates/style.css.j2"  # which is not the code of a run
     good = style.read_text()
     try:
@@ -161,7 +161,7 @@ def test_a_study_is_not_gone_on_with_by_other_inputs(shared_project: Path) -> No
     said = run("python open.py", shared_project, PYTHONPATH="src").stdout.splitlines()
     (shared_project / "open.py").unlink()  # it would be code of the studies of the other tests
     assert said[:2] == ["opened", "opened"]
-    assert re.match(r"the study in outputs/of-words was begun with files=\w{12}, not \w{12}: put that back", said[2])
+    assert re.match(r"the study in outputs/of-words was started with files=\w{12}, not \w{12}: undo that", said[2])
 
 
 def test_two_processes_share_a_study_and_go_further(shared_project: Path, whole: Path) -> None:

@@ -246,7 +246,7 @@ def test_a_damaged_lock_of_dvc_comes_with_its_fix(empty: Path) -> None:
     params.refuse_damaged_lock(empty)
     for damage in ("", "schema: '2.0'\nsta", "\0" * 9, "[]"):
         lock.write_text(damage)
-        with pytest.raises(ConfigError, match=r"dvc\.lock is damaged, .*: rm dvc\.lock begins a new one"):
+        with pytest.raises(ConfigError, match=r"dvc\.lock is damaged, .*: rm dvc\.lock starts a new one"):
             params.refuse_damaged_lock(empty)
     git("add", "dvc.lock")
     git("commit", "--message", "all")

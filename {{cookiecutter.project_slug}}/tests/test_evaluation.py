@@ -174,7 +174,7 @@ def test_any_task_may_say_more_of_its_test(
         found = evaluate(tester, Telling(), Numbers())
         write_evaluation(found, history, folder, seed=1)
     assert "odd=nan, which a record cannot hold" in caplog.text
-    assert "largest is 7.0, but not the mean of its values of each example" in caplog.text
+    assert "largest is 7.0, but not the mean of its values per example" in caplog.text
     assert json.loads((folder / "metrics.json").read_text()) == {
         "mean": 3.5,
         "largest": 7.0,

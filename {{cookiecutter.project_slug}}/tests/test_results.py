@@ -145,7 +145,7 @@ def test_drift_is_that_of_the_headline(tmp_path: Path, monkeypatch: pytest.Monke
     assert drift.check(0.005).line.startswith("same bits as the baseline of ")
     trained = recorded(weights_sha256="f" * 64, metrics={"loss": 0.5, "missed": 2.5, "examples": 4})
     verdict = drift.check(0.005)
-    assert (verdict.code, "missed was 2, is 2.5" in verdict.line) == (1, True)
+    assert (verdict.code, "missed was 2, is now 2.5" in verdict.line) == (1, True)
     with drift.HISTORY.open() as stream:
         rows = list(csv.DictReader(stream))
     assert [row["accuracy"] for row in rows] == ["0.97", "", ""]

@@ -260,7 +260,7 @@ def test_what_read_cannot_say_is_refused(
 
 
 def test_folds_of_given_splits_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"data.folds=5 draws a validation of its own"):
+    with pytest.raises(ConfigError, match=r"data.folds=5 draws its own validation"):
         check(composed(*PLAIN, "data=digits", "data.split=given", "data.folds=5", "data.fold=0"))
 
 

@@ -121,7 +121,7 @@ def _check_arrays(config: Config) -> None:
         )
     if data.split == "given" and data.folds is not None:
         raise ConfigError(
-            f"data.folds={data.folds} draws a validation of its own, and data.split=given leaves that to the data: "
+            f"data.folds={data.folds} draws its own validation, but with data.split=given the data decides: "
             "set data.folds=null data.fold=null, or choose another data.split"
         )
     mixed = "mixed" in str(config.trainer.get("precision"))

@@ -104,7 +104,7 @@ def refuse_damaged_lock(project: Path) -> None:
         whole = False
     if not whole:
         committed = git(project, "cat-file", "-e", f"HEAD:./{LOCK}") is not None
-        fix = f"git checkout HEAD {LOCK} restores the committed one" if committed else f"rm {LOCK} begins a new one"
+        fix = f"git checkout HEAD {LOCK} restores the committed one" if committed else f"rm {LOCK} starts a new one"
         raise ConfigError(f"{LOCK} is damaged, probably because a kill interrupted DVC: {fix}, then dvc repro")
 
 

@@ -176,7 +176,7 @@ def refuse_other_run(path: Path, found: Any, config: dict[str, Any]) -> None:
     except (KeyError, TypeError, AttributeError):
         reason = "it holds no configuration"
     if reason:
-        raise DataError(f"{path} belongs to another run ({reason}): remove it, or put the run's own file back")
+        raise DataError(f"{path} belongs to another run ({reason}): remove it, or restore the run's own file")
 
 
 def refuse_foreign(path: Path, held: dict[str, Any], record: dict[str, Any]) -> None:
@@ -189,7 +189,7 @@ def refuse_foreign(path: Path, held: dict[str, Any], record: dict[str, Any]) -> 
     wrote = held.get("run")  # earlier versions named none
     if wrote is not None and wrote != identity(record):
         raise DataError(
-            f"{path} belongs to another run, with the same configuration: remove it, or put the run's own file back"
+            f"{path} belongs to another run, with the same configuration: remove it, or restore the run's own file"
         )
 
 

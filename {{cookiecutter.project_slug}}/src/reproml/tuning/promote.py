@@ -23,7 +23,7 @@ def check_promotion(name: str, overrides: list[str]) -> None:
     for override in parsed(overrides):
         if override.key_or_group == "debug":
             raise ConfigError(
-                f"--promote {name} cannot keep {override.input_line} in an experiment: leave one of both out"
+                f"--promote {name} cannot keep {override.input_line} in an experiment: leave one of them out"
             )
 
 

@@ -60,9 +60,9 @@ def read(overrides: list[str]) -> tuple[Search, int, list[str]]:
     for key, parameter in search.space.items():
         _check_parameter(key, parameter)
         if _is_set_here(key):
-            raise ConfigError(f"search.space.{key} cannot be searched: each trial has a folder of its own")
+            raise ConfigError(f"search.space.{key} cannot be searched: each trial has its own folder")
         if key in taken:
-            raise ConfigError(f"{key} is given and searched: leave it out, or take it from search.space")
+            raise ConfigError(f"{key} is both given and searched: leave it out, or remove it from search.space")
     first = {key: ends(parameter)[0] for key, parameter in search.space.items()}
     for key, parameter in search.space.items():
         for value in ends(parameter):

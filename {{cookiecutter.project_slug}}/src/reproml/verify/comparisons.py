@@ -51,5 +51,5 @@ def read(table: Path) -> list[dict[str, str]]:
     Raises:
         DataError: the file is damaged.
     """
-    fix = f"git checkout {table}, or delete it to begin another one"
+    fix = f"git checkout {table}, or delete it to start a new one"
     return read_rows(table, fix, words=_WORDS) if table.exists() else []

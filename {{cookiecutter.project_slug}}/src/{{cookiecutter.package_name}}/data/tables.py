@@ -51,5 +51,5 @@ def one_hot(column: Sequence[str], categories: Sequence[str], name: str) -> np.n
         DataError: a value is not one of the categories.
     """
     if unknown := sorted(set(column) - set(categories) - set(MISSING)):
-        raise DataError(f"the column {name} holds {unknown[0]!r}, which is none of {list(categories)}: add it there")
+        raise DataError(f"the column {name} holds {unknown[0]!r}, which is not in {list(categories)}: add it")
     return np.array([[float(value == category) for category in categories] for value in column])

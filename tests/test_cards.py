@@ -393,7 +393,7 @@ def test_an_edited_test_has_no_card(documented: Path) -> None:
         file.write_text(whole)
         assert edited
         assert refused.returncode == 1
-        assert f"reports/{name} is not the one that the record of models names" in refused.stderr
+        assert f"reports/{name} is not the one in the record of models" in refused.stderr
 
 
 def test_the_page_on_cards(documented: Path) -> None:

@@ -164,7 +164,7 @@ def test_what_is_missing_is_named_with_where_it_belongs(render: Render, monkeypa
     config.write_text(whole.partition("\nseed:")[0])  # cut: what is left is valid
     assert "seed has no value: give it one in configs/config.yaml" in said("train.py")
     config.unlink()
-    assert said("train.py").startswith("configs/config.yaml does not exist: git checkout configs/config.yaml brings")
+    assert said("train.py").startswith("configs/config.yaml does not exist: git checkout configs/config.yaml restores")
     assert "configs/snapshot.yaml has configs/config.yaml in its list of defaults, which does" in said("configure.py")
     config.write_text(whole)
     Path("configs/model/cnn.yaml").unlink()

@@ -16,7 +16,7 @@ OWN |= {"archives", "build", "dist", "lightning_logs", "logs", "mlruns", "output
 # Devices of Windows, and what YAML does not read as a text
 NOT_NAMES = {"aux", "con", "nul", "prn", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
 NOT_NAMES |= {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
-# Quotes, escapes, braces, `$(...)`, backticks and tags mean something to some file; half a surrogate pair is no text.
+# Quotes, escapes, braces, `$(...)`, backticks and tags mean something to some file; half a surrogate pair is not text.
 UNSAFE = re.compile(r"[\"\\`${}<>\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
 # No dot or hyphen at an end, since the package's metadata and the citation are refused with such an address
 EMAIL = r"[\w+%-]+(\.[\w+%-]+)*@([A-Za-z0-9]+(-+[A-Za-z0-9]+)*\.)+[A-Za-z0-9]+(-+[A-Za-z0-9]+)*(?<=[\w-]{2})"
@@ -40,7 +40,7 @@ def problems(answers: dict[str, str]) -> list[str]:
     slug, package = answers["project_slug"], answers["package_name"]
     for key in ("project_slug", "package_name"):
         if answers[key] in NOT_NAMES:
-            found.append(f"{key}={answers[key]!r} is no name to Windows or to YAML; choose another one")
+            found.append(f"{key}={answers[key]!r} is a reserved word in Windows or YAML; choose another one")
     taken = OWN | set(answers["_installed_names"].split())
     if not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", slug) or len(slug) > 80:
         found.append(

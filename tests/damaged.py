@@ -82,7 +82,8 @@ from reproml.verify.divergence import compare as divergence  # noqa: E402
 # The files, and the readers that are asked about each. A record is checked in one place for all: runs/record.py.
 RECORD = "run.json"
 ALL = (
-    "verify diff report compare spread check-run evaluate serve sync archive release summary finetune hotstart continue"
+    "verify diff report compare spread check-run evaluate serve sync archive release summary "
+    "finetune warmstart continue"
 )
 OF_A_RUN = {
     RECORD: f"{ALL} resume",
@@ -98,14 +99,14 @@ OF_A_RUN = {
     "test/tables/per_class.csv": "report compare archive sync",
     "test/tables/confusion_matrix.csv": "report compare archive sync",
     "test/predictions.csv": "archive sync",
-    "checkpoints/last.ckpt": "hotstart continue",
+    "checkpoints/last.ckpt": "warmstart continue",
 }
 OF_A_CUT_RUN = {
-    RECORD: "diff resume hotstart",
+    RECORD: "diff resume warmstart",
     "config.yaml": "diff",
     "trace.jsonl": "diff resume continue",
     "checkpoints/best.ckpt": "resume",
-    NEWEST: "resume hotstart continue",
+    NEWEST: "resume warmstart continue",
 }
 OF_DATA = {"manifest.json": "data", "inputs.npy": "data", "targets.npy": "data"}
 OF_THE_PROJECT = {
@@ -181,7 +182,7 @@ READERS: dict[str, Callable[[Path], object]] = {
     "release": lambda run: suggestion.suggest(Path(), run),
     "summary": lambda run: drift.summary(run, "main", 0.005),
     "finetune": lambda run: restored(run, "finetune"),
-    "hotstart": lambda run: restored(run, "hotstart"),
+    "warmstart": lambda run: restored(run, "warmstart"),
     "continue": lambda run: restored(run, "continue"),
     "resume": resumed,
     "data": lambda run: ArrayDataModule(check(configured(GOOD, SMALL))),
@@ -193,7 +194,7 @@ READERS: dict[str, Callable[[Path], object]] = {
 
 
 def damages(content: bytes) -> Iterator[tuple[str, bytes | None]]:
-    """Yield each kind of damage with what the file holds then; None: it is no file that can be read."""
+    """Yield each kind of damage with what the file holds then; None: it is not a file that can be read."""
     yield "empty", b""
     yield "truncated", content[: len(content) // 2]
     for place in (0, len(content) // 3, len(content) - 2) if len(content) > 2 else ():

@@ -154,7 +154,7 @@ KEEPS = {"_target_": BEST, "monitor": "val/loss"}
 def test_what_contradicts_is_refused_in_one_sentence(
     callbacks: dict[str, dict[str, Any]], trainer: dict[str, Any], said: str
 ) -> None:
-    with pytest.raises(ConfigError, match=r"^training\.final_weights=best asks for the best epoch, and ") as refused:
+    with pytest.raises(ConfigError, match=r"^training\.final_weights=best asks for the best epoch, but ") as refused:
         check_final_weights(configured("best", callbacks, **trainer))
     assert said in str(refused.value)
     check_final_weights(configured("last", callbacks, **trainer))  # which asks for nothing

@@ -70,7 +70,7 @@ class Hidden(MetaPathFinder, Loader):
         logging.getLogger().removeHandler(nobody)
         for name in set(sys.modules) - before:
             top = name.partition(".")[0]
-            # what is no package, such as a module that an extension has made, stays where it is
+            # what is not a package, such as a module that an extension has made, stays where it is
             if top not in sys.stdlib_module_names and getattr(sys.modules.get(top), "__spec__", None):
                 self._modules.setdefault(top, {})[name] = sys.modules[name]
         for modules in self._modules.values():

@@ -149,7 +149,7 @@ def cluster(folder: Path) -> Iterator[Cluster]:
     key.chmod(0o400)
     (folder / "prolog").write_text(
         "#!/bin/sh\necho export MASTER_ADDR=127.0.0.1\n"
-    )  # the names of the nodes are no hosts
+    )  # the names of the nodes are not hosts
     (folder / "bin" / "sacct").write_text(_SACCT)
     for script in (folder / "prolog", folder / "bin" / "sacct"):
         script.chmod(0o755)

@@ -275,7 +275,7 @@ def test_the_cards_of_a_quantity(quantity: Path) -> None:
     assert "| least | 25.00 |" in data and "| median | 140.5 |" in data and "| most | 346.0 |" in data
     assert "class" not in data.partition("## Content")[2].partition("## Known gaps")[0]
     assert "- Output, target: disease\\_progression" in model
-    assert "The headline is mae: lower is better." in model
+    assert "The headline metric is mae: lower is better." in model
     for name in ("mae", "rmse", "r2"):
         assert re.search(rf"^\| {name} \| -?[\d.]+ \(-?[\d.]+ to -?[\d.]+\) \|$", model, re.MULTILINE), name
     for figure in re.findall(r"\]\((reports/[^)]+)\)", model):
@@ -393,7 +393,7 @@ def test_an_edited_test_has_no_card(documented: Path) -> None:
         file.write_text(whole)
         assert edited
         assert refused.returncode == 1
-        assert f"reports/{name} is not the one that the record of models names" in refused.stderr
+        assert f"reports/{name} is not the one in the record of models" in refused.stderr
 
 
 def test_the_page_on_cards(documented: Path) -> None:

@@ -89,7 +89,7 @@ def test_a_short_name_is_enough(runs: dict[str, Path], capsys: pytest.CaptureFix
     ("text", "said"),
     [
         ("12-00", "names 2 runs, 2026-01-3"),
-        ("zz", "names no run: give last, best, models, a folder, or how its name begins (the newest: "),
+        ("zz", "names no run: give last, best, models, a folder, or the beginning of its name (the newest: "),
         (300 * "a", f"{40 * 'a'}... has 300 characters, and cannot be the name of a run or of its folder"),
         (400 * "outputs/deep/", "has 5200 characters, and cannot be the name of a run or of its folder"),
     ],
@@ -257,7 +257,7 @@ def test_a_rule_says_which_runs_go(runs: dict[str, Path]) -> None:
     assert removed(clean.Rule(keep_last=1, debug=True, failed=True))[0] == {"tried"}
     assert removed(clean.Rule(older_than=timedelta(days=30), failed=True)) == (set(), {})
     assert clean.age("30d") == timedelta(days=30) and clean.age("2w") == timedelta(days=14)
-    with pytest.raises(ConfigError, match="--older-than month is no age"):
+    with pytest.raises(ConfigError, match="--older-than month is not an age"):
         clean.age("month")
 
 
@@ -307,9 +307,9 @@ def test_runs_are_removed_whole(runs: dict[str, Path], capsys: pytest.CaptureFix
         return code, said.out + said.err
 
     code, said = call("clean")
-    assert (code, "name a rule for what goes" in said) == (2, True)
+    assert (code, "say which runs to remove" in said) == (2, True)
     code, said = call("clean --older-than 30d")
-    assert (code, "Nobody can be asked here: add --yes" in said) == (2, True)
+    assert (code, "There is no terminal to ask on: add --yes" in said) == (2, True)
     assert "kB 2026-01-30/12-00-00-1a2b3c: finished" in said or " B 2026-01-30/12-00-00-1a2b3c: finished" in said
     assert runs["old"].exists()
     monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)

@@ -204,7 +204,7 @@ def test_before_any_run_it_says_which_command_to_run(render: Render, environment
     assert set(fixes) == {CLEAN, LOGGED, SAVED, TRACKED, SYSTEM, REPRODUCED, RESULTS, ARCHIVED, REPORTED}
     assert all(fix == "make run" or fix.startswith("make run && python -m reproml ") for fix in fixes.values())
     assert [item["name"] for item in found["items"] if item["status"] == "not applicable"] == [HARDWARE, COMMITTED]
-    assert check(project, "--section 'before sharing'")[0] == 0  # a clean environment is no required item
+    assert check(project, "--section 'before sharing'")[0] == 0  # a clean environment is not a required item
 
 
 def test_a_run_by_hand(copy: Path) -> None:

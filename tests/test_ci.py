@@ -105,16 +105,16 @@ def test_what_others_cannot_set_up_fails_the_change(runner: Runner) -> None:
     run("sed -i 's/torch==[0-9.]*/torch/' pyproject.toml", runner.project)
     ran, said = runner.job("ci.yml", "check", without=("make lint", "make test"))
     assert ran[-1] == "Check that others can set it up and run it"
-    assert "FAIL            dependencies are pinned: pyproject.toml leaves the version of torch open" in said
+    assert "FAIL            dependencies are pinned: pyproject.toml does not pin the version of torch" in said
 
 
 def test_the_weekly_jobs_pass_and_post_nothing(runner: Runner) -> None:
     ran, said = runner.job("reproduce.yml", "drift")
     assert not said
-    assert ran[-2:] == ["Write a baseline, where none is committed", "Train again and compare"]
+    assert ran[-2:] == ["Write a baseline if none is committed", "Train again and compare"]
     ran, said = runner.job("reproduce.yml", "verify")
     assert not said
-    assert ran[-1] == "Make its run again from the record, and compare bit for bit"
+    assert ran[-1] == "Rerun its run from the record, and compare bit for bit"
     assert runner.job("reproduce.yml", "alert") == ([], "")
     assert not runner.asked.exists()
 

@@ -86,7 +86,7 @@ READ = {  # file of configs/ -> the command that is asked
 
 
 def damages(whole: bytes) -> Iterator[tuple[str, bytes | None]]:
-    """Yield each kind of damage with what the file holds then; None: it is no file that can be read."""
+    """Yield each kind of damage with what the file holds then; None: it is not a file that can be read."""
     first = b"twice: 1"
     for kind, content in {
         "empty": b"",
@@ -175,7 +175,7 @@ def test_what_is_missing_is_named_with_where_it_belongs(render: Render, monkeypa
     config.write_text(whole.partition("\nseed:")[0])  # cut: what is left is valid
     assert "seed has no value: give it one in configs/config.yaml" in said("train.py")
     config.unlink()
-    assert said("train.py").startswith("configs/config.yaml does not exist: git checkout configs/config.yaml brings")
+    assert said("train.py").startswith("configs/config.yaml does not exist: git checkout configs/config.yaml restores")
     assert "configs/snapshot.yaml has configs/config.yaml in its list of defaults, which does" in said("configure.py")
     config.write_text(whole)
     Path("configs/model/cnn.yaml").unlink()
@@ -184,4 +184,4 @@ def test_what_is_missing_is_named_with_where_it_belongs(render: Render, monkeypa
     )
     Path("configs").rename("settings")
     for command in ASKED:
-        assert said(command).startswith("configs is no folder, and holds all settings: git checkout configs brings")
+        assert said(command).startswith("configs is not a folder, but all settings belong there: git checkout configs")

@@ -180,7 +180,7 @@ def test_the_two_groups_compose_without_what_belongs_to_arrays_and_are_checked_t
         f"{own} data.batch_size=${{oc.env:PATH}}",
     )
     assert said[:3] == ["", "", ""]
-    assert "choose a task of your own, too, task=NAME" in said[3]
+    assert "choose your own task too, task=NAME" in said[3]
     assert "data=digits are prepared arrays" in said[4]
     assert "would not be used: let an argument in configs/task take it" in said[5]
     assert said[6] == ""
@@ -405,7 +405,7 @@ def test_runs_are_verified_compared_and_archived(project: Path, patients: Path) 
     assert "mean_absolute_error" in (project / "outputs/compare.html").read_text()
     run(f"{verb} report outputs/patients", project)
     text = (patients / "report.html").read_text()
-    assert "Patients, Progression, seed 42" in text and "classes" not in text and "are not here" not in text
+    assert "Patients, Progression, seed 42" in text and "classes" not in text and "are missing" not in text
     archived = run(f"{verb} archive outputs/patients", project).stdout.strip()
     with ZipFile(project / archived) as crate:
         assert {"model.safetensors", "run.json", "test/metrics.json"} <= set(crate.namelist())
@@ -473,7 +473,7 @@ def test_the_chosen_task_goes_through_the_pipeline(project: Path) -> None:
         assert "- Task: `my_project.models.progression.Progression`, with `hidden=32`" in card
         assert re.search(r"^\| mean\\_absolute\\_error \| \d+\.\d \|$", card, re.M)
         assert "(reports/figures/learning_curves.png)" in card
-        assert "`my_project.data.patients.Patients` reads the data and splits it" in data
+        assert "`my_project.data.patients.Patients` reads and splits the data" in data
         assert json.loads((project / "reports/croissant.json").read_text())["name"] == "Patients"
         assert "up to date" in run("dvc status", project).stdout
         run("sed -i 's/^batch_size: .*/batch_size: 16/' configs/data/patients.yaml", project)

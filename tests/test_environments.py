@@ -215,7 +215,7 @@ def test_make_add_changes_list_lock_and_environment(render: Render, tools: str, 
         assert refused.returncode != 0
         if "0.0.99" not in package:
             [said] = [line for line in refused.stderr.splitlines() if not line.startswith("make")]
-            assert "is no package at an exact version: write it as in make add PACKAGE=einops==0.8.1" in said
+            assert "is not a package at an exact version: write it as in make add PACKAGE=einops==0.8.1" in said
         assert files() == before
 
 

@@ -97,7 +97,7 @@ def test_what_an_experiment_left_is_not_replaced(project: Path, plant: str, held
     assert code == 1
     assert f"error: params.yaml in the commit holds {held}, " in said
     run("git checkout params.yaml", project)
-    assert configure(project, "")[1] == f"params.yaml held {held}; now it holds what configs/ compose\n"
+    assert configure(project, "")[1] == f"params.yaml held {held}; now it holds what configs/ give\n"
     assert configure(project) == (0, "")
 
 
@@ -108,7 +108,7 @@ def test_an_experiment_has_its_own_settings(project: Path) -> None:
     before = (project / "params.yaml").read_bytes()
     assert configure(project, **experiment) == (0, "")
     assert (project / "params.yaml").read_bytes() == before
-    run(f"{EDIT} && python as_dvc.py", project)  # without -S, after an edit: what it leaves is what configs/ compose
+    run(f"{EDIT} && python as_dvc.py", project)  # without -S, after an edit: what it leaves is what configs/ give
     assert configure(project, **experiment) == (0, "")
     run("sed -i 's/^lr: .*/lr: 0.01/' configs/training/default.yaml", project)
     assert configure(project) == (0, "")
@@ -154,7 +154,7 @@ def test_keep_makes_configs_compose_the_experiment(
 @pytest.mark.parametrize(
     ("plant", "reason"),
     [
-        ("true", "params.yaml is what configs/ compose: there is nothing to keep"),
+        ("true", "params.yaml is what configs/ give: there is nothing to keep"),
         ("rm params.yaml", "params.yaml is missing or damaged"),
         ("echo '{' > params.yaml", "params.yaml is missing or damaged"),
         (

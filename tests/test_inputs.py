@@ -90,7 +90,7 @@ def test_a_run_does_not_resume_with_another_input(shared_project: Path, place: P
     folder = interrupted(shared_project, f"{MODEL} training.epochs=20".replace("'", ""), "interrupted")
     place.write_text(SECOND)
     sentence = refused("python train.py resume=outputs/interrupted", shared_project)
-    assert "since outputs/interrupted began, there changed input: bias changed, digest " in sentence
+    assert "since outputs/interrupted began, this changed: input: bias changed, digest " in sentence
     place.unlink()
     assert "inputs.bias=data/external/bias.txt is not there" in refused(
         "python train.py resume=outputs/interrupted", shared_project

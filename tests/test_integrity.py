@@ -196,9 +196,9 @@ def test_a_changed_file_is_refused_where_it_is_read(folder: Path, name: str) -> 
     text = (folder / name).read_text()
     (folder / name).write_text(text.replace("0.15", "0.25") if name == "config.yaml" else f"{text} ")
     for reader in (CompletedRun.read, integrity.intact):
-        with pytest.raises(RecordError, match=rf"{name} is not the file that the record names"):
+        with pytest.raises(RecordError, match=rf"{name} is not the file in the record"):
             reader(folder, reads=[name])  # type: ignore[operator]
-    with pytest.raises(RecordError, match=rf"{name} is not the file that the record names"):
+    with pytest.raises(RecordError, match=rf"{name} is not the file in the record"):
         CompletedRun.named(folder, needs=FILES)
     CompletedRun.read(folder, needs=[other for other in FILES if other != name])  # the others are not checked
     (folder / name).unlink()
@@ -239,7 +239,7 @@ def test_the_figures_of_a_test_are_the_recorded_ones(folder: Path) -> None:
     assert schema.problem(found) is None
     assert CompletedRun(folder, found).test_folder() == folder / "test"
     figure.write_bytes(b"another")
-    with pytest.raises(RecordError, match=r"figures/curves\.png is not the file that the record names"):
+    with pytest.raises(RecordError, match=r"figures/curves\.png is not the file in the record"):
         CompletedRun(folder, found).test_folder()
     assert CompletedRun(folder, record(folder)).test_folder() == folder / "test"  # it has recorded none
     evaluation.write_text(json.dumps({"metrics": {"accuracy": {"value": 0.5, "interval": [0.4, 0.6]}}}))
@@ -266,11 +266,11 @@ def test_the_tables_of_a_test_are_the_recorded_ones(folder: Path) -> None:
     cut = {**found, "tables": table_digests(test)}
     assert CompletedRun(folder, cut).test_folder() == test
     cuts.write_text("class,cut_low\na,0.2\n")
-    with pytest.raises(RecordError, match=r"cuts\.csv is not the file that the record names"):
+    with pytest.raises(RecordError, match=r"cuts\.csv is not the file in the record"):
         CompletedRun(folder, cut).test_folder()
     cuts.unlink()
     (test / "predictions.csv").write_text("class,f1\na,0.9\n")
-    with pytest.raises(RecordError, match=r"test/predictions\.csv is not the file that the record names"):
+    with pytest.raises(RecordError, match=r"test/predictions\.csv is not the file in the record"):
         CompletedRun(folder, found).test_folder()
     assert CompletedRun(folder, record(folder)).test_folder() == test
     (test / "metrics.json").write_text("{}")  # of another training
@@ -287,13 +287,13 @@ def test_the_patch_of_a_run_is_the_recorded_one(folder: Path) -> None:
         patch.write_bytes(b"")
         CompletedRun.read(folder, needs=integrity.EVERYTHING)
         patch.write_bytes(b"+ more")
-        with pytest.raises(RecordError, match=r"changes\.patch is not the file that the record names"):
+        with pytest.raises(RecordError, match=r"changes\.patch is not the file in the record"):
             CompletedRun.read(folder, reads=integrity.EVERYTHING)
     dirty = {**GIT, "dirty": True, "patch_sha256": hashlib.sha256(b"+ more").hexdigest()}
     (folder / "run.json").write_text(json.dumps({**record(folder), "git": dirty}))
     CompletedRun.read(folder, reads=integrity.EVERYTHING)
     patch.write_bytes(b"+ other")
-    with pytest.raises(RecordError, match=r"changes\.patch is not the file that the record names"):
+    with pytest.raises(RecordError, match=r"changes\.patch is not the file in the record"):
         integrity.intact(folder)
     patch.unlink()
     with pytest.raises(RecordError, match=r"changes\.patch does not exist"):
@@ -454,7 +454,7 @@ def test_every_command_refuses_what_it_reads_and_the_record_does_not_name(shared
     said = ask(shared_project, [*questions, *(("outputs/good", command) for command in taken)])
     for folder, command in questions:
         name = folder.removeprefix("outputs/with-")
-        assert f"{name} is not the file that the record names" in said[f"{folder} {command}"], command
+        assert f"{name} is not the file in the record" in said[f"{folder} {command}"], command
     left = ("evaluation", "report.html", "verification.json")
     assert not [path for path in runs.glob("with-*/*") if path.name in left]
     assert not (shared_project / "archives").exists()

@@ -73,7 +73,7 @@ def test_a_clone_on_windows_has_the_same_bytes(tmp_path: Path) -> None:
     """Git for Windows sets core.autocrlf, and .gitattributes overrules it."""
     files = tree(copy_of_the_template(tmp_path / "windows"))
     for name, data in files.items():
-        assert b"\r" not in data, name
+        assert b"\r" not in data or name.endswith(".png"), name
     clone = tmp_path / "windows"
     git("init", "--quiet", folder=clone)
     git("add", ".", folder=clone)

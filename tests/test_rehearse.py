@@ -114,7 +114,7 @@ def test_what_no_rehearsal_can_prove_is_refused(render: Render, monkeypatch: pyt
     }.items():
         with pytest.raises(ConfigError, match=said):
             refuse_inexact(composed("config", override.split()))
-    with pytest.raises(ConfigError, match="these are 3 runs of a sweep"):
+    with pytest.raises(ConfigError, match="this sweep has 3 runs"):
         composed("config", ["sweep=learning_rate"])
     with pytest.raises(ConfigError, match=r"training\.lrr is not a key"):
         composed("config", ["+training.lrr=1"])

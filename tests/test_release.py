@@ -115,7 +115,7 @@ def test_the_registry_knows_versions_and_stages(project: Path, tmp_path: Path) -
         (f"echo '# more' >> src/reproml/training/steps.py && dvc commit --quiet --force && {COMMIT}",
          "1.1.0", "fail (the committed code made the model)"),
         (f"git rm --quiet --cached models/metrics.csv && echo /models/metrics.csv >> .gitignore && {COMMIT}",
-         "1.1.0", "models/metrics.csv belongs to the version and is not in git"),
+         "1.1.0", "models/metrics.csv belongs to the version, but is not in git"),
         (f"dvc remote modify local url /dev/null/nowhere && {COMMIT}", "1.1.0", "dvc push says"),
         ("touch '.git/refs/tags/model@v1.1.0.lock'", "1.1.0", "if none runs: rm .git/refs/tags/model@v1.1.0.lock"),
         ("git reset --quiet --hard HEAD~1", "1.1.0", "this commit is version 1.0.0 already"),
@@ -157,7 +157,7 @@ def test_a_kill_while_the_tags_are_written_leaves_both_or_none(project: Path, ki
         assert shlex.split(way_out)[1:] == [".git/refs/tags/v1.1.0.lock", ".git/refs/tags/model@v1.1.0.lock"]
         run(way_out, project)
         code, said = release(project, "1.1.0")
-    assert code == 0 or "v1.1.0 exists, and a version is never given twice" in said
+    assert code == 0 or "v1.1.0 exists, and a version is never reused" in said
     assert tags(project) - before == both
 
 

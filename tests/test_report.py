@@ -57,7 +57,7 @@ def test_the_report_is_complete_and_readable(shared_project: Path, reference: Pa
             assert browser.evaluate(FITS)
             headings = browser.locator("h2").all_inner_texts()
             assert headings == ["Results", "What was run", "Code and data", "Verification", "Checklist",
-                                "How to repeat it", "Configuration"]  # fmt: skip
+                                "How to reproduce it", "Configuration"]  # fmt: skip
             assert browser.locator("html").get_attribute("lang") == "en"
             assert browser.locator("svg[role=img]:not([aria-label])").count() == 0
             assert browser.locator("svg[role=img]").count() == 2
@@ -137,7 +137,7 @@ def test_the_verdict_is_kept_and_shown(shared_project: Path, reference: Path) ->
     text = (other / "report.html").read_text()
     assert "<strong>Verification failed:</strong> differs: weights first" in text
     assert "accuracy 0.5 and" in text
-    assert "The tables of the test are not here." in text  # they have other metrics than the record
+    assert "The tables of the test are missing." in text  # they have other metrics than the record
 
     shutil.copy(run_folder / "verification.json", other)  # of other weights
     command(shared_project, "report outputs/differs")
@@ -261,7 +261,7 @@ def test_what_cannot_be_reported_or_archived_is_said(shared_project: Path, refer
             file.write("1")
         code, said = command(shared_project, f"archive outputs/{changed.name}", check=False)
         assert code == 2
-        assert "is not the file that the record names" in said
+        assert "is not the file in the record" in said
         assert not (shared_project / "archives" / f"{changed.name}.crate.zip").exists()
     (copy_of(reference, "no-patch") / "changes.patch").unlink()
     code, said = command(shared_project, "archive outputs/no-patch", check=False)
@@ -272,7 +272,7 @@ def test_what_cannot_be_reported_or_archived_is_said(shared_project: Path, refer
     settings.write_text(settings.read_text().replace("seed: 42", "seed: 43"))
     code, said = command(shared_project, "archive outputs/changed-settings", check=False)
     assert code == 2
-    assert "config.yaml is not the file that the record names" in said
+    assert "config.yaml is not the file in the record" in said
 
 
 def test_the_pipelines_run(shared_project: Path) -> None:

@@ -290,9 +290,9 @@ def test_finetune_takes_the_weights_only(shared_project: Path, reference: Path) 
     short = f"{SHORT} model.dropout=0.2"
     arguments = f"{short} restore.run=outputs/reference"
     tuned = train(shared_project, f"{arguments} restore=finetune", "finetuned")
-    hot = train(shared_project, f"{arguments} restore=hotstart", "hotstarted")
+    warm = train(shared_project, f"{arguments} restore=warmstart", "warmstarted")
     fresh = train(shared_project, short, "fresh")
-    assert len({digest(folder / "model.safetensors") for folder in (tuned, hot, fresh)}) == 3
+    assert len({digest(folder / "model.safetensors") for folder in (tuned, warm, fresh)}) == 3
     rows = [(folder / "metrics.csv").read_text().splitlines() for folder in (tuned, fresh)]
     losses = [float(first.split(",")[header.split(",").index("train/loss")]) for header, first, *_ in rows]
     assert losses[0] < losses[1] / 2
@@ -349,12 +349,12 @@ def test_what_does_not_fit_an_earlier_run_is_refused(shared_project: Path, refer
         "restore=continue data.shift=1": "data.shift=1 cannot be changed with restore=continue",
         "restore=continue training.epochs=40": "as with training/scheduler=none, can be made longer",
         "restore=finetune seed=7": "seed=7 splits the data in another way",
-        "restore=hotstart data.test_fraction=0.3": "data.test_fraction=0.3 splits the data",
-        "restore=hotstart training/optimizer=sgd": "_target_=torch.optim.SGD cannot take over the state of ",
-        "restore=hotstart model.hidden=[64] 'restore.skip=[network]'": "has the optimizer's state of ",
-        "restore=finetune 'restore.skip=[nonexistent]'": "restore.skip names nonexistent, and no tensor begins so",
-        "restore=continue": "training.epochs=20 leaves nothing to train, since outputs/reference has trained 20",
-        "restore=hotstart resume=auto hydra.run.dir=outputs/reference": "is the folder of this run",
+        "restore=warmstart data.test_fraction=0.3": "data.test_fraction=0.3 splits the data",
+        "restore=warmstart training/optimizer=sgd": "_target_=torch.optim.SGD cannot take over the state of ",
+        "restore=warmstart model.hidden=[64] 'restore.skip=[network]'": "has the optimizer's state of ",
+        "restore=finetune 'restore.skip=[nonexistent]'": "restore.skip names nonexistent, but no tensor name starts with that",
+        "restore=continue": "training.epochs=20 leaves nothing to train, since outputs/reference has already",
+        "restore=warmstart resume=auto hydra.run.dir=outputs/reference": "is the folder of this run",
     }.items():
         refused = run(f"python train.py {earlier} {more}", shared_project, check=False)
         assert refused.returncode == 1
@@ -363,16 +363,16 @@ def test_what_does_not_fit_an_earlier_run_is_refused(shared_project: Path, refer
     good = last.read_bytes()
     try:
         last.write_bytes(good[: len(good) // 2] + bytes([good[len(good) // 2] ^ 1]) + good[len(good) // 2 + 1 :])
-        refused = run(f"python train.py {earlier} restore=hotstart", shared_project, check=False)
+        refused = run(f"python train.py {earlier} restore=warmstart", shared_project, check=False)
     finally:
         last.write_bytes(good)
     assert refused.returncode == 1
     assert "last.ckpt is damaged" in refused.stderr
 
 
-def test_hotstart_leaves_out_a_layer_of_another_size(shared_project: Path, reference: Path) -> None:
-    arguments = f"{SHORT} model.dropout=0.2 model.hidden=[64,128,32] restore=hotstart restore.run=outputs/reference"
-    train(shared_project, f"{arguments} 'restore.skip=[network.9,network.10,network.13]'", "hotstart-skipped")
+def test_warmstart_leaves_out_a_layer_of_another_size(shared_project: Path, reference: Path) -> None:
+    arguments = f"{SHORT} model.dropout=0.2 model.hidden=[64,128,32] restore=warmstart restore.run=outputs/reference"
+    train(shared_project, f"{arguments} 'restore.skip=[network.9,network.10,network.13]'", "warmstart-skipped")
 
 
 def test_continue_takes_over_an_interrupted_run(shared_project: Path, reference: Path) -> None:

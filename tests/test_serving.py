@@ -307,7 +307,7 @@ def test_a_stop_that_is_late_ends_the_process_all_the_same(shared_project: Path,
         assert time.monotonic() - start < 9
         for thread in asking:
             thread.join()
-        assert answers == [(503, {"detail": "the server is stopping: ask again"})] * 3
+        assert answers == [(503, {"detail": "the server is stopping: try again"})] * 3
 
 
 @pytest.fixture(scope="module")
@@ -321,7 +321,7 @@ def limits(environment: Path) -> dict[str, Any]:
 
 def test_a_stop_answers_what_it_can_and_tells_the_others(limits: dict[str, Any]) -> None:
     found = limits["stop"]
-    stopping = [503, "application/json", True, "the server is stopping: ask again"]
+    stopping = [503, "application/json", True, "the server is stopping: try again"]
     assert [status for status, *_ in found["answers"]] == sorted(status for status, *_ in found["answers"])
     assert found["answers"][0] == [200, "application/json", False, None]
     assert found["answers"][-1] == found["upload"] == stopping
@@ -335,7 +335,7 @@ def test_idle_connections_do_not_keep_others_out(limits: dict[str, Any]) -> None
     assert found["held"] == 8 < found["of"]
     assert found["health"][0] == 200
     assert found["busy"] == [200] * 8
-    assert found["one more"] == [503, "application/json", True, "the server has no free connection: ask again later"]
+    assert found["one more"] == [503, "application/json", True, "the server has no free connection: try again later"]
     found = limits["many_files"]
     assert found["most"] < found["files"]
     assert found["health"][0] == 200
@@ -349,7 +349,7 @@ def test_what_comes_too_slowly_is_not_waited_for(limits: dict[str, Any]) -> None
     assert found["silent"][1] == ""
     for name in ("head", "body"):
         assert found[name][1].startswith("HTTP/1.1 408 ")
-        assert "came too slowly" in json.loads(found[name][1].rpartition("\r\n")[2])["detail"]
+        assert "arrived too slowly" in json.loads(found[name][1].rpartition("\r\n")[2])["detail"]
     assert max(found["drops of a head"], found["drops of a body"]) < 2
     assert (found["computed"], found["steady"]) == (200, 200)
     assert limits["reading_slowly"]["came"] == 1
@@ -359,7 +359,7 @@ def test_what_comes_too_slowly_is_not_waited_for(limits: dict[str, Any]) -> None
 def test_bodies_are_bounded_together(limits: dict[str, Any]) -> None:
     found = limits["bodies"]
     assert found["fifth"][:3] == [503, "application/json", True]
-    assert "as many requests as it may" in found["fifth"][3]
+    assert "the server is busy" in found["fifth"][3]
     assert (found["queued"], found["too large"]) == (503, 413)
     assert found["answers"] == [200] * 8
     assert found["again"] == [200] * 4  # all of it was given back
@@ -394,14 +394,14 @@ def test_what_cannot_be_served_is_said_in_one_sentence(shared_project: Path, ser
         return result.stderr.strip().splitlines()[-1]
 
     assert "does not exist" in refused("--run outputs/nowhere")
-    assert "cannot be listened on" in refused(f"--run outputs/served --port {served.port}")
+    assert "is not available" in refused(f"--run outputs/served --port {served.port}")
     assert "65535" in refused("--port 65536")
     for name in ("config.yaml", "run.json", "model.safetensors"):
         (tmp_path / name).write_bytes((shared_project / "outputs/served" / name).read_bytes())
     weights = bytearray((tmp_path / "model.safetensors").read_bytes())
     weights[-1] ^= 1
     (tmp_path / "model.safetensors").write_bytes(weights)
-    assert "model.safetensors is not the file that the record names" in refused(f"--run {tmp_path}")
+    assert "model.safetensors is not the file in the record" in refused(f"--run {tmp_path}")
 
 
 def test_the_page_on_serving(served: Server, shared_project: Path) -> None:
@@ -525,7 +525,7 @@ def test_a_table_and_a_project_without_its_data(shared_project: Path, served: Se
         try:
             assert "python prepare.py" in server.ask("/examples")[1]["missing"]
             opened.goto(server.address)
-            opened.get_by_text("data/processed/breast_cancer is not here").wait_for()
+            opened.get_by_text("data/processed/breast_cancer is missing or altered").wait_for()
         finally:
             away.rename(data)
         rows = list(csv.DictReader((shared_project / "outputs/table/test/predictions.csv").open()))

@@ -46,7 +46,7 @@ def test_an_interval_stands_behind_its_number() -> None:
         {"class": "1", "recall": "1.0", "recall_low": "", "recall_high": "", "cut_low": "2", "examples": "9"},
     ]
     table = TextTable.of("per_class", "Per class", rows)
-    assert table.header == ["class", "recall", "cut_low", "examples"]  # cut_low is no end of a column: there is no cut
+    assert table.header == ["class", "recall", "cut_low", "examples"]  # cut_low ends no column: there is no cut
     assert table.numeric == [False, True, True, True]  # the first column names the row, here by a number
     assert [[str(cell) for cell in row] for row in table.cells(9)] == [
         ["0", "0.5000 (0.2500 to 0.7500)", "1", "27"],

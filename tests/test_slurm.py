@@ -208,7 +208,7 @@ def test_a_job_that_fails_says_why(cluster: slurm.Cluster, shared_project: Path)
     assert not (shared_project / "outputs" / "none").exists()  # no job was started
     failed = command(cluster, shared_project, f"{sweep} +model.hiden=1", check=False)  # its class is imported there
     assert failed.returncode == 1
-    assert failed.stderr.splitlines()[-1].startswith("error: a run of the sweep has failed: model.hiden is not an argu")
+    assert failed.stderr.splitlines()[-1].startswith("error: a run of the sweep failed: model.hiden is not an argu")
 
 
 def test_a_search_as_an_array_of_jobs(cluster: slurm.Cluster, shared_project: Path) -> None:

@@ -153,7 +153,7 @@ def test_a_submodule_that_is_missing_is_named(project: Path, tmp_path: Path, mon
     assert found
     git(f"clone --quiet {project} {tmp_path / 'clone'}")
     monkeypatch.chdir(tmp_path / "clone")
-    with pytest.raises(RecordError, match=r"the submodule src/package/sub is not here .* git submodule update --init"):
+    with pytest.raises(RecordError, match=r"the submodule src/package/sub is not checked out .* git submodule update"):
         check_out(found, tmp_path / "none", tmp_path / "restored")
 
 
@@ -219,7 +219,7 @@ def test_code_beside_src_is_in_the_record(project: Path, monkeypatch: pytest.Mon
 
 
 def test_packages_that_pip_has_put_elsewhere_are_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """With `pip install --target`, as beside a torch that a machine brings: they are no code of the run."""
+    """With `pip install --target`, as beside a torch that a machine brings: they are not code of the run."""
     write(tmp_path / "target", {"thirdparty/__init__.py": "", "thirdparty-1.0.dist-info/RECORD": ""})
     write(tmp_path / "clone", {"ownclone/__init__.py": "import __main__"})
     for folder in ("target", "clone"):

@@ -136,15 +136,15 @@ def test_verify_stays_in_its_checkout_and_builds_nothing_strange(
     assert (canary / "verification" / "file").read_text() == "mine"
     assert not (shared_project / "made").exists()
     expected = {
-        "a link in the patch": "paths.run=outputs/verification lies outside of the project",
+        "a link in the patch": "paths.run=outputs/verification is outside of the project",
         "a folder behind a link": "git.folder=inner/ is not a folder of the commit",
-        "a link in the commit": "paths.run=outputs/verification lies outside of the project",
+        "a link in the commit": "paths.run=outputs/verification is outside of the project",
         "a class": "callbacks.x._target_=os.mkdir",
         "a class in a list": "trainer.plugins.0._target_=os.mkdir",
         "a file of the run": "does not fit configs/",
         "a resolver": "data.source=${oc.env:HOME}",
         "a place": "callbacks.step_trace.folder=",
-        "a place behind ..": "callbacks.last_checkpoint.folder=../../x lies outside",
+        "a place behind ..": "callbacks.last_checkpoint.folder=../../x is outside",
         "hydra": "command.overrides.1 has a form",
     }
     for name, sentence in expected.items():
@@ -335,9 +335,9 @@ def test_a_resume_runs_no_strange_command(shared_project: Path, strange: Path) -
     hydra = "hydra: {callbacks: {x: {_target_: os.mkdir, path: made}}}\n"  # which Hydra would build by itself
     (strange / "payload.yaml").write_text(f"# @package _global_\n{hydra}")
     elsewhere = {
-        "model=../../outputs/strange/evil": ("config", "model=../../outputs/strange/evil is no file in configs/model"),
-        "experiment=../../outputs/strange/payload": ("config", "strange/payload is no file in configs/experiment"),
-        "+outputs/strange=payload": ("pipeline", "outputs/strange=payload is no file in configs/outputs/strange"),
+        "model=../../outputs/strange/evil": ("config", "outputs/strange/evil is not a file in configs/model"),
+        "experiment=../../outputs/strange/payload": ("config", "strange/payload is not a file in configs/experiment"),
+        "+outputs/strange=payload": ("pipeline", "outputs/strange=payload is not a file in configs/outputs/strange"),
     }
     for override, (name, sentence) in elsewhere.items():
         spoil(strange, "command", value={"script": "train.py", "config": name, "overrides": [override]})

@@ -263,7 +263,7 @@ def test_a_server_that_is_down(shared_project: Path, plain: Path, server: str) -
     assert digest(folder / "model.safetensors") == digest(plain / "model.safetensors")
     still = sync(shared_project, "outputs/down", check=False, MLFLOW_TRACKING_URI=NOWHERE)
     assert (still.returncode, still.stderr.count("\n")) == (2, 1)
-    assert "mlflow did not take outputs/down" in still.stderr
+    assert "mlflow did not accept outputs/down" in still.stderr
     sync(shared_project, "outputs/down", MLFLOW_TRACKING_URI=server)
     there = in_mlflow(shared_project, server)["outputs/down"]
     is_whole(there, folder)
@@ -318,7 +318,7 @@ def test_a_local_database_of_a_folder_that_was_moved(shared_project: Path, tmp_p
     assert len(python(shared_project, before, _MOVED, source, uri="")) == 32
     before.rename(after)
     said = python(shared_project, after, _MOVED, source, uri="")
-    assert said.startswith(f"mine keeps its files in {before}/mlruns/1, and this project is in {after} now: docs/")
+    assert said.startswith(f"mine keeps its files in {before}/mlruns/1, but this project is now in {after}: docs/")
     assert not before.exists()
     [told] = code_blocks((shared_project / "docs" / "tracking.md").read_text().partition("was moved")[2], "python")
     (after / "told.py").write_text(told.replace("/where/the/project/was", str(before)).replace("mlflow.db", "moved.db"))
@@ -341,7 +341,7 @@ def test_a_damaged_database_stops_no_training(shared_project: Path, plain: Path)
     assert "mlflow cannot be reached, or is too slow (DatabaseError: file is not a database)" in log
     assert notes(folder) == {"missed": ["mlflow"]}
     assert digest(folder / "model.safetensors") == digest(plain / "model.safetensors")
-    assert "mlflow did not take" in sync(shared_project, "outputs/damaged", check=False, **local).stderr
+    assert "mlflow did not accept" in sync(shared_project, "outputs/damaged", check=False, **local).stderr
     database.unlink()
     sync(shared_project, "outputs/damaged", **local)
     assert notes(folder)["mlflow"]
@@ -460,7 +460,7 @@ def test_a_run_that_goes_on_has_each_metric_once(shared_project: Path, server: s
 def test_the_runs_of_a_sweep_have_one_parent(shared_project: Path) -> None:
     arguments = "tracking=[mlflow,wandb] sweep=seeds model=mlp training.epochs=1 hydra.sweep.dir=outputs/sweep"
     said = run(f"python train.py {arguments}", shared_project).stdout
-    table = said.partition("5 runs in outputs/sweep, the best result first:")[2].splitlines()[1:]
+    table = said.partition("5 runs in outputs/sweep, best result first:")[2].splitlines()[1:]
     assert table[0].split() == ["run", "status", "time", "result", "settings"]
     assert {line.split()[-1] for line in table[1:]} == {f"seed={number}" for number in range(5)}
     runs = in_mlflow(shared_project)
@@ -518,7 +518,7 @@ def test_wandb_that_is_down(shared_project: Path, plain: Path) -> None:
     assert digest(folder / "model.safetensors") == digest(plain / "model.safetensors")
     still = sync(shared_project, "outputs/unreachable", check=False, **KEY)
     assert still.returncode == 2
-    assert "wandb did not take outputs/unreachable" in still.stderr
+    assert "wandb did not accept outputs/unreachable" in still.stderr
 
 
 def test_an_untracked_run_is_sent_later(shared_project: Path, plain: Path) -> None:
@@ -530,7 +530,7 @@ def test_an_untracked_run_is_sent_later(shared_project: Path, plain: Path) -> No
     refused = sync(shared_project, "outputs/altered --to mlflow", check=False)
     assert refused.returncode == 2
     assert "outputs/altered/model.safetensors is not" in refused.stderr.splitlines()[-1]
-    assert "did not take" not in refused.stderr
+    assert "did not accept" not in refused.stderr
     unknown = sync(shared_project, "outputs/plain --to mlfow", check=False)
     assert "mlfow is not a tracker of this project: choose one of mlflow, tensorboard, wandb" in unknown.stderr
     sync(shared_project, "outputs/plain --to mlflow --to tensorboard")

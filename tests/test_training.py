@@ -195,7 +195,7 @@ def test_a_profile_fits_a_terminal_and_epochs_count_from_0_everywhere(shared_pro
     assert re.search(r"^ +[\d.]+ +\d+ % +[1-9]\d*  Classification.optimizer_step$", table, re.MULTILINE)
     assert "epoch 0: " in said and "epoch 1: " in said and "epoch 2: " not in said
     assert "finished    outputs/profiled in 0:" in said and "python -m my_project verify profiled" in said
-    assert "%|" not in said and "\x1b" not in said  # neither a progress bar nor a color: this is no terminal
+    assert "%|" not in said and "\x1b" not in said  # neither a progress bar nor a color: this is not a terminal
     run(f"python -c '{FROM_PYTHON}'", shared_project, PYTHONPATH="src")
 
 

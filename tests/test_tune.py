@@ -125,7 +125,7 @@ def test_a_study_is_not_gone_on_with_by_other_settings_or_code(shared_project: P
             if file:
                 (shared_project / file).write_text(good)
         assert refused.returncode == 2
-        assert f"was begun with {key}=" in refused.stderr
+        assert f"was started with {key}=" in refused.stderr
     style = shared_project / "src/reproml/report/templates/style.css.j2"  # which is not the code of a run
     good = style.read_text()
     try:
@@ -161,7 +161,7 @@ def test_a_study_is_not_gone_on_with_by_other_inputs(shared_project: Path) -> No
     said = run("python open.py", shared_project, PYTHONPATH="src").stdout.splitlines()
     (shared_project / "open.py").unlink()  # it would be code of the studies of the other tests
     assert said[:2] == ["opened", "opened"]
-    assert re.match(r"the study in outputs/of-words was begun with files=\w{12}, not \w{12}: put that back", said[2])
+    assert re.match(r"the study in outputs/of-words was started with files=\w{12}, not \w{12}: undo that", said[2])
 
 
 def test_two_processes_share_a_study_and_go_further(shared_project: Path, whole: Path) -> None:
@@ -189,7 +189,7 @@ def test_the_best_trial_becomes_an_experiment(shared_project: Path, whole: Path)
     assert metrics(again / "test") == metrics(trial / "test")
     assert digest(again / "model.safetensors") == digest(trial / "model.safetensors")
     assert digest(other / "model.safetensors") != digest(trial / "model.safetensors")
-    tune(shared_project, "--study outputs/whole --promote found")  # the same again is no other
+    tune(shared_project, "--study outputs/whole --promote found")  # the same again is not another one
     (shared_project / "configs" / "experiment" / "found.yaml").write_text("seed: 1\n")
     refused = run(
         f"python -m my_project tune sweep=small {SETTINGS} --study outputs/whole --promote found",
@@ -197,7 +197,7 @@ def test_the_best_trial_becomes_an_experiment(shared_project: Path, whole: Path)
         check=False,
         PYTHONPATH="src",
     )
-    assert "exists and says something else" in refused.stderr
+    assert "exists with other content" in refused.stderr
     (shared_project / "configs" / "experiment" / "found.yaml").unlink()
 
 
@@ -283,7 +283,7 @@ def test_a_wrong_search_is_refused_before_any_trial(shared_project: Path, old: s
 
 def test_what_is_no_search_and_what_is_one(shared_project: Path) -> None:
     result = run("python -m my_project tune sweep=seeds", shared_project, check=False, PYTHONPATH="src")
-    assert "sweep=seeds is no search: give sweep=search" in result.stderr
+    assert "sweep=seeds is not a search: give sweep=search" in result.stderr
     result = run("python train.py sweep=search", shared_project, check=False)
     assert result.returncode == 1
     assert "python -m reproml tune" in result.stderr
@@ -291,7 +291,7 @@ def test_what_is_no_search_and_what_is_one(shared_project: Path) -> None:
 
 def test_what_could_not_be_promoted_is_refused_before_any_trial(shared_project: Path) -> None:
     for arguments, sentence in (
-        ("--promote my-best", "--promote my-best is no name"),
+        ("--promote my-best", "--promote my-best cannot name an experiment"),
         ("debug=fast --promote quick", "--promote quick cannot keep debug=fast"),
         ("paths=pipeline", "paths=pipeline cannot be given to tune"),
     ):
@@ -307,7 +307,7 @@ def test_a_mistyped_metric_ends_the_search_at_the_first_validation(shared_projec
     sweep.write_text(SEARCH.replace("val/loss", "val/los"))
     result = run(f"python -m my_project tune sweep=typo {SETTINGS}", shared_project, check=False, PYTHONPATH="src")
     assert result.returncode == 2
-    assert "search.metric=val/los is no column of metrics.csv" in result.stderr
+    assert "search.metric=val/los is not a column of metrics.csv" in result.stderr
     sweep.write_text(SEARCH.replace("trials: 3", "trials: 1"))
     seldom = "trainer.check_val_every_n_epoch=2 --study outputs/seldom"  # the first epoch has no such column
     run(f"python -m my_project tune sweep=typo {SETTINGS} {seldom}", shared_project, PYTHONPATH="src")

@@ -68,7 +68,7 @@ def test_an_update_keeps_what_both_changed(tmp_path: Path, template: Path, envir
     assert (
         json.loads((project / ".cruft.json").read_text())["context"]["cookiecutter"]["project_name"] == "Digit Reader"
     )
-    # the answers and the commit in .cruft.json are no secret to the hook that looks for some
+    # the answers and the commit in .cruft.json are not secret to the hook that looks for some
     (project / ".venv").symlink_to(environment)
     run("pre-commit run secrets --files .cruft.json", project)
     (project / "src" / "digit_reader" / "data" / "digits.py").open("a").write("# mine\n")

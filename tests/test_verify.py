@@ -140,14 +140,14 @@ def test_what_cannot_be_tried_is_said(project: Path) -> None:
     git = json.loads(good)["git"]
     tries = {
         "is not in this repository": with_record(git={**git, "commit": "0" * 40}),
-        "changes.patch is not the file that the record names": with_record(
+        "changes.patch is not the file in the record": with_record(
             git={**git, "dirty": True, "patch_sha256": "0" * 64}
         ),
         "is not finished": with_record(status="running"),
-        "git could not name the code": with_record(git=None),
+        "has no commit in its record": with_record(git=None),
         "guarantees no bits": with_record(promise={"mode": "fast", "text": ""}),
         "schema version 99": with_record(schema_version=99),
-        "is not the file that the record names": with_record(model_sha256="0" * 64),
+        "is not the file in the record": with_record(model_sha256="0" * 64),
         "does not exist": verify(project, "outputs/nowhere"),
     }
     (folder / "run.json").write_text(good)
@@ -177,7 +177,7 @@ def test_a_run_in_a_folder_of_its_own_is_not_touched(shared_project: Path, tmp_p
     (tmp_path / "mine" / "notes.txt").write_text("mine")
     code, said = verify(shared_project, f"{tmp_path / 'mine'}")
     assert code == 2
-    assert "lies outside of the project" in said
+    assert "is outside of the project" in said
     assert (tmp_path / "mine" / "notes.txt").read_text() == "mine"
     shutil.rmtree(shared_project / "models" / "checkpoints")  # params.yaml names this place for them
     outside = f"{SHORT} callbacks.last_checkpoint.folder={tmp_path / 'elsewhere'}"

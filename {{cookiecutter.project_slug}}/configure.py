@@ -29,7 +29,7 @@ def main(project: Path) -> None:
     if found := secrets.values_from_environment(cfg):
         raise ConfigError(
             f"{next(iter(found.values()))} in configs/ would be written into {PARAMS}, which is committed: in the "
-            f"pipeline only configs/tracking may read the environment (is it there already: git checkout {PARAMS})"
+            f"pipeline only configs/tracking may read the environment (if it is already there: git checkout {PARAMS})"
         )
     check(cfg)
     baseline = os.environ.get("DVC_EXP_BASELINE_REV")  # of `dvc exp run`, which has written params.yaml itself
@@ -44,7 +44,7 @@ def main(project: Path) -> None:
     if baseline and params.unkept(project, cfg):
         return  # the settings of this experiment
     if lost:
-        print(f"{PARAMS} held {lost}; now it holds what configs/ compose")
+        print(f"{PARAMS} held {lost}; now it holds what configs/ give")
     write_text(project / PARAMS, params.text(cfg))
 
 

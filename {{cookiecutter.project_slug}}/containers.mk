@@ -46,5 +46,5 @@ LOOK = folder=$$(mktemp -d) && trap 'rm -r "$$folder"' EXIT && $(DOCKER) save --
 scan: engine  ## Look for known vulnerabilities in the image
 	$(LOOK) --severity HIGH,CRITICAL --ignore-unfixed --exit-code 1
 
-image-sbom: engine  ## List the packages of the image, Debian's too, in reports/image.cdx.json (CycloneDX)
+image-sbom: engine  ## List the packages of the image, including Debian's, in reports/image.cdx.json (CycloneDX)
 	$(LOOK) --format cyclonedx > reports/image.cdx.json.part && mv reports/image.cdx.json.part reports/image.cdx.json

@@ -15,7 +15,7 @@ from reproml.recipe import one_sentence
 
 
 def main(arguments: list[str]) -> None:
-    """Write the card of what is named, from what the pipeline left."""
+    """Write a card from the results of the pipeline."""
     if arguments == ["data"]:
         from reproml.cards.data_card import write_data_card
 

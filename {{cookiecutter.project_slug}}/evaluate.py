@@ -17,7 +17,7 @@ from reproml import recipe
 
 
 def named(cfg: DictConfig) -> recipe.CompletedRun:
-    """Return the run that is named, after checking that its files are the recorded ones."""
+    """Return the named run, after checking that its files are the recorded ones."""
     return recipe.CompletedRun.named(cfg.run, needs=["model.safetensors", "metrics.csv"])
 
 
@@ -25,11 +25,11 @@ def main(cfg: DictConfig) -> None:
     """Load the model and the configuration of the run, and write metrics with their intervals, tables and figures."""
     run = named(cfg)
     config = run.config
-    recipe.pin_environment(config.reproducibility)  # what comes now imports torch
+    recipe.pin_environment(config.reproducibility)  # from here on, torch is imported
     recipe.apply(config.reproducibility)
     data, model = recipe.build(config)
     recipe.refuse_changed(run.record["inputs"], config.inputs)
-    recipe.refuse_other_data(data, run.record["data"], config)  # as after an edit of what reads or splits them
+    recipe.refuse_other_data(data, run.record["data"], config)  # after an edit of the code that reads or splits it
     tester = recipe.build_tester(config)
     recipe.load_into(run.folder / "model.safetensors", tester)
     evaluation = recipe.evaluate(tester, model, data)

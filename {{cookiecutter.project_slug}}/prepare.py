@@ -13,7 +13,7 @@ from reproml import recipe
 
 
 def main(cfg: DictConfig) -> None:
-    """Fetch the raw files unless they are there, check them, and convert them; or call `prepare_data` of other data."""
+    """Fetch missing raw files, check all of them, and convert them; or call `prepare_data` of other data."""
     config = recipe.check(cfg)
     recipe.prepare(config)
 

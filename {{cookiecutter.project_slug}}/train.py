@@ -15,12 +15,12 @@ from reproml import recipe
 
 
 def main(cfg: DictConfig) -> None:
-    """Prepare the data if need be, train, keep the final model, and test it; record what was done."""
-    config = recipe.ready(cfg)  # checked; what comes now imports torch
+    """Prepare the data if needed, train, save the final model, test it, and record the run."""
+    config = recipe.ready(cfg)  # checked; from here on, torch is imported
     recipe.apply(config.reproducibility)
     folder = recipe.RunFolder(config.paths.run)
     data, model = recipe.build(config)  # what configs/data and configs/task name
-    settings = recipe.public(cfg)  # what may be written: without secrets
+    settings = recipe.public(cfg)  # without secrets, so that they may be written
     settings.pop("resume")  # a resumed run has the settings of the one that was interrupted
     session = recipe.begin(config, settings, recipe.data_of(config, settings, data), data, model)
     trainer = recipe.build_trainer(config, settings, recipe.build_loggers(config.tracking, settings, folder.path))

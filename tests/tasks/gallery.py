@@ -500,7 +500,7 @@ class WassersteinGAN(L.LightningModule):
         return [{"optimizer": g, "lr_scheduler": torch.optim.lr_scheduler.StepLR(g, 1, 0.5)}, {"optimizer": c}]
 
 
-# Distillation from a teacher that is no submodule; regression metrics; a model of two validations.
+# Distillation from a teacher that is not a submodule; regression metrics; a model of two validations.
 
 
 class Distilled(L.LightningModule):
@@ -697,7 +697,7 @@ GALLERY = {
 
 # What strict refuses of the gallery, and words of the sentence
 REFUSED_OF_GALLERY = {
-    "StochasticWeightAveraging, which forgets its schedule when resumed": Task(
+    "StochasticWeightAveraging, which loses its schedule when resumed": Task(
         FirstSteps, StagedData, callbacks=(partial(StochasticWeightAveraging, swa_lrs=0.01),)
     ),
     "reads from Replay, which cannot be resumed exactly": Task(QLearning),

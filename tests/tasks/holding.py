@@ -64,7 +64,7 @@ class Holding(Data):
 
 
 class Counted(Holding):
-    """Its sampler decides by a number, whose order is no function of the seed and the epoch."""
+    """Its sampler decides by a number, whose order is not a function of the seed and the epoch."""
 
     def train_dataloader(self) -> Any:
         return DataLoader(self.train, batch_size=6, sampler=Rolled(len(self.train)), num_workers=self.num_workers)

@@ -58,7 +58,7 @@ class Unloadable(Module):
 
 
 class Extra(nn.Module):
-    """Keeps what is no tensor by PyTorch's own hooks."""
+    """Keeps what is not a tensor by PyTorch's own hooks."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return x

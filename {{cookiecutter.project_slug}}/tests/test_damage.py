@@ -82,7 +82,7 @@ def test_a_step_trace_that_was_cut_or_altered_is_refused_at_a_resume(tmp_path: P
     assert kept_trace(trace, point) == lines
     for damaged in (lines[:20], lines.replace(b"0.5", b"0.6"), b""):
         trace.write_bytes(damaged)
-        with pytest.raises(DataError, match=r"trace\.jsonl was cut or altered since .* restore=hotstart restore\.run="):
+        with pytest.raises(DataError, match=r"trace\.jsonl was cut or altered .* restore=warmstart restore\.run="):
             kept_trace(trace, point)
     trace.unlink()
     with pytest.raises(DataError, match=r"trace\.jsonl cannot be read"):
@@ -246,11 +246,11 @@ def test_a_damaged_lock_of_dvc_comes_with_its_fix(empty: Path) -> None:
     params.refuse_damaged_lock(empty)
     for damage in ("", "schema: '2.0'\nsta", "\0" * 9, "[]"):
         lock.write_text(damage)
-        with pytest.raises(ConfigError, match=r"dvc\.lock is damaged, .*: rm dvc\.lock begins a new one"):
+        with pytest.raises(ConfigError, match=r"dvc\.lock is damaged, .*: rm dvc\.lock starts a new one"):
             params.refuse_damaged_lock(empty)
     git("add", "dvc.lock")
     git("commit", "--message", "all")
-    with pytest.raises(ConfigError, match=r"git checkout HEAD dvc\.lock brings the committed one back"):
+    with pytest.raises(ConfigError, match=r"git checkout HEAD dvc\.lock restores the committed one"):
         params.refuse_damaged_lock(empty)
 
 

@@ -173,8 +173,8 @@ def test_any_task_may_say_more_of_its_test(
     with caplog.at_level(logging.WARNING):
         found = evaluate(tester, Telling(), Numbers())
         write_evaluation(found, history, folder, seed=1)
-    assert "odd=nan, which no record can hold" in caplog.text
-    assert "largest is 7.0, and not the mean of its values of each example" in caplog.text
+    assert "odd=nan, which a record cannot hold" in caplog.text
+    assert "largest is 7.0, but not the mean of its values per example" in caplog.text
     assert json.loads((folder / "metrics.json").read_text()) == {
         "mean": 3.5,
         "largest": 7.0,
@@ -199,9 +199,9 @@ def test_any_task_may_say_more_of_its_test(
 @pytest.mark.parametrize(
     ("wrong", "said"),
     [
-        (lambda: Evaluation({"a": 1.0}, "b"), "the headline b, which is none of its metrics: a"),
+        (lambda: Evaluation({"a": 1.0}, "b"), "the headline b, which is not one of its metrics: a"),
         (lambda: Evaluation({}, tables={"../a": []}), "a table called '../a', which names a file"),
-        (lambda: Evaluation({}, per_example={"a": [1.0]}), "values of each example for a, which is none"),
+        (lambda: Evaluation({}, per_example={"a": [1.0]}), "values per example for a, which is not one"),
     ],
 )
 def test_what_cannot_be_written_is_named(wrong: Callable[[], Evaluation], said: str) -> None:

@@ -129,13 +129,13 @@ def test_each_optimizer_takes_over_its_own_state(tmp_path: Path) -> None:
             if not seen:
                 seen.extend(optimizer.state_dict()["state"] for optimizer in trainer.optimizers)
 
-    hotstart = Restore(mode="hotstart", run="outputs/first", skip=["second.bias"])
-    fit(tmp_path / "next", _OptimizerStates(states, hotstart), Look())
+    warmstart = Restore(mode="warmstart", run="outputs/first", skip=["second.bias"])
+    fit(tmp_path / "next", _OptimizerStates(states, warmstart), Look())
     assert seen[0].keys() == {0, 1}
     assert seen[1].keys() == {0}  # the bias keeps no moments
     for number, state in enumerate(seen):
         for position, moments in state.items():
             assert torch.equal(moments["exp_avg"], states[number]["state"][position]["exp_avg"])
     assert not torch.equal(seen[0][0]["exp_avg"], seen[1][0]["exp_avg"])
-    with pytest.raises(ConfigError, match="restore=finetune takes over the weights alone"):
-        fit(tmp_path / "other", _OptimizerStates(states[:1], hotstart))
+    with pytest.raises(ConfigError, match="restore=finetune takes over only the weights"):
+        fit(tmp_path / "other", _OptimizerStates(states[:1], warmstart))

@@ -111,7 +111,7 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(folder: Path) -> None:
         "dangling": "is not there because .*weights leads nowhere",
         "round": "again, a link to a folder: put the folder itself there",
         "nothing": "inputs.it=.*nothing holds no file",
-        "bert": "holds .*pipe, which is no file",
+        "bert": "holds .*pipe, which is not a file",
         "bert/pipe": "inputs.it=.*pipe",
     }.items():
         for act in (digests, check_inputs):
@@ -123,7 +123,7 @@ def test_what_cannot_be_read_is_refused_in_one_sentence(folder: Path) -> None:
 def test_a_file_without_the_right_to_read_it_is_named(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As the system says it; a test that is run by root could read any file."""
     monkeypatch.setattr("os.access", lambda path, mode: Path(path).name != "vocab.txt")
-    with pytest.raises(ConfigError, match=r"cannot be read: give yourself the right to read .*vocab.txt"):
+    with pytest.raises(ConfigError, match=r"cannot be read: give yourself permission to read .*vocab.txt"):
         check_inputs({"bert": str(folder)})
     monkeypatch.undo()
     check_inputs({"bert": str(folder)})
@@ -164,8 +164,8 @@ def test_a_class_gets_the_path_from_the_configuration() -> None:
     ("argument", "sentence"),
     [
         ("++inputs={a.b: c}", r"inputs.a.b=c: use letters"),
-        ("+inputs.words=.env", r"inputs.words=.env is named like a file that keeps secrets"),
-        ("+inputs.words=/home/somebody/.ssh/id_rsa", r"is named like a file that keeps secrets"),
+        ("+inputs.words=.env", r"inputs.words=.env is named like a file with secrets"),
+        ("+inputs.words=/home/somebody/.ssh/id_rsa", r"is named like a file with secrets"),
     ],
 )
 def test_names_and_secrets_are_refused(argument: str, sentence: str) -> None:
@@ -320,7 +320,7 @@ def test_the_checklist_asks_who_keeps_an_input(tmp_path: Path) -> None:
     assert evidence("data/external/words.txt") is None
     (tmp_path / "link.txt").symlink_to("/etc/hosts")
     subprocess.run(["git", "add", "link.txt"], cwd=tmp_path, check=True)
-    assert "link.txt, the input words, is a link, and nobody else has what it leads to" in str(evidence("link.txt"))
+    assert "link.txt, the input words, is a link, and others do not have its target" in str(evidence("link.txt"))
     for outside in ("/etc/hosts", "../words.txt"):
         assert "is outside of the project: put it there and set inputs.words=data/external/words" in str(
             evidence(outside)
@@ -336,7 +336,7 @@ def test_of_recorded_files_only_arguments_inside_of_the_project_are_read(tmp_pat
     assert list(recorded_files({"files": files}, config)) == ["data/a.csv", str(other)]  # nothing else is an argument
     found = _own_data(Facts(project, Path("run"), record))
     assert found.status == PASS
-    assert f"{other}, outside of the project, was not looked at" in found.evidence
+    assert f"{other}, outside of the project, was not checked" in found.evidence
 
 
 def test_an_archive_shows_no_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -118,7 +118,7 @@ def test_what_does_not_match_is_named(tmp_path: Path, caplog: pytest.LogCaptureF
             "has no tensor that is one of this model by name and shape: it has x, and the model",
         ),
         ({"a.0.bias": torch.zeros(4)}, ["network.2", "network.0.w", "netw"], "has no tensor that is one of this model"),
-        ({"network.0.bias": torch.zeros(4)}, ["nothing"], r"restore\.skip names nothing, and no tensor begins so"),
+        ({"network.0.bias": torch.zeros(4)}, ["nothing"], r"restore\.skip names nothing, but no tensor name starts with that"),
     ],
 )
 def test_what_cannot_be_taken_over_is_refused(tensors: Tensors, skip: list[str], sentence: str, tmp_path: Path) -> None:

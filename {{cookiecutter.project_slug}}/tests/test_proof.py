@@ -80,7 +80,7 @@ def test_the_record_follows_its_schema(short_run: Path) -> None:
     assert str(ROOT) not in (short_run / "run.json").read_text()
 
 
-def test_the_pipeline_starts_anew_where_other_code_has_trained(tmp_path: Path) -> None:
+def test_the_pipeline_starts_over_where_other_code_has_trained(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text('{"schema_version": 1, "status": "running"}')
     assert _interrupted(RunFolder(tmp_path), asked=False) is None
     with pytest.raises(

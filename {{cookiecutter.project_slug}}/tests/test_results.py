@@ -103,7 +103,7 @@ def test_a_report_shows_whatever_a_test_gave(written: Written, name: str) -> Non
     assert low < 2 < high
     assert f"{low:.4f} to {high:.4f}" in text
     assert text.index("missed") < text.index("loss")  # the headline is the first of the metrics
-    assert "The headline of the test is missed: lower is better." in text
+    assert "The headline metric of the test is missed: lower is better." in text
     for shown in ("lake", "Counts"):
         assert shown in text
     assert "<b>" not in text and "Learning curves" not in text  # which it draws itself
@@ -145,7 +145,7 @@ def test_drift_is_that_of_the_headline(tmp_path: Path, monkeypatch: pytest.Monke
     assert drift.check(0.005).line.startswith("same bits as the baseline of ")
     trained = recorded(weights_sha256="f" * 64, metrics={"loss": 0.5, "missed": 2.5, "examples": 4})
     verdict = drift.check(0.005)
-    assert (verdict.code, "missed was 2, is 2.5" in verdict.line) == (1, True)
+    assert (verdict.code, "missed was 2, is now 2.5" in verdict.line) == (1, True)
     with drift.HISTORY.open() as stream:
         rows = list(csv.DictReader(stream))
     assert [row["accuracy"] for row in rows] == ["0.97", "", ""]

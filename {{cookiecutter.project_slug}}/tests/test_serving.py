@@ -150,4 +150,4 @@ def test_an_altered_model_is_not_served(command: Command, short_run: Path, tmp_p
     (tmp_path / "model.safetensors").write_bytes(weights)
     result = command("-m", PACKAGE, "serve", "--run", str(tmp_path), "--port", "0", check=False)
     assert result.returncode != 0
-    assert "model.safetensors is not the file that the record names" in result.stderr
+    assert "model.safetensors is not the file in the record" in result.stderr

@@ -260,7 +260,7 @@ def test_what_read_cannot_say_is_refused(
 
 
 def test_folds_of_given_splits_are_refused() -> None:
-    with pytest.raises(ConfigError, match=r"data.folds=5 draws a validation of its own"):
+    with pytest.raises(ConfigError, match=r"data.folds=5 draws its own validation"):
         check(composed(*PLAIN, "data=digits", "data.split=given", "data.folds=5", "data.fold=0"))
 
 
@@ -286,17 +286,17 @@ def test_the_batches_are_those_of_the_strategy(tmp_path: Path, strategy: str) ->
             "random",
             10,
             (5, 2),
-            "The test split is the official one of the data. The others are drawn by the seed 1, whatever the target "
-            "of an example is. Cross-validation: the validation is fold 2 of 5, counted from 0.",
+            "The test split is the official one of the data. The others are drawn by the seed 1, regardless of the "
+            "target. Cross-validation: the validation is fold 2 of 5, counted from 0.",
         ),
-        ("group", 0, None, "The splits are drawn by the seed 1, with no group in two of them (there are 60)."),
+        ("group", 0, None, "The splits are drawn by the seed 1, with no group in more than one split (there are 60)."),
         (
             "contiguous",
             0,
             None,
             "The splits are cut from the data in its order: training first, then validation, then test.",
         ),
-        ("given", 0, None, "The splits are those that the data comes with: its reader assigns each example to one."),
+        ("given", 0, None, "The data comes with its splits: its reader assigns each example to one."),
     ],
 )
 def test_a_card_tells_how_the_splits_were_made(
@@ -317,7 +317,7 @@ def test_an_edit_of_the_splits_is_seen_by_a_test_of_the_run(
     finally:
         path.write_text(good)
     assert refused.returncode == 1
-    assert "draws other examples for test than the run was trained and tested with" in refused.stderr
+    assert "puts other examples into test than the run was trained and tested with" in refused.stderr
     assert len(refused.stderr.strip().splitlines()) == 1
 
 
@@ -325,5 +325,5 @@ def test_records_of_earlier_versions_name_no_splits() -> None:
     then: dict[str, Any] = {"prepared": {"inputs.npy": "0"}}
     now = {**then, "splits": {"train": "1"}}
     refuse_other(now, then, Path("data"))
-    with pytest.raises(DataError, match="draws other examples for train"):
+    with pytest.raises(DataError, match="puts other examples into train"):
         refuse_other(now, {**then, "splits": {"train": "2"}}, Path("data"))

@@ -234,12 +234,16 @@ class Made(Plain):
 @pytest.mark.parametrize(
     ("skip", "said"),
     [
-        ([], r"has another layer\.\w+, layer\.\w+: choose the model that it was made with"),
-        (["layr"], r"restore\.skip names layr, and no tensor begins so: .* \(there are: layer\.weight, layer\.bias\)"),
+        ([], r"has another layer\.\w+, layer\.\w+: choose the model of that run"),
+        (
+            ["layr"],
+            r"restore\.skip names layr, but no tensor name starts with that: .* \(there are: layer\.weight, "
+            r"layer\.bias\)",
+        ),
         (["layer"], None),
     ],
 )
-@pytest.mark.parametrize("mode", ["finetune", "hotstart", "continue"])
+@pytest.mark.parametrize("mode", ["finetune", "warmstart", "continue"])
 def test_weights_that_do_not_fit_are_refused_before_anything_is_written(
     tmp_path: Path, mode: str, skip: list[str], said: str | None
 ) -> None:
@@ -251,7 +255,7 @@ def test_weights_that_do_not_fit_are_refused_before_anything_is_written(
     refuse_unfit(Restore(mode, str(tmp_path), []), Made())
     refuse_unfit(settings, Plain())  # whose set-up makes its layer
     if mode == "continue":
-        said = r"has another layer\.weight, layer\.bias: choose the model that it was made with$"
+        said = r"has another layer\.weight, layer\.bias: choose the model of that run$"
     if said is None:
         refuse_unfit(settings, Made(2))
     else:

@@ -61,7 +61,7 @@ def _parser(package: str) -> argparse.ArgumentParser:
         module.add(commands)
     for command in commands.choices.values():
         command.add_argument(
-            trust.FLAG, action="store_true", help="trust the run folder: the classes, places and links it names"
+            trust.FLAG, action="store_true", help="trust the run folder, and the classes, places and links in it"
         )
     return parser
 

@@ -1,6 +1,6 @@
 """Which of several processes this is, and what started them: torchrun, Slurm's srun, or Lightning itself.
 
-All of it stands in the environment, so it is known before torch is imported.
+All of it is in the environment, so it is known before torch is imported.
 """
 
 import os
@@ -57,7 +57,7 @@ def shared_folder() -> str | None:
         name = os.environ["TORCHELASTIC_RUN_ID"]
         if name == "none":
             raise ConfigError(
-                "these processes have no name in common to call their run folder by: torchrun --rdzv-id=<name>, "
+                "these processes share no name for their run folder: torchrun --rdzv-id=<name>, "
                 "or hydra.run.dir=outputs/<name>"
             )
         return f"outputs/torchrun-{name}"
@@ -84,9 +84,11 @@ def check_processes(config: Config) -> None:
     started = int(os.environ["WORLD_SIZE" if by == "torchrun" else "SLURM_NTASKS"])
     each = os.environ.get("LOCAL_WORLD_SIZE" if by == "torchrun" else "SLURM_NTASKS_PER_NODE")
     if each is None:
-        raise ConfigError(f"srun --ntasks={started} leaves open how many start on a node: give --ntasks-per-node too")
+        raise ConfigError(
+            f"srun --ntasks={started} does not say how many start on each node: give --ntasks-per-node too"
+        )
     if (len(devices) if isinstance(devices, list) else devices, nodes * int(each)) != (int(each), started):
         raise ConfigError(
-            f"{by} has started {started} processes, and trainer.devices={devices} trainer.num_nodes={nodes} speaks of "
+            f"{by} has started {started} processes, and trainer.devices={devices} trainer.num_nodes={nodes} asks for "
             f"others: give trainer=ddp trainer.devices={each} trainer.num_nodes={started // int(each)}"
         )

@@ -89,7 +89,7 @@ def log_warnings() -> None:
 
 
 def announce(text: str) -> None:
-    """Say on the terminal what takes a while, to whoever waits there. No log, pipe or program needs it."""
+    """Say on the terminal what takes a while. No log, pipe or program needs it."""
     if sys.stderr.isatty():
         with without_bars():
             print(text, file=sys.stderr, flush=True)

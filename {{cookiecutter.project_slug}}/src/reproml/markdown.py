@@ -22,21 +22,21 @@ def escape(value: Any) -> Markup:
 
 
 def code(value: Any) -> Markup:
-    """Return a value as inline code, whatever it holds, in a table too."""
+    """Return a value as inline code, with any content, in a table too."""
     text = " ".join(mask(str(value)).split()).replace("|", "\\|")
     ticks = "`" * (1 + max((len(run) for run in re.findall(r"`+", text)), default=0))
     return _done(f"{ticks} {text} {ticks}" if "`" in text else f"{ticks}{text}{ticks}")
 
 
 def fence(text: str) -> Markup:
-    """Return a text as a code block, whatever it holds."""
+    """Return a text, with any content, as a code block."""
     text = mask(text).rstrip()
     ticks = "`" * max(3, *(len(run) + 1 for run in re.findall(r"`+", text)), 3)
     return _done(f"{ticks}\n{text}\n{ticks}")
 
 
 def link(path: Any) -> Markup:
-    """Return a path as the target of a link, whatever it holds."""
+    """Return a path, with any content, as the target of a link."""
     return _done(quote(mask(str(path))))
 
 

@@ -1,4 +1,4 @@
-"""The names of what a run consists of, and of the pipeline's run. Each stands here alone."""
+"""The names of the files of a run, and of the pipeline's run. Each is defined only here."""
 
 from pathlib import Path
 

@@ -2,7 +2,7 @@
 # Before there is an environment, conda's own Python (3.11 or newer) does what has to be done.
 CONDA_PYTHON := PYTHONPATH=src conda run --name base --no-capture-output python
 
-manager:  ## Nothing to install: conda comes with a system, or from https://conda-forge.org/download
+manager:  ## Nothing to install: get conda from your system or https://conda-forge.org/download
 	@true
 
 setup:  ## Make the environment in .venv
@@ -11,7 +11,7 @@ setup:  ## Make the environment in .venv
 	conda env create --yes --prefix ./.venv --file environment.yml
 	-@.venv/bin/python -m {{ cookiecutter.package_name }} schema
 
-install:  ## Install into .venv what the lock holds and .venv lacks
+install:  ## Install into .venv the packages of the lock that it lacks
 	conda env update --prefix ./.venv --file environment.yml
 
 lock:  ## Write environment.yml again from pyproject.toml

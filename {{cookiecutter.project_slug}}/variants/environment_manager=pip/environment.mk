@@ -25,7 +25,7 @@ setup:  ## Make the environment in .venv
 	-@.venv/bin/python -m {{ cookiecutter.package_name }} schema
 	@echo "done: source .venv/bin/activate, then python train.py"
 
-install:  ## Install into .venv what the lock holds and .venv lacks
+install:  ## Install into .venv the packages of the lock that it lacks
 	$(PIP) install --quiet --no-deps --require-hashes -r requirements.txt -r requirements-dev.txt
 
 COMPILE := uv pip compile --quiet --universal --no-sources --python-version {{ cookiecutter.python_version }} --custom-compile-command "make lock"

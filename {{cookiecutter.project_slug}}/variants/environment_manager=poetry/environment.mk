@@ -1,7 +1,7 @@
 # The environment: Poetry makes .venv from poetry.lock, which is written the first time. Commit poetry.lock.
 unexport VIRTUAL_ENV CONDA_PREFIX  # Poetry would fill an environment that is active in place of .venv
 
-manager:  ## Install Poetry, where it is not, with pipx
+manager:  ## Install Poetry with pipx if it is missing
 	command -v poetry >/dev/null || pipx install poetry==2.5.1
 
 setup:  ## Make the environment in .venv
@@ -11,7 +11,7 @@ setup:  ## Make the environment in .venv
 	poetry sync {{ cookiecutter.__extras[cookiecutter.tracker] | replace("--extra ", "--extras ") }}
 	-@.venv/bin/python -m {{ cookiecutter.package_name }} schema
 
-install:  ## Install into .venv what the lock holds and .venv lacks
+install:  ## Install into .venv the packages of the lock that it lacks
 	poetry sync {{ cookiecutter.__extras[cookiecutter.tracker] | replace("--extra ", "--extras ") }}
 
 lock:  ## Write poetry.lock again from pyproject.toml

@@ -1,5 +1,5 @@
 # The environment: uv makes .venv from uv.lock, which is written the first time. Commit uv.lock.
-manager:  ## Install uv, where it is not, with pipx
+manager:  ## Install uv with pipx if it is missing
 	command -v uv >/dev/null || pipx install uv==0.13.9
 
 setup:  ## Make the environment in .venv
@@ -9,7 +9,7 @@ setup:  ## Make the environment in .venv
 	uv sync --locked {{ cookiecutter.__extras[cookiecutter.tracker] }}
 	-@.venv/bin/python -m {{ cookiecutter.package_name }} schema
 
-install:  ## Install into .venv what the lock holds and .venv lacks
+install:  ## Install into .venv the packages of the lock that it lacks
 	uv sync --locked {{ cookiecutter.__extras[cookiecutter.tracker] }}
 
 lock:  ## Write uv.lock again from pyproject.toml

@@ -49,8 +49,8 @@ class MappedArray:
             with suppress(OSError):  # while the folder is replaced, what was mapped stays
                 if self.path.stat().st_size != self._size:
                     raise DataError(
-                        f"{self.path} was overwritten while a run read it: let nothing write into "
-                        f"{self.path.parent} meanwhile, and start the run again"
+                        f"{self.path} was overwritten while a run read it: make sure that nothing writes into "
+                        f"{self.path.parent}, and start the run again"
                     )
         return self._array
 
@@ -59,7 +59,7 @@ class MappedArray:
             array, self._size = np.load(self.path, mmap_mode="r"), self.path.stat().st_size
         except (OSError, ValueError, EOFError) as error:  # it is shorter than its head says, say
             raise DataError(
-                f"{self.path} is damaged or missing ({error}): run the command again, which prepares it again"
+                f"{self.path} is damaged or missing ({error}): run the command again to prepare it again"
             ) from error
         if not self.read_ahead and hasattr(mmap, "MADV_RANDOM"):  # not on Windows
             # batches are drawn in random order: reading ahead would read the file many times over

@@ -1,4 +1,4 @@
-"""Random changes of training images: functions of the seed, the epoch and the example, whoever applies them."""
+"""Random changes of training images: functions of the seed, the epoch and the example, in any process."""
 
 from dataclasses import dataclass
 

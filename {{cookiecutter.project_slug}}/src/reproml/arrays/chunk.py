@@ -24,12 +24,12 @@ def check_announced(examples: Examples, data: Data) -> None:
         numeric = False
     if not numeric:
         raise DataError(
-            f"{data._target_} announces inputs of the type {examples.dtype}: name a numeric type, such as float32"
+            f"{data._target_} announces inputs of the type {examples.dtype}: choose a numeric type, such as float32"
         )
     if examples.missing and (len(examples.shape) != 1 or np.dtype(examples.dtype).kind != "f"):
         raise DataError(
             f"{data._target_} announces that numbers are missing in inputs of the type {examples.dtype} and the shape "
-            f"{tuple(examples.shape)}: only in a table of float32, with the shape (features,), can NaN stand for them"
+            f"{tuple(examples.shape)}: NaN can stand for them only in a table of float32 with the shape (features,)"
         )
     if examples.features is not None and examples.shape != (len(examples.features),):
         raise DataError(

@@ -69,4 +69,4 @@ def _name_other_libraries(manifest: dict[str, Any], folder: Path) -> None:
         if now != before:
             changed.append(f"{name} {before} (now {now})")
     if changed:
-        log.warning("%s was prepared with %s: remove that folder to have it prepared again", folder, ", ".join(changed))
+        log.warning("%s was prepared with %s: remove that folder to prepare it again", folder, ", ".join(changed))

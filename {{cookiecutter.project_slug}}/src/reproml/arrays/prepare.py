@@ -96,8 +96,8 @@ def _lock(folder: Path) -> FileLock:
 def _prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
     if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).exists():
         raise DataError(
-            f"paths.processed={folder} holds files of another origin, or its {MANIFEST} was lost: name another folder, "
-            "or remove this one if it holds nothing else"
+            f"paths.processed={folder} holds files that prepare.py did not write, or its {MANIFEST} was lost: name "
+            "another folder, or remove this one if it holds nothing else"
         )
     raw.fetch(data, raw_folder)
     with working_folder(folder.parent, f".{folder.name}.", ".part", private=False) as part:
@@ -139,7 +139,7 @@ def read_manifest(data: Data, folder: Path) -> dict[str, Any] | None:
         same = describes(manifest, data)
         whole = same and all(file_digest(folder / name) == file["sha256"] for name, file in manifest["files"].items())
     except PermissionError as error:
-        raise DataError(f"{error.filename} cannot be read: give yourself the right to, with chmod u+r") from error
+        raise DataError(f"{error.filename} cannot be read: give yourself permission with chmod u+r") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return manifest if whole else None

@@ -48,7 +48,7 @@ def uncompressed_digest(path: Path) -> str:
         with open_raw(path) as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()  # type: ignore[arg-type]  # of gzip, too
     except PermissionError as error:
-        raise DataError(f"{path} cannot be read: give yourself the right to, with chmod u+r") from error
+        raise DataError(f"{path} cannot be read: give yourself permission with chmod u+r") from error
     except (EOFError, OSError, zlib.error) as error:
         raise DataError(
             f"{path} is truncated or damaged ({error}); delete it and run the command again to fetch it"
@@ -105,5 +105,5 @@ def _verify(path: Path, expected: str, shown: str = "") -> None:
         raise DataError(
             f"{shown or path} is not the file that data.files names (SHA-256 {found[:12]}..., expected "
             f"{expected[:12]}...); delete it and run the command again to fetch it, "
-            "or give the new SHA-256 in configs/data if the change is meant"
+            "or give the new SHA-256 in configs/data if the change is intended"
         )

@@ -45,6 +45,6 @@ def refuse_other(now: dict[str, Any], then: dict[str, Any], folder: Path) -> Non
         for name in sorted(now["splits"]):
             if now["splits"][name] != then["splits"].get(name):
                 raise DataError(
-                    f"the code here draws other examples for {name} than the run was trained and tested with: check "
+                    f"the code here puts other examples into {name} than the run was trained and tested with: check "
                     "out the commit of the run, or train again"
                 )

@@ -1,4 +1,4 @@
-"""The order of the examples: a function of the seed and the epoch, whatever happened before."""
+"""The order of the examples: a function of the seed and the epoch alone."""
 
 import zlib
 from collections.abc import Iterator

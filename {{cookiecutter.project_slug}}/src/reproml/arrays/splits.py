@@ -39,7 +39,7 @@ def split(
         folds: into so many parts training and validation together are shared out; None: by the fraction. The test is
             the same in all.
         fold: which part is the validation, from 0.
-        strategy: `stratified`: every class in its share; `random`: whatever class they have; `contiguous`: in the order
+        strategy: `stratified`: every class in its share; `random`: regardless of class; `contiguous`: in the order
             as they are read, training first and test last; `group`: no group in two splits; `given`: as `read` says.
         groups: the group of each example, shape (n,), integers.
         given: the split of each example, shape (n,), its place in `NAMES`.

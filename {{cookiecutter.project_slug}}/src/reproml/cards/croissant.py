@@ -42,7 +42,7 @@ def describe(
         targets: what is said of them, by name.
         raw: the folder of the raw files.
         processed: the folder of the arrays.
-        folder: where the description will lie; addresses of local files are relative to it.
+        folder: the folder of the description; addresses of local files are relative to it.
 
     Raises:
         CardError: it is not valid.
@@ -66,7 +66,7 @@ def describe_own(name: str, source: Source, version: str, files: dict[str, str],
         source: who made the data.
         version: of this project.
         files: SHA-256 by path.
-        folder: where the description will lie.
+        folder: the folder of the description.
 
     Raises:
         CardError: it is not valid.

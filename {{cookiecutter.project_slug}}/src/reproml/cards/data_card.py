@@ -69,7 +69,7 @@ def _of_arrays(data: Data, raw: Path, processed: Path) -> tuple[str, dict[str, A
         processed=processed.as_posix(),
         quantity=quantity,
         distribution=distribution(manifest, processed),
-        splits_told=splits.told(data.split, manifest, "the one seed"),
+        splits_told=splits.told(data.split, manifest, "the seed"),
     )
     return card, describe(data, source, project.version, manifest, targets, raw, processed, CROISSANT.parent)
 

@@ -95,7 +95,7 @@ def _test(run: Path, test: Path, record: dict[str, Any]) -> Written:
     altered = altered_table(test, record) if metrics == recorded else None
     if altered or not same:
         raise CardError(
-            f"{test}/{altered or METRICS} is not the one that the record of {run} names: write it again with {again}"
+            f"{test}/{altered or METRICS} is not the one in the record of {run}: write it again with {again}"
         )
     if any(metrics.get(name) != metric.value for name, metric in written.metrics.items()):
         raise CardError(f"{test}/{EVALUATION} and {test}/{METRICS} are of different tests: write both with {again}")

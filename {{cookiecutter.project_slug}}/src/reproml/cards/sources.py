@@ -1,4 +1,4 @@
-"""Who made the data, and who made the project: facts that no measurement tells."""
+"""Who made the data, and who made the project: facts that cannot be measured."""
 
 import tomllib
 from dataclasses import dataclass, field

@@ -1,11 +1,11 @@
-"""How a card tells who is in which split."""
+"""How a card describes the splits."""
 
 from typing import Any
 
 _DRAWN = {
     "stratified": "with the same share of every class in each",
-    "random": "whatever the target of an example is",
-    "group": "with no group in two of them",
+    "random": "regardless of the target",
+    "group": "with no group in more than one split",
 }
 
 
@@ -19,7 +19,7 @@ def told(strategy: str, manifest: dict[str, Any], seed: str, folds: tuple[int, i
         folds: how many there are, and which one is the validation; None: there are none.
     """
     if strategy == "given":
-        return "The splits are those that the data comes with: its reader assigns each example to one."
+        return "The data comes with its splits: its reader assigns each example to one."
     official = manifest["official_test_examples"]
     parts = "The test split is the official one of the data. The others are" if official else "The splits are"
     if strategy == "contiguous":

@@ -1,1 +1,1 @@
-"""The runs that there are: found by a short name, listed, and removed by rule."""
+"""Finding runs by a short name, listing them, and removing them by rule."""

@@ -29,7 +29,7 @@ class Rule:
     """Which runs to remove: those of a kind, if one is named, and of these all but the newest, or the old ones.
 
     Args:
-        keep_last: how many of the newest runs in outputs/ stay, whatever their kind; None: none for that reason.
+        keep_last: how many of the newest runs in outputs/ stay, of any kind; None: no such rule.
         older_than: only runs that began so long ago; None: of any age.
         failed: runs that were interrupted or that failed.
         debug: runs with debug=...
@@ -63,7 +63,7 @@ def age(text: str) -> timedelta:
         ConfigError: it is written in another way.
     """
     if not (found := _AGE.fullmatch(text)):
-        raise ConfigError(f"--older-than {text} is no age: write hours, days or weeks, as in 12h, 30d or 8w")
+        raise ConfigError(f"--older-than {text} is not an age: write hours, days or weeks, as in 12h, 30d or 8w")
     return timedelta(hours=int(found[1]) * _HOURS[found[2]])
 
 
@@ -82,7 +82,7 @@ def chosen(runs: Sequence[Entry], rule: Rule) -> tuple[list[Removal], dict[str, 
     """
     if OUTPUTS.is_symlink():
         raise ConfigError(
-            f"{OUTPUTS} is a link to {OUTPUTS.resolve()}, and clean follows none: remove those runs there"
+            f"{OUTPUTS} is a link to {OUTPUTS.resolve()}, and clean does not follow links: remove those runs there"
         )
     own = [each for each in runs if each.folder != MODELS and not each.is_trial]
     meant = [each for number, each in enumerate(own) if _is_meant(each, number, rule)]
@@ -101,7 +101,7 @@ def chosen(runs: Sequence[Entry], rule: Rule) -> tuple[list[Removal], dict[str, 
 def remove(run: Entry) -> bool:
     """Remove the folder of a run, and the folders around it that this leaves empty. False: a process works on it now.
 
-    It gets another name first, so that a kill leaves it whole or as something that is no run.
+    It gets another name first, so that a kill leaves it whole or as something that is not a run.
     """
     folder = run.folder
     aside = folder.with_name(f"{_REMOVED}{uuid4().hex[:8]}")

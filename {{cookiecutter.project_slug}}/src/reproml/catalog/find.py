@@ -16,7 +16,7 @@ from .entries import Entry, began, entries, is_trial, run_folders, short
 
 LAST, BEST = "last", "best"
 RUN_KEYS = ("resume", "restore.run", "run")  # of the configuration, whose value is a run
-_SHORT_NAME = re.compile(r"[\w.:-][\w.:/-]*")  # what Hydra's grammar gives another meaning is no name of a run
+_SHORT_NAME = re.compile(r"[\w.:-][\w.:/-]*")  # what Hydra's grammar gives another meaning is not a name of a run
 _SHOWN = 4  # candidates in a sentence
 
 
@@ -47,7 +47,7 @@ def find_run(text: str) -> Path:
 
 
 def with_named_runs(arguments: Sequence[str]) -> list[str]:
-    """Return the arguments of a command, with the folder in place of each short name of a run, in Hydra's grammar.
+    """Return the arguments of a command, with the folder instead of each short name of a run, in Hydra's grammar.
 
     Raises:
         ConfigError: as in `find_run`.
@@ -73,7 +73,7 @@ def _is_there(folder: str) -> bool:
 
 
 def _last() -> tuple[Path, str]:
-    """Return the run that began last. Trials of a search are no runs that anybody has started by hand."""
+    """Return the run that began last. Trials of a search are not runs that anybody has started by hand."""
     found = [(folder, (folder / RECORD).stat().st_mtime) for folder in run_folders() if not is_trial(folder)]
     newest, when = None, ""
     # a record is written after the training began, so what was written before the newest beginning began before it
@@ -83,7 +83,7 @@ def _last() -> tuple[Path, str]:
         if (start := began(folder)) > when:
             newest, when = folder, start
     if newest is None:
-        raise ConfigError(f"{LAST} names no run, because outputs/ holds none yet: python train.py makes one")
+        raise ConfigError(f"{LAST} names no run, because outputs/ has none yet: python train.py makes one")
     return newest, ""
 
 
@@ -98,7 +98,7 @@ def _best() -> tuple[Path, str]:
         if each.result is not None and not each.is_debug:
             groups.setdefault((each.data, str(each.headline)), []).append(each)
     if not groups:
-        raise ConfigError(f"{BEST} names no run, because none in outputs/ is finished with a headline metric yet")
+        raise ConfigError(f"{BEST} names no run, because no run in outputs/ has finished with a headline metric yet")
     winners = {group: best_of(runs) for group, runs in groups.items()}
     if len(winners) > 1:
         shown = "; ".join(f"{each.folder} ({data}: {_result(each)})" for (data, _), each in winners.items())
@@ -129,7 +129,7 @@ def _beginning_with(text: str) -> Path:
     if "/" in text or not folders:
         return Path(text)  # the command itself says what is wrong with that folder
     raise ConfigError(
-        f"{text} names no run: give last, best, models, a folder, or how its name begins (the newest: "
+        f"{text} names no run: give last, best, models, a folder, or the beginning of its name (the newest: "
         f"{_listed(sorted(folders, key=lambda each: (each / RECORD).stat().st_mtime, reverse=True))})"
     )
 

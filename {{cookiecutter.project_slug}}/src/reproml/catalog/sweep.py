@@ -23,5 +23,5 @@ class SweepTable(Callback):
         runs = [replace(each, settings=tuple(own for own in each.settings if own not in shared)) for each in runs]
         if runs:
             ordered, _ = in_order(runs, "result")
-            print(mask(f"\n{len(runs)} runs in {folder}, the best result first:"))
+            print(mask(f"\n{len(runs)} runs in {folder}, best result first:"))
             print_table(ordered, SWEEP_COLUMNS)

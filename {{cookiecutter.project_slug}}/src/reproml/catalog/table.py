@@ -87,7 +87,7 @@ def in_order(runs: Sequence[Entry], key: str | None, reverse: bool = False) -> t
         runs: to sort.
         key: a column, a metric of the test, or a setting such as `training.lr`; None: the newest first. Runs that lack
             it come last. The best headline is first, and so is the highest value of a metric of which higher is better.
-        reverse: turns the order round, but for the runs that lack it.
+        reverse: reverses the order, except for the runs that lack it.
 
     Raises:
         ConfigError: no run has such a metric or setting.
@@ -131,7 +131,7 @@ def as_text(runs: Sequence[Entry], columns: Sequence[Column], width: int | None 
     Args:
         runs: its rows.
         columns: in their order. One in which all runs say the same nothing is left out.
-        width: in characters; None: that of the terminal, and no limit where the output is no terminal.
+        width: in characters; None: that of the terminal, and no limit where the output is not a terminal.
     """
     if width is None:
         width = get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize

@@ -1,4 +1,4 @@
-"""After training: is the result proven, told, kept and reported?"""
+"""After training: is the result verified, documented, archived and reported?"""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ _REPORTS = ("report.html", "report.md")
 def _reproduced(facts: Facts) -> Finding:
     found = facts.verification
     if found is None:
-        return not_done("nothing was verified" if facts.run else "no run yet", of_run(facts, "verify"))
+        return not_done("no verification yet" if facts.run else "no run yet", of_run(facts, "verify"))
     if found["code"]:
         return failed(f"the verification of {found['ended']} says: {found['line']}", of_run(facts, "verify"))
     return passed(f"{found['ended']}: {found['line']}")
@@ -41,9 +41,9 @@ def _results(facts: Facts) -> Finding:
     if not metrics.exists():
         return not_done(f"{place}/{METRICS} is missing", test)
     if _json(metrics) != facts.record["metrics"]:
-        return failed(f"{place}/{METRICS} is not what the record of {facts.run} names", test)
+        return failed(f"{place}/{METRICS} is not the one in the record of {facts.run}", test)
     if name := altered_table(facts.project / place, facts.record):
-        return failed(f"{place}/{name} is not what the record of {facts.run} names", test)
+        return failed(f"{place}/{name} is not the one in the record of {facts.run}", test)
     try:
         written = read_evaluation(facts.project / place)
     except RecordError:
@@ -63,7 +63,7 @@ def _results(facts: Facts) -> Finding:
             "MODEL_CARD.md is about another model",
             "dvc repro",
         )
-    told = "tells about this model" if about else "is that of the pipeline"
+    told = "describes this model" if about else "is the pipeline's"
     return passed(f"{place}/{METRICS} is as recorded: {shown}; MODEL_CARD.md {told}")
 
 

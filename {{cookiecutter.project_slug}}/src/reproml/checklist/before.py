@@ -1,4 +1,4 @@
-"""Before experiments: what the run stood on. Without a run, what the next one would stand on."""
+"""Before experiments: what the run depends on. Without a run, what the next one would depend on."""
 
 import platform
 import shlex
@@ -34,7 +34,7 @@ def _seeds(facts: Facts) -> Finding:
         evidence = f"{facts.run} was made with reproducibility=fast, which guarantees no bits"
         return failed(evidence, recover(facts, RECORD, "reproducibility=strict"))
     promise = facts.record["promise"]["text"]
-    return passed(f"seed {seeds['seed']}, and {len(seeds) - 1} derived from it; promised: {promise}")
+    return passed(f"seed {seeds['seed']}, and {len(seeds) - 1} derived from it; guaranteed: {promise}")
 
 
 def _versions(facts: Facts) -> Finding:
@@ -66,8 +66,8 @@ def _python(facts: Facts) -> Finding:
 def _code(facts: Facts) -> Finding:
     if facts.record is None:
         if facts.commit is None:
-            return not_done("no commit could name the code of a run", f"git init --initial-branch main && {COMMIT}")
-        return passed(f"the next run would be of commit {facts.commit[:12]}")
+            return not_done("a run could not name the commit of its code", f"git init --initial-branch main && {COMMIT}")
+        return passed(f"the next run would start from commit {facts.commit[:12]}")
     code = facts.record["git"]
     if code is None:
         return not_done(f"no commit names the code of {facts.run}", commit_and_train(facts))
@@ -79,11 +79,11 @@ def _code(facts: Facts) -> Finding:
         return failed(evidence, commit_and_train(facts))
     patch = facts.project / (facts.run or "") / PATCH
     if not has_patch(code, patch):
-        return failed(f"{patch} is not the one that the record names", recover(facts, patch.name))
+        return failed(f"{patch} is not the one in the record", recover(facts, patch.name))
     if unlike := unlike_the_record(facts):
         return unlike
     changes = ", and changes.patch leads from it to the code that ran" if code["dirty"] else ""
-    return passed(f"{facts.run} is of commit {commit[:12]}{changes}{edits(facts)}")
+    return passed(f"{facts.run} was made at commit {commit[:12]}{changes}{edits(facts)}")
 
 
 def _data(facts: Facts) -> Finding:
@@ -97,9 +97,9 @@ def _data(facts: Facts) -> Finding:
         if name != chosen:
             line = f"  - data: {chosen}"
             choose = f"{substitute('configs/config.yaml', line, f'  - data: {name}')} && "
-        return not_done(f"DVC does not keep the raw data of {name}", f"{choose}dvc repro prepare && {COMMIT}")
+        return not_done(f"DVC does not track the raw data of {name}", f"{choose}dvc repro prepare && {COMMIT}")
     if loose := facts.unknown_to_git("dvc.lock"):
-        return failed("git does not follow dvc.lock, which names the data", add(loose))
+        return failed("git does not track dvc.lock, which names the data", add(loose))
     if facts.record and name == chosen and facts.record["data"]["raw"] != facts.config.data.files:
         return failed(f"configs/ name other files of {name} than {facts.run} was trained on", train(facts))
     if out_of_reach := _loose_input(facts):
@@ -120,7 +120,7 @@ def _loose_input(facts: Facts) -> Finding | None:
         if path in facts.outputs or followed:
             continue
         if here.is_symlink():  # of which git keeps the address alone
-            evidence = f"{path}, the input {name}, is a link, and nobody else has what it leads to"
+            evidence = f"{path}, the input {name}, is a link, and others do not have its target"
             part = shlex.quote(f"{path}.part")
             copied = f"cp -RL {kept} {part} && rm {kept} && mv {part} {kept}"
             return failed(evidence, f"{copied} && dvc add {kept} && {COMMIT}")
@@ -132,13 +132,13 @@ def _own_data(facts: Facts) -> Finding:
     """Return what is known of data that a class of the user's own reads."""
     files = recorded_files(facts.record["data"], facts.record["config"]) if facts.record else {}
     if facts.record is None or not files:
-        return not_applicable("a class of the project reads the data, and its arguments name no file")
+        return not_applicable("a class of the project reads the data, and none of its arguments names a file")
     project = facts.project.resolve()
     inside = {name: digest for name, digest in files.items() if (project / name).resolve().is_relative_to(project)}
     if name := changed(inside, facts.project):
         return failed(f"{name} is missing or not what {facts.run} was trained on", train(facts))
     outside = [name for name in files if name not in inside]  # somebody else's record could name anything there
-    unread = f"; {', '.join(outside)}, outside of the project, was not looked at" if outside else ""
+    unread = f"; {', '.join(outside)}, outside of the project, was not checked" if outside else ""
     return passed(f"the record has the SHA-256 of {', '.join(files)}, and they are unchanged{unread}")
 
 

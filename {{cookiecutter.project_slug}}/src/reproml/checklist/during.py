@@ -24,7 +24,7 @@ def _hyperparameters(facts: Facts) -> Finding:
     if not (facts.project / path).exists():
         return failed(f"{path} is missing", recover(facts, CONFIG))
     if altered(facts.project / facts.run, CONFIG, facts.record):
-        return failed(f"{path} is not the configuration that the record names", recover(facts, CONFIG))
+        return failed(f"{path} is not the configuration in the record", recover(facts, CONFIG))
     training = facts.record["config"]["training"]
     if is_own(facts.record["config"]):
         return passed(f"{path} and the record: epochs={training['epochs']}, the arguments of the task, and all others")
@@ -55,7 +55,7 @@ def _metrics(facts: Facts) -> Finding:
         return spoiled
     if altered(facts.project / facts.run, TRACE, facts.record):
         trace = facts.run / TRACE
-        return failed(f"{trace} is not the step trace that the record names", recover(facts, trace.name))
+        return failed(f"{trace} is not the step trace in the record", recover(facts, trace.name))
     rows = read_rows(facts.project / path, BRING_BACK)
     if not rows:
         return failed(f"{path} holds no epoch", train(facts))
@@ -64,11 +64,11 @@ def _metrics(facts: Facts) -> Finding:
 
 
 def _spoiled(facts: Facts, path: Path, record: dict[str, Any], what: str) -> Finding | None:
-    """Return the failure where a file of the run is missing, or not the one that the record names."""
+    """Return the failure where a file of the run is missing, or not the one in the record."""
     if not (facts.project / path).exists():
         return failed(f"{path} is missing", recover(facts, path.name))
     if altered(facts.project / path.parent, path.name, record):
-        return failed(f"{path} is not the {what} that the record names", recover(facts, path.name))
+        return failed(f"{path} is not the {what} in the record", recover(facts, path.name))
     return None
 
 
@@ -78,7 +78,7 @@ def _system(facts: Facts) -> Finding:
     environment = facts.record["environment"]
     parts = {"python": environment["python"], **{f"os.{key}": environment["os"][key] for key in ("system", "release")}}
     if missing := [name for name, value in parts.items() if not value]:
-        return failed(f"the record of {facts.run} does not tell {', '.join(missing)}", recover(facts, RECORD))
+        return failed(f"the record of {facts.run} lacks {', '.join(missing)}", recover(facts, RECORD))
     system = environment["os"]
     return passed(
         f"{system['system']} {system['release']}, Python {environment['python']}, "

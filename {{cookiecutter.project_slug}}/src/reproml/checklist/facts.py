@@ -148,9 +148,9 @@ class Facts:
         return git(self.project, "rev-parse", "--verify", "--quiet", "HEAD")
 
     def unknown_to_git(self, path: str) -> list[str]:
-        """Return the files in a folder, or that file, which git does not follow.
+        """Return the files in a folder, or that file, which git does not track.
 
-        Nothing where there is no repository: that is what another item tells.
+        Nothing where there is no repository: another item says that.
         """
         listed = git(self.project, "ls-files", "--others", "--", path) or ""
         return [name for name in listed.splitlines() if "__pycache__" not in name]

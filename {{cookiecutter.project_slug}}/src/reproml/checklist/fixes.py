@@ -17,7 +17,7 @@ _LOOK_BACK = 100  # commits in which a good version of a file is looked for
 
 
 def restore(facts: Facts, path: str, good: Callable[[str], bool] = lambda text: True) -> str:
-    """Return the command that brings back the newest committed version of a file or folder that is good.
+    """Return the command that restores the newest committed version of a file or folder that is good.
 
     Where there is none, only a person can write it: the command opens an editor. DVC writes its lock by itself.
     """
@@ -54,7 +54,7 @@ def commit_and_train(facts: Facts) -> str:
 
 
 def recover(facts: Facts, name: str, *overrides: str) -> str:
-    """Return the command that brings back a file of the run: from git or DVC if they hold another, else by training."""
+    """Return the command that restores a file of the run: from git or DVC if they hold another, else by training."""
     path = (facts.run / name).as_posix() if facts.run else ""
     if path not in facts.outputs or _md5(facts.project / path) == facts.outputs[path]:
         return train(facts, *overrides)

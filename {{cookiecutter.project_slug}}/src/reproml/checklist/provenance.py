@@ -1,4 +1,4 @@
-"""The code that made a run, compared with what git holds, whatever git itself says about its working tree."""
+"""The code that made a run, compared with what git holds, regardless of `git status`."""
 
 import shlex
 from pathlib import Path

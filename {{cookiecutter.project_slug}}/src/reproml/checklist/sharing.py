@@ -27,9 +27,9 @@ def _dependencies(facts: Facts) -> Finding:
             try:
                 new = f"{name}=={version(name).partition('+')[0]}"
             except PackageNotFoundError:
-                return failed(f"pyproject.toml leaves the version of {item} open", restore(facts, "pyproject.toml"))
+                return failed(f"pyproject.toml does not pin the version of {item}", restore(facts, "pyproject.toml"))
             fix = f"{substitute('pyproject.toml', item, new)} && make lock"
-            return failed(f"pyproject.toml leaves the version of {item} open", fix)
+            return failed(f"pyproject.toml does not pin the version of {item}", fix)
     if found := disagreements(facts.project):
         return failed(f"the lock does not agree with pyproject.toml: {'; '.join(found)}", "make lock")
     return passed(f"all {len(listed)} direct dependencies in pyproject.toml are exact, and the lock agrees with them")
@@ -49,7 +49,7 @@ def _python(facts: Facts) -> Finding:
         asked = facts.pyproject["project"]["requires-python"]
         now = ".".join(platform.python_version_tuple()[:2])
         return failed(
-            f"pyproject.toml leaves the version of Python open: {asked}",
+            f"pyproject.toml does not pin the version of Python: {asked}",
             substitute("pyproject.toml", f'requires-python = "{asked}"', f'requires-python = "=={now}.*"'),
         )
 
@@ -66,19 +66,19 @@ def _lock(facts: Facts) -> Finding:
     if not there:
         return failed(f"there is none of {', '.join(_LOCKS)}", "make lock")
     if loose := [name for name in there if facts.unknown_to_git(name)]:
-        return failed(f"git does not follow {', '.join(loose)}", add(loose))
+        return failed(f"git does not track {', '.join(loose)}", add(loose))
     return passed(f"{', '.join(there)}, in git")
 
 
 def _docker(facts: Facts) -> Finding:
     if loose := _loose_images(facts.text("Dockerfile")):
         return failed(
-            f"Dockerfile begins from {loose[0]}, which is another image from week to week",
+            f"Dockerfile starts from {loose[0]}, whose image changes from week to week",
             restore(facts, "Dockerfile", lambda text: not _loose_images(text)),
         )
     if loose := facts.unknown_to_git("Dockerfile"):
-        return failed("git does not follow Dockerfile", add(loose))
-    return passed(f"Dockerfile begins from {', '.join(_images(facts.text('Dockerfile')))}")
+        return failed("git does not track Dockerfile", add(loose))
+    return passed(f"Dockerfile starts from {', '.join(_images(facts.text('Dockerfile')))}")
 
 
 def _images(dockerfile: str) -> list[str]:
@@ -100,7 +100,7 @@ def _data_source(facts: Facts) -> Finding:
 
     if not told(facts.text("DATA_CARD.md")):
         fix = restore(facts, "DATA_CARD.md", told)
-        return failed("the part Source of DATA_CARD.md is missing or still to be written", fix)
+        return failed("the section Source of DATA_CARD.md is missing or still to be written", fix)
     if isinstance(facts.config, OwnConfig):
         return passed("DATA_CARD.md, Source")
     data = facts.config.data
@@ -109,16 +109,16 @@ def _data_source(facts: Facts) -> Finding:
 
 def _data_access(facts: Facts) -> Finding:
     if isinstance(facts.config, OwnConfig):
-        return not_applicable(f"{name_of(facts.config)} reads its data by itself: README.md is the place to say how")
+        return not_applicable(f"{name_of(facts.config)} reads its data by itself: describe in README.md how")
     data = facts.config.data
     facts.text("prepare.py")
     if unknown := facts.unknown_to_git("prepare.py"):
-        return failed("git does not follow prepare.py", add(unknown))
+        return failed("git does not track prepare.py", add(unknown))
     if loose := [name for name, digest in data.files.items() if not _SHA256.fullmatch(str(digest))]:
         return failed(f"configs/ name no SHA-256 of {loose[0]}", restore(facts, "configs"))
     public = "://" in data.source or data.source == "sklearn"
     if not public and facts.kept_data is None:
-        evidence = f"the source of {data.name} is the folder {data.source}, which others lack, and DVC does not keep it"
+        evidence = f"the source of {data.name} is the folder {data.source}, which others lack and DVC does not keep"
         return failed(evidence, f"dvc repro prepare && dvc push && {COMMIT}")
     return passed(f"prepare.py fetches {', '.join(data.files)} from {data.source} and checks each by SHA-256")
 
@@ -126,18 +126,18 @@ def _data_access(facts: Facts) -> Finding:
 def _readme(facts: Facts) -> Finding:
     if complaint := _unclear(facts, facts.text("README.md")):
         return failed(f"README.md {complaint}", restore(facts, "README.md", lambda text: not _unclear(facts, text)))
-    return passed("README.md has Installation and Usage, and every script and make verb that it names is there")
+    return passed("README.md has Installation and Usage, and every script and make target that it names exists")
 
 
 def _unclear(facts: Facts, text: str) -> str:
     blocks = re.findall(r"^```(?:bash|sh)\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     for title in ("Installation", "Usage"):
         if "```" not in section(text, title):
-            return f"has no commands below a heading {title}"
+            return f"has no commands under a heading {title}"
     commands = re.sub(r"#.*", "", "".join(blocks))
     for verb in re.findall(r"(?:^|&& )make ([a-z-]+)", commands, re.MULTILINE):
         if verb not in facts.verbs:
-            return f"says make {verb}, which is no verb of the Makefile"
+            return f"says make {verb}, which is not a target of the Makefile"
     for script in re.findall(r"\bpython (\w+\.py)", commands):
         if not (facts.project / script).exists():
             return f"says python {script}, which is not there"
@@ -161,18 +161,18 @@ def _hardware(facts: Facts) -> Finding:
 
     if not told(facts.text("README.md")):
         fix = restore(facts, "README.md", told)
-        return failed("the part Requirements of README.md does not tell about memory (in GB) and GPU", fix)
-    return passed("README.md, Requirements, tells about memory and GPU")
+        return failed("the section Requirements of README.md does not mention memory (in GB) and GPU", fix)
+    return passed("README.md, Requirements, covers memory and GPU")
 
 
 def _configuration(facts: Facts) -> Finding:
     settings = facts.settings
     if loose := facts.unknown_to_git("configs"):
-        return failed(f"git does not follow {', '.join(loose)}", add(loose))
+        return failed(f"git does not track {', '.join(loose)}", add(loose))
     content = facts.text(params.PARAMS)
     if other := params.told(params.values(content), settings):
         if params.of_configs(content) or facts.record is None:  # configs/ were edited after it
-            return failed(f"params.yaml holds {other}, which configs/ no longer compose", "python configure.py")
+            return failed(f"params.yaml holds {other}, which configs/ no longer give", "python configure.py")
         evidence = f"params.yaml holds {other}, probably from an experiment; python configure.py would discard that"
         return failed(evidence, f"python -m reproml keep && {COMMIT}")
     count = len(list((facts.project / "configs").rglob("*.yaml")))

@@ -7,7 +7,7 @@ from typing import Any
 
 from ..catalog.find import find_run, with_named_runs
 
-RUN = "last, best, models, its folder, or how its name begins"
+RUN = "last, best, models, its folder, or the beginning of its name"
 
 
 class RunName(str):
@@ -19,7 +19,7 @@ class Override(str):
 
 
 def resolve(arguments: argparse.Namespace) -> None:
-    """Put the folders in place of the names of runs. Here alone, so that every command takes the same names.
+    """Replace the names of runs with their folders. Here alone, so that every command takes the same names.
 
     Raises:
         ConfigError: no run has that name, or several have.

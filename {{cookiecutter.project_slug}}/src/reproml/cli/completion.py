@@ -36,7 +36,7 @@ def add(commands: Any) -> None:
     """Declare the command."""
     completion = commands.add_parser(
         "completion",
-        help="print what bash needs to complete these commands when Tab is pressed",
+        help="print the bash code for tab completion",
         description='Switch it on with eval "$(python -m <package> completion)": docs/commands.md.',
     )
     completion.set_defaults(command=_completion, commands=commands)

@@ -12,7 +12,7 @@ def add(commands: Any) -> None:
     """Declare the command."""
     data = commands.add_parser(
         "data",
-        help="show what the data hold: shapes, types, counts of each split and class, and some examples",
+        help="show what the data holds: shapes, types, counts of each split and class, and some examples",
         description="Data are prepared first where they are not. Of a LightningDataModule of your own, the first batch "
         "of each loader is shown. See docs/data.md.",
     )

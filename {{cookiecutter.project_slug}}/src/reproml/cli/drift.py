@@ -33,7 +33,7 @@ def _add_tolerance(parser: argparse.ArgumentParser) -> None:
         "--tolerance",
         type=tolerance,
         default=0.005,
-        help="largest difference of a metric that is none (default: 0.005)",
+        help="largest difference of a metric that counts as equal (default: 0.005)",
     )
 
 

@@ -11,7 +11,7 @@ def add(commands: Any) -> None:
     """Declare the commands."""
     verify = commands.add_parser(
         "verify",
-        help="make a run again from its record, and compare",
+        help="rerun a run from its record, and compare",
         description="Exit code 0: reproduced; 1: differs; 2: could not be verified.",
     )
     verify.add_argument("run", type=RunName, help=f"the run: {RUN}")
@@ -22,7 +22,7 @@ def add(commands: Any) -> None:
     verify.set_defaults(command=_verify, failure="could not be verified")
     diff = commands.add_parser(
         "diff",
-        help="find the first step at which two runs differ, and why",
+        help="find the first step at which two runs diverge, and why",
         description="Exit code 0: equal, bit for bit; 1: they differ; 2: one is not finished, or cannot be read.",
     )
     diff.add_argument("run", type=RunName, help=f"a run: {RUN}")
@@ -42,7 +42,7 @@ def _verify(arguments: argparse.Namespace) -> int:
     try:
         note(verdict, arguments.run, arguments.clean)
     except OSError as error:  # somebody else's folder: the verdict is worth more than the note
-        print(f"the verdict is not noted beside the run: {error}", file=sys.stderr)
+        print(f"the verdict could not be saved beside the run: {error}", file=sys.stderr)
     print("\n".join([*verdict.explanation, verdict.line]))
     return verdict.code
 

@@ -16,7 +16,7 @@ def add(commands: Any) -> None:
     """Declare the command."""
     rehearse = commands.add_parser(
         "rehearse",
-        help="train briefly, again and interrupted, and prove that your own data and task are exact",
+        help="train briefly, again and interrupted, to prove that your own data and task are exact",
         description="Exit code 0: exact; 1: not exact, and the report says where; 2: could not be answered.",
     )
     rehearse.add_argument(
@@ -66,5 +66,5 @@ def composed(name: str, overrides: Sequence[str]) -> "DictConfig":
 
     preflight(list(overrides), name, "train", keep, None)
     if len(found) != 1:
-        raise ConfigError(f"these are {len(found)} runs of a sweep, and a rehearsal is of one: leave the sweep out")
+        raise ConfigError(f"this sweep has {len(found)} runs, and only one can be rehearsed: leave the sweep out")
     return found[0]

@@ -27,7 +27,7 @@ def add(commands: Any) -> None:
     compare.set_defaults(command=_compare)
     spread = commands.add_parser(
         "spread",
-        help="mean and spread of the metrics of several runs, as of folds or seeds",
+        help="mean and spread of the metrics of several runs, such as folds or seeds",
         description="Says what the runs differ in; std is the sample standard deviation: docs/data.md.",
     )
     spread.add_argument("folders", type=RunName, nargs="+", metavar="RUN", help="finished run, or folder of a sweep")

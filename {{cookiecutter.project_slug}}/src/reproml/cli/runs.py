@@ -12,23 +12,23 @@ def add(commands: Any) -> None:
     """Declare the commands."""
     runs = commands.add_parser(
         "runs",
-        help="list the runs, with status, result, commit, and whether they were verified",
+        help="list the runs with status, result, commit and verdict",
         description="Lists the runs in outputs/ and the pipeline's, the newest first: docs/commands.md.",
     )
-    key = "a column, a metric such as loss, or a setting such as training.lr (default: the newest first)"
+    key = "a column, a metric such as loss, or a setting such as training.lr (default: newest first)"
     runs.add_argument("--sort", metavar="KEY", help=key)
-    runs.add_argument("--reverse", action="store_true", help="turn the order round")
-    runs.add_argument("--trials", action="store_true", help="also the trials of searches")
-    runs.add_argument("--limit", type=number(1, 10**9), help="so many at most (default: 30, and all as JSON or CSV)")
+    runs.add_argument("--reverse", action="store_true", help="reverse the order")
+    runs.add_argument("--trials", action="store_true", help="include trials of searches")
+    runs.add_argument("--limit", type=number(1, 10**9), help="at most this many (default: 30; all as JSON or CSV)")
     form = runs.add_mutually_exclusive_group()
     form.add_argument("--json", action="store_true", help="print them as JSON")
     form.add_argument("--csv", action="store_true", help="print them as CSV")
     runs.set_defaults(command=_runs)
     clean = commands.add_parser(
         "clean",
-        help="remove old runs from outputs/ by rule, after showing which and how much disk space they take",
-        description="At least one rule is needed; a run goes if it meets all of them, --failed and --debug either. The "
-        "pipeline's run, running ones, runs that another was built on, and trials of a search stay: docs/commands.md.",
+        help="remove old runs from outputs/ by rule, after showing them with their sizes",
+        description="Give at least one rule. A run is removed if it meets them all (--failed and --debug: either). "
+        "The pipeline's run, running ones, parents of other runs, and trials of a search stay: docs/commands.md.",
     )
     clean.add_argument("--keep-last", type=number(0, 10**9), metavar="N", help="all but the newest N runs")
     clean.add_argument("--older-than", metavar="AGE", help="runs that began before that: 12h, 30d or 8w")
@@ -68,7 +68,7 @@ def _clean(arguments: argparse.Namespace) -> int:
     older = clean.age(arguments.older_than) if arguments.older_than else None
     rule = clean.Rule(arguments.keep_last, older, arguments.failed, arguments.debug)
     if rule == clean.Rule():
-        raise ConfigError("name a rule for what goes: --keep-last N, --older-than 30d, --failed or --debug")
+        raise ConfigError("say which runs to remove: --keep-last N, --older-than 30d, --failed or --debug")
     removals, kept = clean.chosen(entries(trials=True), rule)
     for name, reason in kept.items():
         print(f"stays    {name}: {reason}")
@@ -100,5 +100,5 @@ def _agreed(question: str) -> bool:
     from ..errors import ConfigError
 
     if not sys.stdin.isatty():
-        raise ConfigError(f"{question} Nobody can be asked here: add --yes")
+        raise ConfigError(f"{question} There is no terminal to ask on: add --yes")
     return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")

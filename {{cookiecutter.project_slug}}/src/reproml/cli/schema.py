@@ -10,7 +10,7 @@ def add(commands: Any) -> None:
     """Declare the command."""
     schema = commands.add_parser(
         "schema",
-        help="write the JSON Schemas of configs/, with which an editor completes, explains and checks its files",
+        help="write the JSON Schemas of configs/, for completion and checks in an editor",
         description="They are made from the signatures and docstrings of the classes that configs/ name.",
     )
     schema.set_defaults(command=_schema)
@@ -22,5 +22,5 @@ def _schema(arguments: argparse.Namespace) -> int:
     missing = write(Path())
     for sentence in missing:
         print(f"left out: {sentence}", file=sys.stderr)
-    print(f"{FOLDER} holds what an editor knows about configs/")
+    print(f"{FOLDER} holds the schemas of configs/ for your editor")
     return 0

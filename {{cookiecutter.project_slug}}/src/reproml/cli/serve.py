@@ -16,10 +16,8 @@ def add(commands: Any) -> None:
     serve.add_argument("--port", type=port, default=8000, help="0: a free one, which is printed (default: 8000)")
     serve.add_argument("--wait", action="store_true", help="listen at once, and load the run when it is finished")
     limit = number(least=1, most=10**9)
-    serve.add_argument("--max-batch", type=limit, default=1024, help="examples of one request (default: 1024)")
-    serve.add_argument(
-        "--max-bytes", type=limit, default=16_000_000, help="bytes of one request's body (default: 16000000)"
-    )
+    serve.add_argument("--max-batch", type=limit, default=1024, help="examples per request (default: 1024)")
+    serve.add_argument("--max-bytes", type=limit, default=16_000_000, help="bytes per request body (default: 16000000)")
     serve.set_defaults(command=_serve)
 
 

@@ -10,7 +10,7 @@ def add(commands: Any) -> None:
     """Declare the command."""
     sync = commands.add_parser(
         "sync",
-        help="send a finished run to a tracker that has missed it",
+        help="send a finished run to a tracker that missed it",
         description="Sends what the tracker lacks. Exit code 0: it has everything; 2: it cannot be reached.",
     )
     sync.add_argument("run", type=RunName, help=f"the run: {RUN}")

@@ -12,7 +12,7 @@ def add(commands: Any) -> None:
     """Declare the command."""
     tune = commands.add_parser(
         "tune",
-        help="search good settings with Optuna; each trial is a run of train.py",
+        help="search for good settings with Optuna; each trial is a run of train.py",
         description="Run it again to resume an interrupted search: docs/search.md.",
     )
     tune.add_argument(
@@ -52,7 +52,7 @@ def _tune(arguments: argparse.Namespace) -> int:
     else:
         work(study, search, seed, shared, folder)
     if others_at_work(study):  # more processes than trials
-        print(f"{folder}: other processes train what is left")
+        print(f"{folder}: other processes train the remaining trials")
         return 0
     write_summary(study, folder)
     best = best_trial(study, folder)

@@ -15,6 +15,8 @@ from omegaconf import ListConfig, OmegaConf
 
 from ..errors import ConfigError
 
+_RENAMED = {"restore=hotstart": "restore=warmstart"}
+
 
 @dataclass(frozen=True)
 class Arguments:
@@ -64,6 +66,8 @@ def written(overrides: ListConfig | list[str]) -> list[Override]:
 def refuse_no_choice(overrides: Iterable[Override]) -> None:
     """Refuse anything but the name of a file where a group of configs/ is chosen. Hydra's own error names no key.
 
+    A choice that was renamed is refused with its new name.
+
     Raises:
         ConfigError: naming the override and the files that there are.
     """
@@ -71,14 +75,16 @@ def refuse_no_choice(overrides: Iterable[Override]) -> None:
         group = str(override.key_or_group)
         folder = Path("configs", group)
         value = override.value()
+        if new := _RENAMED.get(f"{group}={value}"):
+            raise ConfigError(f"{override.input_line} is now {new}")
         chosen = isinstance(value, str | dict | Sweep) or (
             isinstance(value, list) and all(isinstance(each, str) for each in value)
         )
         if not chosen and not override.is_delete() and ("/" in group or folder.is_dir()):
             files = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
             raise ConfigError(
-                f"{override.input_line} chooses no file of configs/{group}: name one (there are: {files}), or leave it "
-                "out"
+                f"{override.input_line} does not choose a file of configs/{group}: name one (there are: {files}), or "
+                "leave it out"
             )
 
 
@@ -86,7 +92,7 @@ def is_choice(name: str) -> bool:
     """Whether a new file of configs/ can have a name: it is chosen on the command line and in YAML without quotes."""
     if not re.fullmatch(r"[A-Za-z_]\w*", name, re.ASCII):
         return False
-    [override] = parsed([f"group={name}"])  # `null` is no name, and `on` is true to YAML
+    [override] = parsed([f"group={name}"])  # `null` is not a name, and `on` is true to YAML
     return override.value() == name == yaml.safe_load(name)
 
 

@@ -33,13 +33,13 @@ _NOT_REPEATABLE = {
     "max_time": "stops by the clock",
     "val_check_interval": "validates by the clock",
     "overfit_batches": "replaces the keyed order (data.train_examples is the way to learn a few examples)",
-    "reload_dataloaders_every_n_epochs": "rebuilds the order in the middle of a training",
-    "min_epochs": "outlives a signal to stop, which a resume forgets",
-    "min_steps": "outlives a signal to stop, which a resume forgets",
+    "reload_dataloaders_every_n_epochs": "rebuilds the loaders in the middle of a training",
+    "min_epochs": "continues after a signal to stop, and a resume does not know that",
+    "min_steps": "continues after a signal to stop, and a resume does not know that",
 }
 
 
-_SKIPPING = ("finetune", "hotstart")  # restore=continue takes over everything
+_SKIPPING = ("finetune", "warmstart")  # restore=continue takes over everything
 
 
 def check_together(config: Config) -> None:
@@ -53,8 +53,8 @@ def check_together(config: Config) -> None:
             raise ConfigError(f"inputs.{name}={place}: use letters, digits, hyphens and underscores only in the name")
         if not place or is_private(Path(place)) or is_private(Path(place).resolve()):
             raise ConfigError(
-                f"inputs.{name}={place} is named like a file that keeps secrets, and the record would tell its digest: "
-                "name a file or folder that anybody may know"
+                f"inputs.{name}={place} is named like a file with secrets, and the record would show its digest: "
+                "name a file or folder without secrets"
             )
     for argument, key in _SET_ELSEWHERE.items():
         if argument in config.trainer:
@@ -122,7 +122,7 @@ def _check_arrays(config: Config) -> None:
         )
     if data.split == "given" and data.folds is not None:
         raise ConfigError(
-            f"data.folds={data.folds} draws a validation of its own, and data.split=given leaves that to the data: "
+            f"data.folds={data.folds} draws its own validation, but with data.split=given the data decides: "
             "set data.folds=null data.fold=null, or choose another data.split"
         )
     mixed = "mixed" in str(config.trainer.get("precision"))

@@ -30,7 +30,7 @@ def composing(project: Path = Path(), script: str = "app") -> Iterator[None]:
     """
     configs = project / "configs"
     if not configs.is_dir():
-        raise ConfigError(f"{configs} is no folder, and holds all settings: {_back(configs)}")
+        raise ConfigError(f"{configs} is not a folder, but all settings belong there: {_back(configs)}")
     try:
         with initialize_config_dir(str(configs.resolve()), job_name=script, version_base="1.3"):
             yield
@@ -143,4 +143,4 @@ def _kind(value: Any) -> str:
 
 
 def _back(path: Path) -> str:
-    return f"git checkout {path} brings the committed one back"
+    return f"git checkout {path} restores the committed one"

@@ -91,13 +91,13 @@ def _explained(error: Exception, hint: str) -> str:
     if isinstance(error, OSError) and isinstance(error.filename, str | bytes | os.PathLike) and error.strerror:
         return f"{os.fsdecode(error.filename)} cannot be read or written: {error.strerror}; {_fix(error)}"
     if isinstance(error, MemoryError):
-        return "the memory is used up; lower training.batch_size or data.num_workers"
+        return "out of memory; lower training.batch_size or data.num_workers"
     first_line = _first_line(error)
     if type(error).__name__ == "UncompletedJobError":  # of submitit; it holds what the job has printed
         said = [line for line in str(error).splitlines() if line.startswith("error: ")]
-        return f"a run of the sweep has failed: {said[-1].removeprefix('error: ') if said else first_line}"
+        return f"a run of the sweep failed: {said[-1].removeprefix('error: ') if said else first_line}"
     if any(sign in first_line for sign in _PEER_GONE):
-        return "another process of this run has ended; the message of that one says why"
+        return "another process of this run has failed; its message says why"
     if "does not have a deterministic implementation" in first_line:
         operation = first_line.split()[0]
         return (
@@ -114,10 +114,10 @@ def refusal(error: Exception) -> UserError | None:
 
 def _fix(error: OSError) -> str:
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
-        return "give yourself the right to (chmod u+rw), or choose another folder"
+        return "give yourself permission (chmod u+rw), or choose another folder"
     if isinstance(error, FileNotFoundError):
-        return "bring it back or, if it is a program, install it"
-    return "see what is there instead of a file, and bring the file back"
+        return "restore it or, if it is a program, install it"
+    return "look at what is there instead of a file, and restore the file"
 
 
 def _unknown(error: ConfigAttributeError | ConfigKeyError) -> ConfigError:

@@ -8,13 +8,13 @@ from .schema import Config
 _REASONS = {
     "BatchSizeFinder": "chooses training.batch_size by the memory of the machine: set that instead",
     "LearningRateFinder": "changes the learning rate without a record: set training.lr instead",
-    "ModelPruning": "forgets what it pruned when the run is resumed",
+    "ModelPruning": "loses what it pruned when the run is resumed",
     "OnExceptionCheckpoint": (
-        "makes a new training start from what an earlier one left: callbacks.resume_point does its work"
+        "makes a new training start from an earlier one's file: callbacks.resume_point saves after an interruption"
     ),
     "SpikeDetection": "cannot read its own state when the run is resumed",
     "StochasticWeightAveraging": (
-        "forgets its schedule when resumed: lightning.pytorch.callbacks.WeightAveraging averages weights too"
+        "loses its schedule when resumed: lightning.pytorch.callbacks.WeightAveraging averages weights too"
     ),
     "Timer": "stops by the clock",
 }

@@ -52,8 +52,8 @@ def check_own(cfg: DictConfig, recorded: bool = False) -> None:
     for_arrays = recorded or set(cfg.data) >= _CHOSEN_WITH_ARRAYS
     if own and for_arrays and not recorded:
         raise ConfigError(
-            f"data._target_={data} is data of your own, and task._target_={task} learns from prepared arrays only: "
-            "choose a task of your own, too, task=NAME for configs/task/NAME.yaml, or name the raw files of arrays in "
+            f"data._target_={data} is your own data, and task._target_={task} needs prepared arrays: "
+            "choose your own task too, task=NAME for configs/task/NAME.yaml, or name the raw files of arrays in "
             "data.files"
         )
     if not own and not for_arrays:

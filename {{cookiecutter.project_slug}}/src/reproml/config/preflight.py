@@ -158,7 +158,7 @@ def _check_choices(hydra: DictConfig) -> None:
         if not own and not of_hydra:
             folder = choice.partition("=")[0].partition("@")[0]
             raise ConfigError(
-                f"{choice} is no file in configs/{folder}, so no commit holds what a run takes from it: "
+                f"{choice} is not a file in configs/{folder}, so no commit holds what a run takes from it: "
                 "put the file there"
             )
         refuse_empty(Path("configs") / file)

@@ -44,7 +44,7 @@ class Data(_Documented):
     """Dataset options, and how they are read: the arguments of every ArrayDataModule."""
 
     name: str
-    """What the data is called."""
+    """Name of the data."""
     _target_: str
     """The ArrayDataModule of your package that reads the raw files, as in my_project.data.digits.Digits."""
     source: str
@@ -58,23 +58,23 @@ class Data(_Documented):
     test_fraction: float = field(metadata=_fraction())
     """Share of the examples for the test. Used where the data has no official test set."""
     train_examples: int | None = field(metadata=_at_least(1))
-    """Train on so many examples only; null: on all."""
+    """Number of training examples to use; null: all."""
     shift: int = field(metadata=_at_least(0))
-    """Move training images by up to so many pixels."""
+    """Shift training images by up to this many pixels."""
     flip: bool
-    """Mirror every second training image, left to right."""
+    """Mirror a random half of the training images, left to right."""
     num_workers: int = field(metadata=_at_least(0))
-    """Processes that read batches. No number changes a result."""
+    """Number of processes that read batches; it does not affect the result."""
     persistent_workers: bool
     """Keep those processes from one epoch to the next."""
     start_method: str | None = field(metadata=_one_of("fork", "spawn", "forkserver"))
-    """How those processes start; null: Python's own way."""
+    """How those processes start; null: Python's default."""
     classes: list[str] | None = None
     """Names of the classes, whose numbers are the targets; null: the target is a quantity."""
     target: str | None = None
-    """What the targets measure, where they are a quantity."""
+    """Name of the quantity that the targets measure."""
     unit: str | None = None
-    """Of the quantity, as in kg."""
+    """Unit of that quantity, as in kg."""
     split: str = field(default="stratified", metadata=_one_of("stratified", "random", "contiguous", "group", "given"))
     """How training, validation and test are chosen: docs/data.md."""
     folds: int | None = field(default=None, metadata=_at_least(2))
@@ -82,7 +82,7 @@ class Data(_Documented):
     fold: int | None = field(default=None, metadata=_at_least(0))
     """Which of the folds is the validation."""
     shard_bytes: int | None = field(default=None, metadata=_at_least(1))
-    """Split the prepared inputs into files of at most so many bytes; null: one file. See docs/streaming.md."""
+    """Split the prepared inputs into files of at most this many bytes; null: one file. See docs/streaming.md."""
     window: int | None = field(default=None, metadata=_at_least(1))
     """Shards that are shuffled together; null: all examples."""
     storage: str = field(default="npy", metadata=_one_of("npy", "arrow"))
@@ -119,12 +119,12 @@ class Training(_Documented):
 
 @dataclass
 class Schedule(_Documented):
-    """The keys of training.scheduler that are no arguments of its class, see configs/training/scheduler."""
+    """The keys of training.scheduler that are not arguments of its class, see configs/training/scheduler."""
 
     interval: str = field(default="epoch", metadata=_one_of("step", "epoch"))
     """When the learning rate moves: after each step, or each epoch."""
     frequency: int = field(default=1, metadata=_at_least(1))
-    """After so many steps or epochs."""
+    """After how many steps or epochs it moves."""
     monitor: str | None = None
     """The metric that it follows, if it follows one."""
     steps_as: str | None = None
@@ -142,7 +142,7 @@ class Reproducibility(_Documented):
     nondeterministic_operations: str = field(metadata=_one_of("error", "warn"))
     """What happens at an operation that has no such algorithm."""
     threads: int | None = field(metadata=_at_least(1))
-    """Threads of each process, whose number changes the order of sums, and so the bits; null: as PyTorch likes."""
+    """Threads of each process, whose number changes the order of sums, and so the bits; null: PyTorch's default."""
     environment: dict[str, str]
     """Environment variables that are set before torch is imported."""
 
@@ -151,12 +151,12 @@ class Reproducibility(_Documented):
 class Restore(_Documented):
     """What a new run takes over from an earlier one, see configs/restore."""
 
-    mode: str = field(metadata=_one_of("fresh", "finetune", "hotstart", "continue"))
+    mode: str = field(metadata=_one_of("fresh", "finetune", "warmstart", "continue"))
     """What is taken over."""
     run: str | None
     """Folder of the earlier run; finetune: or a file or folder of pretrained weights."""
     skip: list[str]
-    """finetune: tensors whose names begin so keep their first, random values."""
+    """finetune and warmstart: tensors whose names begin with one of these keep their first, random values."""
 
 
 @dataclass
@@ -206,11 +206,11 @@ class Search(_Documented):
     direction: str = field(metadata=_one_of("minimize", "maximize"))
     """Whether low or high values are good."""
     trials: int = field(metadata=_at_least(1))
-    """How many, over all processes and starts together."""
+    """Number of trials, over all processes and restarts."""
     pruner: str = field(metadata=_one_of("median", "none"))
     """median: stop a trial whose best value is worse than the median at its epoch; none: stop none."""
     startup_trials: int = field(metadata=_at_least(1))
-    """Trials that come to their end before the pruner stops any."""
+    """Number of finished trials before the pruner may stop any."""
     space: dict[str, Parameter]
     """Keys of the configuration, or groups, with what is tried for each."""
 

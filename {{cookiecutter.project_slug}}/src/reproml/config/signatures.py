@@ -1,6 +1,6 @@
 """Checks groups with a `_target_` against the signature of what they name: its arguments, their types and ranges.
 
-A range stands in the signature, as pydantic's types say it: `hidden: PositiveInt`, or
+A range is in the signature, as a type of pydantic: `hidden: PositiveInt`, or
 `dropout: Annotated[float, Field(ge=0, lt=1)]`.
 
 This imports what they name, and so torch. Except for trackers, the training needs all of it anyway.
@@ -69,7 +69,7 @@ def check_signatures(config: Config) -> None:
     _check("training.loss", config.training.loss)
     if "lr" not in config.training.optimizer and "lr" in parameters_of("", config.training.optimizer["_target_"]):
         raise ConfigError(
-            "training.optimizer.lr has no value, so training.lr would change nothing: write lr: ${training.lr} in "
+            "training.optimizer.lr has no value, so training.lr would have no effect: write lr: ${training.lr} in "
             "configs/training/optimizer"
         )
     for name, callback in config.callbacks.items():
@@ -85,13 +85,13 @@ def _check_task(config: Config) -> None:
     learns = getattr(get_object(target), "learns", None)
     if learns == "classes" and config.data.classes is None:
         raise ConfigError(
-            f"task._target_={target} tells classes apart, but data={config.data.name} names none: set data.classes, or "
+            f"task._target_={target} classifies, but data={config.data.name} names none: set data.classes, or "
             "choose task=regression"
         )
     if learns == "quantity" and config.data.target is None:
         raise ConfigError(
             f"task._target_={target} predicts a quantity, but data={config.data.name} has classes: choose "
-            "task=classification, or give the data target in place of classes"
+            "task=classification, or set data.target instead of data.classes"
         )
 
 
@@ -124,12 +124,12 @@ def _check(group: str, settings: Any, role: Role = _NO_ROLE) -> None:
     if role.first:
         taken = first_of(parameters)
         if taken is None:
-            raise ConfigError(f"{group}={target} takes no argument by position, where it will be given {role.first}")
+            raise ConfigError(f"{group}={target} takes no positional argument, but it is given {role.first}")
         names = [name for name in names if name != taken]
     for name in role.given:
         if name not in names and not takes_any:
             fix = f"correct {group}.steps_as" if "steps_as" in role.ours else "add it to its arguments"
-            raise ConfigError(f"{group}={target} does not take {name}, which it will be given: {fix}")
+            raise ConfigError(f"{group}={target} does not take {name}, which it is given: {fix}")
     own = [name for name in names if name not in role.given]
     for key, value in arguments.items():
         if key not in own and not takes_any:
@@ -195,7 +195,7 @@ def _check_type(key: str, value: Any, parameter: inspect.Parameter, target: str)
     try:
         plain = _without_ranges(declared)
     except (NameError, TypeError):
-        return  # it names what is imported for type checkers only, or is no type
+        return  # it names what is imported for type checkers only, or is not a type
     if _problem(value, plain):
         kind = inspect.formatannotation(plain).replace("collections.abc.", "")
         raise ConfigError(f"{key}={value} is not valid: {target} takes {kind} there")

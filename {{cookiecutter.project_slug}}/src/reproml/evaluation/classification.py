@@ -1,4 +1,4 @@
-"""The evaluation of a model that tells classes apart."""
+"""The evaluation of a model that distinguishes classes."""
 
 from collections.abc import Sequence
 from typing import Any

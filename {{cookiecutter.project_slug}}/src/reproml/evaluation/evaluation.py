@@ -23,8 +23,8 @@ class Intervals:
     """95 % confidence intervals that a task computes itself, where those of `Evaluation.per_example` are not the best.
 
     Args:
-        metrics: of a metric; None where none can be told.
-        tables: tables with the columns NAME_low and NAME_high beside NAME, in place of those without.
+        metrics: of a metric; None if there is none.
+        tables: tables with the columns NAME_low and NAME_high beside NAME, instead of those without.
 
     Example: `Intervals({"dice": (0.71, 0.78), "loss": None})`, from the function that `Evaluation.intervals` is
     """
@@ -75,11 +75,11 @@ class Evaluation:
         """Refuse what cannot be written.
 
         Raises:
-            ConfigError: the headline is no metric, or a name cannot be that of a file.
+            ConfigError: the headline is not a metric, or a name cannot be that of a file.
         """
         if self.headline is not None and self.headline not in self.metrics:
             raise ConfigError(
-                f"an evaluation has the headline {self.headline}, which is none of its metrics: "
+                f"an evaluation has the headline {self.headline}, which is not one of its metrics: "
                 f"{', '.join(self.metrics) or 'there are none'}"
             )
         for kind, named in (("table", self.tables), ("figure", self.figures)):
@@ -91,7 +91,7 @@ class Evaluation:
                     )
         for name in self.per_example:
             if name not in self.metrics:
-                raise ConfigError(f"an evaluation has values of each example for {name}, which is none of its metrics")
+                raise ConfigError(f"an evaluation has values per example for {name}, which is not one of its metrics")
 
     def recorded(self) -> dict[str, float | int]:
         """Return the metrics as metrics.json and the record of a run have them: with the number of examples."""

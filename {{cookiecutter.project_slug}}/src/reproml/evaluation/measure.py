@@ -28,7 +28,7 @@ def evaluate(trainer: Trainer, task: LightningModule, data: LightningDataModule)
     metrics = {**logged, **plain}
     for name, value in metrics.items():
         if not isfinite(value):
-            log.warning("the test gave %s=%s, which no record can hold: it is left out", name, value)
+            log.warning("the test gave %s=%s, which a record cannot hold: it is left out", name, value)
     kept = {name: value for name, value in metrics.items() if isfinite(value)}
     headline = told.headline if told.headline in kept else None
     per_example = {name: values for name, values in told.per_example.items() if name in kept}

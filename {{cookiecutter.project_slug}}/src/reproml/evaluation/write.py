@@ -77,7 +77,7 @@ def _intervals(evaluation: Evaluation, seed: int) -> Intervals:
         if isclose(values.mean(), metric, rel_tol=1e-5, abs_tol=1e-8):
             found[name] = mean_interval(values, seed)
         else:
-            log.warning("%s is %s, and not the mean of its values of each example: it gets no interval", name, metric)
+            log.warning("%s is %s, but not the mean of its values per example: it gets no interval", name, metric)
     return Intervals({**found, **better.metrics}, better.tables)
 
 

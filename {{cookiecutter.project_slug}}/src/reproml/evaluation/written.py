@@ -126,7 +126,7 @@ def _named(entry: dict[str, str], folder: Path, ending: str) -> tuple[str, str, 
     """Return name, title and path of a table or a figure. Anybody may have written its name."""
     name = entry["name"]
     if Path(name).name != name:
-        raise ValueError(f"{name} is no name of a file")
+        raise ValueError(f"{name} is not a name of a file")
     return name, entry["title"], folder / f"{name}.{ending}"
 
 

@@ -23,7 +23,7 @@ INFERENCE_BATCH = 16  # rows; more cost a single example time, fewer cost a whol
 class EpochSums:
     """Adds up named numbers over an epoch, on the device and without waiting for it.
 
-    A few sums in place of metric objects, which cost more per step than a small network does.
+    A few sums instead of metric objects, which cost more per step than a small network does.
     """
 
     def __init__(self) -> None:

@@ -8,7 +8,7 @@ from ..runs import schema
 
 
 def read_description(path: Path) -> dict[str, Any] | None:
-    """Return the network, input and classes that `save_model` wrote into a file, or None where it tells nothing."""
+    """Return the network, input and classes that `save_model` wrote into a file, or None if it has none."""
     from safetensors import SafetensorError, safe_open  # only when a model is read
 
     try:

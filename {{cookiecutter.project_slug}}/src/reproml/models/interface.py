@@ -47,7 +47,7 @@ class Interface:
         return target if self.classes is None else self.classes[int(target)]
 
     def targets(self) -> dict[str, Any]:
-        """Return what a target is, as JSON has it: the names of the classes, or the quantity and its unit."""
+        """Describe a target for JSON: the names of the classes, or the quantity and its unit."""
         return {name: value for name, value in self.described().items() if name in ("classes", "target", "unit")}
 
     @classmethod
@@ -58,6 +58,6 @@ class Interface:
         return cls(**{**known, **lists})
 
     def described(self) -> dict[str, Any]:
-        """Return what is known of it, as JSON has it."""
+        """Describe it for JSON."""
         given = {name: value for name, value in asdict(self).items() if value is not None and value is not False}
         return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}

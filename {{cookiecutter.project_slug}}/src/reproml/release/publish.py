@@ -31,7 +31,7 @@ def release(project: Path, version: Version) -> list[str]:
     _refuse_changes(project)
     wanted = tags.missing(project, both, lambda: _message(project, version))
     if dvc(project, "status", "--json").strip() not in ("", "{}"):
-        raise ReleaseError("the pipeline is not up to date with what it is made from: dvc repro, commit, verify")
+        raise ReleaseError("the pipeline is not up to date: dvc repro, commit, verify")
     _refuse_failing(project)
     try:
         advice = f"the comparison suggests {suggest(project, MODELS, below=version)}"
@@ -51,14 +51,14 @@ def release(project: Path, version: Version) -> list[str]:
 def _refuse_changes(project: Path) -> None:
     changed = git(project, "status", "--porcelain", "--", ".")
     if changed is None or git(project, "rev-parse", "--verify", "HEAD") is None:
-        raise ReleaseError("there is no commit that a version could name: commit the project first")
+        raise ReleaseError("there is no commit yet: commit the project first")
     if changed:
         lines = changed.splitlines()
         raise ReleaseError(f"{len(lines)} changes are not committed, such as that of {lines[0][3:]}: commit them first")
     for path in _COMMITTED:
         if git(project, "ls-files", "--error-unmatch", "--", path) is None:
             raise ReleaseError(
-                f"{path} belongs to the version and is not in git: dvc repro, and git add --force {path}"
+                f"{path} belongs to the version, but is not in git: dvc repro, and git add --force {path}"
             )
 
 

@@ -46,7 +46,7 @@ def missing(project: Path, tags: list[str], message: Callable[[], str]) -> list[
             f"version, or, if nobody needs the tag, remove it with git tag --delete {found[0]}"
         )
     if existing := [tag for tag in tags if tag in here | there]:
-        raise ReleaseError(f"{existing[0]} exists, and a version is never given twice: choose the next one")
+        raise ReleaseError(f"{existing[0]} exists, and a version is never reused: choose the next one")
     if others := released(project, "--points-at", "HEAD"):
         raise ReleaseError(
             f"this commit is version {others[-1]} already: change something, commit it, and release that"
@@ -69,7 +69,7 @@ def write(project: Path, tags: list[str], message: str) -> None:
     """
     tagger = git(project, "var", "GIT_COMMITTER_IDENT")
     if tagger is None:
-        raise ReleaseError("git does not know who writes the tags: set user.name and user.email with git config")
+        raise ReleaseError("git does not know your name for the tags: set user.name and user.email with git config")
     commit = git(project, "rev-parse", "--verify", "HEAD")
     lines = []
     for tag in tags:

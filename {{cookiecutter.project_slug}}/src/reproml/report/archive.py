@@ -48,10 +48,10 @@ _OF_THE_RUN = {
     MODEL: ("the final weights", "application/octet-stream"),
     RECORD: ("the record of the run", "application/json"),
     CONFIG: ("the configuration", "application/yaml"),
-    PATCH: ("what differed from the commit", "text/x-diff"),
+    PATCH: ("differences from the commit", "text/x-diff"),
     HISTORY: ("metrics of each epoch", "text/csv"),
     TRACE: ("order of the examples, loss and digests of the weights, by step", "application/jsonl"),
-    VERIFICATION: ("what the last verification said", "application/json"),
+    VERIFICATION: ("verdict of the last verification", "application/json"),
 }
 _OF_THE_TEST = {
     METRICS: ("metrics of the test", "application/json"),
@@ -105,7 +105,7 @@ def _refuse_home(inputs: dict[str, str], files: Collection[str] = ()) -> None:
         if Path(path).is_absolute() and Path(path).is_relative_to(Path.home()):
             link = f"data/external/{Path(path).name}"
             raise RecordError(
-                f"{what} would show your home folder to everybody: put a link to it into the project, "
+                f"{what} would show your home folder to everyone: put a link to it into the project, "
                 f"ln -s {shlex.quote(path)} {shlex.quote(link)}, name that instead, and train again"
             )
 
@@ -188,7 +188,7 @@ def _add_training(crate: ROCrate, facts: Facts, files: dict[str, Any], author: A
         properties={
             "@type": "CreateAction",
             "name": f"Training: {facts.command}",
-            "description": f"The promise of the run is: {record['promise']['text']}.",
+            "description": f"The run guarantees: {record['promise']['text']}.",
             "startTime": record["sessions"][0]["started"],
             "endTime": record["sessions"][-1]["ended"],
             "actionStatus": "http://schema.org/CompletedActionStatus",

@@ -68,7 +68,7 @@ class Facts:
 
     @property
     def has_intervals(self) -> bool:
-        """Whether the test tells how far its numbers can be trusted; that of a training does not."""
+        """Whether the test has confidence intervals; the test of a training has none."""
         return any(cell.interval for cell in self.metrics.values())
 
     @property

@@ -84,7 +84,7 @@ def write_comparison(folder: Path, other: Path, output: Path) -> str:
         output: where the page is written.
 
     Raises:
-        RecordError: one of them is no run, not finished, or its record is damaged.
+        RecordError: one of them is not a run, not finished, or its record is damaged.
     """
     for path in (folder, other):
         CompletedRun.read(path, reads=EVERYTHING)  # also the weights and the step trace, which collect does not read

@@ -32,7 +32,7 @@ def spread(folders: Sequence[Path]) -> list[str]:
     differ = sorted({_name(change) for run in runs[1:] for change in what_changed(runs[0].record, run.record)})
     lines = [f"{len(runs)} runs, which differ in: {', '.join(differ) or 'nothing'}"]
     if others := [name for name in differ if name not in _CHANCE]:
-        lines.append(f"warning: this is not the spread of chance alone, because of {', '.join(others)}")
+        lines.append(f"warning: the spread is not due to chance alone, because of {', '.join(others)}")
     lines.append(f"{'metric':<24} {'mean':>10} {'std':>10} {'least':>10} {'most':>10}")
     metrics = [_metrics(run) for run in runs]
     for name in metrics[0]:

@@ -122,7 +122,7 @@ def _leave_finished(run: RunFolder) -> NoReturn:
     if missed := tracked.missed(folder):
         who = " and ".join(missed)
         lacks = "lacks" if len(missed) == 1 else "lack"
-        print(f"{folder} is finished, but {who} {lacks} something of it: python -m reproml sync {folder} sends that")
+        print(f"{folder} is finished, but {who} {lacks} something of it: python -m reproml sync {folder} sends it")
     else:
         print(f"{folder} is finished: there is nothing left to do")
     raise SystemExit(0)
@@ -152,6 +152,6 @@ def command_arguments(record: dict[str, Any], folder: str | Path) -> list[str]:
 
 
 def quoted(value: str | Path) -> str:
-    """Return a value that Hydra reads as one text, whatever characters it holds."""
+    """Return a value, with any characters, that Hydra reads as one text."""
     escaped = str(value).replace("\\", "\\\\").replace("'", "\\'")
     return f"'{escaped}'"

@@ -1,4 +1,4 @@
-"""A finished run, for whatever reads it: every command about runs begins here."""
+"""A finished run, as every command about runs reads it."""
 
 import json
 import os
@@ -96,7 +96,7 @@ class CompletedRun:
         Results with other metrics were left by another training.
 
         Raises:
-            RecordError: a table or a figure is not the one that the record names.
+            RecordError: a table or a figure is not the one in the record.
         """
         places = [self.folder / TEST, REPORTS_OF_PIPELINE]
         for place in reversed(places) if self.folder.resolve() == MODELS.resolve() else places:
@@ -106,7 +106,7 @@ class CompletedRun:
                 continue
             if same and (name := altered_table(place, self.record) or altered_figure(place, self.record)):
                 raise RecordError(
-                    f"{place / name} is not the file that the record names: it was changed after the run; fetch it "
+                    f"{place / name} is not the file in the record: it was changed after the run; fetch it "
                     f"again, or test again: python evaluate.py run={self.folder} output={place}"
                 )
             if same:

@@ -64,7 +64,7 @@ def files_in(path: Path) -> Iterator[tuple[bytes, Path]]:
             for each in files:
                 file, found = Path(place, each), True
                 if not stat.S_ISREG(file.stat().st_mode):
-                    raise Unreadable(f"holds {file}, which is no file: remove it, or name a part")
+                    raise Unreadable(f"holds {file}, which is not a file: remove it, or name a part")
                 yield os.fsencode(file.relative_to(path).as_posix()), file
     except FileNotFoundError as error:
         place = "" if error.filename == str(path) else f" because {error.filename} leads nowhere"

@@ -1,4 +1,4 @@
-"""What a run stands on: packages, machine, and every setting that can change bits."""
+"""What a run depends on: packages, machine, and every setting that can change bits."""
 
 import os
 import platform

@@ -1,4 +1,4 @@
-"""The folder of a run: where each of its files lies, how far the run has come, and its configuration."""
+"""The folder of a run: the places of its files, the state of the run, and its configuration."""
 
 import json
 import os
@@ -16,7 +16,7 @@ from ..names import CHECKPOINTS, CONFIG, HISTORY, HYDRA, LAST, LOCK, MODEL, PATC
 
 _RESUME_POINT = re.compile(r"resume-\d{10}-[0-9a-f]{16}\.ckpt")  # the batches before it, and a checksum
 _LONGEST_NAME, _LONGEST_PATH = 255, 4095  # bytes, on all usual file systems
-BRING_BACK = "bring it back from where the run was made (dvc checkout), or train again"
+BRING_BACK = "restore it from where the run was made (dvc checkout), or train again"
 
 
 class Status(Enum):
@@ -68,7 +68,7 @@ class RunFolder:
     def why_no_record(self) -> str:
         """Return why there is no record here, and what to do."""
         return {
-            Status.LOST: f"what is in {self} belongs to a run whose record was lost; {BRING_BACK}",
+            Status.LOST: f"the files in {self} belong to a run whose record was lost; {BRING_BACK}",
             Status.UNBEGUN: f"{self} stopped before its training began: start it again",
         }.get(self.status(), "name the folder of a run, which python train.py makes")
 
@@ -87,7 +87,7 @@ class RunFolder:
                 "folder"
             )
         if status is Status.DAMAGED:
-            raise ConfigError(f"{self.record} is damaged: choose another folder, or bring the file back")
+            raise ConfigError(f"{self.record} is damaged: choose another folder, or restore the file")
 
     def write_config(self, config: dict[str, Any]) -> None:
         """Write the configuration of the run, in plain types and without secrets."""
@@ -136,7 +136,7 @@ def read_config(folder: str | Path | None) -> DictConfig:
         raise ConfigError(lost if run.record.exists() else run.why_no_record())
     try:
         config = OmegaConf.load(run.config)
-    except Exception as error:  # from the parser or OmegaConf, because it is no text, or cannot be opened
+    except Exception as error:  # from the parser or OmegaConf, because it is not text, or cannot be opened
         raise ConfigError(f"{run.config} is damaged or cannot be read: {BRING_BACK}") from error
     if isinstance(config, DictConfig):
         return config

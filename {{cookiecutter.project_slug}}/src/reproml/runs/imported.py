@@ -182,7 +182,7 @@ def _installed(name: str) -> dict[str, str]:
 
 
 def _imported(text: str, package: str) -> Iterator[str]:
-    """Yield the names that a module may import; names that are no modules are skipped later."""
+    """Yield the names that a module may import; names that are not modules are skipped later."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)

@@ -27,7 +27,7 @@ def check_inputs(inputs: dict[str, str]) -> None:
         with _named(name, path):
             for _, file in files_in(Path(path)):
                 if not os.access(file, os.R_OK):
-                    raise Unreadable(f"cannot be read: give yourself the right to read {file}")
+                    raise Unreadable(f"cannot be read: give yourself permission to read {file}")
         check_seen(path, f"inputs.{name}={path}")
 
 
@@ -76,7 +76,7 @@ def refuse_changed(recorded: dict[str, str], inputs: dict[str, str]) -> None:
         if digest != recorded[name]:
             raise RecordError(
                 f"the input {name} changed: {inputs[name]} has the SHA-256 {digest[:12]}, and the run was made with "
-                f"{recorded[name][:12]}; put that back, or train again"
+                f"{recorded[name][:12]}; restore it, or train again"
             )
 
 
@@ -89,7 +89,7 @@ def locate(before: dict[str, Any], project: Path) -> dict[str, str]:
 
     Raises:
         ConfigError: one is not there, or lies where only the record says so.
-        RecordError: one has another content than the record names, or the record does not name its content.
+        RecordError: one has another content than the one in the record, or the record does not name its content.
     """
     recorded, named = before["inputs"], before["config"].get("inputs", {})
     if set(recorded) != set(named):

@@ -35,7 +35,7 @@ def compared(found: dict[str, Any], folder: Path, needs: Collection[str], reads:
             raise RecordError(f"{path} does not exist: fetch it from where the run was made (dvc pull), or train again")
         if other:
             raise RecordError(
-                f"{path} is not the file that the record names: it was changed after the run or belongs to another "
+                f"{path} is not the file in the record: it was changed after the run or belongs to another "
                 "one; fetch it again from where the run was made (dvc checkout), or train again"
             )
     return found
@@ -51,7 +51,7 @@ def intact(folder: Path, reads: Collection[str] = EVERYTHING) -> dict[str, Any]:
 
 
 def altered(folder: Path, name: str, found: dict[str, Any]) -> bool:
-    """Whether a file of a run exists, but is not the one that the record names.
+    """Whether a file of a run exists, but is not the one in the record.
 
     A patch that is missing counts too, unless the record says that it is empty.
 
@@ -71,7 +71,7 @@ def altered(folder: Path, name: str, found: dict[str, Any]) -> bool:
         return file_digest(path) != found[_DIGESTS[name]]
     except OSError as error:
         raise RecordError(
-            f"{path} cannot be read ({error.strerror}): give yourself the right to, or fetch it from where the run was "
+            f"{path} cannot be read ({error.strerror}): give yourself permission, or fetch it from where the run was "
             "made (dvc checkout)"
         ) from error
 

@@ -14,7 +14,7 @@ def named_files(settings: Mapping[str, Any], but: Iterable[Path]) -> dict[str, s
     """Return the SHA-256 of the files and folders that exist and that settings name, by their names there.
 
     A single word is taken for a folder only where it ends with a slash: `data` could be the name of anything. So could
-    `/`; a folder that the project lies in is no data. A file that is named like one that keeps secrets has no digest:
+    `/`; a folder that the project lies in is not data. A file that is named like one that keeps secrets has no digest:
     the record would tell it.
 
     Args:
@@ -71,7 +71,7 @@ def bring(recorded: Mapping[str, str], project: Path) -> None:
         if _is(place, digest):
             continue
         if not _is(Path(name), digest):
-            raise RecordError(f"{name}, which the run read, is missing or not the one that the record names")
+            raise RecordError(f"{name}, which the run read, is missing or not the one in the record")
         if not place.parent.resolve().is_relative_to(project.resolve()) or place.is_dir():
             raise RecordError(f"{name}, which the run read, cannot be put into the code of its commit")
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -1,6 +1,6 @@
 """What DVC's stages depend on besides files: params.yaml, and code.yaml.
 
-params.yaml is what configs/ compose for the pipeline, as DVC tracks it, or what an experiment has left there.
+params.yaml is what configs/ give for the pipeline, as DVC tracks it, or what an experiment has left there.
 
 `configure.py` begins the file with a digest of what follows. `dvc exp run -S` writes it without one, and an edit by
 hand leaves a wrong one. So the digest tells whether configs/ may replace what is there.
@@ -104,8 +104,8 @@ def refuse_damaged_lock(project: Path) -> None:
         whole = False
     if not whole:
         committed = git(project, "cat-file", "-e", f"HEAD:./{LOCK}") is not None
-        fix = f"git checkout HEAD {LOCK} brings the committed one back" if committed else f"rm {LOCK} begins a new one"
-        raise ConfigError(f"{LOCK} is damaged, as a kill leaves it while DVC writes it: {fix}, then dvc repro")
+        fix = f"git checkout HEAD {LOCK} restores the committed one" if committed else f"rm {LOCK} starts a new one"
+        raise ConfigError(f"{LOCK} is damaged, probably because a kill interrupted DVC: {fix}, then dvc repro")
 
 
 def of_configs(content: str) -> bool:
@@ -157,7 +157,7 @@ def leading(values: dict[str, Any], config: Any) -> dict[str, Any]:
 
 
 def told(held: dict[str, Any], config: DictConfig) -> str:
-    """Return, for people, the first settings in which params.yaml differs from what configs/ compose."""
+    """Return, for people, the first settings in which params.yaml differs from what configs/ give."""
     other = plain(config)
     different = beyond(held, other)
     said = [f"{key}={value}" for key, value in flat(leading(different, config) or different).items()]
@@ -179,7 +179,7 @@ def unkept(project: Path, config: DictConfig, commit: str | None = None) -> str:
 
     Args:
         project: folder of the project.
-        config: what configs/ compose.
+        config: what configs/ give.
         commit: the commit to read params.yaml from; None: the working tree.
     """
     content, lock = (_content(project, name, commit) for name in (PARAMS, LOCK))

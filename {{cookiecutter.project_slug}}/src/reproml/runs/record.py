@@ -48,9 +48,7 @@ def read(folder: Path) -> dict[str, Any]:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise RecordError(f"{path} does not exist: {RunFolder(folder).why_no_record()}") from error
     except OSError as error:
-        raise RecordError(
-            f"{path} cannot be read: {error.strerror}; give yourself the right to, or fetch it"
-        ) from error
+        raise RecordError(f"{path} cannot be read: {error.strerror}; give yourself permission, or fetch it") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RecordError(f"{path} is damaged: fetch it again from where the run was made") from error
     if isinstance(version, int) and version != VERSION:
@@ -59,7 +57,7 @@ def read(folder: Path) -> dict[str, Any]:
             "use the code of its commit"
         )
     if reason := schema.problem(record):
-        raise RecordError(f"{path} is not what a training writes: {reason}; fetch it again from where the run was made")
+        raise RecordError(f"{path} is not a valid record: {reason}; fetch it again from where the run was made")
     return record
 
 
@@ -80,7 +78,7 @@ def read_finished(folder: Path) -> dict[str, Any]:
 
 
 def identity(record: dict[str, Any]) -> str:
-    """Return what tells a training from any other, even with the same inputs.
+    """Return what distinguishes a training from any other, even with the same inputs.
 
     It stays the same when the training is resumed, also in a folder that was moved.
     """
@@ -101,7 +99,7 @@ def what_changed(before: dict[str, Any], after: dict[str, Any]) -> list[Change]:
 
 
 def inputs(record: dict[str, Any]) -> dict[str, Any]:
-    """Return what a run stands on, in the form that `changes` compares."""
+    """Return what a run depends on, in the form that `changes` compares."""
     return {
         "code": deciding_code(record["code"]),
         "config": deciding(record["config"]),
@@ -114,7 +112,7 @@ def inputs(record: dict[str, Any]) -> dict[str, Any]:
 
 
 def deciding(config: dict[str, Any]) -> dict[str, Any]:
-    """Return the settings of a run that decide its result, whatever its folder is called."""
+    """Return the settings of a run that decide its result; its folder does not."""
     # The run folder has another name each time, and trackers change no result. The record has
     # digests of what was restored and of the raw data elsewhere.
     kept = {key: value for key, value in config.items() if key not in ("paths", "tracking", "restore")}

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 _DEEPEST, _LONGEST = 40, 100_000
-_HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # moves a cursor, ends a path, or is no character
+_HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")  # moves a cursor, ends a path, or is invalid
 _TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "integer": int, "null": type(None)}
 
 

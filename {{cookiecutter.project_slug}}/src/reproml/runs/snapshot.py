@@ -38,7 +38,7 @@ def describe(
 
     Args:
         beside: SHA-256 of the files of the project outside of src/ that run, by their paths: see runs/imported.py.
-        elsewhere: names of the packages that run and are no part of the project; no patch can hold them.
+        elsewhere: names of the packages that run and are not part of the project; no patch can hold them.
     """
     try:
         commit = git.text("rev-parse", "--verify", "HEAD")

@@ -41,7 +41,7 @@ def check_out(git: dict[str, Any], patch: Path, folder: Path) -> Path:
     if project.is_dir() and project.resolve().is_relative_to(folder.resolve()):  # else the patch may have to make it
         check_out_submodules(Path(repository, git["folder"]), project, commit)
     if not has_patch(git, patch):
-        raise RecordError(f"{patch} is missing or is not the patch that the record names")
+        raise RecordError(f"{patch} is missing or is not the patch in the record")
     apply = ("apply", "--binary", "--whitespace=nowarn", "--", str(patch.resolve()))
     if git["patch_sha256"] != EMPTY and _git("-C", str(folder), *apply, check=False) is None:
         raise RecordError(f"{patch} does not apply to the commit {commit[:12]}")

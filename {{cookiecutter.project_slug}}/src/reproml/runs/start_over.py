@@ -26,7 +26,9 @@ def start_over(folder: Path, config: Config, kept: Iterable[str] = ()) -> None:
     """
     left = [name for name in (*_FILES, *_FOLDERS) if (folder / name).exists()]
     if left and not (folder / RECORD).exists():
-        raise ConfigError(f"{folder} holds {left[0]} of another origin, which would be replaced: choose another folder")
+        raise ConfigError(
+            f"{folder} holds {left[0]} without a record, and a run would replace it: choose another folder"
+        )
     for name in (*_FILES, *_ABOUT):
         (folder / name).unlink(missing_ok=True)
     for name in _FOLDERS:

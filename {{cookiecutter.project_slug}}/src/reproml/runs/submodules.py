@@ -27,7 +27,7 @@ def check_out_submodules(project: Path, folder: Path, commit: str) -> None:
             if not name.startswith("src/"):
                 continue
             raise RecordError(
-                f"the submodule {name} is not here at {pinned[:12]}, which commit {commit[:12]} needs: "
+                f"the submodule {name} is not checked out at {pinned[:12]}, which commit {commit[:12]} needs: "
                 "git submodule update --init --recursive"
             )
         git.output("clone", "--quiet", "--shared", "--no-checkout", "--", str(origin.resolve()), str(place))

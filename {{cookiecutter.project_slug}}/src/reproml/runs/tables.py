@@ -35,7 +35,7 @@ def read_rows(
             raise ValueError(f"it has no column {missing[0]}")
         for row in rows:
             if None in row or None in row.values():
-                raise ValueError(f"line {rows.index(row) + 2} has not as many values as there are columns")
+                raise ValueError(f"line {rows.index(row) + 2} has fewer or more values than there are columns")
             for name in row:
                 if name in numbers or (words is not None and row[name] and name not in words):
                     float(row[name])

@@ -63,8 +63,8 @@ class Bodies:
             raise HTTPException(400, "the body ended too early") from None
         except TimeoutError:
             # the rest of it is not waited for
-            raise HTTPException(408, "the body came too slowly: send it faster", {"Connection": "close"}) from None
+            raise HTTPException(408, "the body arrived too slowly: send it faster", {"Connection": "close"}) from None
         if max(length, announced) > most:
             raise HTTPException(413, f"the body is larger than {most} bytes: send fewer examples at once")
         if not room:
-            raise HTTPException(503, "the server holds as many requests as it may: ask again", {"Retry-After": "1"})
+            raise HTTPException(503, "the server is busy: try again", {"Retry-After": "1"})

@@ -38,7 +38,7 @@ class Connection(H11Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._unsent: int | None = None  # bytes of answers, when the time was up before
         if len(self.connections) > self.limits.connections and not self._make_room():
-            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "the server has no free connection: ask again later")
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "the server has no free connection: try again later")
         else:
             self._look()
 
@@ -93,7 +93,7 @@ class Connection(H11Protocol):
         elif self._unsent:
             self.transport.abort()
         elif self.conn.our_state is h11.IDLE and self.conn.trailing_data[0]:
-            self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the head of the request came too slowly")
+            self._refuse(HTTPStatus.REQUEST_TIMEOUT, "the header of the request arrived too slowly")
         else:
             self.transport.close()
 

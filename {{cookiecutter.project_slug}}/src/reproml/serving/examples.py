@@ -25,7 +25,7 @@ def show(predictor: Predictor) -> list[dict[str, Any]]:
     folder = Path(config.paths.processed)
     manifest = read_manifest(config.data, folder)
     if manifest is None:
-        raise DataError(f"{folder} is not here, or is altered: python prepare.py data={config.data.name} makes it")
+        raise DataError(f"{folder} is missing or altered: python prepare.py data={config.data.name} makes it")
     refuse_other(recorded(config.data, manifest), predictor.record["data"], folder)
 
     from ..tasks.build import build_arrays

@@ -20,7 +20,7 @@ class Predictor:
         folder: of the run.
 
     Raises:
-        UserError: the run is missing or not finished, the model is not the one that the record names, or its task does
+        UserError: the run is missing or not finished, the model is not the one in the record, or its task does
             not say what it predicts.
     """
 

@@ -54,7 +54,7 @@ def examples_type(interface: Interface | None) -> type[BaseModel]:
         "Example",
         __doc__="One example of the test data.",
         actual=(actual, Field(description=f"its true {target or 'class'}")),
-        inputs=(list[Any], Field(description="as /predict wants it")),
+        inputs=(list[Any], Field(description="as input of /predict")),
     )
     return create_model(
         "Examples",

@@ -1,4 +1,4 @@
-"""The process: it listens, waits for a run where it is asked to, and stops when it is told to."""
+"""The process: it listens, waits for a run if asked to, and stops when told to."""
 
 import logging
 import os
@@ -38,7 +38,7 @@ def serve(run: Path, host: str, port: int, wait: bool, limits: Limits) -> None:
         limits: of requests and connections.
 
     Raises:
-        UserError: the address cannot be listened on, or the run cannot be loaded.
+        UserError: the address is not available, or the run cannot be loaded.
     """
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sys.exit(0))  # uvicorn raises the signal again when it has finished
@@ -162,6 +162,6 @@ def _bind(host: str, port: int) -> socket.socket:
     except OSError as error:
         listener.close()
         raise ConfigError(
-            f"--host {host} --port {port} cannot be listened on ({error.strerror}): choose another, such as --port 0"
+            f"--host {host} --port {port} is not available ({error.strerror}): choose another, such as --port 0"
         ) from error
     return listener

@@ -42,7 +42,7 @@ class Stopping:
             if not timeout.expired():
                 raise
             if not started:
-                stopping = JSONResponse({"detail": "the server is stopping: ask again"}, 503, {"Retry-After": "1"})
+                stopping = JSONResponse({"detail": "the server is stopping: try again"}, 503, {"Retry-After": "1"})
                 await stopping(scope, receive, send)
         finally:
             self._timeouts.discard(timeout)

@@ -101,7 +101,7 @@ def _refuse_incomplete(config: OwnConfig, data: LightningDataModule, task: Light
         for name in names:
             if not is_overridden(name, made, base):
                 target = getattr(config, group)["_target_"]
-                raise ConfigError(f"{group}._target_={target} has no {name}, which a training needs: write it there")
+                raise ConfigError(f"{group}._target_={target} has no {name}, which a training needs: add it")
 
 
 def _refuse_automatic(config: OwnConfig) -> None:
@@ -113,6 +113,6 @@ def _refuse_automatic(config: OwnConfig) -> None:
         if value != without:
             fix = "null" if without is None else without
             raise ConfigError(
-                f"training.{key}={value} does not reach a task with automatic_optimization=False, which steps its "
-                f"optimizers itself: set training.{key}={fix}, and do it in training_step"
+                f"training.{key}={value} has no effect on a task with automatic_optimization=False, which steps its "
+                f"own optimizers: set training.{key}={fix}, and do it in training_step"
             )

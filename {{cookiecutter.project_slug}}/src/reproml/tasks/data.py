@@ -69,4 +69,4 @@ def refuse_other_data(data: LightningDataModule, recorded: dict[str, Any], confi
     if isinstance(data, ArrayDataModule):
         refuse_other(data.recorded(), recorded, Path(config.paths.processed))
     elif name := changed(recorded_files(recorded, vars(config))):
-        raise DataError(f"{name} is missing or not what the run was trained with: put that back, or train again")
+        raise DataError(f"{name} is missing or not what the run was trained with: restore it, or train again")

@@ -169,8 +169,8 @@ def _refuse_moved(client: "MlflowClient", experiment_name: str) -> None:
     usual, own = ("mlruns", experiment.experiment_id), Path("mlruns", experiment.experiment_id).resolve()
     if place.scheme in ("", "file") and Path(place.path).parts[-2:] == usual and Path(place.path).resolve() != own:
         raise TrackerError(
-            f"{experiment_name} keeps its files in {place.path}, and this project is in {Path.cwd()} now: "
-            "docs/tracking.md tells MLflow its new place; or choose another tracking.mlflow.experiment_name"
+            f"{experiment_name} keeps its files in {place.path}, but this project is now in {Path.cwd()}: "
+            "docs/tracking.md says how to update MLflow; or choose another tracking.mlflow.experiment_name"
         )
 
 
@@ -187,7 +187,7 @@ def _goes_on(client: "MlflowClient", run_id: str) -> bool:
     if active:
         client.update_run(run_id, status="RUNNING")
     else:
-        log.warning("MLflow does not have run %s any more: a new one begins there", run_id)
+        log.warning("MLflow no longer has run %s: it gets a new one", run_id)
     return active
 
 

@@ -1,4 +1,4 @@
-"""How trackers call a run: by what was trained on what, and what tells it from the other runs."""
+"""The name of a run in trackers: network, data, and an id that distinguishes it from other runs."""
 
 import re
 from pathlib import Path

@@ -50,8 +50,8 @@ def _send(name: str, config: DictConfig, run: TrackedRun) -> str:
         if not failures.is_of_tracker(error):
             raise
         raise TrackerError(
-            f"{name} did not take {run.folder} ({failures.named(error)}): "
-            f"{run.folder} has everything still, so call sync again when {name} answers"
+            f"{name} did not accept {run.folder} ({failures.named(error)}): "
+            f"nothing is lost, so run sync again when {name} answers"
         ) from error
     tracked.note_sent(run.folder, name)
     return f"{name} has {run.folder} now, as {logger.version}"

@@ -99,11 +99,11 @@ class TrackedRun(CompletedRun):
         return np.array(data.dataset.inputs.rows(data.splits["test"][:count]))
 
     def predictions(self, count: int) -> list[dict[str, str]]:
-        """Return what the model said of the first test examples, if the task tells that."""
+        """Return the predictions for the first test examples, if the task has them."""
         return [] if self._test is None else self._test.predicted()[:count]
 
     def model(self) -> LightningModule:
-        """Return the model, which tells what goes in and what comes out."""
+        """Return the model, which describes its inputs and outputs."""
         return load_model(self.folder / MODEL, trusted=self.trained_with is not None)[0]
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What a module is after set-up: what strict cannot keep is refused, whatever the configuration says."""
+"""What a module is after set-up: what strict cannot keep exact is refused, with any configuration."""
 
 import torch
 from lightning import Callback, LightningModule, Trainer

@@ -92,8 +92,8 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """Writes a checkpoint in one step. Lightning's own way can leave half a file when the process is killed.
 
     The first one is read back at once, and so is each with a type that was in none before: what cannot be loaded is
-    found before a run depends on it. Of hyperparameters that are no plain data (`save_hyperparameters()` notes networks
-    and partial functions too) it holds the text, and no secrets: a resumed run builds them from its configuration.
+    found before a run depends on it. Hyperparameters that are not plain data (`save_hyperparameters()` notes networks
+    and partial functions too) are kept as text, without secrets: a resumed run builds them from its configuration.
 
     `{sha256}` in a file's name is replaced by the first 16 digits of the content's checksum.
 
@@ -137,7 +137,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         if any(place != home and place.is_relative_to(home) for home in self._homes):
             super().remove_checkpoint(place)
         else:
-            log.warning("%s is not removed, because this run does not write there", path)
+            log.warning("%s is not removed, because this run did not write it", path)
 
     def load_checkpoint(
         self, path: Any, map_location: Any | None = None, weights_only: bool | None = None
@@ -176,7 +176,7 @@ def refuse_other_run(path: Path, found: Any, config: dict[str, Any]) -> None:
     except (KeyError, TypeError, AttributeError):
         reason = "it holds no configuration"
     if reason:
-        raise DataError(f"{path} belongs to another run ({reason}): remove it, or put the run's own file back")
+        raise DataError(f"{path} belongs to another run ({reason}): remove it, or restore the run's own file")
 
 
 def refuse_foreign(path: Path, held: dict[str, Any], record: dict[str, Any]) -> None:
@@ -189,7 +189,7 @@ def refuse_foreign(path: Path, held: dict[str, Any], record: dict[str, Any]) -> 
     wrote = held.get("run")  # earlier versions named none
     if wrote is not None and wrote != identity(record):
         raise DataError(
-            f"{path} belongs to another run, with the same configuration: remove it, or put the run's own file back"
+            f"{path} belongs to another run, with the same configuration: remove it, or restore the run's own file"
         )
 
 

@@ -28,7 +28,7 @@ def environment() -> ClusterEnvironment:
 
 @contextmanager
 def rank_zero_first() -> Iterator[None]:
-    """Have the first process do what stands in the body, and then the others, which find its work done.
+    """Have the first process run the body, and then the others, which find its work done.
 
     Processes that Lightning starts come later anyway.
 

@@ -52,7 +52,7 @@ def pin_environment(settings: Reproducibility) -> None:
     os.environ.update(pins)
     _pinned.update(pins)
     if "torch" not in sys.modules and not rank():
-        announce("loading PyTorch and Lightning, which takes some seconds ...")
+        announce("loading PyTorch and Lightning, which takes a few seconds ...")
 
 
 def _has(instructions: str) -> bool:

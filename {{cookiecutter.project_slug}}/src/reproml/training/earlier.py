@@ -41,8 +41,8 @@ def built_on(config: Config) -> dict[str, Any] | None:
     settings = config.restore
     if settings.run and Path(settings.run).resolve() == Path(config.paths.run).resolve():
         raise ConfigError(
-            f"restore.run={settings.run} is the folder of this run, where a new training replaces what is there: give "
-            "it another folder"
+            f"restore.run={settings.run} is the folder of this run, and the new training would replace it: choose "
+            "another folder"
         )
     path = starting_file(settings)
     if path is None:
@@ -63,11 +63,11 @@ def built_on(config: Config) -> dict[str, Any] | None:
         _check_whole_state(config, earlier, held)
         if lost := next((file for file in best_files(held) if not (run / file).is_file()), None):
             raise DataError(
-                f"{run / lost} is missing, which {path} names as the best epoch so far: put it back, or choose "
+                f"{run / lost} is missing, which {path} names as the best epoch so far: restore it, or choose "
                 "another run"
             )
         kept_trace(run / TRACE, held)  # or refuse it
-    elif settings.mode == "hotstart":
+    elif settings.mode == "warmstart":
         _check_optimizer(config, earlier)
     name = path.relative_to(str(settings.run)).as_posix()
     return {**about, "file": name, "sha256": digest}
@@ -89,7 +89,7 @@ def _check_splits(config: Config, earlier: dict[str, Any]) -> None:
         if value != then[key]:
             raise ConfigError(
                 f"{key}={value} splits the data in another way than restore.run={config.restore.run} did, so examples "
-                f"that it was trained on would be in the validation or the test: {key}={then[key]}"
+                f"from its training would be in the validation or the test: use {key}={then[key]}"
             )
 
 
@@ -132,7 +132,7 @@ def _check_whole_state(config: Config, earlier: dict[str, Any], held: dict[str, 
         if value != other:
             raise ConfigError(
                 f"{key}={value} cannot be changed with restore=continue, which takes over the whole state of {run}: "
-                f"{key}={other}, or restore=hotstart"
+                f"use {key}={other}, or restore=warmstart"
             )
     schedule, epochs = config.training.scheduler, config.training.epochs
     bound = schedule.get("steps_as") and not isinstance(config, OwnConfig)  # whose schedule is its own affair
@@ -140,10 +140,10 @@ def _check_whole_state(config: Config, earlier: dict[str, Any], held: dict[str, 
         raise ConfigError(
             f"training.epochs={epochs} does not fit training.scheduler._target_={schedule['_target_']}, which {run} "
             f"began for {before['training']['epochs']} epochs: only a run whose schedule does not know its end, as "
-            "with training/scheduler=none, can be made longer; restore=hotstart begins a new schedule"
+            "with training/scheduler=none, can be made longer; restore=warmstart starts a new schedule"
         )
     if epochs <= (done := held["epoch"]):
         raise ConfigError(
-            f"training.epochs={epochs} leaves nothing to train, since {run} has trained {done}: resume={run} ends an "
-            "interrupted run, restore=hotstart begins a new schedule"
+            f"training.epochs={epochs} leaves nothing to train, since {run} has already trained {done}: "
+            f"resume={run} ends an interrupted run, restore=warmstart starts a new schedule"
         )

@@ -30,12 +30,12 @@ def check_final_weights(config: Config) -> None:
         found = f"callbacks.{' and callbacks.'.join(keepers)} each keep one" if keepers else "no callback keeps it"
         fix = "leave one of them" if keepers else "choose callbacks=best"
         raise ConfigError(
-            f"training.final_weights=best asks for the best epoch, and {found}: {fix}, or training.final_weights=last"
+            f"training.final_weights=best asks for the best epoch, but {found}: {fix}, or training.final_weights=last"
         )
     epochs, every = config.training.epochs, config.trainer.get("check_val_every_n_epoch", 1)
     if (every or 1) > epochs or config.trainer.get("limit_val_batches") == 0:
         raise ConfigError(
-            f"training.final_weights=best asks for the best epoch, and none of {epochs} is validated: validate more "
+            f"training.final_weights=best asks for the best epoch, but none of {epochs} is validated: validate more "
             "often (trainer.check_val_every_n_epoch, trainer.limit_val_batches), or training.final_weights=last"
         )
 
@@ -91,7 +91,7 @@ def final_weights(trainer: Trainer, model: LightningModule, which: str) -> dict[
     keepers = [each for each in trainer.checkpoint_callbacks if isinstance(each, BestCheckpoint) and each.monitor]
     if len(keepers) != 1 or not keepers[0].best_model_path:
         raise DataError(
-            "training.final_weights=best asks for the best epoch, and the training kept none: validate at least one "
+            "training.final_weights=best asks for the best epoch, but the training kept none: validate at least one "
             "epoch, or choose training.final_weights=last"
         )
     [callback] = keepers

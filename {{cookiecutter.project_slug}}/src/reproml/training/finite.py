@@ -1,4 +1,4 @@
-"""Stops a training whose loss is no number any more: whatever it trained from there on would be lost."""
+"""Stops a training whose loss is not a number any more: training further would be wasted."""
 
 from typing import Any
 
@@ -66,5 +66,5 @@ class FiniteLoss(Callback):
             raise TrainingError(
                 f"the loss of step {found} (epoch {trainer.current_epoch}) is not finite: lower training.lr (or the "
                 "rate of your own task), set training.gradient_clip, or look for such numbers in the data; "
-                "~callbacks.finite_loss trains on"
+                "~callbacks.finite_loss removes this check"
             )

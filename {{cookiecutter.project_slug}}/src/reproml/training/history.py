@@ -16,7 +16,7 @@ log = logging.getLogger(__name__)
 
 
 class History(Checkpoint):  # a checkpoint callback runs after the model has its metrics of the epoch
-    """Keeps one row of metrics per epoch and writes them all to `metrics.csv`: whatever the epoch logged, by any name.
+    """Keeps one row of metrics per epoch and writes them all to `metrics.csv`: everything that the epoch logged.
 
     Of a metric that is logged at single steps only, the row has the last value. An epoch without validation has no
     validation metrics in its row; one with several has those of the last. Epoch, step and learning rates are the row's

@@ -194,7 +194,7 @@ class _Rebuilt:
         if _stateful(source) and not indexed and (source is loader or not workers):
             return KeyedStream(loader, source, key, self.place.start, self.place.held.get(self.number))
         if indexed:
-            fix = "return a torch.utils.data.DataLoader, whose place this project keeps"
+            fix = "return a torch.utils.data.DataLoader, whose position can be saved"
         elif _stateful(source):
             fix = f"set num_workers=0, since its {workers} workers keep the state to themselves"
         else:

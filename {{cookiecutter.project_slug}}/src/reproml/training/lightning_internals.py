@@ -144,7 +144,7 @@ def described(result: _ResultMetric) -> dict[str, Any]:
 
 
 def result_of(entry: dict[str, Any], trainer: Trainer, model: LightningModule) -> _ResultMetric:
-    """Return a new result as `described` has told it.
+    """Return a new result from what `described` returned.
 
     `self.log` compares its arguments with those that it finds under the same name, `sync` among them, and refuses
     others. Of a metric object, the result holds the object itself as its `value`.

@@ -1,4 +1,4 @@
-"""The order of any loader with a map-style dataset: a function of seed and epoch, whatever its sampler draws."""
+"""The order of any loader with a map-style dataset: a function of seed and epoch, for any sampler."""
 
 import zlib
 from collections.abc import Iterable, Iterator
@@ -71,7 +71,7 @@ class KeyedOrder(Sampler[Keys]):
             self.epoch, self._times = epoch, 0
 
     def values(self, batches: int) -> dict[str, dict[str, Any]]:
-        """Return the values inside of sampler and dataset that a resume has to bring back after so many batches.
+        """Return the values inside of sampler and dataset that a resume has to restore after this many batches.
 
         The rest of a pass is drawn again then, so of a sampler that has begun, it is what it held before.
         """
@@ -101,7 +101,7 @@ class KeyedOrder(Sampler[Keys]):
             if batch >= skipped:
                 self.digests[batch] = f"{zlib.crc32(repr(wanted).encode()):08x}"
                 yield Keys(epoch, times, position + self.rank * size, wanted)
-                if batch == skipped:  # a file that is opened at the first example, say, is no work of a hook
+                if batch == skipped:  # a file that is opened at the first example, say, is not work of a hook
                     self._dataset.look()
             position += size * self.processes
         self._times += not self.evaluates

@@ -15,7 +15,7 @@ _UNSAVABLE = (pickle.PicklingError, AttributeError, TypeError)  # what pickle sa
 
 
 def as_plain(value: Any) -> Any:
-    """Return hyperparameters with the text of whatever is no plain data in them."""
+    """Return hyperparameters with the text of whatever is not plain data in them."""
     if isinstance(value, Mapping):
         return {str(key): as_plain(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
@@ -41,7 +41,7 @@ def as_bytes(checkpoint: dict[str, Any]) -> bytes:
     """Return the content of a checkpoint's file.
 
     Raises:
-        ConfigError: it cannot be saved, naming what is no plain data.
+        ConfigError: it cannot be saved, naming what is not plain data.
     """
     try:
         return _saved(checkpoint)
@@ -57,7 +57,7 @@ def check_loads(checkpoint: dict[str, Any], content: bytes) -> None:
         content: of its file.
 
     Raises:
-        ConfigError: it cannot be loaded, naming what is no plain data.
+        ConfigError: it cannot be loaded, naming what is not plain data.
     """
     try:
         _load(content)

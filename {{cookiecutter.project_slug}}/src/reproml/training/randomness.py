@@ -1,4 +1,4 @@
-"""Every random choice is a function of a key that begins with the one seed.
+"""Every random choice is a function of a key that begins with the seed.
 
 Nothing depends on how many random numbers were drawn before, so the number of workers, validation, logging and
 interruptions cannot change a result.

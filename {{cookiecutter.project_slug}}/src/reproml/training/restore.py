@@ -42,7 +42,7 @@ def starting_file(settings: Restore) -> Path | None:
     if path is None or not path.exists():
         raise DataError(
             f"restore.run={earlier} holds nothing that restore={settings.mode} can start from: name the folder of a "
-            "finished run (hotstart and continue: or of an interrupted one; finetune: or weights from elsewhere, a "
+            "finished run (warmstart and continue: or of an interrupted one; finetune: or weights from elsewhere, a "
             f"file {', '.join((SAFE, *PICKLED))} or a folder of the Hugging Face Hub)"
         )
     return path
@@ -153,9 +153,9 @@ def _refuse_unfit(weights: dict[str, torch.Tensor], model: LightningModule, sett
     unfit = [name for name, tensor in taken.items() if name not in own or own[name].shape != tensor.shape]
     unfit += [name for name in own if name not in weights and not name.startswith(left)]
     if unfit:
-        skip = f", or leave such tensors as they are: restore.skip=[{','.join(unfit[:3])}]"
+        skip = f", or skip these tensors: restore.skip=[{','.join(unfit[:3])}]"
         raise ConfigError(
-            f"restore.run={settings.run} has another {', '.join(unfit[:3])}: choose the model that it was made with"
+            f"restore.run={settings.run} has another {', '.join(unfit[:3])}: choose the model of that run"
             + ("" if whole else skip)
         )
 
@@ -211,7 +211,7 @@ class _OptimizerStates(Callback):
             before, after = (" and ".join(str(sum(groups)) for groups in each) for each in (sizes, now))
             raise ConfigError(
                 f"restore.run={self.settings.run} has the optimizer's state of {before} tensors, and this model has "
-                f"{after}: restore=finetune takes over the weights alone"
+                f"{after}: restore=finetune takes over only the weights"
             )
         names = {parameter: name for name, parameter in pl_module.named_parameters()}
         skip = tuple(self.settings.skip)

@@ -135,5 +135,5 @@ def latest_valid(folder: Path) -> Path | None:
         with suppress(OSError):  # it cannot be read
             if checksum(path.read_bytes()) == path.stem.rpartition("-")[2]:
                 return path
-        log.warning("%s is damaged: the one before it is used", path)
+        log.warning("%s is damaged: the previous one is used", path)
     return None

@@ -67,8 +67,8 @@ class Session:
         edited = sorted({*session["edited"], *edited_since_start(), *overwritten})
         if edited:
             log.warning(
-                "%s was edited while the run trained: the record holds the version from its start, and only a "
-                "verification can show that nothing else ran",
+                "%s was edited while the run trained: the record holds the version from its start; run "
+                "verify to see whether that had an effect",
                 ", ".join(edited),
             )
         session |= {"ended": _now(), "seconds": round(time.perf_counter() - self.began, 3), "edited": edited}
@@ -223,10 +223,10 @@ def _changed(folder: RunFolder, earlier: dict[str, Any], now: dict[str, Any], as
     fast = now["promise"]["mode"] == "fast"  # guarantees no bits, but a run still has one configuration
     decisive = [str(change) for change in found if change.of_the_project or not (fast or change.of_the_machine)]
     if decisive:
-        sentence = f"since {folder} began, there changed {'; '.join(decisive[:3])}"
+        sentence = f"since {folder} began, this changed: {'; '.join(decisive[:3])}"
         if asked:
             raise ConfigError(
-                f"{sentence}: it could not end with the same bits. Put that back, or start another run: "
+                f"{sentence}: it could not end with the same bits. Undo the change, or start another run: "
                 f"restore=continue restore.run={folder}"
             )
         log.info("%s: the training starts over", sentence)

@@ -148,7 +148,7 @@ def read_trace(path: Path) -> Steps:
             else:
                 step, epoch, order, loss = entry
                 if not (isinstance(step, int) and isinstance(epoch, int) and isinstance(order, str | None)):
-                    raise ValueError(f"{str(entry)[:60]} is no step")
+                    raise ValueError(f"{str(entry)[:60]} is not a step")
                 steps.epoch[step], steps.order[step] = epoch, order
                 steps.loss[step] = None if loss is None else float(loss)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
@@ -184,7 +184,7 @@ def kept_trace(path: Path, checkpoint: dict[str, Any]) -> bytes:
         reason = f"cannot be read ({error.strerror})"
     raise DataError(
         f"{path} {reason} since the training was interrupted, so it would not be the step trace of this run: "
-        "put the run's own file back, or start another run from its weights: restore=hotstart "
+        "restore the run's own file, or start another run from its weights: restore=warmstart "
         f"restore.run={path.parent}"
     )
 

@@ -32,9 +32,9 @@ def keep(name: str | None) -> Path:
     path = Path(params.PARAMS)
     held = params.values(path.read_text(encoding="utf-8")) if path.exists() else {}
     if not held:
-        raise ConfigError(f"{path} is missing or damaged: git checkout {path}, or dvc exp apply, brings it back")
+        raise ConfigError(f"{path} is missing or damaged: git checkout {path}, or dvc exp apply, restores it")
     if held == _composed([]):
-        raise ConfigError(f"{path} is what configs/ compose: there is nothing to keep")
+        raise ConfigError(f"{path} is what configs/ give: there is nothing to keep")
     before = _CONFIG.read_text(encoding="utf-8")
     chosen = _CHOSEN.search(before)
     if chosen is None:

@@ -57,8 +57,8 @@ def on_ray(command: list[str], workers: int, address: str) -> None:
         ray.init(address=address, runtime_env=code, **here)
     except ConnectionError as error:
         raise ConfigError(
-            f"--ray {address} finds no cluster that takes this process: ray start --head starts one, and one that asks "
-            "for a token wants RAY_AUTH_MODE=token here too"
+            f"--ray {address} finds no cluster that accepts this process: ray start --head starts one, and one with a "
+            "token needs RAY_AUTH_MODE=token here too"
         ) from error
     try:
         task = ray.remote(num_cpus=1)(subprocess.run)

@@ -19,11 +19,11 @@ def check_promotion(name: str, overrides: list[str]) -> None:
         ConfigError: the name cannot be used, or an experiment cannot hold an override.
     """
     if not is_choice(name):
-        raise ConfigError(f"--promote {name} is no name of an experiment: use letters a to z, digits and underscores")
+        raise ConfigError(f"--promote {name} cannot name an experiment: use letters a to z, digits and underscores")
     for override in parsed(overrides):
         if override.key_or_group == "debug":
             raise ConfigError(
-                f"--promote {name} cannot keep {override.input_line} in an experiment: leave one of both out"
+                f"--promote {name} cannot keep {override.input_line} in an experiment: leave one of them out"
             )
 
 
@@ -36,7 +36,7 @@ def promote(name: str, overrides: list[str], about: str) -> Path:
         about: one line on where they come from.
 
     Raises:
-        ConfigError: the file exists and says something else.
+        ConfigError: the file exists with other content.
     """
     defaults: list[Any] = []
     values = OmegaConf.create()
@@ -61,13 +61,13 @@ def write_experiment(name: str, defaults: list[Any], values: DictConfig, about: 
         about: one line on where they come from.
 
     Raises:
-        ConfigError: the file exists and says something else.
+        ConfigError: the file exists with other content.
     """
     parts = [f"# @package _global_\n# {about}\n# python train.py experiment={name}\n"]
     parts += [OmegaConf.to_yaml(OmegaConf.create(part)) for part in ({"defaults": defaults},) if defaults]
     parts += [OmegaConf.to_yaml(values)] if values else []
     path, content = _CONFIGS / "experiment" / f"{name}.yaml", "".join(parts)
     if path.exists() and path.read_text(encoding="utf-8") != content:
-        raise ConfigError(f"{path} exists and says something else: choose another name than {name}")
+        raise ConfigError(f"{path} exists with other content: choose another name than {name}")
     write_text(path, content)
     return path

@@ -45,24 +45,24 @@ def read(overrides: list[str]) -> tuple[Search, int, list[str]]:
     shared = [str(item.input_line) for item in given if not re.match(r"sweep$|search\.", str(item.key_or_group))]
     taken = {item.key_or_group for item in given}
     if "search" not in _composed([*sweeps, *shared]):
-        raise ConfigError(f"{' '.join(sweeps) or 'sweep=null'} is no search: give sweep=search")
+        raise ConfigError(f"{' '.join(sweeps) or 'sweep=null'} is not a search: give sweep=search")
     cfg = _composed(overrides)
     search = check_search(cfg)
     if settings(overrides) != settings(shared):
         raise ConfigError(
-            f"{' '.join(sweeps)} sets more than search, and trials do not get the rest: "
+            f"{' '.join(sweeps)} sets more than search, and trials ignore the rest: "
             "put the other keys on the command line or into an experiment"
         )
     if is_own(cfg):
         refuse_unused(cfg, search.space)
     elif not search.metric.startswith(("train/", "val/")):
-        raise ConfigError(f"search.metric={search.metric} is no metric of an epoch: write it as in val/loss")
+        raise ConfigError(f"search.metric={search.metric} is not a metric of an epoch: write it as in val/loss")
     for key, parameter in search.space.items():
         _check_parameter(key, parameter)
         if _is_set_here(key):
-            raise ConfigError(f"search.space.{key} cannot be searched: each trial has a folder of its own")
+            raise ConfigError(f"search.space.{key} cannot be searched: each trial has its own folder")
         if key in taken:
-            raise ConfigError(f"{key} is given and searched: leave it out, or take it from search.space")
+            raise ConfigError(f"{key} is both given and searched: leave it out, or remove it from search.space")
     first = {key: ends(parameter)[0] for key, parameter in search.space.items()}
     for key, parameter in search.space.items():
         for value in ends(parameter):

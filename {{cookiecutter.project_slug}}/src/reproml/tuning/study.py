@@ -55,7 +55,7 @@ def open_study(folder: Path, search: Search, seed: int, overrides: list[str]) ->
     for key, value in settings.items():
         if (before := begun.get(key)) != value:
             raise ConfigError(
-                f"the study in {folder} was begun with {key}={before}, not {value}: put that back, or name another "
+                f"the study in {folder} was started with {key}={before}, not {value}: undo that, or choose another "
                 "study with --study"
             )
     return study

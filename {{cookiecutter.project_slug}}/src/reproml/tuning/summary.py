@@ -30,7 +30,7 @@ def best_trial(study: optuna.Study, folder: Path) -> FrozenTrial:
         RecordError: there is none yet.
     """
     if not study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)):
-        raise RecordError(f"no trial in {folder} came to its end yet: run the search first, or with more trials")
+        raise RecordError(f"no trial in {folder} has finished yet: run the search first, or with more trials")
     return study.best_trial
 
 

@@ -29,7 +29,7 @@ def work(study: optuna.Study, search: Search, seed: int, overrides: list[str], f
 
     Raises:
         TrainingError: a trial failed before any succeeded.
-        ConfigError: the metric is none of metrics.csv.
+        ConfigError: the metric is not in metrics.csv.
     """
     while claimed := claim(study, search, seed, folder):
         trial, lock = claimed
@@ -63,7 +63,7 @@ def _train(trial: optuna.Trial, settings: list[str], run: Path, metric: str) -> 
     Raises:
         TrialPruned: the values so far are worse than those of other trials.
         TrainingError: the training failed.
-        ConfigError: the metric is none of metrics.csv.
+        ConfigError: the metric is not in metrics.csv.
     """
     process = None
     held = _wait_for_training(run)
@@ -120,5 +120,5 @@ def _values(path: Path, metric: str) -> dict[int, float]:
     names = list(rows[-1]) if rows else []
     kind = metric.partition("/")[0]  # of a validation, all columns come together, but not in every epoch
     if metric not in names and any(name.startswith(f"{kind}/") for name in names):
-        raise ConfigError(f"search.metric={metric} is no column of metrics.csv (there are: {', '.join(names)})")
+        raise ConfigError(f"search.metric={metric} is not a column of metrics.csv (there are: {', '.join(names)})")
     return {int(row["epoch"]): float(row[metric]) for row in rows if row.get(metric)}

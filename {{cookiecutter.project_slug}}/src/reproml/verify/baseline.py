@@ -1,4 +1,4 @@
-"""The baseline: what `experiment=canonical` gave when it was last accepted, and what it stood on; committed to git."""
+"""The baseline: the accepted result of `experiment=canonical`, and what it depended on; committed to git."""
 
 import json
 import math
@@ -23,7 +23,7 @@ from .rerun import last_line, outer_environment
 BASELINE = Path("reports/baseline.json")
 VERSION = 1
 _PARTS = {"date", "commit", "inputs", *record.RESULTS}
-_MEND = "make baseline writes one; commit it"
+_FIX = "make baseline writes one; commit it"
 
 
 @dataclass(frozen=True)
@@ -114,11 +114,11 @@ def read() -> dict[str, Any]:
         RecordError: there is none, or it is damaged.
     """
     if not BASELINE.exists():
-        raise RecordError(f"there is no {BASELINE} to compare with: {_MEND}")
+        raise RecordError(f"there is no {BASELINE} to compare with: {_FIX}")
     try:
         return _parsed(BASELINE.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise RecordError(f"{BASELINE} cannot be read ({error}): {_MEND}") from error
+        raise RecordError(f"{BASELINE} cannot be read ({error}): {_FIX}") from error
 
 
 def read_from(branch: str) -> dict[str, Any]:
@@ -129,7 +129,7 @@ def read_from(branch: str) -> dict[str, Any]:
     """
     text = git(Path(), "show", "--end-of-options", f"{branch}:./{BASELINE.as_posix()}")
     if text is None:
-        raise RecordError(f"{branch} holds no {BASELINE} to compare with: {_MEND}")
+        raise RecordError(f"{branch} holds no {BASELINE} to compare with: {_FIX}")
     return _parsed(text)
 
 
@@ -140,11 +140,11 @@ def _parsed(text: str) -> dict[str, Any]:
         other = missing or baseline["schema_version"] != VERSION
         whole = other or _is_whole(baseline)
     except (ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
-        raise RecordError(f"{BASELINE} is damaged: {_MEND}") from error
+        raise RecordError(f"{BASELINE} is damaged: {_FIX}") from error
     if other:
-        raise RecordError(f"{BASELINE} was written by another version of this code: {_MEND}")
+        raise RecordError(f"{BASELINE} was written by another version of this code: {_FIX}")
     if not whole:
-        raise RecordError(f"{BASELINE} is damaged: {_MEND}")
+        raise RecordError(f"{BASELINE} is damaged: {_FIX}")
     return baseline
 
 

@@ -8,7 +8,7 @@ from ..runs.tables import as_csv, read_rows
 
 SAME, WITHIN, DRIFTED = "same bits", "within tolerance", "drifted"
 _MARKERS = {SAME: "o", WITHIN: "s", DRIFTED: "X"}
-_WORDS = ("date", "commit", "verdict", "weights_sha256")  # columns that are no metrics
+_WORDS = ("date", "commit", "verdict", "weights_sha256")  # columns that are not metrics
 _DATES = 12  # at most so many on the axis
 
 
@@ -51,5 +51,5 @@ def read(table: Path) -> list[dict[str, str]]:
     Raises:
         DataError: the file is damaged.
     """
-    fix = f"git checkout {table}, or delete it to begin another one"
+    fix = f"git checkout {table}, or delete it to start a new one"
     return read_rows(table, fix, words=_WORDS) if table.exists() else []

@@ -66,13 +66,13 @@ class Divergence:
         elif self.what:
             report += [
                 "no recorded input differs: something in the code is random without a key, or depends on the clock or "
-                "the machine; docs/reproducibility.md tells how to find it"
+                "the machine; docs/reproducibility.md says how to find it"
             ]
         return report
 
 
 def compare(before: dict[str, Any], after: dict[str, Any], folder: Path, other: Path) -> Divergence:
-    """Compare two runs by their records and what lies beside them.
+    """Compare two runs by their records and the files beside them.
 
     Args:
         before: record of the first run.

@@ -77,7 +77,7 @@ def _judge(comparison: Comparison, before: dict[str, Any], tolerance: float) -> 
     if not comparison.metrics:
         return DRIFTED, f"drifted from {since}: other weights, and no metric of a test to compare"
     was, now = comparison.metrics[comparison.most_moved]
-    figures = f"{comparison.most_moved} was {was:.6g}, is {now:.6g}; tolerance {tolerance:g}"
+    figures = f"{comparison.most_moved} was {was:.6g}, is now {now:.6g}; tolerance {tolerance:g}"
     if comparison.within(tolerance):
         return WITHIN, f"same metrics within tolerance as {since}, but other bits: {figures}"
     return DRIFTED, f"drifted from {since}: {figures}"
@@ -110,7 +110,7 @@ def _alert(comparison: Comparison, before: dict[str, Any], run: dict[str, Any], 
             *comparison.table(),
             *_named(comparison),
             "",
-            "`make drift` repeats the comparison. Where the new results are meant, `make baseline` writes them into",
+            "`make drift` repeats the comparison. If the new results are intended, `make baseline` writes them into",
             "`reports/baseline.json`; commit it.",
             "",
         ]

@@ -1,4 +1,4 @@
-"""By which metric a run is compared where nobody names one."""
+"""The metric by which a run is compared if none is named."""
 
 from pathlib import Path
 from typing import Any

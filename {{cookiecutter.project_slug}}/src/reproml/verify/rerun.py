@@ -85,7 +85,7 @@ def train_again(before: dict[str, Any], project: Path, python: str, *more: str) 
     arguments += [*_places(before, project), *_processes(before), "tracking=[none]", "resume=null", *more]
     config = _composed(arguments, project)
     if other := sorted(set(config.pop("inputs", {}).items()) ^ set(inputs.items())):
-        raise RecordError(f"the recorded command reads another input {other[0][0]} than the record names")
+        raise RecordError(f"the recorded command reads another input {other[0][0]} than the one in the record")
     places = {key: place for key, place in trust.written(config).items() if key != "paths.raw"}  # which is only read
     _refuse_outside({**places, "hydra.run.dir": "logs"}, project)
     again = Path(config["paths"]["run"])
@@ -130,7 +130,7 @@ def _refuse_outside(places: dict[str, str], project: Path) -> None:
     root = next(folder for folder in (project, *project.parents) if (folder / ".git").exists()).resolve()
     for key, value in places.items():
         if not (project / value).resolve().is_relative_to(root) or (project / value).resolve() == root:
-            raise RecordError(f"{key}={value} lies outside of the project, and a verification does not write there")
+            raise RecordError(f"{key}={value} is outside of the project, and a verification does not write there")
 
 
 def left_out(before: dict[str, Any]) -> list[str]:
@@ -201,7 +201,7 @@ def _restored(before: dict[str, Any]) -> list[str]:
         digest = file_digest(file) if restored["file"] or not is_pretrained(file) else pretrained_digest(file)
         if digest == restored["sha256"]:
             return [f"restore.run={quoted(earlier.resolve())}"]
-    raise RecordError(f"{file}, which the run was built on, is missing or not the one that the record names")
+    raise RecordError(f"{file}, which the run was built on, is missing or not the one in the record")
 
 
 def _is_there(path: Path, digest: str) -> bool:

@@ -43,7 +43,7 @@ class Sample:
 def verify_within(folder: Path, tolerance: float, metric: str | None, seeds: int, clean: bool = False) -> Verdict:
     """Train again with several other seeds, and compare the mean of a test metric with the recorded value.
 
-    The recorded value is reproduced when it lies within `tolerance` of the mean.
+    The recorded value is reproduced if it is within `tolerance` of the mean.
 
     Args:
         folder: of the run.

@@ -1,4 +1,4 @@
-"""Units in the last place: how many floating point numbers lie between two of them."""
+"""Units in the last place: how many floating-point numbers are between two of them."""
 
 import torch
 

@@ -30,7 +30,7 @@ class Verdict:
 def note(verdict: Verdict, folder: Path, clean: bool) -> None:
     """Write the verdict beside the record, for the report and the checklist.
 
-    It is no part of the run: nothing compares it, and another verification replaces it.
+    It is not part of the run: nothing compares it, and another verification replaces it.
 
     Args:
         verdict: of a verification that could be tried.
@@ -104,5 +104,5 @@ def finished(folder: Path) -> dict[str, Any]:
     """
     found = CompletedRun.read(folder, reads=EVERYTHING).record
     if found["git"] is None:
-        raise RecordError(f"{folder} was made where git could not name the code: commit the code, and train again")
+        raise RecordError(f"{folder} has no commit in its record: commit the code, and train again")
     return found

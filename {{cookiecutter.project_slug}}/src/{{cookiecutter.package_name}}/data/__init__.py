@@ -1,1 +1,1 @@
-"""Data: one LightningDataModule a file."""
+"""Data: one LightningDataModule per file."""

@@ -36,7 +36,7 @@ def numbers(column: Sequence[str], name: str) -> np.ndarray:
     """Return a column as numbers (n, 1), NaN where one is missing.
 
     Raises:
-        DataError: a value is no number.
+        DataError: a value is not a number.
     """
     try:
         return np.array([[np.nan if value in MISSING else float(value)] for value in column])
@@ -48,8 +48,8 @@ def one_hot(column: Sequence[str], categories: Sequence[str], name: str) -> np.n
     """Return a column of 0 and 1 for each category (n, categories); 0 in all of them where the value is missing.
 
     Raises:
-        DataError: a value is none of the categories.
+        DataError: a value is not one of the categories.
     """
     if unknown := sorted(set(column) - set(categories) - set(MISSING)):
-        raise DataError(f"the column {name} holds {unknown[0]!r}, which is none of {list(categories)}: add it there")
+        raise DataError(f"the column {name} holds {unknown[0]!r}, which is not in {list(categories)}: add it")
     return np.array([[float(value == category) for category in categories] for value in column])

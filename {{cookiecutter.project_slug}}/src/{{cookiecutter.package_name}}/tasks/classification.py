@@ -1,4 +1,4 @@
-"""Telling classes apart."""
+"""Classification: predicting a class."""
 
 from typing import Annotated, TypedDict
 

@@ -1,4 +1,4 @@
-"""Predicting a quantity."""
+"""Regression: predicting a quantity."""
 
 from typing import Annotated, TypedDict
 

@@ -16,7 +16,7 @@ SHOWN = 64  # images of the grid
 
 
 class Denoiser(nn.Module):
-    """Tells which noise is in an image. It is told how much there is."""
+    """Predicts the noise in an image, given the amount of noise."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class Diffusion(LightningModule):
         self.register_buffer("kept", (kept / kept[0])[1:].clamp(min=1e-3), persistent=False)
 
     def loss(self, images: torch.Tensor) -> torch.Tensor:
-        """Return how wrong the noise in images (n, 1, 8, 8) is told, at random times."""
+        """Return the error of the predicted noise in images (n, 1, 8, 8), at random times."""
         times = torch.randint(self.steps, (len(images),), device=self.device)
         noise = torch.randn_like(images)
         kept = self.kept[times, None, None, None]

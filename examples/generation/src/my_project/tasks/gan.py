@@ -1,4 +1,4 @@
-"""A generator that imitates images, and a critic that tells them from real ones."""
+"""A generator that imitates images, and a critic that distinguishes them from real ones."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ SHOWN = 64  # images of a grid
 
 
 class GAN(LightningModule):
-    """Two networks, each with an optimizer of its own.
+    """Two networks, each with its own optimizer.
 
     Args:
         noise: how many random numbers an image is made of.

@@ -20,7 +20,7 @@ class Languages(LightningModule):
 
     Args:
         languages: their names.
-        width: of the vectors that stand for letters, and of what is remembered.
+        width: size of the vectors that represent letters, and of the hidden state.
         lr: learning rate.
         decay: how much of the moving average is kept in each step.
     """

@@ -1,4 +1,4 @@
-"""Telling apart what is on photos of any size."""
+"""Classification of photos of any size."""
 
 import torch
 from lightning import LightningModule
@@ -19,7 +19,7 @@ def block(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class PhotoClassifier(LightningModule):
-    """A convolutional network that pools over the whole image, whatever its size."""
+    """A convolutional network that pools over the whole image, of any size."""
 
     def __init__(self, classes: list[str], width: int, lr: float) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Telling classes apart, from a stream of examples."""
+"""Classification of a stream of examples."""
 
 import torch
 from lightning import LightningModule

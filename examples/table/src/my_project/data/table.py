@@ -20,7 +20,7 @@ def number(cell: str) -> float:
 
 
 def season(cell: str) -> list[float]:
-    """Return where in its year a date lies, as a point on a circle."""
+    """Return the time of year of a date, as a point on a circle."""
     angle = 2 * math.pi * date.fromisoformat(cell).timetuple().tm_yday / YEAR
     return [math.sin(angle), math.cos(angle)]
 
@@ -33,7 +33,7 @@ def code(cell: str) -> int:
 class Table(LightningDataModule):
     """Numbers (n, numbers) with nan for gaps, codes of categories (n, categories), and the targets (n,).
 
-    The newest rows are the test, and those before them the validation, as in a forecast.
+    The newest rows are the test, and the rows before them the validation, as for a forecast.
     """
 
     def __init__(

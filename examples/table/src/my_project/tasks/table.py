@@ -12,14 +12,14 @@ OF_A_DATE = 2  # numbers that data/table.py makes of it
 
 
 class Preprocessing(nn.Module):
-    """Fills gaps, standardizes numbers, and gives each category an input of its own.
+    """Fills gaps, standardizes numbers, and gives each category its own input.
 
     What it learns from the training rows are buffers, so it is saved with the weights.
 
     Args:
         numbers: how many columns have numbers.
         categories: how many columns have categories.
-        levels: how many different ones of such a column are told apart. Rarer and new ones count as none.
+        levels: how many categories of such a column are distinguished. Rarer and new ones have 0 in all inputs.
     """
 
     def __init__(self, numbers: int, categories: int, levels: int) -> None:
@@ -56,13 +56,13 @@ class Preprocessing(nn.Module):
 
 
 class TableTask(LightningModule):
-    """A network with one hidden layer that predicts a quantity, or tells classes apart.
+    """A network with one hidden layer that predicts a quantity or a class.
 
     Args:
         numbers: the names of the columns with numbers.
         categories: the names of the columns with categories.
         target: the name of the column that is predicted.
-        classes: what stands there; None: a quantity. The network learns the standardized one.
+        classes: names of the classes in it; None: it holds a quantity, which the network learns standardized.
         hidden: width of the hidden layer.
         dropout: of the hidden layer.
         lr: learning rate.

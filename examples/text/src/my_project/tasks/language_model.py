@@ -20,7 +20,7 @@ class LanguageModel(LightningModule):
 
     Args:
         length: of the longest text that it looks back on.
-        width: of the vectors that stand for a byte.
+        width: size of the vectors that represent a byte.
         layers: of attention.
         heads: of each layer.
         dropout: in each layer.

@@ -19,13 +19,13 @@ _HYDRA: dict[str, Schema] = {
     "_convert_": {"enum": ["none", "partial", "object", "all"], "description": "What its arguments become."},
 }
 assert {"_target_", *_HYDRA} == set(OF_HYDRA)
-# Keys of a group that its class alone would not ask for, and of which ours are no arguments of it
+# Keys of a group that its class alone would not ask for, and of which ours are not arguments of it
 _MORE = {"trainer": of_dataclass(Trainer), "training.scheduler": {**of_dataclass(Schedule), "required": []}}
 _WAIT: Schema = {"type": "number", "description": "Seconds at the end of a training, for what is not sent yet."}
 
 
 def settings_of(group: str, targets: Iterable[str]) -> Schema:
-    """Return the schema of a group that names one of some classes, or another one, of which nothing is known.
+    """Return the schema of a group that names one of some classes, or another one, about which nothing is known.
 
     Args:
         group: with dots, as in `training.optimizer`.

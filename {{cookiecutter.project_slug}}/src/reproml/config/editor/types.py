@@ -24,7 +24,7 @@ class _Built(GenerateJsonSchema):
 
 
 def of_type(declared: Any) -> Schema:
-    """Return the schema of a declared type; nothing where it is none that can be checked."""
+    """Return the schema of a declared type; nothing if it cannot be checked."""
     if declared is inspect.Parameter.empty or isinstance(declared, str):
         return {}
     try:

@@ -10,7 +10,7 @@ from .names import named, short
 def check_inputs(inputs: dict[str, str], source: Path, project: Path = Path()) -> None:
     """Refuse to read what only the folder of a run names, unless it lies in this project.
 
-    A digest tells whoever gets the record what a file holds, if there is little that it could hold. Files that are
+    The digest in a record can reveal the content of a file, if only few contents are possible. Files that are
     named like those that keep secrets are refused whoever asks for them, see combinations.py.
 
     Args:

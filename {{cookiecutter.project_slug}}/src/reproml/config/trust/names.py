@@ -83,7 +83,7 @@ def named(configs: Path) -> frozenset[tuple[str, str]]:
 
 
 def last(key: str) -> str:
-    """Return the last part of a key that is no position in a list."""
+    """Return the last part of a key that is not a position in a list."""
     return next((part for part in reversed(key.split(".")) if not part.isdigit()), key)
 
 
@@ -108,7 +108,7 @@ def _is_known(key: str, text: str, known: frozenset[tuple[str, str]], project: P
 def _refused(source: Path, key: str, value: Any) -> ConfigError:
     return ConfigError(
         f"{source} asks for {key}={short(value)}, which neither src/ nor a file in configs/ names: it could "
-        f"run any program here, or send a secret away. Read the file, and add {FLAG} if you trust its author"
+        f"run any program here, or leak a secret. Read the file, and add {FLAG} if you trust its author"
     )
 
 

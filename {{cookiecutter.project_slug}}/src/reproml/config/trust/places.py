@@ -37,7 +37,7 @@ def check_places(config: Config, source: Path) -> None:
     """Refuse to write where only the folder of a run says so.
 
     It may say: into the folder itself; into `data/`, for data; anywhere in this project, for what a class writes, since
-    none writes code. Other places have to stand in configs/, or hold the very data already, so that it is only read.
+    none writes code. Other places have to stand in configs/, or already hold this data, so that it is only read.
 
     Args:
         config: of the run.

@@ -44,7 +44,7 @@ def refuse_inexact(cfg: DictConfig) -> None:
         ConfigError: naming the key and the fix.
     """
     if cfg.get("resume") not in (None, "auto"):
-        raise ConfigError(f"resume={cfg.resume} would resume a run, and a rehearsal starts from nothing: leave it out")
+        raise ConfigError(f"resume={cfg.resume} would resume a run, but a rehearsal starts from scratch: leave it out")
     if cfg.restore.mode == "continue":
         raise ConfigError(
             f"restore=continue continues the epochs of {cfg.restore.run}, and a rehearsal has only a few of its "

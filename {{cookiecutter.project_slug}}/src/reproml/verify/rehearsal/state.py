@@ -56,7 +56,7 @@ class _Found:
         self._seen: set[int] = set()
 
     def look_through(self, name: str, owner: object) -> None:
-        """Note the attributes of an object, but for those that its base has too."""
+        """Note the attributes of an object, except those that its base has too."""
         if id(owner) in self._seen:
             return
         self._seen.add(id(owner))

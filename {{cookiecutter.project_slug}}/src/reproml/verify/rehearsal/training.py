@@ -1,4 +1,4 @@
-"""One training of a rehearsal, in a process of its own: it begins without what another one has left in Python."""
+"""One training of a rehearsal, in a process of its own: it starts without leftovers of another one in Python."""
 
 import csv
 import logging

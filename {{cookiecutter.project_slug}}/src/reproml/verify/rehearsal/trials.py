@@ -20,7 +20,7 @@ _BROKEN = ("not exact", "failed")
 
 
 class Trials:
-    """Trains, compares and tells.
+    """Trains, compares and reports.
 
     Args:
         cfg: the configuration of the real training, as it is composed.

@@ -352,7 +352,7 @@ def test_what_does_not_fit_an_earlier_run_is_refused(shared_project: Path, refer
         "restore=warmstart data.test_fraction=0.3": "data.test_fraction=0.3 splits the data",
         "restore=warmstart training/optimizer=sgd": "_target_=torch.optim.SGD cannot take over the state of ",
         "restore=warmstart model.hidden=[64] 'restore.skip=[network]'": "has the optimizer's state of ",
-        "restore=finetune 'restore.skip=[nonexistent]'": "restore.skip names nonexistent, but no tensor name starts with that",
+        "restore=finetune 'restore.skip=[nonexistent]'": "restore.skip names nonexistent, but no tensor name starts",
         "restore=continue": "training.epochs=20 leaves nothing to train, since outputs/reference has already",
         "restore=warmstart resume=auto hydra.run.dir=outputs/reference": "is the folder of this run",
     }.items():

@@ -118,7 +118,11 @@ def test_what_does_not_match_is_named(tmp_path: Path, caplog: pytest.LogCaptureF
             "has no tensor that is one of this model by name and shape: it has x, and the model",
         ),
         ({"a.0.bias": torch.zeros(4)}, ["network.2", "network.0.w", "netw"], "has no tensor that is one of this model"),
-        ({"network.0.bias": torch.zeros(4)}, ["nothing"], r"restore\.skip names nothing, but no tensor name starts with that"),
+        (
+            {"network.0.bias": torch.zeros(4)},
+            ["nothing"],
+            r"restore\.skip names nothing, but no tensor name starts with that",
+        ),
     ],
 )
 def test_what_cannot_be_taken_over_is_refused(tensors: Tensors, skip: list[str], sentence: str, tmp_path: Path) -> None:
@@ -205,8 +209,8 @@ def test_a_run_is_no_pretrained_model(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"or weights from elsewhere, a file \.safetensors, \.ckpt"):
         starting_file(missing)
     (tmp_path / "b.safetensors").touch()
-    with pytest.raises(DataError, match="holds nothing that restore=hotstart can start from"):
-        starting_file(Restore("hotstart", str(tmp_path / "b.safetensors"), []))
+    with pytest.raises(DataError, match="holds nothing that restore=warmstart can start from"):
+        starting_file(Restore("warmstart", str(tmp_path / "b.safetensors"), []))
 
 
 @pytest.mark.parametrize("form", ["safetensors", "lightning", "hub", "hub, sharded"])

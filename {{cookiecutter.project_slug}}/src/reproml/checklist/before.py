@@ -66,7 +66,9 @@ def _python(facts: Facts) -> Finding:
 def _code(facts: Facts) -> Finding:
     if facts.record is None:
         if facts.commit is None:
-            return not_done("a run could not name the commit of its code", f"git init --initial-branch main && {COMMIT}")
+            return not_done(
+                "a run could not name the commit of its code", f"git init --initial-branch main && {COMMIT}"
+            )
         return passed(f"the next run would start from commit {facts.commit[:12]}")
     code = facts.record["git"]
     if code is None:

@@ -25,8 +25,8 @@ def refuse_unknown(settings: Restore, weights: dict[str, torch.Tensor], own: dic
     for prefix in settings.skip:
         if not any(name.startswith(prefix) for name in (*own, *weights)):
             raise ConfigError(
-                f"restore.skip names {prefix}, but no tensor name starts with that: give the beginning of a name (there are: "
-                f"{', '.join(own)})"
+                f"restore.skip names {prefix}, but no tensor name starts with that: give the beginning of a name "
+                f"(there are: {', '.join(own)})"
             )
 
 

@@ -83,7 +83,7 @@ def main(package: str = "reproml") -> int:
         resolve(arguments)
         return int(arguments.command(arguments))
     except (KeyboardInterrupt, Exception) as error:
-        if interrupted(error):
+        if isinstance(error, KeyboardInterrupt) or interrupted(error):
             print("interrupted", file=sys.stderr)
             return CODE
         if os.environ.get("HYDRA_FULL_ERROR") == "1":

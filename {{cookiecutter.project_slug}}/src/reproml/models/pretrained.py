@@ -86,9 +86,11 @@ def match(source: Mapping[str, torch.Tensor], model: Mapping[str, torch.Tensor])
     Another prefix counts only where it names at least half of the tensors of one of the two. Where several do equally
     well, they are returned instead: the beginnings of the names in the source and in the model.
     """
-    found = {pair: _names(source, model, pair) for pair in [("", ""), *_prefixes(source, model)]}
-    enough = min(len(source), len(model)) / 2
-    fit = {pair: names for pair, names in found.items() if pair == ("", "") or len(names) >= enough}
+    found = {("", ""): _names(source, model, ("", ""))}
+    smaller = min(len(source), len(model))
+    if len(found["", ""]) < smaller:
+        found |= {pair: _names(source, model, pair) for pair in _prefixes(source, model)}
+    fit = {pair: names for pair, names in found.items() if pair == ("", "") or len(names) >= smaller / 2}
     most = max(len(names) for names in fit.values())
     best = {pair: names for pair, names in fit.items() if len(names) == most}
     pair = ("", "") if ("", "") in best else next(iter(best))

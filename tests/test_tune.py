@@ -291,7 +291,7 @@ def test_what_is_no_search_and_what_is_one(shared_project: Path) -> None:
 
 def test_what_could_not_be_promoted_is_refused_before_any_trial(shared_project: Path) -> None:
     for arguments, sentence in (
-        ("--promote my-best", "--promote my-best cannot name an experiment"),
+        ("--promote my-best", "--promote my-best is not a valid name"),
         ("debug=fast --promote quick", "--promote quick cannot keep debug=fast"),
         ("paths=pipeline", "paths=pipeline cannot be given to tune"),
     ):

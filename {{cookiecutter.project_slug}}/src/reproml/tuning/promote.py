@@ -19,7 +19,7 @@ def check_promotion(name: str, overrides: list[str]) -> None:
         ConfigError: the name cannot be used, or an experiment cannot hold an override.
     """
     if not is_choice(name):
-        raise ConfigError(f"--promote {name} cannot name an experiment: use letters a to z, digits and underscores")
+        raise ConfigError(f"--promote {name} is not a valid name: use letters a to z, digits and underscores")
     for override in parsed(overrides):
         if override.key_or_group == "debug":
             raise ConfigError(

@@ -73,9 +73,9 @@ def test_the_headline_comes_first() -> None:
 @pytest.mark.parametrize(
     ("metrics", "more", "said"),
     [
-        ({"loss": 0.5}, {"headline": "dice"}, "has the headline dice, which is none of its metrics: loss"),
-        ({}, {"headline": "dice"}, "has the headline dice, which is none of its metrics: there are none"),
-        ({"loss": 0.5}, {"per_example": {"dice": [0.5]}}, "for dice, which is none of its metrics"),
+        ({"loss": 0.5}, {"headline": "dice"}, "has the headline dice, which is not one of its metrics: loss"),
+        ({}, {"headline": "dice"}, "has the headline dice, which is not one of its metrics: there are none"),
+        ({"loss": 0.5}, {"per_example": {"dice": [0.5]}}, "for dice, which is not one of its metrics"),
     ],
 )
 def test_an_evaluation_names_its_own_metrics_only(

@@ -2,13 +2,20 @@
 
 import csv
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 from reproml.errors import ConfigError
 from reproml.evaluation.evaluation import Evaluation
+from reproml.evaluation.written import Metric, Written
 from reproml.markdown import link
 from reproml.release.suggestion import compare
 from reproml.release.version import MAJOR, PATCH
+from reproml.report.collect import Facts
+from reproml.report.curves import Curve, picture
+from reproml.report.examples import worst_examples
+from reproml.report.judged import judge
 from reproml.tables import TextTable, in_order, number, with_interval
 from reproml.verify.baseline import Canonical, Comparison
 from reproml.verify.comparisons import DRIFTED, add
@@ -158,3 +165,63 @@ def test_arguments_of_a_task_are_no_interface() -> None:
     run = {**RUN, "inputs": {}, "config": {"data": {}, "paths": {"run": "r"}}}
     trained = {"task": {"_target_": "p.Task", "lr": 0.1}}
     assert compare(trained, run, {"task": {"_target_": "p.Task", "lr": 0.2}}, run)[0] == PATCH
+
+
+@pytest.mark.parametrize(
+    ("predictions", "shown"),
+    [
+        ("actual,predicted,probability\na,a,0.9\na,b,0.6\nb,a,0.8\n", [["2", "b", "a", "0.8"], ["1", "a", "b", "0.6"]]),
+        (
+            "actual,predicted,more\n1.0,1.0,x\n1.0,1.5,x\n2.0,-1.0,x\n",
+            [["2", "2.0", "-1.0", "-3.0"], ["1", "1.0", "1.5", "0.5"]],
+        ),
+        ("actual,predicted,probability\na,a,0.9\n", None),
+        ("actual,predicted,probability\na,b,high\n", None),
+        ("actual,predicted\na cat,a dog\n", None),
+        ("text\nx\n", None),
+    ],
+)
+def test_the_worst_examples_come_first(tmp_path: Path, predictions: str, shown: list[list[str]] | None) -> None:
+    path = tmp_path / "predictions.csv"
+    path.write_text(predictions)
+    found = worst_examples(Written(tmp_path, None, True, None, None, {}, [], [], path))
+    assert (found and found.rows) == shown
+
+
+def facts(higher: bool, interval: tuple[float, float] | None = None, **metrics: float) -> Facts:
+    """Return as much of a run as is compared; its first metric is the headline."""
+    found = {name: Metric(name, value, interval) for name, value in metrics.items()}
+    written = SimpleNamespace(headline=next(iter(metrics)), higher_is_better=higher, metrics=found)
+    shown = {name: with_interval(value, interval) for name, value in metrics.items()}
+    return cast(Facts, SimpleNamespace(written=written, metrics=shown, record={"metrics": metrics}))
+
+
+def test_a_comparison_says_better_or_worse_where_somebody_said_which_is() -> None:
+    def said(higher: bool, *runs: dict[str, float], **more: Any) -> list[str]:
+        return [item.verdict for item in judge(*(facts(higher, **run, **more) for run in runs))]
+
+    first, second = (
+        {"score": 1.0, "val_loss": 1.0, "f1": 0.5, "odd": 1.0},
+        {"score": 2.0, "val_loss": 0.5, "f1": 0.4, "odd": 2.0},
+    )
+    assert said(True, first, second) == ["better", "better", "worse", ""]
+    assert said(False, first, second) == ["worse", "better", "worse", ""]
+    assert said(True, first, first) == ["equal", "equal", "equal", ""]
+    assert said(True, {"score": 1.0}, {"score": float("nan")}) == [""]
+    assert [item.change for item in judge(facts(True, score=1.0), facts(True, score=1.5, more=2.0))] == ["+0.5", ""]
+    for second_interval, overlap in (((0.5, 2.0), True), ((1.6, 2.0), False)):
+        [item] = judge(facts(True, (0.5, 1.5), score=1.0), facts(True, second_interval, score=1.8))
+        assert item.overlap == overlap
+
+
+def test_a_curve_that_flattens_has_a_logarithmic_axis() -> None:
+    falling = picture("loss", [Curve("train", [(0, 2.0), (1, 0.1), (2, 0.02)])])
+    assert falling
+    assert falling.logarithmic
+    assert [label for label, _ in falling.up] == ["0.01", "0.1", "1", "10"]
+    heights = [y for _, y in falling.up]
+    assert max(heights[i] - heights[i + 1] for i in range(3)) == pytest.approx(heights[0] - heights[1], abs=0.2)
+    for values in ([0.1, 0.9, 0.99], [2.0, 1.0, 0.5], [2.0, 0.0, -1.0]):  # rises, falls little, is not positive
+        plain = picture("metric", [Curve("train", list(enumerate(values)))])
+        assert plain
+        assert not plain.logarithmic

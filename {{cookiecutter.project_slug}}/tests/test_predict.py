@@ -145,7 +145,7 @@ def test_a_model_is_loaded_from_python(
         "import numpy, os\n"
         "inputs = numpy.load('a.npy')\n"
         "said = model.predict(inputs)\n"
-        "assert said == model.predict(inputs.tolist()) == load('last').predict(inputs)\n"
+        f"assert said == model.predict(inputs.tolist()) == load({short_run.name[:-1]!r}).predict(inputs)\n"
         f"assert os.getcwd() == {str(tmp_path)!r}\n"
         "print(json.dumps(said))\n"
     )

@@ -232,7 +232,5 @@ def test_the_record_holds_the_digest_and_a_verification_sees_a_change(form: str,
     else:
         changed.replace(path)
     assert pretrained_digest(path) != found["sha256"]
-    with pytest.raises(
-        RecordError, match="which the run was built on, is missing or not the one in the record"
-    ):
+    with pytest.raises(RecordError, match="which the run was built on, is missing or not the one in the record"):
         _restored({"restored": found})

@@ -195,7 +195,7 @@ KEYS = {
     "restore.skip=[network]": "restore.skip=['network'] changes nothing with restore=fresh",
     "callbacks=null": "callbacks=null does not choose a file of configs/callbacks: name one (there are: best, default,",
     "training/scheduler=null": "training/scheduler=null does not choose a file",
-    "callbacks=[default,null]": "callbacks=[default,null] chooses no file of configs/callbacks",
+    "callbacks=[default,null]": "callbacks=[default,null] does not choose a file of configs/callbacks",
     "tracking=1": "tracking=1 does not choose a file of configs/tracking",
     "restore=hotstart": "restore=hotstart is now restore=warmstart",
     "callbacks.progress=null": "callbacks.progress=None names no class",

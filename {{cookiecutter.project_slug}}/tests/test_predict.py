@@ -16,7 +16,9 @@ from pydantic import Base64Bytes, Field
 from reproml import DataError, Interface
 from reproml.arrays.datamodule import ArrayDataModule
 from reproml.models.outputs import declared as outputs_of
+from reproml.packages import own_packages
 from reproml.runs.completed import CompletedRun
+from reproml.runs.imported import code_now
 from reproml.serving.inputs import declared, of_arrays, stored
 from reproml.serving.reading import Reader, files_of
 
@@ -134,9 +136,7 @@ def test_a_model_is_loaded_from_python(
     """From any folder, without importing PyTorch before, by any name."""
     inputs, expected = tested
     np.save(tmp_path / "a.npy", inputs[:20])
-    package = next(
-        path.parent.name for path in (project / "src").glob("*/__main__.py") if path.parent.name != "reproml"
-    )
+    package = next(name for name in own_packages(project) if name != "reproml")
     code = (
         "import json, sys\n"
         f"from {package} import load\n"
@@ -154,6 +154,12 @@ def test_a_model_is_loaded_from_python(
     assert result.returncode == 0, result.stderr
     said = json.loads(result.stdout)
     assert [(each["predicted"], repr(each["probability"])) for each in said] == expected[:20]
+
+
+def test_the_use_of_a_model_is_no_code_of_a_run() -> None:
+    """Else DVC would prepare the data again, and a resume be refused, after an edit of what predicts."""
+    package = next(name for name in own_packages() if name != "reproml")
+    assert not {name for name in code_now(package) if name.startswith("reproml")}
 
 
 def test_a_table_is_read_by_the_names_of_its_columns(tmp_path: Path) -> None:

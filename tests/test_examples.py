@@ -155,7 +155,7 @@ def test_every_example_is_exact(rehearsals: dict[str, Any], example: str) -> Non
         assert report.get("verdict") == "exact", "\n".join(report.get("lines", [str(report)]))
         tried = [trial["name"] for trial in report["trials"]]
         assert any(name.startswith("interrupted inside epoch") for name in tried)
-        assert "with 2 workers instead of 0" in tried
+        assert any(name.startswith("with 2 workers instead of 0") for name in tried)
 
 
 @pytest.mark.slow

@@ -47,7 +47,7 @@ def test_the_projects_readme(project: Path, fashion_mnist: Path) -> None:
 
 
 def test_the_page_on_reproducibility(project: Path) -> None:
-    [block] = code_blocks((project / "docs" / "reproducibility.md").read_text())
+    block, finetune = code_blocks((project / "docs" / "reproducibility.md").read_text())
     said = run(block, project, PYTHONPATH="src").stdout  # the environment of the tests belongs to another project
     assert "the runs are equal, bit for bit" in said
     assert "reproduced bit for bit" in said
@@ -55,6 +55,8 @@ def test_the_page_on_reproducibility(project: Path) -> None:
     other = run("python -m my_project diff outputs/first outputs/other", project, check=False, PYTHONPATH="src")
     assert other.returncode == 1
     assert digest(project / "outputs/other/model.safetensors") != digest(project / "outputs/first/model.safetensors")
+    shutil.copy(project / "outputs/first/model.safetensors", project / "data/external/backbone.safetensors")
+    assert re.search(r"backbone\.safetensors: \d+ tensors are taken over", run(finetune, project).stdout)
 
 
 def test_the_demo(tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def write(inputs: np.ndarray, folder: Path) -> list[Path]:
     (folder / "a.json").write_text(json.dumps({"inputs": inputs.tolist()}))
     (folder / "images").mkdir()
     for number, example in enumerate(inputs):
-        Image.fromarray(example[0]).save(folder / "images" / f"{number:05}.png")
+        Image.fromarray(example[0].astype(np.uint8)).save(folder / "images" / f"{number:05}.png")
     return [folder / name for name in ("a.npy", "a.csv", "a.jsonl", "a.json", "images")]
 
 

@@ -15,8 +15,8 @@ from filelock import FileLock, Timeout
 from ..errors import ConfigError
 from ..names import MODELS
 from ..runs import tracked
-from ..runs.folder import RunFolder
-from .entries import DAMAGED, INTERRUPTED, OUTPUTS, RUNNING, Entry
+from ..runs.folder import OUTPUTS, RunFolder
+from .entries import DAMAGED, INTERRUPTED, RUNNING, Entry
 
 _AGE = re.compile(r"(\d{1,5})([hdw])")
 _HOURS = {"h": 1, "d": 24, "w": 7 * 24}

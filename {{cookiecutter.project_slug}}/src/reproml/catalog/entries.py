@@ -1,8 +1,6 @@
 """What a list of runs says of each, read from its small files alone: record, headline and verification."""
 
 import json
-import os
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,10 +10,9 @@ from filelock import FileLock, Timeout
 
 from ..errors import RecordError
 from ..names import EVALUATION, MODELS, RECORD, REPORTS_OF_PIPELINE, TEST, VERIFICATION
-from ..runs.folder import RunFolder
+from ..runs.folder import OUTPUTS, RunFolder, run_folders
 from ..runs.record import identity
 
-OUTPUTS = Path("outputs")
 FINISHED, RUNNING, INTERRUPTED, DAMAGED = "finished", "running", "interrupted", "damaged"
 
 
@@ -86,21 +83,6 @@ def short(folder: Path) -> str:
 def is_trial(folder: Path) -> bool:
     """Whether a folder is that of a trial, in the folder of a study of `tune`."""
     return folder.parent.name == "trials" and (folder.parent.parent / "journal.log").exists()
-
-
-def run_folders(place: Path = OUTPUTS) -> Iterator[Path]:
-    """Yield the folders below a place that hold a run. It follows no link, and looks at nothing inside of a run."""
-    try:
-        with os.scandir(place) as found:
-            inside = list(found)
-    except OSError:  # it is not there, or may not be read
-        return
-    if any(each.name == RECORD for each in inside):
-        yield place
-        return
-    for each in inside:
-        if each.is_dir(follow_symlinks=False) and not each.name.startswith("."):
-            yield from run_folders(place / each.name)
 
 
 def entries(trials: bool = False) -> list[Entry]:

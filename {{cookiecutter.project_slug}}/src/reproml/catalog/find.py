@@ -11,8 +11,8 @@ from ..errors import ConfigError
 from ..launch import in_job_step, launcher, rank, started_by_lightning
 from ..names import RECORD
 from ..runs.command import quoted
-from ..runs.folder import refuse_long
-from .entries import Entry, began, entries, is_trial, run_folders, short
+from ..runs.folder import refuse_long, run_folders
+from .entries import Entry, began, entries, is_trial, short
 
 LAST, BEST = "last", "best"
 RUN_KEYS = ("resume", "restore.run", "run")  # of the configuration, whose value is a run

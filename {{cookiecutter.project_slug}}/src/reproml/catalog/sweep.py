@@ -7,8 +7,9 @@ from typing import Any
 from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 
+from ..runs.folder import run_folders
 from ..secrets import mask
-from .entries import read_entry, run_folders
+from .entries import read_entry
 from .table import SWEEP_COLUMNS, in_order, print_table
 
 

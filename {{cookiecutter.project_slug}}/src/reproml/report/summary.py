@@ -10,7 +10,7 @@ from hydra.types import RunMode
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities import rank_zero_only
 
-from ..catalog.entries import is_trial, run_folders, short
+from ..catalog.entries import is_trial, short
 from ..catalog.table import duration
 from ..config.schema import Config
 from ..evaluation.evaluation import Evaluation
@@ -18,7 +18,7 @@ from ..evaluation.write import in_words
 from ..names import HISTORY, MODELS, RECORD
 from ..packages import own_packages
 from ..runs import record
-from ..runs.folder import BRING_BACK
+from ..runs.folder import BRING_BACK, run_folders
 from ..runs.tables import read_rows
 from ..tables import number
 
@@ -81,5 +81,6 @@ def _next(folder: Path) -> list[str]:
 def _run_before(folder: Path) -> Path | None:
     """Return the run that was written last before this one: another one in outputs/, or the pipeline's."""
     runs = [each for each in [*run_folders(), *run_folders(MODELS)] if not is_trial(each)]
-    others = [each for each in runs if each.resolve() != folder.resolve()]
-    return max(others, key=lambda each: (each / RECORD).stat().st_mtime, default=None)
+    here = folder.resolve()
+    last_first = sorted(runs, key=lambda each: (each / RECORD).stat().st_mtime, reverse=True)
+    return next((each for each in last_first if each.resolve() != here), None)

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+from collections.abc import Iterator
 from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
@@ -14,6 +15,7 @@ from ..errors import ConfigError
 from ..files import remove_left, write_text
 from ..names import CHECKPOINTS, CONFIG, HISTORY, HYDRA, LAST, LOCK, MODEL, PATCH, RECORD, TEST, TRACE
 
+OUTPUTS = Path("outputs")
 _RESUME_POINT = re.compile(r"resume-\d{10}-[0-9a-f]{16}\.ckpt")  # the batches before it, and a checksum
 _LONGEST_NAME, _LONGEST_PATH = 255, 4095  # bytes, on all usual file systems
 BRING_BACK = "restore it from where the run was made (dvc checkout), or train again"
@@ -143,13 +145,28 @@ def read_config(folder: str | Path | None) -> DictConfig:
     raise ConfigError(f"{run.config} holds no configuration: {BRING_BACK}")
 
 
+def run_folders(place: Path = OUTPUTS) -> Iterator[Path]:
+    """Yield the folders below a place that hold a run. It follows no link, and looks at nothing inside of a run."""
+    try:
+        with os.scandir(place) as found:
+            inside = list(found)
+    except OSError:  # it is not there, or may not be read
+        return
+    if any(each.name == RECORD for each in inside):
+        yield place
+        return
+    for each in inside:
+        if each.is_dir(follow_symlinks=False) and not each.name.startswith("."):
+            yield from run_folders(place / each.name)
+
+
 def newest(status: Status) -> Path | None:
     """Return the folder under outputs/ whose run reached a status last."""
     reached = []
-    for path in Path("outputs").rglob(RECORD):
+    for folder in run_folders():
         with suppress(OSError):
-            if RunFolder(path.parent).status() is status:
-                reached.append((path.stat().st_mtime, path.parent))
+            if RunFolder(folder).status() is status:
+                reached.append(((folder / RECORD).stat().st_mtime, folder))
     return max(reached, default=(0, None))[1]
 
 

@@ -2,6 +2,7 @@
 
 import sys
 from types import TracebackType
+from typing import NoReturn
 
 CODE = 130  # what shells expect of a command that Ctrl-C has ended
 
@@ -23,8 +24,13 @@ def interrupted(error: BaseException | None) -> bool:
     return error is not None
 
 
+def end(code: int) -> NoReturn:
+    """Exit with the one line that an interrupted command says."""
+    print("error: interrupted", file=sys.stderr)
+    sys.exit(code)
+
+
 def _end(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if interrupted(error):
-        print("error: interrupted", file=sys.stderr)
-        sys.exit(CODE)
+        end(CODE)
     sys.__excepthook__(kind, error, trace)

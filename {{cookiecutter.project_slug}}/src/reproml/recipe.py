@@ -27,7 +27,7 @@ from .config.arguments import read
 from .config.explain import explain, refusal
 from .config.preflight import Check, preflight
 from .errors import UserError
-from .interrupts import CODE, interrupted
+from .interrupts import CODE, end, interrupted
 from .launch import started_by_lightning
 from .logs import log_warnings
 from .runs.command import discard_unbegun, refuse_place, with_recorded_overrides
@@ -173,22 +173,17 @@ def one_sentence() -> Iterator[None]:
     except (KeyboardInterrupt, SystemExit) as stop:
         # Lightning turns both signals into an exit of its own, which says nothing, and 0 for SIGTERM
         if interrupted(stop):
-            code = CODE
-        elif type(stop).__name__ == "SIGTERMException":
-            code = 143
-        else:
-            raise
-        print("error: interrupted", file=sys.stderr)
-        sys.exit(code)
+            end(CODE)
+        if type(stop).__name__ == "SIGTERMException":
+            end(143)
+        raise
     except Exception as error:
         log.debug("%s", explain(error), exc_info=True)
         if interrupted(error):
-            print("error: interrupted", file=sys.stderr)
-            sys.exit(CODE)
+            end(CODE)
         # a worker, or another process of the run, was told to end as well
         if told() >= Due.END and not isinstance(error, UserError):
-            print("error: interrupted", file=sys.stderr)
-            sys.exit(143)
+            end(143)
         if _SHOW_TRACEBACK:
             sys.exit(secrets.mask(traceback.format_exc()))
         sys.exit(f"error: {secrets.mask(explain(error))}")

@@ -15,6 +15,7 @@ from pydantic import TypeAdapter, ValidationError
 from ..errors import DataError
 from ..models.interface import Interface
 from .inputs import Inputs, stored
+from .schemas import first_fault
 
 IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
 _DELIMITERS = {".csv": ",", ".tsv": "\t"}
@@ -108,7 +109,7 @@ class Reader:
         try:
             return Example(file, place, check(value))
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
+            first = first_fault(error)
             where = "".join(f"[{part}]" if isinstance(part, int) else f" {part}" for part in first["loc"])
             raise DataError(f"{place}{where}: {first['msg']}; {self._wanted()}") from None
 

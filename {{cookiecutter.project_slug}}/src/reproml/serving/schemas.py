@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, FailFast, Field, ValidationError, create_model
+from pydantic_core import ErrorDetails
 
 from ..models.interface import Interface
 from ..models.outputs import Outputs
@@ -80,14 +81,19 @@ def inputs_type(inputs: Inputs, most: int) -> type[BaseModel]:
     return create_model("Inputs", __config__=ConfigDict(extra="forbid"), inputs=(examples, ...))
 
 
+def first_fault(error: ValidationError) -> ErrorDetails:
+    """Return the first place that is wrong and why, without the input, which may be private."""
+    return error.errors(include_url=False, include_input=False)[0]
+
+
 def explain(error: ValidationError, words: str) -> str:
     """Return one sentence: the first place that is wrong, why, and what to send."""
-    first = error.errors(include_url=False, include_input=False)[0]
+    first = first_fault(error)
     place = "".join(f"[{part}]" if isinstance(part, int) else str(part) for part in first["loc"]) or "the body"
     return f"{place}: {first['msg']}; send an object whose key `inputs` is a list of examples, {words}"
 
 
 def not_finite(error: ValidationError) -> str | None:
     """Return for which input an answer is infinite or no number; None where something else is wrong."""
-    first = error.errors(include_url=False, include_input=False)[0]
+    first = first_fault(error)
     return f"inputs[{first['loc'][1]}]" if first["type"] == "finite_number" else None

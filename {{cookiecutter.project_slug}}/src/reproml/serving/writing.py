@@ -17,7 +17,7 @@ from ..errors import ConfigError, DataError
 from ..files import whole_file
 from .predictor import Predictor
 from .reading import Example, Reader, files_of
-from .schemas import prediction_type
+from .schemas import first_fault, prediction_type
 
 FORMS = (".csv", ".jsonl")
 _FILE = "file"  # the column that names it, where a folder is read
@@ -82,7 +82,7 @@ def _answers(
             try:
                 plain = answers.dump_python(answers.validate_python(said), mode="json")
             except ValidationError as error:
-                first = error.errors(include_url=False, include_input=False)[0]
+                first = first_fault(error)
                 place = ".".join(str(part) for part in first["loc"][1:])
                 raise ConfigError(
                     f"predict of the task answers with another {place} than it declares ({first['msg']})"

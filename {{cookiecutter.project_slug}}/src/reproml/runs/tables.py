@@ -87,7 +87,7 @@ def altered_figure(place: Path, record: dict[str, Any]) -> str | None:
         if any(metric["interval"] for metric in found["metrics"].values()):
             return None
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
-        return None  # whoever reads that file says so
+        return None  # the reader of that file reports it
     recorded = record["figures"] or {}
     there = (name for name in recorded if (place / name).exists())
     return next((name for name in there if file_digest(place / name) != recorded[name]), None)

@@ -112,7 +112,7 @@ class StepTrace(Callback):
 
 
 def _order_digests(trainer: Trainer) -> dict[int, str]:
-    """Return the digests of the indices in each batch so far, by its number. Whoever uses one takes it out.
+    """Return the digests of the indices in each batch so far, by its number. Using one removes it.
 
     Several loaders have several orders, and give none.
     """

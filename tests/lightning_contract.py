@@ -49,6 +49,8 @@ PARTS: dict[str, Any] = {
     "loop._should_accumulate": CALLED,
     "loop._should_check_val_fx": CALLED,
     "loop._results": _ResultCollection,
+    "test_loop._results": _ResultCollection,
+    "test_loop._results._forked_name": CALLED,
     "fit_loop.epoch_progress.current.ready": int,
     "fit_loop.restarted_on_epoch_start": bool,
     "fit_loop._restarting": bool,
@@ -74,7 +76,7 @@ PARTS: dict[str, Any] = {
 }
 
 
-TRAINERS = ("fit_loop", "_active_loop", "_logger_connector", "_signal_connector")
+TRAINERS = ("fit_loop", "test_loop", "_active_loop", "_logger_connector", "_signal_connector")
 
 
 class Task(LightningModule):
@@ -114,6 +116,14 @@ class Task(LightningModule):
 
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         self.log("validation", self.layer(batch[0]).sum())
+
+    def test_dataloader(self) -> Any:
+        return [self.val_dataloader(), self.val_dataloader()]
+
+    def test_step(self, batch: Any, batch_idx: int, dataloader_idx: int = 0) -> None:
+        self.metric(self.layer(batch[0]), batch[1])
+        self.log("number", batch[1].sum())
+        self.log("metric", self.metric, on_step=True, on_epoch=True)
 
     def configure_optimizers(self) -> Any:
         return torch.optim.SGD(self.parameters(), lr=0.01)
@@ -212,7 +222,7 @@ class Resumed(Look):
 
 
 def train(look: Look, checkpoint: Path | None = None) -> Task:
-    """Train for two epochs, from a checkpoint if there is one."""
+    """Train for two epochs, from a checkpoint if there is one, and test."""
     model = Task()
     trainer = Trainer(
         accelerator="cpu",
@@ -226,6 +236,14 @@ def train(look: Look, checkpoint: Path | None = None) -> Task:
         enable_model_summary=False,
     )
     trainer.fit(model, ckpt_path=checkpoint)
+    in_hand = [*model.in_hand]
+    trainer.test(model, verbose=False)
+    model.in_hand = in_hand
+    logged = internals.logged_objects(trainer)
+    look.expect(
+        "logged_objects", logged, {f"metric_epoch/dataloader_idx_{number}": model.metric for number in range(2)}
+    )
+    look.expect("the names of logged_objects", logged.keys() <= trainer.callback_metrics.keys(), True)
     return model
 
 

@@ -14,7 +14,16 @@ MACHINERY = TEMPLATE / "src" / "reproml"
 SCRIPT = Path(__file__).with_name("lightning_contract.py")
 LIGHTNING, TORCHMETRICS = (MACHINERY / "training" / f"{name}.py" for name in ("lightning_internals", "sums"))
 # Names without an underscore that Lightning does not document
-LOOPS = {"fit_loop", "epoch_loop", "val_loop", "batch_progress", "epoch_progress", "restarting", "connectors"}
+LOOPS = {
+    "fit_loop",
+    "test_loop",
+    "epoch_loop",
+    "val_loop",
+    "batch_progress",
+    "epoch_progress",
+    "restarting",
+    "connectors",
+}
 MODULES = ("lightning.pytorch.loops", "lightning.pytorch.trainer.connectors")
 PRIVATE = re.compile(r"_[a-z]\w*(?<!_)")  # and not what Hydra calls _target_
 OF_TORCH = {"_version", "_BatchNorm"}

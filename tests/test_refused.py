@@ -18,6 +18,7 @@ from reproml.catalog.find import with_named_runs
 from reproml.config.check import check
 from reproml.config.explain import explain
 from reproml.arrays.chunk import as_stored, check_announced
+from reproml.evaluation.targets import Targets
 from reproml import Examples
 from reproml.config.preflight import preflight
 from reproml.runs.command import refuse_place, with_recorded_overrides
@@ -61,12 +62,12 @@ def tune(line):
 def chunk(line):
     inputs, targets, dtype = eval(line)
     examples = Examples(len(inputs), inputs.shape[1:], dtype, 0, iter([]))
-    data = SimpleNamespace(_target_="mine.Data", name="mine", classes=["no", "yes"])
+    data = SimpleNamespace(_target_="mine.Data", name="mine", targets=Targets(classes=("no", "yes")))
     check_announced(examples, data)
-    stored, classes = as_stored((inputs, targets), examples, data)
-    assert stored.dtype == dtype and classes.dtype == np.int64
+    stored, labels = as_stored((inputs, targets), examples, data)
+    assert stored.dtype == dtype and labels.dtype == np.int64
     np.testing.assert_allclose(stored, inputs, rtol=1e-6)
-    np.testing.assert_array_equal(classes, targets)
+    np.testing.assert_array_equal(labels, targets)
 
 def no_avx2(line):
     import tempfile

@@ -148,7 +148,7 @@ from reproml.models.interface import Interface
 apply(settings.reproducibility)
 torch.manual_seed(0)
 shape = tuple(map(int, shape))
-interface = Interface(shape, "uint8", tuple("0123456789"))
+interface = Interface(shape, "uint8", classes=tuple("0123456789"))
 statistics = {"mean": torch.full(shape[:1] + (1,) * (len(shape) - 1), 100.0), "std": torch.tensor(70.0)}
 classifier = build_task(settings.task, settings.model, interface, statistics).eval()
 inputs = torch.randint(0, 256, (200, *shape), dtype=torch.uint8)

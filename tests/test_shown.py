@@ -1,6 +1,7 @@
 """What people read of results knows no task: tables, numbers, the history of drift, and the interface of a version."""
 
 import csv
+import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -8,13 +9,13 @@ from typing import Any, cast
 import pytest
 from reproml.errors import ConfigError
 from reproml.evaluation.evaluation import Evaluation
-from reproml.evaluation.written import Metric, Written
+from reproml.evaluation.worst import worst_examples
+from reproml.evaluation.written import Metric, Written, read_evaluation
 from reproml.markdown import link
 from reproml.release.suggestion import compare
 from reproml.release.version import MAJOR, PATCH
 from reproml.report.collect import Facts
 from reproml.report.curves import Curve, picture
-from reproml.report.examples import worst_examples
 from reproml.report.judged import judge
 from reproml.tables import TextTable, in_order, number, with_interval
 from reproml.verify.baseline import Canonical, Comparison
@@ -188,12 +189,17 @@ def test_the_worst_examples_come_first(tmp_path: Path, predictions: str, shown: 
     assert (found and found.rows) == shown
 
 
-def facts(higher: bool, interval: tuple[float, float] | None = None, **metrics: float) -> Facts:
-    """Return as much of a run as is compared; its first metric is the headline."""
-    found = {name: Metric(name, value, interval) for name, value in metrics.items()}
-    written = SimpleNamespace(headline=next(iter(metrics)), higher_is_better=higher, metrics=found)
+WATCHED = {"training": {"scheduler": {"monitor": "val/dice", "mode": "max"}}}
+WATCHED["callbacks"] = {"stop": {"monitor": "val_gap", "mode": "min"}, "stop2": {"monitor": "odd"}, "none": {}}
+
+
+def facts(higher: bool | None, interval: tuple[float, float] | None = None, **metrics: float) -> Facts:
+    """Return as much of a run as is compared; its test says of the first metric whether a higher value is better."""
+    said = {next(iter(metrics)): higher}
+    found = {name: Metric(name, value, interval, said.get(name)) for name, value in metrics.items()}
     shown = {name: with_interval(value, interval) for name, value in metrics.items()}
-    return cast(Facts, SimpleNamespace(written=written, metrics=shown, record={"metrics": metrics}))
+    written, record = SimpleNamespace(metrics=found), {"metrics": metrics, "config": WATCHED}
+    return cast(Facts, SimpleNamespace(written=written, metrics=shown, record=record))
 
 
 def test_a_comparison_says_better_or_worse_where_somebody_said_which_is() -> None:
@@ -201,17 +207,29 @@ def test_a_comparison_says_better_or_worse_where_somebody_said_which_is() -> Non
         return [item.verdict for item in judge(*(facts(higher, **run, **more) for run in runs))]
 
     first, second = (
-        {"score": 1.0, "val_loss": 1.0, "f1": 0.5, "odd": 1.0},
-        {"score": 2.0, "val_loss": 0.5, "f1": 0.4, "odd": 2.0},
+        {"score": 1.0, "test/loss": 1.0, "test/dice": 0.5, "gap": 1.0, "accuracy": 1.0, "odd": 1.0},
+        {"score": 2.0, "test/loss": 0.5, "test/dice": 0.4, "gap": 2.0, "accuracy": 2.0, "odd": 2.0},
     )
-    assert said(True, first, second) == ["better", "better", "worse", ""]
-    assert said(False, first, second) == ["worse", "better", "worse", ""]
-    assert said(True, first, first) == ["equal", "equal", "equal", ""]
+    rest = ["better", "worse", "worse", "", ""]  # no name but that of a loss says anything
+    assert said(True, first, second) == ["better", *rest]
+    assert said(False, first, second) == ["worse", *rest]
+    assert said(None, first, second) == ["", *rest]
+    assert said(True, first, first) == ["equal"] * 4 + ["", ""]
     assert said(True, {"score": 1.0}, {"score": float("nan")}) == [""]
     assert [item.change for item in judge(facts(True, score=1.0), facts(True, score=1.5, more=2.0))] == ["+0.5", ""]
     for second_interval, overlap in (((0.5, 2.0), True), ((1.6, 2.0), False)):
         [item] = judge(facts(True, (0.5, 1.5), score=1.0), facts(True, second_interval, score=1.8))
         assert item.overlap == overlap
+
+
+def test_an_earlier_test_says_which_direction_is_better_of_its_headline_only(tmp_path: Path) -> None:
+    metrics = {"mae": {"value": 0.5, "interval": None}, "r2": {"value": 0.5, "interval": None}}
+    about = {"headline": "mae", "higher_is_better": False, "kind": None, "examples": 2}
+    found = {**about, "metrics": metrics, "tables": [], "figures": []}
+    (tmp_path / "evaluation.json").write_text(json.dumps(found))
+    written = read_evaluation(tmp_path)
+    assert written
+    assert {name: metric.higher_is_better for name, metric in written.metrics.items()} == {"mae": False, "r2": None}
 
 
 def test_a_curve_that_flattens_has_a_logarithmic_axis() -> None:

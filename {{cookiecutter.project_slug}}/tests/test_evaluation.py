@@ -15,6 +15,7 @@ from lightning import LightningDataModule, LightningModule, Trainer
 from matplotlib.figure import Figure
 from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error, r2_score, root_mean_squared_error
 from torch.utils.data import DataLoader, TensorDataset
+from torchmetrics import MeanAbsoluteError, MeanSquaredError, MetricCollection, R2Score
 
 from reproml import ConfigError, Evaluation, Interface, classification, regression
 from reproml.errors import RecordError
@@ -194,6 +195,43 @@ def test_any_task_may_say_more_of_its_test(
     write_evaluation(Evaluation({"mean": 3.5}), history, folder)
     assert not (folder / "predictions.csv").read_text() and not list((folder / "tables").iterdir())
     assert (again := read_evaluation(folder)) is not None and again.predicted() == []
+
+
+class Judging(Counting):
+    """Logs metrics of torchmetrics in both ways, and says of its own metrics which direction is better."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.error, self.more = MeanSquaredError(), MetricCollection([MeanAbsoluteError(), R2Score()], prefix="test/")
+        self.headline, self.higher = "error", cast(bool | None, None)
+
+    def test_step(self, batch: Any, batch_idx: int) -> None:
+        super().test_step(batch, batch_idx)
+        self.error(batch[0], batch[0] + 1)
+        self.more(batch[0], batch[0] + 1)
+        self.log("error", self.error)
+        self.log_dict(self.more)  # type: ignore[arg-type]
+
+    def evaluation(self) -> Any:
+        metrics = {"error": 1.0, "own": 1.0, "other": 1.0}
+        return Evaluation(metrics, self.headline, self.higher, directions={"own": True, "absent": True})
+
+
+@pytest.mark.parametrize(
+    ("headline", "said", "higher"),
+    [("error", None, False), ("error", True, True), ("own", False, False), ("other", None, True)],
+)
+def test_of_each_metric_somebody_says_which_direction_is_better(
+    tester: Trainer, history: Path, tmp_path: Path, headline: str, said: bool | None, higher: bool
+) -> None:
+    task = Judging()
+    task.headline, task.higher = headline, said
+    write_evaluation(evaluate(tester, task, Numbers()), history, tmp_path / "test")
+    written = read_evaluation(tmp_path / "test")
+    assert written is not None and written.higher_is_better == higher
+    found = {name: metric.higher_is_better for name, metric in written.metrics.items()}
+    known = {"error": False, "test/MeanAbsoluteError": False, "test/R2Score": True, "own": True}
+    assert found == {"mean": None, "other": None, **known, headline: higher}
 
 
 @pytest.mark.parametrize(

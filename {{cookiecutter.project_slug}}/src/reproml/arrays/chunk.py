@@ -4,6 +4,7 @@ import numpy as np
 
 from ..config.schema import Data
 from ..errors import DataError
+from ..evaluation.stored import stored
 from .examples import Chunk, Examples
 
 
@@ -41,7 +42,7 @@ def check_announced(examples: Examples, data: Data) -> None:
 def as_stored(
     chunk: Chunk | tuple[np.ndarray, np.ndarray], examples: Examples, data: Data
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return inputs (n, *shape) of the announced type, and targets (n,): numbers of classes int64, a quantity float32.
+    """Return inputs (n, *shape) of the announced type, and targets (n,), as `stored` says it.
 
     Raises:
         DataError: they do not have the announced shape, or hold values that these types cannot.
@@ -50,46 +51,15 @@ def as_stored(
     if targets.ndim != 1:
         raise DataError(
             f"{data._target_} yields targets of shape {targets.shape} for {len(inputs)} examples: a target is "
-            f"{'one number' if data.classes is None else 'the number of a class'}, so the shape must be (n,)"
+            f"{data.targets.one}, so the shape must be (n,)"
         )
     if inputs.shape != (len(targets), *examples.shape):
         raise DataError(
             f"{data._target_} announces inputs of shape {tuple(examples.shape)} but yields {inputs.shape} for "
             f"{len(targets)} targets; fix its read"
         )
-    stored = _quantities(targets, data) if data.classes is None else _targets(targets, data, data.classes)
-    return _inputs(inputs, np.dtype(examples.dtype), data, examples.missing), stored
-
-
-def _quantities(targets: np.ndarray, data: Data) -> np.ndarray:
-    if targets.dtype.kind not in "iuf":
-        raise DataError(f"{data._target_} yields targets of the type {targets.dtype}: yield {data.target} as numbers")
-    with np.errstate(over="ignore"):  # reported below
-        stored = np.ascontiguousarray(targets, np.float32)
-    kept = np.isfinite(stored) if targets.dtype.kind == "f" else stored.astype(np.float64) == targets
-    if not kept.all():
-        raise DataError(
-            f"{data._target_} yields the target {targets[~kept][0]}, which float32 cannot hold: in its read, leave out "
-            f"examples without a value of {data.target}, or scale it"
-        )
-    return stored
-
-
-def _targets(targets: np.ndarray, data: Data, classes: list[str]) -> np.ndarray:
-    if targets.dtype.kind not in "biuf":
-        raise DataError(f"{data._target_} yields targets of the type {targets.dtype}: yield the number of each class")
-    fractional = targets[targets != np.floor(targets)] if targets.dtype.kind == "f" else targets[:0]  # NaN is one, too
-    if len(fractional):
-        raise DataError(
-            f"{data._target_} yields the target {fractional[0]}, but a target is the number of a class, from 0 to "
-            f"{len(classes) - 1}: sort such values into classes in its read, or set data.classes=null and data.target"
-        )
-    if len(targets) and (targets.min() < 0 or targets.max() >= len(classes)):
-        raise DataError(
-            f"data.classes names {len(classes)} classes, but the raw files hold the classes {targets.min()} to "
-            f"{targets.max()}; name every class"
-        )
-    return np.ascontiguousarray(targets, np.int64)
+    kept = stored(targets, data.targets, data._target_)
+    return _inputs(inputs, np.dtype(examples.dtype), data, examples.missing), kept
 
 
 def _inputs(inputs: np.ndarray, dtype: np.dtype, data: Data, missing: bool) -> np.ndarray:

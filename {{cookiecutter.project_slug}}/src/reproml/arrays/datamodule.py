@@ -1,5 +1,6 @@
 """Prepared arrays as batches for Lightning."""
 
+from dataclasses import asdict
 from multiprocessing import get_start_method
 from pathlib import Path
 from typing import Any
@@ -76,11 +77,9 @@ class ArrayDataModule(LightningDataModule):
         self.interface = Interface(
             tuple(self.manifest["input_shape"]),
             self.manifest["input_dtype"],
-            classes=None if data.classes is None else tuple(data.classes),
-            target=data.target,
-            unit=data.unit,
             missing=self.manifest.get("missing", False),
             features=tuple(self.manifest["features"]) if "features" in self.manifest else None,
+            **asdict(data.targets),
         )
         self.seed, self.batch_size, self.config = config.seed, config.training.batch_size, data
         self.augment = Augmentation(config.seed, data.shift, data.flip) if data.shift or data.flip else None
@@ -116,7 +115,7 @@ class ArrayDataModule(LightningDataModule):
             found["mean"], found["std"], found["missing"] = of_a_table(self.dataset.inputs, sample)
         else:
             found["mean"], found["std"] = mean_and_deviation(self.dataset.inputs, sample)
-        if self.interface.classes is None:
+        if self.interface.standardized:
             targets = self.dataset.targets.rows(self.splits["train"]).astype(np.float64)
             found |= {"target_mean": targets.mean(keepdims=True), "target_std": targets.std(keepdims=True)}
         for name in ("std", "target_std"):

@@ -16,6 +16,7 @@ from hydra.utils import get_class
 
 from ..config.schema import Data
 from ..errors import ConfigError, DataError
+from ..evaluation.stored import Tally
 from ..files import file_digest, remove_left, sync_folder, working_folder, write_json
 from ..runs.imported import check_watched, code_of, libraries_of, module_of
 from . import raw
@@ -111,8 +112,7 @@ def _prepare(data: Data, raw_folder: Path, folder: Path) -> dict[str, Any]:
         manifest["sha256"] = _own_digest(manifest)
         write_json(part / MANIFEST, manifest)
         _replace_folder(part, folder)
-    what = f"targets are {data.target}" if data.classes is None else f"{len(data.classes)} classes"
-    log.info("prepared %s: %d examples, %s", folder, manifest["examples"], what)
+    log.info("prepared %s: %d examples, %s", folder, manifest["examples"], data.targets.words)
     return manifest
 
 
@@ -162,59 +162,25 @@ def _code(data: Data) -> dict[str, str]:
 
 
 def _settings(data: Data) -> dict[str, Any]:
-    names = ["name", "_target_", "files", "classes"]  # what the arrays depend on; splits are drawn when they are read
-    if data.target is not None:
-        names.append("target")
+    # what the arrays depend on; splits are drawn when they are read
+    found = {"name": data.name, "_target_": data._target_, "files": data.files, **data.targets.settings()}
     if data.shard_bytes is not None:
-        names += ["shard_bytes", "storage"]
-    return {name: getattr(data, name) for name in names}
+        found |= {"shard_bytes": data.shard_bytes, "storage": data.storage}
+    return found
 
 
-class _Targets:
-    """What the manifest says of the targets.
-
-    `counts` are the examples per class, shape (2, classes): row 0 those to be split, row 1 the official test set. Of a
-    quantity all are counted together, shape (2, 1).
-    """
-
-    def __init__(self, data: Data, to_split: int) -> None:
-        self.classes, self.name, self.to_split = data.classes, data.target, to_split
-        self.dtype = np.dtype(np.float32 if data.classes is None else np.int64)
-        self.counts = np.zeros((2, 1 if data.classes is None else len(data.classes)), np.int64)
-        self.seen = 0
-        self._lowest, self._highest = np.inf, -np.inf
-
-    def add(self, targets: np.ndarray) -> None:
-        """Count the targets (n,) of the next examples."""
-        boundary = np.clip(self.to_split - self.seen, 0, len(targets))
-        for row, part in enumerate((targets[:boundary], targets[boundary:])):
-            labels = np.zeros(len(part), np.int64) if self.classes is None else part
-            self.counts[row] += np.bincount(labels, minlength=self.counts.shape[1])
-        self.seen += len(targets)
-        if self.classes is None:
-            self._lowest = min(self._lowest, targets.min(initial=np.inf))
-            self._highest = max(self._highest, targets.max(initial=-np.inf))
-
-    def described(self) -> dict[str, Any]:
-        """Return the examples per class, or name, type and range of the quantity."""
-        if self.classes is not None:
-            return {"class_counts": dict(zip(self.classes, self.counts.sum(0).tolist(), strict=True))}
-        extent = {"lowest": float(self._lowest), "highest": float(self._highest)}
-        return {"target": {"name": self.name, "dtype": str(self.dtype), **extent}}
-
-
-def _write_arrays(examples: Examples, data: Data, folder: Path) -> tuple[_Targets, dict[str, Any], ToldWriter]:
+def _write_arrays(examples: Examples, data: Data, folder: Path) -> tuple[Tally, dict[str, Any], ToldWriter]:
     """Write the arrays chunk by chunk, so that memory does not grow with the data.
 
     Returns what is to be said of the targets, a description of the shards, and what `read` says for the splits.
     """
-    known = _Targets(data, examples.count - examples.test_count)
+    known = Tally(data.targets, examples.count - examples.test_count)
     with (
         ShardWriter(folder, examples, data) as inputs,
         (folder / "targets.npy").open("wb") as targets,
         ToldWriter(folder, examples.count, data._target_) as told,
     ):
-        write_header(targets, known.dtype, (examples.count,))
+        write_header(targets, np.dtype(data.targets.dtype), (examples.count,))
         for chunk in examples.chunks:
             chunk_inputs, chunk_targets = as_stored(chunk, examples, data)
             inputs.write(chunk_inputs, chunk_targets)
@@ -229,7 +195,7 @@ def _write_arrays(examples: Examples, data: Data, folder: Path) -> tuple[_Target
     return known, inputs.description(), told
 
 
-def _describe(data: Data, examples: Examples, targets: _Targets, told: ToldWriter, folder: Path) -> dict[str, Any]:
+def _describe(data: Data, examples: Examples, targets: Tally, told: ToldWriter, folder: Path) -> dict[str, Any]:
     files = {
         path.name: {"bytes": path.stat().st_size, "sha256": file_digest(path)} for path in sorted(folder.iterdir())
     }

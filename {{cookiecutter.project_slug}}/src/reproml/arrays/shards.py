@@ -29,7 +29,7 @@ class ShardWriter:
     """
 
     def __init__(self, folder: Path, examples: Examples, data: Data) -> None:
-        self.folder, self.examples, self.storage, self.classes = folder, examples, data.storage, data.classes
+        self.folder, self.examples, self.storage, self.targets = folder, examples, data.storage, data.targets
         self.size = examples.count  # of a shard, in examples
         if data.shard_bytes is not None:
             example_bytes = prod(examples.shape) * np.dtype(examples.dtype).itemsize
@@ -78,7 +78,7 @@ class ShardWriter:
 
         length = prod(self.examples.shape)
         kind = pa.list_(pa.from_numpy_dtype(np.dtype(self.examples.dtype)), length)
-        schema = pa.schema({"input": kind, "target": pa.int64() if self.classes else pa.float32()})
+        schema = pa.schema({"input": kind, "target": pa.from_numpy_dtype(np.dtype(self.targets.dtype))})
         file = self._open.enter_context(pa.OSFile(str(path), "wb"))
         stream = self._open.enter_context(pa.ipc.new_stream(file, schema))
         digest = hashlib.sha256()

@@ -8,6 +8,7 @@ import hashlib
 import numpy as np
 
 from ..errors import ConfigError
+from ..evaluation.stored import labels_of
 from ..training.randomness import derive
 from .strategies import NAMES, as_given, by_group, counts, drawn, in_order
 
@@ -53,9 +54,7 @@ def split(
     fractions = validation_fraction, 0 if official_test else test_fraction
     # All of this is done in the smallest types that will do: with millions of examples it is what memory goes to.
     kind = _position_type(len(targets))
-    labels = _labels(targets)
-    if strategy == "stratified" and labels is None:
-        raise ConfigError("data.split=stratified needs classes, and the targets are a quantity: choose split=random")
+    labels = labels_of(targets, needed=strategy == "stratified")
     if strategy == "group":
         assert groups is not None
         assigned = by_group(groups, own, fractions, seed, folds, fold)
@@ -65,18 +64,13 @@ def split(
     elif strategy == "contiguous":
         assigned = in_order(own, fractions, folds, fold)
     else:
-        by_class = labels[:own] if labels is not None and strategy == "stratified" else None
-        assigned = drawn(by_class, own, kind, fractions, seed, folds, fold)
+        by_label = labels[:own] if labels is not None and strategy == "stratified" else None
+        assigned = drawn(by_label, own, kind, fractions, seed, folds, fold)
     splits = {name: np.flatnonzero(assigned == number).astype(kind) for number, name in enumerate(NAMES)}
     # without an official test set, these are none; with one, only a `read` that gives the splits has put others there
     splits["test"] = np.concatenate([splits["test"], np.arange(own, len(targets), dtype=kind)])
     _check_usable(splits, labels, strategy)
     return splits
-
-
-def _labels(targets: np.ndarray) -> np.ndarray | None:
-    """Return the class of each example, or None where the targets are a quantity."""
-    return None if targets.dtype.kind == "f" else targets.astype(np.min_scalar_type(targets.max(initial=0)))
 
 
 def subset(positions: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -86,7 +80,7 @@ def subset(positions: np.ndarray, count: int, seed: int) -> np.ndarray:
 
 
 def split_counts(
-    class_counts: np.ndarray,
+    counts_to_split: np.ndarray,
     official_test_counts: np.ndarray,
     validation_fraction: float,
     test_fraction: float,
@@ -96,8 +90,8 @@ def split_counts(
     """Return how many examples each split has, without folds; None where that depends on the seed: with groups.
 
     Args:
-        class_counts: examples per class outside the official test set, shape (classes,); of a quantity, of all (1,).
-        official_test_counts: examples per class in the official test set, shape (classes,), all 0 where there is none.
+        counts_to_split: examples of each class outside the official test set, shape (n,); of a quantity, of all (1,).
+        official_test_counts: likewise in the official test set, all 0 where there is none.
         validation_fraction: as in `split`.
         test_fraction: as in `split`.
         strategy: as in `split`.
@@ -108,10 +102,11 @@ def split_counts(
     if strategy == "given" and given_counts is not None:
         return dict(zip(NAMES, given_counts.tolist(), strict=True))
     official = int(official_test_counts.sum())
-    parts = class_counts if strategy == "stratified" else class_counts.sum(keepdims=True)
+    parts = counts_to_split if strategy == "stratified" else counts_to_split.sum(keepdims=True)
     pairs = [counts(int(count), validation_fraction, 0 if official else test_fraction) for count in parts]
     validation, test = (sum(column) for column in zip(*pairs, strict=True))
-    return {"train": int(class_counts.sum()) - validation - test, "validation": validation, "test": official or test}
+    train = int(counts_to_split.sum()) - validation - test
+    return {"train": train, "validation": validation, "test": official or test}
 
 
 def split_digests(splits: Splits) -> dict[str, str]:

@@ -126,5 +126,5 @@ def _too_many(folds: int, there: str, each: str) -> ConfigError:
 
 def _bounds(members: int, folds: int, fold: int, number: int) -> tuple[int, int]:
     """Return first and last position (exclusive) of a fold among the members of class `number`."""
-    part = (fold + number) % folds  # so that the larger parts of the classes are not all in the first folds
+    part = (fold + number) % folds  # so that the larger parts of the labels are not all in the first folds
     return members * part // folds, members * (part + 1) // folds

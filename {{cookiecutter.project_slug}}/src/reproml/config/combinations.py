@@ -27,7 +27,6 @@ _SET_ELSEWHERE = {
     "use_distributed_sampler": "training/keyed.py",
     "plugins": "training/trainer.py",
 }
-_ROUNDING = ("16-true", "bf16-true")  # of trainer.precision: batches are converted to that type
 # Arguments of the Trainer whose effect is not a function of the configuration.
 _NOT_REPEATABLE = {
     "max_time": "stops by the clock",
@@ -103,7 +102,7 @@ def _check_arrays(config: Config) -> None:
     for name in data.files:
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise ConfigError(f"data.files names {name}, which leads out of paths.raw: name files inside that folder")
-    _check_targets(data, str(config.trainer.get("precision")))
+    data.targets.check(data.split, str(config.trainer.get("precision")))
     _check_storage(data)
     if isinstance(devices, int) and devices > 0 and training.batch_size % (devices * nodes):
         raise ConfigError(
@@ -137,29 +136,6 @@ def _check_arrays(config: Config) -> None:
             f"training.optimizer.lr={training.optimizer['lr']} is not training.lr={training.lr}, by which cards, "
             "trackers and searches know the learning rate: set training.lr, and lr: ${training.lr} in "
             "configs/training/optimizer"
-        )
-
-
-def _check_targets(data: Data, precision: str) -> None:
-    """Check what the targets are: numbers of classes, or a quantity."""
-    if (data.classes is None) == (data.target is None):
-        raise ConfigError(
-            f"data.classes={data.classes} and data.target={data.target}: give the names of the classes, or the name of "
-            "the quantity that the targets are, and leave the other one null"
-        )
-    if data.classes is not None and len(set(data.classes)) < max(2, len(data.classes)):
-        raise ConfigError(f"data.classes={data.classes} must name at least two classes, each once")
-    if data.unit is not None and data.target is None:
-        raise ConfigError(f"data.unit={data.unit} is the unit of data.target, which is null: set data.unit=null")
-    if data.target is not None and data.split == "stratified":
-        raise ConfigError(
-            f"data.split=stratified gives each split the same share of every class, and data.target={data.target} is a "
-            "quantity: choose split=random, as task=regression does"
-        )
-    if data.target is not None and precision in _ROUNDING:
-        raise ConfigError(
-            f"trainer.precision={precision} would round the targets, and data.target={data.target} is a quantity: "
-            "choose 32-true or bf16-mixed"
         )
 
 

@@ -9,6 +9,8 @@ from its signature.
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from ..evaluation.targets import Targets
+
 
 def _above(low: float) -> dict[str, Any]:
     return {"test": lambda value: value > low, "range": f"greater than {low:g}", "gt": low}
@@ -89,6 +91,11 @@ class Data(_Documented):
     """npy: mapped arrays; arrow: files that are read as a stream."""
     remote: str | None = None
     """Address that the stream is read from; null: the processed folder."""
+
+    @property
+    def targets(self) -> Targets:
+        """What the targets are."""
+        return Targets.of(vars(self))
 
 
 @dataclass

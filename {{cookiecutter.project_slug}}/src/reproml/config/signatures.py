@@ -82,17 +82,7 @@ def _check_task(config: Config) -> None:
     """Check the task on prepared arrays, and whether their targets are of the kind that it learns."""
     _check("task", config.task, ROLES["task"])
     target = config.task["_target_"]
-    learns = getattr(get_object(target), "learns", None)
-    if learns == "classes" and config.data.classes is None:
-        raise ConfigError(
-            f"task._target_={target} classifies, but data={config.data.name} names none: set data.classes, or "
-            "choose task=regression"
-        )
-    if learns == "quantity" and config.data.target is None:
-        raise ConfigError(
-            f"task._target_={target} predicts a quantity, but data={config.data.name} has classes: choose "
-            "task=classification, or set data.target instead of data.classes"
-        )
+    config.data.targets.check_learned(getattr(get_object(target), "learns", None), target, config.data.name)
 
 
 def _check_own(config: OwnConfig) -> None:

@@ -53,6 +53,7 @@ def classification(
         predictions=_predictions(logits, targets, predicted, classes),
         per_example={"loss": losses},
         intervals=lambda seed: _intervals(targets.numpy(), predicted.numpy(), classes, seed),
+        directions={"accuracy": True, "f1": True},
     )
 
 

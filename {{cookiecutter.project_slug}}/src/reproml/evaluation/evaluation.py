@@ -43,7 +43,9 @@ class Evaluation:
     Args:
         metrics: by name. What the task logs in `test_step` is added.
         headline: the metric by which two models are compared; None: there is no such metric.
-        higher_is_better: whether a higher headline is.
+        higher_is_better: whether a higher headline is; None: as the metric of torchmetrics says by which the task logs
+            it, or else yes.
+        directions: by the name of another metric the same, where no metric of torchmetrics says it.
         kind: what the model does, as the Hugging Face Hub calls it: `image-classification`, `tabular-regression`, ...
         examples: how many were tested.
         tables: by name. One without rows is not written.
@@ -62,7 +64,7 @@ class Evaluation:
 
     metrics: Mapping[str, float | int]
     headline: str | None = None
-    higher_is_better: bool = True
+    higher_is_better: bool | None = None
     kind: str | None = None
     examples: int | None = None
     tables: Mapping[str, Rows] = field(default_factory=dict)
@@ -70,6 +72,7 @@ class Evaluation:
     predictions: Rows | None = None
     per_example: Mapping[str, "np.ndarray | torch.Tensor | Sequence[float]"] = field(default_factory=dict)
     intervals: Callable[[int], Intervals] | None = None
+    directions: Mapping[str, bool] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Refuse what cannot be written.

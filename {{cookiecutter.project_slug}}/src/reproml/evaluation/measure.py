@@ -9,6 +9,7 @@ from typing import Any
 from lightning import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
+from ..training.lightning_internals import logged_objects
 from .evaluation import Evaluation
 
 log = logging.getLogger(__name__)
@@ -32,7 +33,28 @@ def evaluate(trainer: Trainer, task: LightningModule, data: LightningDataModule)
     kept = {name: value for name, value in metrics.items() if isfinite(value)}
     headline = told.headline if told.headline in kept else None
     per_example = {name: values for name, values in told.per_example.items() if name in kept}
-    return replace(told, metrics=kept, headline=headline, per_example=per_example)
+    directions = {name: higher for name, higher in {**_known(trainer), **_said(told)}.items() if name in kept}
+    return replace(
+        told,
+        metrics=kept,
+        headline=headline,
+        higher_is_better=None if headline is None else directions.get(headline),
+        per_example=per_example,
+        directions=directions,
+    )
+
+
+def _known(trainer: Trainer) -> dict[str, bool]:
+    """Return whether a higher value is better, of each metric that was logged as an object of torchmetrics."""
+    found = ((name, metric.higher_is_better) for name, metric in logged_objects(trainer).items())
+    return {name: higher for name, higher in found if higher is not None}
+
+
+def _said(told: Evaluation) -> dict[str, bool]:
+    """Return the same of each metric of which a task says it."""
+    if told.headline is None or told.higher_is_better is None:
+        return {**told.directions}
+    return {**told.directions, told.headline: told.higher_is_better}
 
 
 def _told(task: Any) -> Evaluation:

@@ -55,6 +55,7 @@ def regression(
             for measured, value in zip(true.tolist(), said.tolist(), strict=True)
         ],
         intervals=lambda seed: _intervals(said, true, scale, seed),
+        directions={"mae": False, "rmse": False, "r2": True},
     )
 
 

@@ -46,11 +46,15 @@ def write_evaluation(evaluation: Evaluation, history: Path, folder: Path, seed: 
         folder / EVALUATION,
         {
             "headline": evaluation.headline,
-            "higher_is_better": evaluation.higher_is_better,
+            "higher_is_better": evaluation.higher_is_better is not False,  # of the headline
             "kind": evaluation.kind,
             "examples": evaluation.examples,
             "metrics": {
-                name: {"value": value, "interval": intervals.metrics.get(name)}
+                name: {
+                    "value": value,
+                    "interval": intervals.metrics.get(name),
+                    "higher_is_better": evaluation.directions.get(name),
+                }
                 for name, value in evaluation.metrics.items()
             },
             "tables": [{"name": name, "title": _title(name)} for name in tables],

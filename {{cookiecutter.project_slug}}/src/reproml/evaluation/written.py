@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import RecordError
 from ..names import EVALUATION, FIGURES, METRICS, PREDICTIONS, TABLES
@@ -12,11 +13,12 @@ from ..runs.tables import read_rows
 
 @dataclass(frozen=True)
 class Metric:
-    """A number, and its 95 % confidence interval where one was computed."""
+    """A number, its 95 % confidence interval where one was computed, and whether a higher one is better if known."""
 
     name: str
     value: float | int
     interval: tuple[float, float] | None
+    higher_is_better: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -106,10 +108,7 @@ def read_evaluation(folder: Path) -> Written | None:
             higher_is_better=found["higher_is_better"],
             kind=found["kind"],
             examples=found["examples"],
-            metrics={
-                name: Metric(name, metric["value"], tuple(metric["interval"]) if metric["interval"] else None)
-                for name, metric in found["metrics"].items()
-            },
+            metrics={name: _metric(name, metric, found) for name, metric in found["metrics"].items()},
             tables=[Table(*_named(each, folder / TABLES, "csv")) for each in found["tables"]],
             figures=[Picture(*_named(each, folder / FIGURES, "png")) for each in found["figures"]],
             predictions=predictions if predictions.exists() and predictions.stat().st_size else None,
@@ -120,6 +119,12 @@ def read_evaluation(folder: Path) -> Written | None:
         raise RecordError(
             f"{folder / EVALUATION} is damaged: write it again with python evaluate.py run=<run> output={folder}"
         ) from error
+
+
+def _metric(name: str, metric: dict[str, Any], found: dict[str, Any]) -> Metric:
+    """Return a metric. An earlier version wrote a direction for the headline only."""
+    higher = found["higher_is_better"] if name == found["headline"] else metric.get("higher_is_better")
+    return Metric(name, metric["value"], tuple(metric["interval"]) if metric["interval"] else None, higher)
 
 
 def _named(entry: dict[str, str], folder: Path, ending: str) -> tuple[str, str, Path]:

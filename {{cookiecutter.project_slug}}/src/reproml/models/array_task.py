@@ -75,7 +75,7 @@ class ArrayTask(LightningModule):
                 return self.loss(outputs[:, 0], targets), {"too_low": (outputs[:, 0] < targets).sum()}
     """
 
-    learns: str | None = None  # `classes` or `quantity`: the targets that it is for; None: either
+    learns: str | None = None  # what its targets have to be, as in `Targets.are`; None: anything
 
     def __init__(
         self,

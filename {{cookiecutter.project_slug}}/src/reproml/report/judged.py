@@ -1,14 +1,11 @@
 """Two runs by their metrics: which one is better, as far as anybody can say."""
 
-import re
 from dataclasses import dataclass
 from math import isnan
 
+from ..evaluation.directions import higher_is_better
 from ..tables import Cell
 from .collect import Facts
-
-_LOWER = re.compile(r"(^|_|/)(loss|error|mae|mse|rmse|mape|perplexity)($|_|/)", re.IGNORECASE)
-_HIGHER = re.compile(r"(^|_|/)(accuracy|acc|f1|r2|precision|recall|auc|auroc|iou|dice|bleu)($|_|/)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -48,11 +45,9 @@ def _judged(name: str, first: Facts, second: Facts) -> Judged:
 
 
 def _higher_is_better(name: str, *runs: Facts) -> bool | None:
-    """Return what the test says of its headline, and of another metric what its name says."""
-    for run in runs:
-        if run.written and run.written.headline == name:
-            return run.written.higher_is_better
-    return False if _LOWER.search(name) else True if _HIGHER.search(name) else None
+    """Return what the first run says that says anything."""
+    said = (higher_is_better(name, run.written, run.record["config"]) for run in runs if run.written)
+    return next((higher for higher in said if higher is not None), None)
 
 
 def _overlap(name: str, *runs: Facts) -> bool:

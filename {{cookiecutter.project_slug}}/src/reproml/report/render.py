@@ -11,6 +11,7 @@ from markupsafe import Markup
 from .. import markdown
 from ..catalog.table import duration
 from ..evaluation.history import measures, points
+from ..evaluation.worst import worst_examples
 from ..files import write_text
 from ..names import FIGURES, REPORTS, TABLES
 from ..runs.completed import CompletedRun
@@ -19,7 +20,6 @@ from ..secrets import mask
 from ..verify.divergence import compare as divergence_of
 from .collect import Facts, collect
 from .curves import Curve, picture
-from .examples import worst_examples
 from .judged import judge
 
 _DRAWN = ("learning_curves",)  # figures that the report draws itself, from the history

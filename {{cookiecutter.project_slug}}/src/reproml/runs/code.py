@@ -30,6 +30,7 @@ DECIDES_NOTHING = {
     **dict.fromkeys(("README.md", "__main__.py", "errors.py", "logs.py", "markdown.py"), _SAYS),
     "config/explain.py": _SAYS,
     "config/trust": "refuses runs of strangers, and changes none",
+    **dict.fromkeys(("evaluation/directions.py", "evaluation/worst.py"), _ABOUT_RUNS),
     "evaluation/figures.py": "draws what evaluation/classification.py has computed",
     "locks": "compares the lock with pyproject.toml before anything runs",
     "runs/params.py": "writes params.yaml and code.yaml, whose values the record has",

@@ -1,6 +1,6 @@
 """What the data of a run hold: shapes, types, counts and ranges of each split, and some examples."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,7 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from ..config.own import name_of
 from ..config.schema import Config, OwnConfig
+from ..evaluation.stored import counted
 from ..tables import aligned, number
 from .build import build_arrays, build_own
 
@@ -39,7 +40,6 @@ def contents(config: Config) -> dict[str, Any]:
     sampled = train[:_SAMPLE] if config.data.storage == "arrow" else train[:: max(1, len(train) // _SAMPLE)]
     sample = np.asarray(inputs.rows(np.sort(sampled)))
     shown = inputs.rows(np.sort(train[:3]))
-    classes = arrays.interface.classes
     return {
         "data": config.data.name,
         "inputs": {
@@ -48,14 +48,14 @@ def contents(config: Config) -> dict[str, Any]:
             **_range(sample),
             "missing": float(np.isnan(sample).mean()) if sample.dtype.kind == "f" else 0.0,
         },
-        "targets": {"dtype": str(targets.dtype), "kind": "quantity" if classes is None else "classes"},
+        "targets": {"dtype": str(targets.dtype), "kind": arrays.interface.are},
         "splits": {
-            name: {"examples": len(positions), **_of_targets(targets[positions], classes)}
-            for name, positions in arrays.splits.items()
+            name: {"examples": len(part), **(counted(part, arrays.interface) or _range(part))}
+            for name, part in ((name, targets[positions]) for name, positions in arrays.splits.items())
         },
         "examples": [
-            {"input": example.tolist(), "target": _named(target, classes)}
-            for example, target in zip(shown, targets[np.sort(train[:3])], strict=True)
+            {"input": example.tolist(), "target": arrays.interface.shown(target)}
+            for example, target in zip(shown, targets[np.sort(train[:3])].tolist(), strict=True)
         ],
         "features": list(arrays.interface.features or []),
     }
@@ -87,27 +87,16 @@ def _range(values: np.ndarray) -> dict[str, Any]:
     return {"smallest": found.min().item(), "largest": found.max().item(), "mean": float(found.mean(dtype=np.float64))}
 
 
-def _of_targets(targets: np.ndarray, classes: Sequence[str] | None) -> dict[str, Any]:
-    if classes is None:
-        return _range(targets)
-    counts = np.bincount(targets, minlength=len(classes))
-    return {"classes": dict(zip(classes, counts.tolist(), strict=True))}
-
-
-def _named(target: Any, classes: Sequence[str] | None) -> str | float:
-    return float(target) if classes is None else classes[int(target)]
-
-
 def _table_of_splits(splits: dict[str, Any]) -> list[str]:
-    """Return a table with a column for each split: the examples, and of each class or the range of the quantity."""
+    """Return a table with a column for each split: the examples, and what is counted, or the range of the targets."""
     names = list(splits)
     rows = [["split", *names], ["examples", *(str(splits[name]["examples"]) for name in names)]]
-    if "classes" in splits[names[0]]:
-        for each in splits[names[0]]["classes"]:
-            rows.append([f"  {each}", *(str(splits[name]["classes"][each]) for name in names)])
-    else:
-        for key in ("smallest", "mean", "largest"):
-            rows.append([f"  {key}", *(number(splits[name].get(key)) for name in names)])
+    counts = [key for key, value in splits[names[0]].items() if isinstance(value, dict)]
+    for key in counts:
+        for each in splits[names[0]][key]:
+            rows.append([f"  {each}", *(str(splits[name][key][each]) for name in names)])
+    for key in () if counts else ("smallest", "mean", "largest"):
+        rows.append([f"  {key}", *(number(splits[name].get(key)) for name in names)])
     return aligned(rows, set(range(1, len(names) + 1)))
 
 

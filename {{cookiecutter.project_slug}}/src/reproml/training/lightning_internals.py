@@ -130,6 +130,15 @@ def epoch_results(trainer: Trainer) -> dict[str, _ResultMetric]:
     return trainer.fit_loop.epoch_loop._results
 
 
+def logged_objects(trainer: Trainer) -> dict[str, Any]:
+    """Return the metrics of torchmetrics that the last test has logged as objects, by the name of what they gave.
+
+    The results of a test stay until the next one; `_forked_name` is how Lightning calls one for callbacks.
+    """
+    results = trainer.test_loop._results
+    return {results._forked_name(each, False)[1]: each.value for each in results.values() if not each.is_tensor}
+
+
 def shared_by_a_group(result: _ResultMetric) -> bool:
     """Whether a result is that of some of the processes, which `self.log(sync_dist_group=...)` has named."""
     return result.meta.sync.group is not None

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from ..evaluation.directions import is_loss
 from ..evaluation.written import evaluation_of
 from ..runs.completed import CompletedRun
 
@@ -20,4 +21,4 @@ def headline(folder: Path, record: dict[str, Any]) -> str | None:
 
 def loss(metrics: dict[str, Any]) -> str | None:
     """Return the name of the loss among the metrics of a test, as in `loss`, `test/loss` or `test_loss`."""
-    return next((name for name in metrics if name.replace("/", "_").rpartition("_")[2] == "loss"), None)
+    return next(filter(is_loss, metrics), None)

@@ -1,7 +1,7 @@
 """The test examples that a model got most wrong: where a reader looks first for what it does not know."""
 
-from ..evaluation.written import Written
 from ..tables import TextTable
+from .written import Written
 
 _SHOWN = 10  # examples
 _COLUMNS = {"actual", "predicted"}
@@ -18,7 +18,7 @@ def worst_examples(written: Written) -> TextTable | None:
         return None
     try:
         title, found = _mistakes(rows) if "probability" in rows[0] else _errors(rows)
-    except ValueError:  # neither classes nor quantities
+    except ValueError:  # neither names with probabilities nor quantities
         return None
     return TextTable.of("predictions", title, found[:_SHOWN]) if found else None
 

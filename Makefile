@@ -4,6 +4,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
+VARIANTS := '{{cookiecutter.project_slug}}'/variants
 # Two processes, a test file runs in one of them; the slowest tests are printed
 PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 20
 
@@ -39,6 +40,9 @@ lint: setup  ## Check the style of the template's own sources, as they stand, an
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --no-cache --check .
 	PYTHONPATH='{{cookiecutter.project_slug}}/src' $(BIN)/lint-imports --no-cache
+	for manager in $(VARIANTS)/environment_manager=*; do \
+		cat "$$manager/Dockerfile" $(VARIANTS)/Dockerfile | $(BIN)/hadolint --ignore SC1083 - || exit; \
+	done  # it takes Jinja's braces for Bash's
 
 lock: setup  ## Resolve every pin again and write the lock files (KEEP=1: only add what is new)
 	$(BIN)/python scripts/lock.py $(if $(KEEP),--keep)

@@ -1,9 +1,10 @@
 """Give the generated project the files of the chosen options, and its package's name in imports.
 
 The folders under `variants/` are the table: `environment_manager=pip/` holds what a project with that answer gets, at
-the same place below its root. A file of one name in several folders is put together in this order: the root's, those of
-the answers, and last the one in `variants/` itself. The packages of a lock are sorted afterwards. Nothing here needs
-the network or git, and running it twice changes nothing.
+the same place below its root, instead of the root's. Where several of these folders have a file, it is put together:
+those of the answers, and last the one in `variants/` itself. So a Dockerfile begins with the manager's stage, and a
+lock with what every tracker needs; the packages of a lock are sorted afterwards. Each part is valid by itself. Nothing
+here needs the network or git, and running it twice changes nothing.
 """
 
 import contextlib
@@ -20,8 +21,8 @@ ANSWERS = {
     "tracker": "{{ cookiecutter.tracker }}",
 }
 PACKAGE = "{{ cookiecutter.package_name }}"
-# What the root begins. Any other file is begun by the first folder that has it, even where an earlier project left one.
-ROOT = {Path("Dockerfile"), Path("pyproject.toml"), Path("docs/environments.md"), Path(".github/dependabot.yml")}
+# What the root begins, and a manager adds to: tables, and sections
+ROOT = {Path("pyproject.toml"), Path("docs/environments.md")}
 
 
 def keep_chosen(variants: Path, target: Path, begun: set[Path]) -> None:

@@ -1,18 +1,21 @@
 """Check every answer before anything is written, and list all that is wrong at once.
 
-local_extensions.py asks first, since cookiecutter prints a traceback where a hook fails. What is left for the hook are
-answers that cookiecutter replays.
+local_extensions.py calls `problems` of this file where it stands, beside the list of names. It does so right after the
+questions, since cookiecutter prints a traceback where a hook fails, and again when this file is rendered as a hook,
+for answers that cookiecutter replays: {{ cookiecutter | refused }}
 """
 
-import json
 import keyword
 import re
 import sys
+from pathlib import Path
 
 # What a package of that name would hide: the project's own scripts and folders, and all that is installed with it.
 OWN = {"configs", "configure", "data", "docs", "evaluate", "models", "notebooks"}
 OWN |= {"prepare", "reports", "reproml", "src", "test", "tests", "train", "variants"}
 OWN |= {"archives", "build", "dist", "lightning_logs", "logs", "mlruns", "outputs"}
+# Packages and modules that an environment can hold, which `make lock` lists
+INSTALLED = Path(__file__).with_name("installed_names.txt")
 # Devices of Windows, and what YAML does not read as a text
 NOT_NAMES = {"aux", "con", "nul", "prn", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
 NOT_NAMES |= {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
@@ -41,7 +44,7 @@ def problems(answers: dict[str, str]) -> list[str]:
     for key in ("project_slug", "package_name"):
         if answers[key] in NOT_NAMES:
             found.append(f"{key}={answers[key]!r} is a reserved word in Windows or YAML; choose another one")
-    taken = OWN | set(answers["_installed_names"].split())
+    taken = OWN | set(INSTALLED.read_text(encoding="utf-8").split())
     if not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", slug) or len(slug) > 80:
         found.append(
             f"project_slug={slug!r} is not a folder name that works everywhere; use at most 80 lower-case letters, "
@@ -71,11 +74,3 @@ def problems(answers: dict[str, str]) -> list[str]:
     if not re.fullmatch(r"\d+\.\d+", version) or not (3, 11) <= tuple(map(int, version.split("."))) <= (3, 13):
         found.append(f"python_version={version!r} is not supported; choose 3.11, 3.12 or 3.13")
     return found
-
-
-if __name__ == "__main__":
-    errors = problems(json.loads(r"""{{ cookiecutter | jsonify }}"""))
-    for error in errors:
-        print(f"error: {error}", file=sys.stderr)
-    if errors:
-        sys.exit(1)

@@ -1,5 +1,7 @@
 """Write the lock files: of the template's own tools, and of a generated project for each tracker.
 
+And hooks/installed_names.txt, the names that no project may have, since an environment can hold a package of that name.
+
 Run it with `make lock` after an edit of a pin. Everything is first resolved together, trackers and storage services
 too, so that every lock holds the same version of a package and an extra can be added to any of them.
 `make lock KEEP=1` moves no package that is locked already: it serves to add one.
@@ -17,11 +19,13 @@ from cookiecutter.main import cookiecutter
 
 ROOT = Path(__file__).resolve().parent.parent
 VARIANTS = ROOT / "{{cookiecutter.project_slug}}" / "variants"
+NAMES = ROOT / "hooks" / "installed_names.txt"
 TRACKERS = json.loads((ROOT / "cookiecutter.json").read_text())["tracker"]
 COMPILE = ["pip", "compile", "--quiet", "--universal", "--no-sources", "--python-version", "3.11"]
 # As `make lock` of a generated project does it: variants/environment_manager=pip/environment.mk
 DIRECT = ["--no-deps", "--no-annotate", "--no-strip-extras"]
 EXCLUDES = ["--excludes", "requirements-exclude.txt"]
+CPU = "https://download.pytorch.org/whl/cpu"
 ALL = ["--generate-hashes", "--no-emit-package", "torch", *EXCLUDES, "--constraints", "together.txt"]
 
 
@@ -83,6 +87,22 @@ def write_for_conda(project: Path) -> None:
         (folder / "environment.yml").write_text(text)
 
 
+def write_names(project: Path) -> None:
+    """Write the names of all that was resolved together, and of the modules that come with what is installed here."""
+    resolved = (project / "together.txt").read_text()
+    python = project / "everything" / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", python.parent.parent], check=True)
+    torch = re.findall(r"^torch==\S+", resolved, flags=re.MULTILINE)
+    for packages in ([*torch, "--extra-index-url", CPU], ["--requirement", project / "together.txt"]):
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--no-deps", *packages], check=True)
+    ask = "from importlib.metadata import packages_distributions as found; print(*found())"
+    modules = subprocess.run([python, "-P", "-c", ask], check=True, capture_output=True, text=True).stdout.split()
+    packages = re.findall(r"^[a-z0-9-]+(?===)", resolved, flags=re.MULTILINE)
+    names = {name.replace("-", "_") for name in packages} | set(modules)
+    possible = {name for name in names - sys.stdlib_module_names if re.fullmatch(r"[a-z][a-z0-9_]*(?<!__mypyc)", name)}
+    NAMES.write_text("".join(f"{name}\n" for name in sorted(possible)))
+
+
 def extra(tracker: str) -> list[str]:
     """Return the arguments that choose the packages of a tracker."""
     return [] if tracker == "none" else ["--extra", tracker]
@@ -102,7 +122,9 @@ def main() -> None:
     own = ["--generate-hashes", "--group", "dev", "--output-file", ROOT / "requirements-dev.txt"]
     compile_lock(ROOT, *upgrade, *own)
     with tempfile.TemporaryDirectory() as folder:
-        write_for_pip(rendered(Path(folder), "pip"), upgrade)
+        project = rendered(Path(folder), "pip")
+        write_for_pip(project, upgrade)
+        write_names(project)
         write_for_conda(rendered(Path(folder), "conda"))
 
 

@@ -23,6 +23,7 @@ CACHE = ROOT / ".cache"
 FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")  # Debian's package dataset-fashion-mnist
 
 ANSWERS: dict[str, Any] = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+INSTALLED_NAMES = set((ROOT / "hooks" / "installed_names.txt").read_text(encoding="utf-8").split())
 CHOICES: dict[str, list[str]] = {key: value for key, value in ANSWERS.items() if isinstance(value, list)}
 LOGIC = ("{" + "%", "%" + "}")  # Jinja's marks, which no Python file holds, this one included
 THIS_PYTHON = "{}.{}".format(*sys.version_info)

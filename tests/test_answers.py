@@ -3,15 +3,20 @@
 import ast
 import json
 import re
+import runpy
 import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 from conftest import CHOICES, LOGIC, ROOT, TEMPLATE, Render
+from cookiecutter.main import cookiecutter
+from copies import tree
+from poetry.core.factory import Factory
 
 REFUSED = {
     "project_slug": [
@@ -41,6 +46,7 @@ HARMLESS = [
     "%s %(x)s",
     "x" * 200,
 ]
+problems: Callable[[dict[str, str]], list[str]] = runpy.run_path(str(ROOT / "hooks/pre_gen_project.py"))["problems"]
 
 
 def generate(folder: Path, **answers: str) -> subprocess.CompletedProcess[str]:
@@ -54,12 +60,8 @@ def generate(folder: Path, **answers: str) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(("key", "answer"), [(key, answer) for key, answers in REFUSED.items() for answer in answers])
 def test_a_bad_answer_is_refused_and_leaves_nothing(tmp_path: Path, key: str, answer: str) -> None:
     if "\x00" in answer:  # cannot be typed on a command line
-        hook = (ROOT / "hooks" / "pre_gen_project.py").read_text()
-        space: dict[str, object] = {"__name__": "hook"}
-        exec(compile(hook.replace("{{ cookiecutter | jsonify }}", "{}"), "hook", "exec"), space)
         defaults = {**dict.fromkeys(REFUSED, "x"), "author_email": "a@b.de", "python_version": "3.11"}
-        defaults["_installed_names"] = ""
-        assert any(key in problem for problem in space["problems"]({**defaults, key: answer}))  # type: ignore[operator]
+        assert any(key in problem for problem in problems({**defaults, key: answer}))
         return
     result = generate(tmp_path / "out", **{key: answer})
     assert result.returncode != 0
@@ -75,6 +77,32 @@ def test_every_error_is_listed_at_once(tmp_path: Path) -> None:
         assert f"error: {key}=" in result.stdout
     assert "Traceback" not in result.stdout + result.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_answers_that_are_replayed_are_checked_too(tmp_path: Path) -> None:
+    """Those of a template that kept the names of packages among its answers are still replayed."""
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(f"replay_dir: {tmp_path / 'replay'}\n")
+    cookiecutter(str(ROOT), no_input=True, output_dir=str(tmp_path / "first"), config_file=str(settings))
+    [kept] = (tmp_path / "replay").iterdir()
+    answers = json.loads(kept.read_text())
+    assert len(kept.read_text()) < 8_000
+    assert "aiohttp" not in kept.read_text()
+
+    def replay(name: str, **more: str) -> subprocess.CompletedProcess[str]:
+        path = tmp_path / f"{name}.json"
+        path.write_text(json.dumps({**answers, "cookiecutter": {**answers["cookiecutter"], **more}}))
+        command = [Path(sys.executable).with_name("cookiecutter"), ROOT, "--replay-file", path]
+        command += ["--config-file", settings, "--output-dir", tmp_path / name]
+        return subprocess.run([str(part) for part in command], capture_output=True, text=True)
+
+    assert replay("earlier", _installed_names="absl").returncode == 0
+    assert tree(tmp_path / "earlier") == tree(tmp_path / "first")
+    refused = replay("refused", package_name="torch", author_email="nobody")
+    assert refused.returncode != 0
+    for key in ("package_name", "author_email"):
+        assert f"error: {key}=" in refused.stdout + refused.stderr
+    assert not [path for path in (tmp_path / "refused").rglob("*") if path.is_file()]
 
 
 def test_the_next_commands_are_printed_at_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -135,6 +163,24 @@ def test_only_the_files_of_the_choice_are_there(render: Render, manager: str, tr
     make = subprocess.run(["make", "--dry-run", "setup", "lock"], cwd=project, capture_output=True, text=True)
     assert make.returncode == 0, make.stderr
     assert (f"--extra {tracker}" in make.stdout.replace("--extras", "--extra")) is (tracker != "none")
+
+
+def test_each_part_of_pyproject_is_valid_by_itself() -> None:
+    """As it stands. Those of the Dockerfile are linted by `make lint`, together for each manager."""
+    parts = list(TEMPLATE.rglob("pyproject.toml"))
+    assert len(parts) == 4  # pip adds nothing
+    assert all(tomllib.loads(path.read_text()) for path in parts)
+
+
+@pytest.mark.parametrize("manager", CHOICES["environment_manager"])
+def test_the_managers_accept_pyproject(render: Render, manager: str) -> None:
+    """Put together, with no word of warning: Poetry checks its tables and the project's, uv its own."""
+    project = render(environment_manager=manager)
+    found = Factory.validate(tomllib.loads((project / "pyproject.toml").read_text()), strict=True)
+    assert found == {"errors": [], "warnings": []}
+    uv = Path(sys.executable).with_name("uv")
+    read = subprocess.run([uv, "--offline", "version"], cwd=project, capture_output=True, text=True)
+    assert (read.stdout, read.stderr) == ("my-project 0.1.0\n", "")
 
 
 @pytest.mark.parametrize("license", CHOICES["license"])

@@ -5,7 +5,6 @@ Hypothesis thinks of the same examples each time. To try others, and more of the
 """
 
 import functools
-import importlib.util
 import json
 import os
 import re
@@ -24,7 +23,7 @@ from cookiecutter.utils import create_env_with_context
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from poetry.core.factory import Factory
-from test_answers import check_files
+from test_answers import check_files, problems
 
 _TEXT = "- '#&*!|%@ ~~~: [x](y) עברית العربية 研究 👩\u200d🔬 null İ\u0301 "
 EXTREME = {
@@ -52,17 +51,6 @@ def examples(number: int) -> settings:
     return settings(
         max_examples=number * MORE, derandomize=MORE == 1, database=None, deadline=None, suppress_health_check=slow
     )
-
-
-@functools.cache
-def hook() -> Any:
-    """Return the hook that judges the answers, as it stands."""
-    spec = importlib.util.spec_from_file_location("hook", ROOT / "hooks" / "pre_gen_project.py")
-    assert spec and spec.loader
-    module = importlib.util.module_from_spec(spec)
-    source = (ROOT / "hooks" / "pre_gen_project.py").read_text(encoding="utf-8")
-    exec(compile(source.replace("{{ cookiecutter | jsonify }}", "{}"), "hook", "exec"), module.__dict__)
-    return module
 
 
 # What means something to one of the formats, or is written from right to left, of several parts, or not visible at all
@@ -147,11 +135,6 @@ def answers(text: st.SearchStrategy[str], names: bool = True) -> st.SearchStrate
     drawn |= {key: text for key in TEXTS}
     drawn |= {"project_slug": SLUG, "package_name": PACKAGE, "author_email": EMAIL} if names else {}
     return st.fixed_dictionaries(drawn)
-
-
-def problems(given_answers: dict[str, str]) -> list[str]:
-    found: list[str] = hook().problems({**given_answers, "_installed_names": ANSWERS["_installed_names"]})
-    return found
 
 
 @functools.cache

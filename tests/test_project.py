@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ANSWERS, ROOT, TEMPLATE, THIS_PYTHON, Render, installed, run
+from conftest import INSTALLED_NAMES, ROOT, TEMPLATE, THIS_PYTHON, Render, installed, run
 from test_any_answer import EXTREME
 
 pytestmark = pytest.mark.slow
@@ -114,4 +114,4 @@ def test_no_package_can_take_the_name_of_an_installed_one(full_environment: Path
         "my_project",
         "reproml",
     }
-    assert possible - set(ANSWERS["_installed_names"].split()) - set(sys.stdlib_module_names) == set()
+    assert possible - INSTALLED_NAMES - set(sys.stdlib_module_names) == set()

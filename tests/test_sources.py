@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import LOGIC, ROOT, TEMPLATE
+from conftest import CHOICES, LOGIC, ROOT, TEMPLATE
 
 PYTHON = sorted(
     path
@@ -151,6 +151,24 @@ def test_the_rooms_of_the_machinery_import_from_those_below_only(tmp_path: Path)
     code, text = said(copy)
     assert code == 1
     assert "reproml.files is not allowed to import reproml.verify" in text
+
+
+@pytest.mark.parametrize("manager", CHOICES["environment_manager"])
+def test_the_dockerfiles_are_linted(manager: str) -> None:
+    """As `make lint` does it; and hadolint sees a mistake in either part."""
+    if not (hadolint := shutil.which("hadolint", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")):
+        pytest.skip("hadolint is not installed yet: make setup")
+    variants = TEMPLATE / "variants"
+    parts = [variants / f"environment_manager={manager}" / "Dockerfile", variants / "Dockerfile"]
+
+    def said(parts: list[str]) -> str:
+        command = [hadolint, "--ignore", "SC1083", "-"]
+        return subprocess.run(command, input="".join(parts), capture_output=True, text=True).stdout
+
+    first, second = (part.read_text() for part in parts)
+    assert said([first, second]) == ""
+    assert "DL3022" in said([first.replace("AS dependencies", "AS packages"), second])
+    assert "DL3025" in said([first, second.replace('CMD ["python", "train.py"', 'CMD python ["train.py"')])
 
 
 def test_no_registry_or_local_path_is_committed() -> None:

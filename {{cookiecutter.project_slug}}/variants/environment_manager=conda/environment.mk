@@ -16,4 +16,4 @@ install:  ## Install into .venv the packages of the lock that it lacks
 
 lock:  ## Write environment.yml again from pyproject.toml
 	@command -v conda >/dev/null || { echo "error: conda is not installed; see https://conda-forge.org/download" >&2; exit 1; }
-	$(CONDA_PYTHON) -m reproml.locks.conda {{ cookiecutter.__extras[cookiecutter.tracker] }}
+	$(CONDA_PYTHON) -m reproml.locks.conda {{ cookiecutter.__extra }}

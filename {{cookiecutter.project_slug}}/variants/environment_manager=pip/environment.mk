@@ -36,7 +36,7 @@ ALL := $(COMPILE) --generate-hashes --no-emit-package torch --excludes requireme
 
 lock:  ## Write requirements.txt and requirements-dev.txt again from pyproject.toml
 	@command -v uv >/dev/null || { echo "error: uv is not installed; make setup installs it, or python -m pip install uv" >&2; exit 1; }
-	$(DIRECT) pyproject.toml {{ cookiecutter.__extras[cookiecutter.tracker] }} --output-file requirements.in
+	$(DIRECT) pyproject.toml {{ cookiecutter.__extra }} --output-file requirements.in
 	$(DIRECT) --group dev --output-file requirements-dev.in
 	$(ALL) requirements.in --output-file requirements.txt
 	$(ALL) requirements-dev.in --constraints requirements.txt --output-file requirements-dev.txt

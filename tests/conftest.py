@@ -117,8 +117,8 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command line with bash, with the project's environment first on the path.
 
-    In a file with the mark `preloaded`, one that only starts Python runs in a process of preloaded.py, unless it is to
-    be `plain`.
+    In a file with the mark `preloaded`, the project's scripts and modules run in processes of preloaded.py, unless the
+    command is to be `plain`.
     """
     result = _run(command, folder, plain, environment)
     if check and result.returncode:
@@ -134,7 +134,7 @@ def _run(command: str, folder: Path, plain: bool, given: dict[str, str]) -> subp
         output, errors = process.communicate()
         return subprocess.CompletedProcess(command, process.wait(), output, errors)
     if not plain:
-        environment = dict(preloaded.of_stages(command, folder, environment))
+        environment = dict(preloaded.in_shell(folder, environment))
     shell = ["bash", "-euo", "pipefail", "-c", command]
     return subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True)
 

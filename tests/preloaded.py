@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 _SERVER = Path(__file__).with_name("preload_server.py")
-_STAGE = Path(__file__).with_name("preloaded_python.py")
+_PYTHON = Path(__file__).with_name("preloaded_python.py")
 _SIMPLE = re.compile(r"python ((train|evaluate)\.py|-m (my_project|reproml))( |$)")
 _OF_THE_SHELL = re.compile(r"[|&;<>()$`*?{\n\\]|(^|\s)#")  # in what is not quoted
 _PINNED = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}  # by strict
@@ -55,9 +55,12 @@ def suits(folder: Path, environment: Mapping[str, str]) -> bool:
     return python.exists() and first == str(python.parent) and not any(map(_READ_EARLY.fullmatch, changed))
 
 
-def of_stages(command: str, folder: Path, environment: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the environment of a command line, in which the scripts of DVC's stages run preloaded if that suits."""
-    if not re.search(r"\bdvc (repro|exp run)\b", command) or not suits(folder, environment):
+def in_shell(folder: Path, environment: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the environment of a shell in which a project's scripts and modules run preloaded, if that suits.
+
+    The stages of DVC have it from the shell.
+    """
+    if not suits(folder, environment):
         return environment
     server = _server(folder)
     return {**environment, "PATH": f"{server.tools}:{environment['PATH']}"}
@@ -65,7 +68,7 @@ def of_stages(command: str, folder: Path, environment: Mapping[str, str]) -> Map
 
 def used() -> float:
     """Return the seconds of all processors that the processes which have ended have used."""
-    return sum(server.used + server.used_by_stages() for server in _servers.values())
+    return sum(server.used + server.used_by_shells() for server in _servers.values())
 
 
 class Process:
@@ -138,9 +141,12 @@ class _Server:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
         self._folder = tempfile.TemporaryDirectory(prefix="preloaded-")
-        self.tools = Path(self._folder.name)  # with a `python` for the stages of DVC
+        self.tools = Path(self._folder.name)  # with a `python` for shells and the stages of DVC
         asked, python = self.tools / "socket", home / "bin" / "python"
-        text = _STAGE.read_text().replace("@SOCKET@", str(asked)).replace("@PYTHON@", str(python))
+        text = _PYTHON.read_text().replace("@SOCKET@", str(asked)).replace("@PYTHON@", str(python))
+        early = {name: value for name, value in _AT_START.items() if _READ_EARLY.fullmatch(name)}
+        text = text.replace("@PINNED_OTHERWISE@", _PINNED_OTHERWISE.pattern).replace("@AT_START@", json.dumps(early))
+        text = text.replace("@READ_EARLY@", _READ_EARLY.pattern)
         (self.tools / "python").write_text(f"#!{python} -IS\n{text}")
         (self.tools / "python").chmod(0o755)
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -169,8 +175,8 @@ class _Server:
             os.close(write)
         return os.fdopen(answers, buffering=1)
 
-    def used_by_stages(self) -> float:
-        """Return the seconds of processors that the stages of DVC have used."""
+    def used_by_shells(self) -> float:
+        """Return the seconds of processors that the commands of shells and of DVC's stages have used."""
         noted = self.tools / "used"
         return sum(map(float, noted.read_text().split())) if noted.exists() else 0.0
 

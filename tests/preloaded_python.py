@@ -1,11 +1,12 @@
-"""The `python` of a DVC stage in a preloaded test: has the server fork the stage, and ends as the fork ends.
+"""The `python` of shells and DVC stages in a preloaded test: has the server fork a command, and ends as the fork ends.
 
 preloaded.py puts it on the PATH, with the socket and the real Python of the environment filled in. Whatever is no
-script of the project is left to the real one.
+script or module of the project is left to the real one, and so is what torch would have to be imported for again.
 """
 
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -13,12 +14,23 @@ from pathlib import Path
 
 SOCKET, PYTHON = "@SOCKET@", "@PYTHON@"
 SCRIPTS = ("configure.py", "prepare.py", "train.py", "evaluate.py", "document.py")
+MODULES = ("my_project", "reproml")
+PINNED_OTHERWISE, READ_EARLY = r"@PINNED_OTHERWISE@", r"@READ_EARLY@"
+AT_START = json.loads(r"""@AT_START@""")  # what the server has of the variables that are read early
+
+
+def suits(arguments: list[str]) -> bool:
+    """Return whether a fork is what the command would be."""
+    if arguments[:1] not in [[name] for name in SCRIPTS] and arguments[:2] not in [["-m", name] for name in MODULES]:
+        return False
+    early = {name: value for name, value in os.environ.items() if re.fullmatch(READ_EARLY, name)}
+    return early == AT_START and not re.search(PINNED_OTHERWISE, " ".join(arguments))
 
 
 def main() -> None:
-    """Run the script in a fork, or the command with the real Python."""
+    """Run the command in a fork, or with the real Python."""
     arguments = sys.argv[1:]
-    if arguments[:1] not in [[script] for script in SCRIPTS]:
+    if not suits(arguments):
         os.execv(PYTHON, [PYTHON, *arguments])
     request = {"arguments": arguments, "folder": str(Path.cwd()), "environment": dict(os.environ), "group": False}
     with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:

@@ -12,7 +12,7 @@ from conftest import run
 from loopback import s3_server, served
 from runs import SHORT, go_on, interrupted, outcome, record, train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 SHARDS = f"{SHORT} data.shard_bytes=10000"  # twelve of them
 WINDOW = f"{SHARDS} data.window=2 training.batch_size=16"
 STREAM = f"{WINDOW} data.storage=arrow"

@@ -163,6 +163,25 @@ time.sleep(600)
         time.sleep(0.05)
 
 
+@pytest.mark.slow
+def test_what_a_shell_starts_is_preloaded_where_that_changes_nothing(scripts: Path) -> None:
+    code = "import sys; print(any(type(finder).__name__ == 'Hidden' for finder in sys.meta_path))"
+    for name in ("train.py", "other.py", "src/my_project/__main__.py"):
+        (scripts / name).write_text(code)
+    commands = {
+        "python train.py | cat": True,
+        "A=1 python train.py": True,
+        "python -m my_project": True,
+        "OMP_NUM_THREADS=2 python train.py": False,
+        "python train.py reproducibility=portable": False,
+        "python other.py": False,
+        f'python -c "{code}"': False,
+    }
+    said = run("\n".join(commands), scripts).stdout.split()
+    assert said == [str(preloaded) for preloaded in commands.values()]
+    assert run("true\npython train.py", scripts, plain=True).stdout.strip() == "False"
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -132,7 +132,7 @@ def shown(folder: Path) -> None:
     markdown = re.sub(r"^(```+)\n.*?\n\1$", "", report(facts, "report.md"), flags=re.MULTILINE | re.DOTALL)
     assert "<script" not in markdown
     assert "[x](y)" not in markdown
-    assert [line for line in markdown.splitlines() if line.startswith("| guarantee |")]  # in a line of its own
+    assert [line for line in markdown.splitlines() if line.startswith("| reproducibility level |")]
     train(Facts(Path(), folder, found))
     record.inputs(found)
     command_arguments(found, "outputs/again")

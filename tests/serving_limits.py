@@ -53,7 +53,7 @@ class Sleeper:
     model_sha256 = "0" * 64
     config = None
     record: dict[str, Any] = {  # noqa: RUF012 (not changed)
-        **dict.fromkeys(("git", "promise", "model_sha256", "weights_sha256", "data", "metrics")),
+        **dict.fromkeys(("git", "reproducibility", "model_sha256", "weights_sha256", "data", "metrics")),
         "sessions": [{"ended": None}],
         "config": {"model": None},
     }

@@ -138,7 +138,7 @@ VIOLATIONS = (
     Violation(GIT, "echo more >> README.md # uncommitted"),
     Violation(GIT, "rm -rf .git # uncommitted", (CODE, COMMITTED)),
     Violation(GIT, PASSED_OVER),
-    Violation(DERIVED, lambda record: record["promise"].update(mode="fast")),
+    Violation(DERIVED, lambda record: record["reproducibility"].update(level="fast")),
     Violation(DERIVED, lambda record: record["seeds"].pop("weights")),
     Violation(VERSIONS, lambda record: record["environment"]["packages"].update(scipy="0.1"), fixed=False),
     Violation(USED_PYTHON, lambda record: record["environment"].update(python="3.9.1"), fixed=False),

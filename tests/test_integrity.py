@@ -95,10 +95,10 @@ SETTINGS = (
     "+callbacks.edit._target_=my_project.editing.Edit"
 )
 RECORD: dict[str, Any] = {  # as a training writes it, on a machine that does not exist
-    "schema_version": 3,
+    "schema_version": 4,
     "reproml": "0.1.0",
     "status": "finished",
-    "promise": {"mode": "strict", "text": "the same bits"},
+    "reproducibility": {"level": "strict", "text": "the same bits"},
     "command": {"script": "train.py", "config": "config", "overrides": []},
     "config": {
         "seed": 42,
@@ -205,6 +205,19 @@ def test_a_changed_file_is_refused_where_it_is_read(folder: Path, name: str) -> 
     with pytest.raises(RecordError, match=rf"{name} does not exist"):
         CompletedRun.read(folder, needs=[name])
     CompletedRun.read(folder, reads=[name])
+
+
+def test_a_record_of_version_3_is_still_read(folder: Path) -> None:
+    """It called the reproducibility level a promise. Those of earlier versions are refused."""
+    now = CompletedRun.read(folder).record
+    earlier = {**now, "schema_version": 3, "promise": {"mode": "strict", "text": "the same bits"}}
+    del earlier["reproducibility"]
+    (folder / "run.json").write_text(json.dumps(earlier))
+    assert CompletedRun.read(folder, needs=FILES).record == now
+    for key, value in (("promise", {"mode": "strict"}), ("promise", []), ("schema_version", 2)):
+        (folder / "run.json").write_text(json.dumps({**earlier, key: value}))
+        with pytest.raises(RecordError, match=r"not a valid record: reproducibility|schema version 2, but"):
+            CompletedRun.read(folder)
 
 
 @pytest.mark.parametrize("name", ["", ".", "src"])

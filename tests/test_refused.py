@@ -221,6 +221,7 @@ FOLDERS = {
     "-m seed=1,2 hydra.sweep.dir=outputs 'hydra.sweep.subdir=new${hydra.job.num}'": None,
     f"hydra.run.dir=outputs/{300 * 'a'}": "has 300 characters, and cannot be the name of a run",
     "hydra.run.dir=train.py": "train.py cannot be the folder of a run, since train.py is no folder",
+    "hydra.run.dir=/proc/x": "/proc/x cannot be the folder of a run, since nothing can be created in /proc (No such",
     "hydra.run.dir=train.py/mine/first": "since train.py is no folder",
     "-m seed=1,2 hydra.sweep.dir=train.py": "since train.py is no folder",
     "hydra.run.dir=outputs/first resume=auto": None,  # it is looked into when the training begins

@@ -6,14 +6,19 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
+from datetime import date
 from pathlib import Path
 
 import pytest
+import reproml
 from conftest import ROOT, TEMPLATE, Render, code_blocks, run
 from copies import copy_of_the_template, tree
+from reproml.__main__ import main
 
 URL = "https://github.com/org/template"
-GENERATE, UPDATE, COMMIT, LINK, REPLAY = code_blocks((ROOT / "docs" / "updating.md").read_text(encoding="utf-8"))
+PAGE = (ROOT / "docs" / "updating.md").read_text(encoding="utf-8")
+GENERATE, UPDATE, COMMIT, LINK, REPLAY = code_blocks(PAGE)
 NEW = {  # of the next release: the file, what is replaced in it, by what
     "README.md": ("## Usage", "## How to use it"),
     "configs/training/default.yaml": ("gradient_clip: 1.0 ", "gradient_clip: 0.8 "),
@@ -108,6 +113,16 @@ def test_a_conflict_shows_both_sides(tmp_path: Path, template: Path) -> None:
     project = old_project(tmp_path, template)
     replace(project / "configs/training/default.yaml", "gradient_clip: 1.0 ", "gradient_clip: 0.7 ")
     run("git commit --quiet --all -m edits", project)
+    page = project / "docs" / "report.md"  # which the next release removes
+    generated = page.read_text()
+    page.write_text(f"{generated}\nMine.\n")
+    run("git commit --quiet --all -m edit", project)
+    said = do(UPDATE, project, template)
+    assert "Retrying again with a different update strategy" in said.stdout + said.stderr
+    assert "error: docs/report.md: patch does not apply" in said.stdout + said.stderr
+    assert (project / "configs/training/default.yaml.rej").exists() and page.exists()
+    [undo] = re.findall(r"`(git reset [^`]*)`", PAGE)
+    run(f"{undo} && mv docs/report.md docs/mine.md && git add --all && git commit --quiet -m moved", project)
     without_git = tmp_path / "without-git"
     shutil.copytree(project, without_git, ignore=shutil.ignore_patterns(".git"))
 
@@ -115,6 +130,7 @@ def test_a_conflict_shows_both_sides(tmp_path: Path, template: Path) -> None:
     text = (project / "configs/training/default.yaml").read_text()
     assert "<<<<<<<" in text and "gradient_clip: 0.7 " in text and "gradient_clip: 0.8 " in text
     assert "# How to use it" in (project / "README.md").read_text()  # the rest arrived
+    assert (project / "docs" / "mine.md").read_text().endswith("Mine.\n")
 
     do("cruft update --skip-apply-ask", without_git, template)
     text = (without_git / "configs/training/default.yaml").read_text()
@@ -156,6 +172,42 @@ def test_the_same_answers_give_the_same_project(tmp_path: Path, template: Path) 
     do(f"cookiecutter {URL} --replay-file others.json --output-dir fourth", tmp_path, template)
     fourth = tree(tmp_path / "fourth")
     assert {name for name in first if first[name] != fourth[name]} >= {"digit-reader/README.md"}
+
+
+def test_the_changelog_has_a_section_for_each_version(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    log = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    unreleased, *releases = re.findall(r"^## (.+)$", log, re.MULTILINE)
+    assert unreleased == "Unreleased"
+    versions, days = zip(*(release.split(" - ") for release in releases), strict=True)
+    assert (
+        versions[0] == reproml.__version__ == tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    )
+    for values in ([tuple(map(int, each.split("."))) for each in versions], list(map(date.fromisoformat, days))):
+        assert values == sorted(values, reverse=True)
+    kinds = re.findall(r"^### (.+)$", log, re.MULTILINE)
+    assert set(kinds) <= {"Added", "Changed", "Deprecated", "Removed", "Fixed", "Security", "Migration"}
+    monkeypatch.setattr(sys, "argv", ["digit_reader", "--version"])
+    with pytest.raises(SystemExit, match="0"):
+        main("digit_reader")
+    assert capsys.readouterr().out == f"reproml {reproml.__version__}\n"
+
+
+def test_the_migration_names_what_is_there() -> None:
+    machinery = TEMPLATE / "src" / "reproml"
+    for name in set(re.findall(r"(?<![.\w])reproml((?:\.\w+)+)", PAGE)):
+        *place, last = name[1:].split(".")
+        module = machinery.joinpath(*place)
+        text = "" if module.is_dir() else module.with_suffix(".py").read_text(encoding="utf-8")
+        there = last in reproml.__all__ or (module / f"{last}.py").exists() or (module / last).is_dir()
+        assert there or re.search(rf"^(class|def) {last}\b", text, re.MULTILINE), name
+    for name in re.findall(r"`(configs/[\w/]+\.yaml)`", PAGE):
+        assert (TEMPLATE / name).exists(), name
+    moved = PAGE.partition("| in `src/my_project/` |")[2].partition("\n\n")[0]
+    now = [name for line in moved.splitlines()[2:] for name in re.findall(r"`(\w+/[\w.]*)`", line.split("|")[2])]
+    assert len(now) > 6
+    assert [name for name in now if not (machinery / name).exists()] == []
 
 
 def test_a_project_does_not_depend_on_the_day(render: Render, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,7 +145,7 @@ def test_what_cannot_be_tried_is_said(project: Path) -> None:
         ),
         "is not finished": with_record(status="running"),
         "has no commit in its record": with_record(git=None),
-        "guarantees no bits": with_record(promise={"mode": "fast", "text": ""}),
+        "guarantees no bits": with_record(reproducibility={"level": "fast", "text": ""}),
         "schema version 99": with_record(schema_version=99),
         "is not the file in the record": with_record(model_sha256="0" * 64),
         "does not exist": verify(project, "outputs/nowhere"),

@@ -16,7 +16,7 @@ from .forked import Forked
 ROOT = Path(__file__).resolve().parent.parent
 Command = Callable[..., subprocess.CompletedProcess[str]]
 
-# Whatever configs/config.yaml chooses: the promises of strict are tested, on one fold, in one file, without a tracker.
+# Whatever configs/config.yaml chooses: what strict guarantees is tested, on one fold, in one file, without a tracker.
 PLAIN = [
     "task=classification",
     "tracking=[none]",
@@ -50,9 +50,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def forked() -> Iterator[Forked]:
     """Yield the process whose forks run commands, with the environment variables that strict asks for."""
-    promise = composed(*PLAIN).reproducibility
-    threads = {"OMP_NUM_THREADS": str(promise.threads), "MKL_NUM_THREADS": str(promise.threads)}
-    process = Forked({**promise.environment, **(threads if promise.threads else {})})
+    level = composed(*PLAIN).reproducibility
+    threads = {"OMP_NUM_THREADS": str(level.threads), "MKL_NUM_THREADS": str(level.threads)}
+    process = Forked({**level.environment, **(threads if level.threads else {})})
     yield process
     process.close()
 

@@ -160,7 +160,10 @@ def _written(path: Path, content: bytes | str) -> Path:
 def test_a_run_without_a_record_is_not_called_another_run(empty: Path) -> None:
     _written(empty / "outputs/other/run.json", '{"status": "finished"}')
     _written(empty / "outputs/killed/.hydra/config.yaml", "seed: 1")
-    _written(empty / "outputs/lost/config.yaml", "seed: 1")
+    _written(empty / "outputs/lost/config.yaml", "seed: 1\npaths: {run: outputs/lost}")
+    _written(empty / "configs/config.yaml", "defaults: [_self_]\nseed: 1")
+    with pytest.raises(RecordError, match=r"configs/run\.json does not exist: name the folder of a run"):
+        record.read(Path("configs"))
     killed, lost = Path("outputs/killed"), Path("outputs/lost")
     asked: list[Callable[[Path], object]] = [record.read, lambda run: with_recorded_overrides([f"resume={run}"])]
     for ask in [*asked, read_config]:
@@ -182,7 +185,7 @@ def test_the_status_of_a_run(tmp_path: Path) -> None:
         (run.config, Status.LOST),
         (run.record, Status.DAMAGED),
     ):
-        _written(written, "")
+        _written(written, "paths: {run: outputs/run}")
         assert run.status() is status
     for said, status in (("running", Status.RUNNING), ("finished", Status.FINISHED), ("perhaps", Status.DAMAGED)):
         _written(run.record, json.dumps({"status": said}))

@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 import torch
 from lightning import Callback, LightningModule, Trainer
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from torch import nn
 from torch.utils.data import DataLoader
 
+from reproml.config.explain import explain
 from reproml.config.schema import Restore
 from reproml.errors import ConfigError
 from reproml.training.history import History
@@ -42,7 +44,7 @@ class Two(LightningModule):
         self.first, self.second = nn.Linear(2, 1), nn.Linear(2, 1)
         self.groups, self.automatic_optimization = groups, False
 
-    def training_step(self, batch: torch.Tensor, batch_idx: int) -> None:
+    def training_step(self, batch: torch.Tensor, batch_idx: int) -> Any:
         for number, (layer, optimizer) in enumerate(zip((self.first, self.second), self.optimizers(), strict=True)):
             optimizer.zero_grad()
             loss = layer(batch).square().mean()
@@ -94,6 +96,37 @@ def fit(folder: Path, *callbacks: Callback, start: Path | None = None, every: in
 def rows(folder: Path) -> list[dict[str, str]]:
     with (folder / "metrics.csv").open(newline="") as stream:
         return list(csv.DictReader(stream))
+
+
+class Slowing(Two):
+    """One optimizer, whose learning rate follows a metric."""
+
+    def training_step(self, batch: torch.Tensor, batch_idx: int) -> Any:
+        return self.first(batch).square().mean()
+
+    def configure_optimizers(self) -> Any:
+        self.automatic_optimization = True
+        optimizer = torch.optim.SGD(self.first.parameters(), lr=0.1)
+        schedule = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer)
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "monitor": "of_the_epock"}}
+
+
+@pytest.mark.parametrize("follower", ["early stopping", "checkpoint", "schedule"])
+def test_a_monitor_of_nothing_logged_is_named_after_the_first_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, follower: str
+) -> None:
+    callbacks: list[Callback] = []
+    if follower == "early stopping":
+        callbacks.append(EarlyStopping("of_the_epock"))
+    elif follower == "checkpoint":
+        callbacks.append(ModelCheckpoint(tmp_path, monitor="of_the_epock"))
+    else:
+        monkeypatch.setitem(globals(), "Two", Slowing)
+    with pytest.raises(Exception, match="of_the_epock") as error:
+        fit(tmp_path, *callbacks)
+    said = explain(error.value)
+    assert "monitor=of_the_epock names no metric that is logged; the nearest is of_the_epoch (there are: " in said
+    assert "val_loss/dataloader_idx_1" in said and "LightningModule" not in said
 
 
 def test_it_holds_whatever_is_logged(tmp_path: Path) -> None:

@@ -71,9 +71,9 @@ def test_the_record_follows_its_schema(short_run: Path) -> None:
     assert list(Draft202012Validator(schema).iter_errors({**found, "status": "perhaps"}))  # it can refuse
     assert found["status"] == "finished"
     assert found["environment"]["packages"]["torch"] == torch.__version__
-    promise = found["config"]["reproducibility"]
-    assert found["environment"]["torch"]["threads"] == (promise["threads"] or torch.get_num_threads())
-    assert promise["environment"].items() <= found["environment"]["variables"].items()
+    level = found["config"]["reproducibility"]
+    assert found["environment"]["torch"]["threads"] == (level["threads"] or torch.get_num_threads())
+    assert level["environment"].items() <= found["environment"]["variables"].items()
     assert found["config"]["training"]["epochs"] == 2
     assert found["data"]["raw"] == found["config"]["data"]["files"]
     assert found["metrics"] == json.loads((short_run / "test" / "metrics.json").read_text())

@@ -1,4 +1,4 @@
-"""The promise: the same configuration gives the same bits, and another seed does not."""
+"""What strict guarantees: the same configuration gives the same bits, and another seed does not."""
 
 import hashlib
 import json

@@ -71,7 +71,7 @@ def recorded(**more: Any) -> dict[str, Any]:
         },
         "restored": None,
         "sessions": [{"started": "2026-01-31T12:00:00", "ended": "2026-01-31T12:01:00", "seconds": 60.0}],
-        "promise": {"mode": "strict", "text": "the same bits"},
+        "reproducibility": {"level": "strict", "text": "the same bits"},
         "seeds": {"seed": 1},
         "inputs": {},
         "metrics": {"loss": 0.5, "missed": 2.0, "examples": 4},

@@ -133,7 +133,8 @@ def test_what_is_not_json_and_what_is_not_there(server: httpx.Client) -> None:
 def test_it_says_what_it_is(server: httpx.Client, short_run: Path) -> None:
     found = record.read(short_run)
     model = server.get("/model").json()
-    assert all(model[key] == found[key] for key in ("model_sha256", "weights_sha256", "data", "metrics", "promise"))
+    keys = ("model_sha256", "weights_sha256", "data", "metrics", "reproducibility")
+    assert all(model[key] == found[key] for key in keys)
     shown = [item["actual"] for item in server.get("/examples").json()["examples"]]
     assert shown == [name for name in model["classes"] if name in shown] != []
     assert server.get("/health").json() == {"status": "ok"}

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from .serving.predictor import Predictor
     from .training.randomness import derive
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"  # of the template too: CHANGELOG.md there
 __all__ = [
     "ArrayDataModule",
     "ArrayTask",

@@ -10,7 +10,7 @@ import sys
 import traceback
 from pathlib import Path
 
-from . import secrets
+from . import __version__, secrets
 from .cli import (
     check,
     completion,
@@ -39,6 +39,9 @@ _FAILED = 2  # what was asked could not be answered
 def _parser(package: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m {package}", description="Commands about runs.")
     parser.set_defaults(parser=parser)
+    parser.add_argument(
+        "--version", action="version", version=f"reproml {__version__}", help="show the template's version"
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     listed = (
         runs,

@@ -27,14 +27,14 @@ def _seeds(facts: Facts) -> Finding:
             fix = substitute("configs/config.yaml", "- reproducibility: fast", "- reproducibility: strict")
             return failed("the next run would guarantee no bits: reproducibility=fast", fix)
         return passed(f"the next run derives every random choice from seed={seed}")
-    seeds, mode = facts.record["seeds"], facts.record["promise"]["mode"]
+    seeds, level = facts.record["seeds"], facts.record["reproducibility"]["level"]
     if missing := [name for name in ("seed", *_DERIVED) if name not in seeds]:
         return failed(f"the record of {facts.run} names no seed for {', '.join(missing)}", recover(facts, RECORD))
-    if mode == "fast":
+    if level == "fast":
         evidence = f"{facts.run} was made with reproducibility=fast, which guarantees no bits"
         return failed(evidence, recover(facts, RECORD, "reproducibility=strict"))
-    promise = facts.record["promise"]["text"]
-    return passed(f"seed {seeds['seed']}, and {len(seeds) - 1} derived from it; guaranteed: {promise}")
+    guaranteed = facts.record["reproducibility"]["text"]
+    return passed(f"seed {seeds['seed']}, and {len(seeds) - 1} derived from it; {level}: {guaranteed}")
 
 
 def _versions(facts: Facts) -> Finding:

@@ -1,4 +1,4 @@
-"""`completion`: what bash needs to complete `python -m <package> ...` when Tab is pressed."""
+"""`completion`: what bash or zsh needs to complete `python -m <package> ...` when Tab is pressed."""
 
 import argparse
 from typing import Any
@@ -7,7 +7,7 @@ from .arguments import RunName
 
 # Shells complete by the first word, `python`: what is not for this package goes where it went before, as to Hydra's own
 # completion of train.py.
-_SCRIPT = """
+_BASH = """
 _reproml_runs() {
   local run names="last best models"
   for run in outputs/*/run.json outputs/*/*/run.json outputs/*/*/*/run.json; do
@@ -30,26 +30,52 @@ _reproml_found="$(complete -p python 2>/dev/null | sed -n 's/.*-F \\([^ ]*\\).*/
 if [ "$_reproml_found" != _reproml_python ]; then _reproml_before="$_reproml_found"; fi
 complete -o default -F _reproml_python python
 """
+_ZSH = """
+_reproml_runs() {
+  local -a names=(last best models) records=(outputs/*/run.json(N) outputs/*/*/run.json(N) outputs/*/*/*/run.json(N))
+  names+=(${${records#outputs/}%/run.json})
+  _alternative "runs:run:compadd -a names" "folders:folder:_path_files -/"
+}
+_reproml_python() {
+  local -A opt_args
+  if [[ $words[2] == -m && $words[3] == PACKAGE ]] && (( CURRENT > 3 )); then
+    shift 2 words
+    (( CURRENT -= 2 ))
+    _shtab_reproml
+  else
+    $_reproml_before "$@"
+  fi
+}
+if [[ $_comps[python] != _reproml_python ]]; then _reproml_before=${_comps[python]:-_default}; fi
+compdef _reproml_python python
+"""
+# What is added to shtab's functions, in the place of its own last lines, which begin so
+_SHELLS = {"bash": (_BASH, "\ncomplete "), "zsh": (_ZSH, "\ntypeset -A opt_args")}
 
 
 def add(commands: Any) -> None:
     """Declare the command."""
     completion = commands.add_parser(
         "completion",
-        help="print the bash code for tab completion",
-        description='Switch it on with eval "$(python -m <package> completion)": docs/commands.md.',
+        help="print the code for tab completion in bash or zsh",
+        description='Switch it on with eval "$(python -m <package> completion zsh)": docs/commands.md.',
     )
+    completion.add_argument("shell", nargs="?", default="bash", choices=list(_SHELLS), help="default: bash")
     completion.set_defaults(command=_completion, commands=commands)
 
 
 def _completion(arguments: argparse.Namespace) -> int:
     import shtab  # DVC needs it, too
 
-    for command in arguments.commands.choices.values():
+    parsers = arguments.commands.choices
+    for command in parsers.values():
         for action in command._actions:
             if action.type is RunName:
-                action.complete = {"bash": "_reproml_runs"}
-    written = shtab.complete(arguments.parser, "bash", root_prefix="reproml")
-    package = arguments.parser.prog.split()[-1]
-    print(written.rpartition("\ncomplete ")[0] + _SCRIPT.replace("PACKAGE", package))
+                action.complete = dict.fromkeys(_SHELLS, "_reproml_runs")
+    for listed in arguments.commands._choices_actions:  # zsh shows one line for each command
+        parsers[listed.dest].description = listed.help
+    package = arguments.parser.prog = arguments.parser.prog.split()[-1]  # a word, which shtab writes unquoted
+    written = shtab.complete(arguments.parser, arguments.shell, root_prefix="reproml")
+    script, begin = _SHELLS[arguments.shell]
+    print(written.rpartition(begin)[0] + script.replace("PACKAGE", package))
     return 0

@@ -17,6 +17,11 @@ from .check import keys
 _PEER_GONE = ("Connection closed by peer", "Connection reset by peer", "connectFullMesh")
 _TRACEBACK = "the run's log file has the traceback; HYDRA_FULL_ERROR=1 prints it"
 _NOT_FOUND = re.compile("cannot be imported|No module named|Error l(oad|ocat)ing")  # by this project, Python or Hydra
+# Lightning's callbacks and schedules that follow a metric say it so, at the end of the first epoch.
+_NOT_LOGGED = re.compile(
+    r"(?:monitor=|conditioned on metric )[`']?(?P<name>.+?)[`')]* (?:which is not available|could not find).*"
+    r"(?:returned metrics|metrics are|following): (?P<logged>[^\]]*)"
+)
 _MACHINERY = Path(__file__).parents[1]
 
 
@@ -96,6 +101,8 @@ def _explained(error: Exception, hint: str) -> str:
     if type(error).__name__ == "UncompletedJobError":  # of submitit; it holds what the job has printed
         said = [line for line in str(error).splitlines() if line.startswith("error: ")]
         return f"a run of the sweep failed: {said[-1].removeprefix('error: ') if said else first_line}"
+    if missing := _NOT_LOGGED.search(first_line):
+        return _not_logged(missing["name"], re.findall("[`']([^`']+)[`']", missing["logged"]))
     if any(sign in first_line for sign in _PEER_GONE):
         return "another process of this run has failed; its message says why"
     if "does not have a deterministic implementation" in first_line:
@@ -105,6 +112,14 @@ def _explained(error: Exception, hint: str) -> str:
             "or accept that bits may differ: reproducibility.nondeterministic_operations=warn"
         )
     return f"{type(error).__name__}: {first_line} ({hint})"
+
+
+def _not_logged(name: str, logged: list[str]) -> str:
+    near = nearest(name, logged)
+    return (
+        f"monitor={name} names no metric that is logged{f'; the nearest is {near}' if near else ''} "
+        f"(there are: {', '.join(logged) or 'none'})"
+    )
 
 
 def refusal(error: Exception) -> UserError | None:

@@ -140,7 +140,7 @@ class Schedule(_Documented):
 
 @dataclass
 class Reproducibility(_Documented):
-    """Which promise a run makes about its bits, see docs/reproducibility.md."""
+    """The reproducibility level of a run: what is guaranteed of its bits, see docs/reproducibility.md."""
 
     mode: str = field(metadata=_one_of("strict", "portable", "fast"))
     """The level: strict, portable, fast."""

@@ -179,7 +179,7 @@ def _add_training(crate: ROCrate, facts: Facts, files: dict[str, Any], author: A
         crate.add(_entity(crate, f"#sha256:{digest}", "CreativeWork", name=name, sha256=digest))
         for name, digest in read.items()
     ]
-    results = (MODEL, RECORD, HISTORY, TRACE)
+    results, level = (MODEL, RECORD, HISTORY, TRACE), record["reproducibility"]
     action = crate.add_action(
         script,
         f"#training-{record['weights_sha256'][:12]}",
@@ -188,7 +188,7 @@ def _add_training(crate: ROCrate, facts: Facts, files: dict[str, Any], author: A
         properties={
             "@type": "CreateAction",
             "name": f"Training: {facts.command}",
-            "description": f"The run guarantees: {record['promise']['text']}.",
+            "description": f"Reproducibility level {level['level']}: {level['text']}.",
             "startTime": record["sessions"][0]["started"],
             "endTime": record["sessions"][-1]["ended"],
             "actionStatus": "http://schema.org/CompletedActionStatus",

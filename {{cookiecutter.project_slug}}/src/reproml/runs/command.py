@@ -1,10 +1,12 @@
 """The command line of a run: what an interrupted one resumes with, and which folder a new one gets."""
 
+import errno
 import os
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, NoReturn
 
 from filelock import FileLock, Timeout
@@ -99,7 +101,7 @@ def refuse_place(folder: Path) -> None:
     """Refuse a folder for a new run, before Hydra writes into it. Only the first process of a first start can tell.
 
     Raises:
-        ConfigError: no folder can have this name, or there is a run in it.
+        ConfigError: no folder can have this name, there is a run in it, or nothing can be created there.
     """
     if rank() or restarts():
         return
@@ -110,6 +112,16 @@ def refuse_place(folder: Path) -> None:
             f"{folder} cannot be the folder of a run, since {there} is no folder: choose another one, such as "
             "hydra.run.dir=outputs/first"
         )
+    try:
+        with TemporaryDirectory(dir=there):  # as root, only an attempt tells
+            pass
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise ConfigError(
+            f"{folder} cannot be the folder of a run, since nothing can be created in {there} ({error.strerror}): "
+            "choose another one, such as hydra.run.dir=outputs/first"
+        ) from error
 
 
 def _leave_finished(run: RunFolder) -> NoReturn:

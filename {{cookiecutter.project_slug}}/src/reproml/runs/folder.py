@@ -61,11 +61,17 @@ class RunFolder:
             found = json.loads(self.record.read_text(encoding="utf-8"))["status"]
             return {"running": Status.RUNNING, "finished": Status.FINISHED}[found]
         except (FileNotFoundError, NotADirectoryError):
-            if any(path.exists() for path in (self.config, self.trace, self.history, self.model)):  # written later
-                return Status.LOST
+            if self._is_of_a_run() or any(path.exists() for path in (self.trace, self.history, self.model)):
+                return Status.LOST  # these are written after the record
             return Status.UNBEGUN if (self.path / HYDRA).is_dir() else Status.NONE
         except (OSError, ValueError, KeyError, TypeError, RecursionError):
             return Status.DAMAGED
+
+    def _is_of_a_run(self) -> bool:
+        """Whether config.yaml is the configuration of a run, and not just a file of that name, as configs/ has one."""
+        with suppress(Exception):  # from the parser or OmegaConf
+            return "run" in OmegaConf.load(self.config).paths
+        return False
 
     def why_no_record(self) -> str:
         """Return why there is no record here, and what to do."""

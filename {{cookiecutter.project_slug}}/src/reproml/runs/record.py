@@ -18,7 +18,7 @@ from .changes import Change, changes
 from .code import deciding_code
 from .folder import RunFolder
 
-VERSION = 3
+VERSION = 4
 RESULTS = {  # what has to be equal, and what people call it
     "weights_sha256": "weights",
     "metrics": "test metrics",
@@ -51,7 +51,9 @@ def read(folder: Path) -> dict[str, Any]:
         raise RecordError(f"{path} cannot be read: {error.strerror}; give yourself permission, or fetch it") from error
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise RecordError(f"{path} is damaged: fetch it again from where the run was made") from error
-    if isinstance(version, int) and version != VERSION:
+    if version == 3:
+        record = _of_version_3(record)
+    elif isinstance(version, int) and version != VERSION:
         raise OtherVersion(
             f"{path} has the schema version {str(version)[:9]}, but this code reads {VERSION}: "
             "use the code of its commit"
@@ -59,6 +61,14 @@ def read(folder: Path) -> dict[str, Any]:
     if reason := schema.problem(record):
         raise RecordError(f"{path} is not a valid record: {reason}; fetch it again from where the run was made")
     return record
+
+
+def _of_version_3(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record of version 3, which called the reproducibility level a promise and its mode, as one of today."""
+    now = {key: value for key, value in record.items() if key != "promise"} | {"schema_version": VERSION}
+    if isinstance(level := record.get("promise"), dict):
+        now["reproducibility"] = {"level" if key == "mode" else key: value for key, value in level.items()}
+    return now
 
 
 def read_finished(folder: Path) -> dict[str, Any]:

@@ -16,7 +16,7 @@ def model(predictor: Predictor, limits: Limits) -> dict[str, Any]:
         "project": {"name": project["name"], "version": project["version"]},
         "git": record["git"] and {key: record["git"][key] for key in ("commit", "dirty")},
         "trained": record["sessions"][-1]["ended"],
-        "promise": record["promise"],
+        "reproducibility": record["reproducibility"],
         "model_sha256": record["model_sha256"],
         "weights_sha256": record["weights_sha256"],
         "data": record["data"],

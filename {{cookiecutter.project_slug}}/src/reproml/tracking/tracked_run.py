@@ -62,14 +62,14 @@ class TrackedRun(CompletedRun):
         return {f"test/{name.removeprefix('test/')}": value for name, value in self.record["metrics"].items()}
 
     def tags(self) -> dict[str, str]:
-        """Return what identifies the run: commit, promise, data, and the digests of the result."""
+        """Return what identifies the run: commit, reproducibility level, data, and the digests of the result."""
         git = self.record["git"] or {}
         return {
             "run": str(self.folder),
             "git_commit": git.get("commit", ""),
             "git_branch": git.get("branch", ""),
             "git_dirty": str(git.get("dirty", "")).lower(),
-            "promise": self.record["promise"]["mode"],
+            "reproducibility": self.record["reproducibility"]["level"],
             "seed": str(self.record["config"]["seed"]),
             "data": self.record["data"]["name"],
             "weights_sha256": self.record["weights_sha256"],

@@ -1,1 +1,1 @@
-"""What runs inside the training loop, and what it promises about its bits."""
+"""What runs inside the training loop, and what makes its bits reproducible."""

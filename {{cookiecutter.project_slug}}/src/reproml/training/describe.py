@@ -18,7 +18,7 @@ from ..runs.record import VERSION
 from .randomness import derive
 
 _LOCKS = ("requirements.txt", "requirements-dev.txt", "uv.lock", "poetry.lock", "environment.yml")
-_PROMISES = {
+_GUARANTEED = {  # by the reproducibility level
     "strict": "the same bits on the same kind of machine",
     "portable": "the same bits on x86-64 processors with AVX2",
     "fast": "the same seeds; the bits may differ",
@@ -39,12 +39,13 @@ def describe(
     beside, elsewhere = beside_src(settings)
     git, patch = snapshot.describe(beside, elsewhere)
     hydra = HydraConfig.get()
+    level = config.reproducibility.mode
     overrides = written(hydra.overrides.task)  # `${oc.env:NAME}`, not its value
     return {
         "schema_version": VERSION,
         "reproml": __version__,
         "status": "running",
-        "promise": {"mode": config.reproducibility.mode, "text": _PROMISES[config.reproducibility.mode]},
+        "reproducibility": {"level": level, "text": _GUARANTEED[level]},
         "command": {
             "script": "train.py",
             "config": hydra.job.config_name,

@@ -220,7 +220,7 @@ def _changed(folder: RunFolder, earlier: dict[str, Any], now: dict[str, Any], as
         ConfigError: the run to resume would be another training, or could not end with the same bits.
     """
     found = record.what_changed(earlier, now)
-    fast = now["promise"]["mode"] == "fast"  # guarantees no bits, but a run still has one configuration
+    fast = now["reproducibility"]["level"] == "fast"  # guarantees no bits, but a run still has one configuration
     decisive = [str(change) for change in found if change.of_the_project or not (fast or change.of_the_machine)]
     if decisive:
         sentence = f"since {folder} began, this changed: {'; '.join(decisive[:3])}"
@@ -241,7 +241,7 @@ def _context(folder: RunFolder, current: dict[str, Any]) -> str:
     git, config = current["git"] or {}, current["config"]
     state = f"commit {git['commit'][:10]}{' with changes' if git['dirty'] else ''}" if git else "no commit"
     return (
-        f"run {folder}: {state}, seed {config['seed']}, {current['promise']['mode']}, "
+        f"run {folder}: {state}, seed {config['seed']}, {current['reproducibility']['level']}, "
         f"data {current['data']['name']}, {config['trainer']['accelerator']}"
     )
 

@@ -80,7 +80,7 @@ def verify(folder: Path, clean: bool = False) -> Verdict:
         RecordError: it could not be verified.
     """
     before = finished(folder)
-    if before["promise"]["mode"] == "fast":
+    if before["reproducibility"]["level"] == "fast":
         raise RecordError("reproducibility=fast guarantees no bits: compare the metrics instead, with --tolerance")
     with checked_out(before, folder) as project:
         again = train_again(before, project, python_for(project, clean))

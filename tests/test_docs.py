@@ -125,7 +125,7 @@ def test_what_the_pages_name_exists(render: Render) -> None:
     verbs: set[str] = set()
     commands = run(f"PYTHONPATH=src {sys.executable} -m my_project --help", project).stdout
     found = set()
-    for page in [*PAGES, DOCS / "lecture" / "index.md"]:
+    for page in [*PAGES, DOCS / "index.md", DOCS / "lecture" / "index.md"]:
         text = page.read_text()
         for path in named_paths(text):
             if not MADE.match(path):

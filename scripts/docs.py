@@ -1,11 +1,16 @@
 """A hook of MkDocs: it generates a project, and adds that project's documentation and reference to the site."""
 
+import json
+import os
 import re
 import shutil
+import textwrap
 from pathlib import Path, PurePosixPath
+from urllib.parse import quote
 
 import yaml
 from cookiecutter.main import cookiecutter
+from jinja2 import Environment
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files, InclusionLevel
@@ -15,6 +20,8 @@ ROOT = Path(__file__).resolve().parent.parent
 FOLDER = (ROOT / ".cache" / "docs").resolve()
 PROJECT = FOLDER / "my-project"
 SOURCE = PROJECT / "src"
+TEMPLATE = "{{cookiecutter.project_slug}}"
+MANAGERS = {"pip": "pip", "uv": "uv", "poetry": "Poetry", "conda": "conda"}
 
 _LINK = re.compile(r"(?<!!)\[([^\]]*)\]\(([^)#\s]+)(#[^)\s]*)?\)")
 
@@ -54,8 +61,39 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Write the table of the configuration groups where a page asks for it."""
-    return markdown.replace("<!-- groups -->", _groups()) if page.file.src_uri == "options.md" else markdown
+    """Write what is made from the project where a page asks for it, and say where the page can be edited."""
+    page.edit_url = _edit_url(page.file.src_uri)
+    return markdown.replace("<!-- groups -->", _groups()).replace("<!-- managers -->", _managers())
+
+
+def _edit_url(uri: str) -> str | None:
+    """Return where a page can be edited, None of one that is generated, and where no address is known.
+
+    A workflow of GitHub says its address. The setting `repo_url` would make each page ask GitHub for its stars.
+    """
+    path, repository = PurePosixPath(uri), os.environ.get("GITHUB_REPOSITORY")
+    source = f"{TEMPLATE}/{path.relative_to('project')}" if path.is_relative_to("project") else f"docs/{uri}"
+    if not repository or not (ROOT / source).is_file():
+        return None
+    return f"{os.environ.get('GITHUB_SERVER_URL', 'https://github.com')}/{repository}/edit/main/{quote(source)}"
+
+
+def _managers() -> str:
+    """Return a tab for each environment manager, with its commands, as the README of a project with it has them."""
+    answers = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
+    chosen = {name: value[0] if isinstance(value, list) else value for name, value in answers.items()}
+
+    def commands(texts: list[str]) -> str:
+        lines = "\n".join(Environment().from_string(text).render(cookiecutter=chosen) for text in texts)
+        return f"```bash\n{lines}\n```"
+
+    tabs = []
+    for name, title in MANAGERS.items():
+        content = (
+            f"{commands(answers['__setup'][name])}\n\nFor NVIDIA and CUDA:\n\n{commands([answers['__gpu'][name]])}"
+        )
+        tabs.append(f'=== "{title}"\n\n{textwrap.indent(content, "    ")}')
+    return "\n\n".join(tabs)
 
 
 def _groups() -> str:
@@ -67,7 +105,7 @@ def _groups() -> str:
             inner = name[1:] if name.startswith("/") else f"{group}/{name}"  # as in Hydra
             if (configs / inner).is_dir():
                 chosen[inner] = choice
-    rows = ["| choice | |", "|---|---|"]
+    rows = ["| choice | what it is |", "|---|---|"]
     files = sorted([*configs.glob("*/*.yaml"), *configs.glob("[!h]*/*/*.yaml")])  # without those of Hydra itself
     groups = {path: path.parent.relative_to(configs).as_posix() for path in files}
     order = [*chosen, *groups.values()]  # first the groups that config.yaml chooses from

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-WIDTH, HEIGHT = 860, 1080  # pixels; what is below is left out
+WIDTH, HEIGHT = 1000, 1080  # pixels; what is below is left out
 
 
 def main(report: Path, folder: Path) -> None:

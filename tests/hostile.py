@@ -127,7 +127,7 @@ def started(*arguments: Any, **more: Any) -> Any:
 def shown(folder: Path) -> None:
     """Show all of a record to people."""
     found = record.read_finished(folder)
-    facts = collect(folder, checked=False)
+    facts = collect(folder, alone=False)
     assert "<script" not in report(facts, "report.html")
     markdown = re.sub(r"^(```+)\n.*?\n\1$", "", report(facts, "report.md"), flags=re.MULTILINE | re.DOTALL)
     assert "<script" not in markdown

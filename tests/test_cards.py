@@ -1,6 +1,8 @@
 """Model card, data card and Croissant: outputs of the pipeline, filled from the record, with what people wrote."""
 
 import csv
+import gzip
+import hashlib
 import json
 import re
 import subprocess
@@ -9,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import CHOICES, TEMPLATE, THIS_PYTHON, Render, installed, run
+from conftest import CHOICES, TEMPLATE, THIS_PYTHON, Render, digest, installed, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 CARDS = ("MODEL_CARD.md", "DATA_CARD.md", "reports/croissant.json")
@@ -241,12 +243,40 @@ def test_the_numbers_are_those_of_the_test(documented: Path) -> None:
     for figure in re.findall(r"\]\((reports/[^)]+)\)", card):
         assert (documented / figure).exists(), figure
     assert "(reports/figures/confusion_matrix.png)" in card
-    for fact in (record["git"]["commit"], record["weights_sha256"], record["environment"]["packages"]["torch"]):
+    for fact in (record["git"]["commit"], record["model_sha256"], record["environment"]["packages"]["torch"]):
         assert fact in card
     assert record["environment"]["cpu"]["capability"] in card
-    command = next(line for line in card.splitlines() if line.startswith("python -m"))
+    command = [line for line in card.splitlines() if line.startswith("python -m")][-1]
     assert command == "python -m reproml verify models"
     assert "reproduced bit for bit" in run(command, documented, PYTHONPATH="src").stdout
+
+
+def test_how_to_use_runs_as_printed(documented: Path, tabular: Path, quantity: Path) -> None:
+    for project in (documented, tabular, quantity):
+        for name, count in (("MODEL_CARD.md", 2), ("DATA_CARD.md", 2)):
+            section = (project / name).read_text().partition("## How to use\n")[2].partition("\n## ")[0]
+            blocks = re.findall(r"^```(python|bash)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+            assert len(blocks) == count
+            for language, code in blocks:
+                command = f"python - <<'END'\n{code}END" if language == "python" else code
+                said = run(command, project, PYTHONPATH="src").stdout
+                assert name == "DATA_CARD.md" or language == "bash" or said.count("'predicted':") == 3
+        rows = (project / "predictions.csv").read_text().splitlines()
+        (project / "predictions.csv").unlink()
+        assert len(rows) == 1 + json.loads((project / "data/processed/pipeline/manifest.json").read_text())["examples"]
+
+
+def test_each_card_has_one_digest_and_it_can_be_checked(documented: Path) -> None:
+    model, data = ((documented / name).read_text() for name in CARDS[:2])
+    assert re.findall(r"\b[0-9a-f]{64}\b", model) == [digest(documented / "models/model.safetensors")]
+    raw = gzip.decompress((documented / "data/raw/pipeline/digits.csv.gz").read_bytes())
+    assert re.findall(r"\b[0-9a-f]{64}\b", data) == [hashlib.sha256(raw).hexdigest()]
+    files = {"b.csv": "b" * 64, "a.csv": "a" * 64}
+    several = python(
+        documented, f"import json\nfrom reproml.cards import data_card as d\nprint(json.dumps(d._digest({files})))"
+    )
+    listed = run(f"printf '{'a' * 64}  a.csv\n{'b' * 64}  b.csv\n' | sha256sum", documented).stdout
+    assert several == listed.split()[0]
 
 
 def test_another_seed_gives_other_numbers(documented: Path) -> None:

@@ -20,7 +20,7 @@ from loopback import served
 DOCS = ROOT / "docs"
 NAV = [name for name in re.findall(r"[\w/]+\.md", (ROOT / "mkdocs.yml").read_text()) if (DOCS / name).exists()]
 LECTURE = [name for name in NAV if name.startswith("lecture/") and name != "lecture/index.md"]
-PAGES = [DOCS / name for name in ("index.md", *LECTURE, "promises.md", "faq.md")]  # their commands are run
+PAGES = [DOCS / name for name in ("quick-start.md", *LECTURE, "promises.md", "faq.md")]  # their commands are run
 # What only a run makes
 MADE = re.compile(
     r"(outputs|models|reports|data/raw|data/processed)/|(dvc\.lock|code\.yaml|run\.json|metrics\.csv|mlflow\.db)$"
@@ -40,9 +40,9 @@ def exists(project: Path, path: str) -> bool:
 
 
 def site(folder: Path, root: Path = ROOT) -> subprocess.CompletedProcess[str]:
-    """Build the site as `make docs` does, but for the folder."""
+    """Build the site as `make docs` does, but for the folder, and with an address as in a workflow."""
     command = [sys.executable, "-m", "mkdocs", "build", "--site-dir", str(folder)]
-    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
+    environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1", "GITHUB_REPOSITORY": "org/template"}
     return subprocess.run(command, cwd=root, capture_output=True, text=True, env=environment)
 
 
@@ -62,10 +62,24 @@ def test_every_page_is_built(built: Path) -> None:
     for source in sources:
         assert (built / (source.parent if source.name == "index" else source) / "index.html").exists(), source
     for page in TEMPLATE.glob("docs/*.md"):
-        assert (built / "project" / "docs" / page.stem / "index.html").exists(), page
+        folder = built / "project" / "docs"
+        assert ((folder if page.stem == "README" else folder / page.stem) / "index.html").exists(), page
     assert "Return a number below 2**63" in (built / "reference" / "training" / "index.html").read_text()
     table = (DOCS / "lecture" / "index.md").read_text()
     assert [f"({Path(name).name})" for name in LECTURE] == re.findall(r"^\| \[.*\](\(\w+.md\))", table, re.MULTILINE)
+
+
+def test_a_page_links_to_its_source(built: Path) -> None:
+    """A page of a project to that of the template, and a generated one to none."""
+    for page, source in (
+        ("faq", "docs/faq.md"),
+        ("project/docs/training", "%7B%7Bcookiecutter.project_slug%7D%7D/docs/training.md"),
+        ("reference/training", None),
+    ):
+        found = re.findall(
+            r'href="https://[^"]+/org/template/edit/main/([^"]+)"', (built / page / "index.html").read_text()
+        )
+        assert set(found) == ({source} if source else set())
 
 
 def test_a_dead_link_stops_the_build(tmp_path: Path) -> None:
@@ -111,7 +125,7 @@ def test_what_the_pages_name_exists(render: Render) -> None:
     verbs: set[str] = set()
     commands = run(f"PYTHONPATH=src {sys.executable} -m my_project --help", project).stdout
     found = set()
-    for page in [*PAGES, DOCS / "lecture" / "index.md"]:
+    for page in [*PAGES, DOCS / "index.md", DOCS / "lecture" / "index.md"]:
         text = page.read_text()
         for path in named_paths(text):
             if not MADE.match(path):
@@ -264,18 +278,64 @@ def test_every_page_in_a_browser(built: Path, address: str) -> None:
 
 # What the theme lacks and a page cannot give it: a name of the dialog of the search, and of its landmarks.
 THEME = ("aria-dialog-name", "landmark-unique")
+OTHERS = (  # of each kind one: code, tabs, tables, pages of a project, a reference
+    "quick-start",
+    "options",
+    "lecture/environments",
+    "examples/text",
+    "project",
+    "project/docs",
+    "project/docs/reproducibility",
+    "reference/training",
+)
+
+
+def read_by_everybody(address: str, names: tuple[str, ...], width: int, scheme: Literal["light", "dark"]) -> None:
+    """Look at pages with axe."""
+    with browser_page(width=width) as page:
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        for name in names:
+            page.goto(f"{address}/{name}")
+            expected = "slate" if scheme == "dark" else "default"
+            page.wait_for_function(f"document.body.dataset.mdColorScheme == '{expected}'")
+            page.wait_for_function("document.getAnimations().length == 0")  # colours that change on their way
+            assert not faults(page, without=THEME), name
 
 
 @pytest.mark.parametrize("width", [1280, 360])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_first_page_can_be_read_by_everybody(address: str, width: int, scheme: Literal["light", "dark"]) -> None:
-    with browser_page(width=width) as page:
-        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        page.goto(f"{address}/")
-        expected = "slate" if scheme == "dark" else "default"
-        page.wait_for_function(f"document.body.dataset.mdColorScheme == '{expected}'")
-        page.wait_for_function("document.getAnimations().length == 0")  # colours that change on their way
-        assert not faults(page, without=THEME)
+    read_by_everybody(address, ("",), width, scheme)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_of_each_kind_can_be_read_by_everybody(address: str, scheme: Literal["light", "dark"]) -> None:
+    read_by_everybody(address, OTHERS, 800, scheme)
+
+
+def test_a_table_names_all_its_columns_or_none() -> None:
+    """A column without a name is one that nobody can be told of."""
+    for page in [ROOT / "README.md", *DOCS.rglob("*.md"), *TEMPLATE.rglob("docs/*.md"), TEMPLATE / "README.md"]:
+        heads = re.findall(r"^\|(.*)\|\n\|[-|: ]+\|$", page.read_text(), re.MULTILINE)
+        for names in ([cell.strip() for cell in re.split(r"(?<!\\)\|", head)] for head in heads):
+            assert all(names) or not any(names), f"{page.name}: {names}"
+
+
+@pytest.mark.slow
+def test_the_managers_are_chosen_with_the_keyboard(address: str) -> None:
+    """The first stop leads to the content; of the tabs, those of one manager are on the page at a time."""
+    with browser_page() as page:
+        page.goto(f"{address}/lecture/environments/")
+        page.keyboard.press("Tab")
+        assert "md-skip" in page.evaluate("document.activeElement.className")
+        assert page.locator(".tabbed-labels label").all_inner_texts() == ["pip", "uv", "Poetry", "conda"]
+        page.locator(".tabbed-set > input").first.focus()
+        for command in ("uv sync", "poetry sync", "conda env create"):
+            page.keyboard.press("ArrowRight")
+            shown = page.locator(".tabbed-block:visible")
+            assert shown.count() == 1
+            assert command in shown.inner_text()
 
 
 @pytest.mark.slow

@@ -1,5 +1,6 @@
 """What a reviewer reads: the report in a real browser, two runs side by side, and the archive before its validator."""
 
+import gzip
 import json
 import re
 import shutil
@@ -22,6 +23,16 @@ CONTEXT = "https://w3id.org/ro/crate/1.3/context"
 UNKNOWN_TO_A_PROJECT = {"affiliation", "ORCID"}  # of the author
 FITS = "document.documentElement.scrollWidth <= window.innerWidth"
 COMMANDS = ("report", "archive")
+WRONG = "Wrong predictions, the surest first"
+CAPTION = "rows => rows.map(row => [...row.children].map(part => part.innerText).join('\\t'))"
+PIXELS = """async image => {  // of 8 x 8, from 0 to 16
+    await image.decode();
+    const canvas = new OffscreenCanvas(8, 8).getContext("2d");
+    canvas.imageSmoothingEnabled = false;
+    canvas.drawImage(image, 0, 0, 8, 8);
+    const { data } = canvas.getImageData(0, 0, 8, 8);
+    return [...data].filter((_, place) => place % 4 === 0).map(level => level * 16 / 255);
+}"""
 
 
 def command(project: Path, arguments: str, check: bool = True, **environment: str) -> tuple[int, str]:
@@ -45,6 +56,8 @@ def copy_of(folder: Path, name: str, **parts: Any) -> Path:
 def test_the_report_is_complete_and_readable(shared_project: Path, reference: Path) -> None:
     command(shared_project, "report outputs/reference")
     text = (reference / "report.html").read_text()
+    with gzip.open(shared_project / "data/raw/digits/digits.csv.gz", "rt") as stream:
+        digits = [[*map(int, map(float, line.split(",")))] for line in stream]
     first = digest(reference / "report.html")
     command(shared_project, "report outputs/reference")
     assert digest(reference / "report.html") == first
@@ -68,8 +81,13 @@ def test_the_report_is_complete_and_readable(shared_project: Path, reference: Pa
             for link in contents.all():
                 assert browser.locator(f"h2{link.get_attribute('href')}").inner_text() == link.inner_text()
             assert "not done yet" in browser.get_by_role("row", name="the result is reproduced").inner_text()
-            wrong = browser.get_by_role("table", name="Wrong predictions, the surest first").locator("tbody tr")
-            assert 1 <= wrong.count() <= 10
+            wrong = browser.get_by_role("list", name=WRONG).get_by_role("listitem")
+            shown = wrong.count()
+            assert 1 <= shown <= 10
+            for item in wrong.all():
+                said = dict(line.split("\t") for line in item.locator("dl div").evaluate_all(CAPTION))
+                assert said["actual"] != said["predicted"]
+                assert [*map(round, item.locator("img").evaluate(PIXELS)), int(said["actual"])] in digits
             settings = browser.locator("details pre")
             assert not settings.is_visible()
             browser.locator("summary").focus()
@@ -88,6 +106,13 @@ def test_the_report_is_complete_and_readable(shared_project: Path, reference: Pa
             assert browser.evaluate("getComputedStyle(document.querySelector('h1')).color") == colours[0]
             pages = len(re.findall(rb"/Type\s*/Page\b", browser.pdf(prefer_css_page_size=True)))
             assert 3 <= pages <= 8
+    prepared = shared_project / "data" / "processed" / "digits"
+    prepared.rename(prepared.with_name("away"))
+    command(shared_project, "report outputs/reference")
+    prepared.with_name("away").rename(prepared)
+    with page() as browser:
+        browser.set_content((reference / "report.html").read_text())
+        assert browser.get_by_role("table", name=WRONG).locator("tbody tr").count() == shown
     markdown = (reference / "report.md").read_text()
     for heading in headings:
         assert f"## {heading}" in markdown

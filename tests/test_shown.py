@@ -15,7 +15,7 @@ from reproml.markdown import link
 from reproml.release.suggestion import compare
 from reproml.release.version import MAJOR, PATCH
 from reproml.report.collect import Facts
-from reproml.report.curves import Curve, picture
+from reproml.report.curves import Curve, picture, pictures
 from reproml.report.judged import judge
 from reproml.tables import TextTable, in_order, number, with_interval
 from reproml.verify.baseline import Canonical, Comparison
@@ -236,10 +236,24 @@ def test_a_curve_that_flattens_has_a_logarithmic_axis() -> None:
     falling = picture("loss", [Curve("train", [(0, 2.0), (1, 0.1), (2, 0.02)])])
     assert falling
     assert falling.logarithmic
-    assert [label for label, _ in falling.up] == ["0.01", "0.1", "1", "10"]
-    heights = [y for _, y in falling.up]
-    assert max(heights[i] - heights[i + 1] for i in range(3)) == pytest.approx(heights[0] - heights[1], abs=0.2)
+    assert [label for label, _ in falling.up] == ["0.02", "0.05", "0.1", "0.2", "0.5", "1", "2"]
+    deep = picture("loss", [Curve("train", [(0, 20.0), (1, 0.02)])])
+    assert deep
+    assert [label for label, _ in deep.up] == ["0.01", "0.1", "1", "10", "100"]
+    heights = [y for _, y in deep.up]
+    assert max(heights[i] - heights[i + 1] for i in range(4)) == pytest.approx(heights[0] - heights[1], abs=0.2)
     for values in ([0.1, 0.9, 0.99], [2.0, 1.0, 0.5], [2.0, 0.0, -1.0]):  # rises, falls little, is not positive
         plain = picture("metric", [Curve("train", list(enumerate(values)))])
         assert plain
         assert not plain.logarithmic
+
+
+def test_curves_that_have_flattened_are_enlarged() -> None:
+    rising = [1 - 0.5**epoch for epoch in range(20)]
+    whole, half = pictures("accuracy", [Curve("train", list(enumerate(rising)))])
+    assert not whole.enlarged
+    assert half.enlarged
+    assert half.curves[0].points[0] == (10, rising[10])
+    for values in (rising[:9], list(range(20)), [1.0] * 20, [0.0] + [1.0] * 19):  # short, no flatter, nothing to see
+        assert len(pictures("metric", [Curve("train", list(enumerate(values)))])) == 1
+    assert pictures("accuracy", []) == []

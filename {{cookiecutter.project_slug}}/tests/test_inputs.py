@@ -350,7 +350,7 @@ def test_an_archive_shows_no_home_folder(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_a_report_tells_of_inputs(short_run: Path) -> None:
-    facts = collect(short_run, checked=False)
+    facts = collect(short_run, alone=False)
     told = replace(facts, record={**facts.record, "inputs": {"words": "a" * 64}})
     for name, line in (("report.md", f"| input words | {'a' * 64} |"), ("report.html", f"<code>{'a' * 64}</code>")):
         assert line in report(told, name)

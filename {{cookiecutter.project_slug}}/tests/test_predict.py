@@ -11,7 +11,7 @@ from typing import Annotated, Any, TypedDict
 import numpy as np
 import pytest
 from PIL import Image
-from pydantic import Base64Bytes, Field
+from pydantic import Base64Bytes, Field, TypeAdapter
 
 from reproml import DataError, Interface
 from reproml.arrays.datamodule import ArrayDataModule
@@ -54,6 +54,23 @@ def reader_of(kind: Any) -> Reader:
 
 def values(kind: Any, path: Path) -> list[Any]:
     return [example.value for file in files_of(path) for example in reader_of(kind).read(file)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "blank"),
+    [
+        (str, ""),
+        (Annotated[list[float], Field(min_length=2, max_length=2)], [0.0, 0.0]),
+        (list[list[int]], []),
+        (Patient, {"name": "", "age": 0.0}),
+        (PICTURE, [[[0, 0, 0], [0, 0, 0]]]),
+    ],
+)
+def test_an_empty_input_is_of_the_kind_that_is_taken(kind: Any, blank: Any) -> None:
+    """The model card and the page of the server begin with it."""
+    found = reader_of(kind).inputs
+    assert found.blank == blank
+    TypeAdapter(found.item).validate_python(found.blank, strict=True)
 
 
 @pytest.fixture(scope="module")

@@ -1,12 +1,14 @@
 """What reads results knows no task: drift, report and cards of tests that nobody here has heard of."""
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from reproml.cards.model_card import _metadata, _metrics, _tables
 from reproml.cards.sources import Project, Source
@@ -15,6 +17,7 @@ from reproml.evaluation.evaluation import Evaluation
 from reproml.evaluation.write import write_evaluation
 from reproml.evaluation.written import Written, read_evaluation
 from reproml.report.collect import Facts
+from reproml.report.pictures import _as_bytes, _png
 from reproml.report.render import report
 from reproml.runs import record
 from reproml.tables import TextTable
@@ -97,8 +100,13 @@ def test_a_report_shows_whatever_a_test_gave(written: Written, name: str) -> Non
         results="test",
         verification=None,
         checklist=[],
+        worst=TextTable("predictions", "Largest errors", ["example", "actual", "predicted"], [["7", "1.5", "9.5"]]),
+        pictures=[b"\x89PNG"] if name.endswith("html") else [],
     )
     text = report(facts, name)
+    for each in ("Largest errors", "7", "9.5"):
+        assert each in text.partition("Counts")[2]
+    assert ('alt="Example 7"' in text) == name.endswith("html")
     low, high = written.metrics["missed"].interval or (0, 0)
     assert low < 2 < high
     assert f"{low:.4f} to {high:.4f}" in text
@@ -108,6 +116,20 @@ def test_a_report_shows_whatever_a_test_gave(written: Written, name: str) -> Non
         assert shown in text
     assert "<b>" not in text and "Learning curves" not in text  # which it draws itself
     assert ("data:image/png;base64," if name.endswith("html") else "![Counts](test/figures/counts.png)") in text
+
+
+@pytest.mark.parametrize(
+    ("images", "size"),
+    [
+        (np.arange(144, dtype=np.float32).reshape(2, 3, 4, 6) - 9, (96, 64)),  # enlarged, pixel by pixel
+        (np.zeros((1, 1, 300, 400), np.uint8), (192, 144)),  # reduced
+    ],
+)
+def test_examples_are_pictures_of_a_size_that_can_be_seen(images: np.ndarray, size: tuple[int, int]) -> None:
+    found = [Image.open(io.BytesIO(_png(image))) for image in _as_bytes(images)]
+    assert [(each.size, len(each.getbands())) for each in found] == [(size, images.shape[1])] * len(images)
+    levels = [extreme for each in found for extreme in np.asarray(each).reshape(-1)[[0, -1]].tolist()]
+    assert (min(levels), max(levels)) == (0, 255 if images.any() else 0)
 
 
 def test_a_card_shows_whatever_a_test_gave(written: Written) -> None:

@@ -19,6 +19,12 @@ def own_packages(project: Path = Path()) -> dict[str, Path]:
     return {**_installed((project / "pyproject.toml").resolve()), here.name: here}
 
 
+def users_package(project: Path = Path()) -> str:
+    """Return the name of the user's package of a project, under which its commands run; without one, of this one."""
+    here = Path(__file__).parent.name
+    return next((name for name in own_packages(project) if name != here), here)
+
+
 @cache  # every import that is looked up asks for it
 def _installed(pyproject: Path) -> dict[str, Path]:
     try:

@@ -3,7 +3,9 @@
 After T. Gebru et al., "Datasheets for datasets", Communications of the ACM 64 (2021).
 """
 
+import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -15,6 +17,7 @@ from ..config.own import name_of
 from ..config.schema import Config, Data, OwnConfig
 from ..files import write_json
 from ..models.interface import Interface
+from ..packages import users_package
 from ..runs.named import named_files
 from . import sections, splits
 from .croissant import describe, describe_own
@@ -91,5 +94,14 @@ def _of_own(config: OwnConfig) -> tuple[str, dict[str, Any]]:
     return card, describe_own(name, source, project.version, single, CROISSANT.parent)
 
 
-def _rendered(metadata: DatasetCardData, **facts: Any) -> str:
-    return sections.render(_TEMPLATE, metadata, croissant=CROISSANT.as_posix(), **facts)
+def _rendered(metadata: DatasetCardData, files: Mapping[str, str], **facts: Any) -> str:
+    facts |= {"files": files, "digest": _digest(files), "package": users_package(), "croissant": CROISSANT.as_posix()}
+    return sections.render(_TEMPLATE, metadata, **facts)
+
+
+def _digest(files: Mapping[str, str]) -> str:
+    """Return one SHA-256 of all files, by their own: of several that of the list that sha256sum prints of them."""
+    if len(files) == 1:
+        return next(iter(files.values()))
+    listed = "".join(f"{digest}  {name}\n" for name, digest in sorted(files.items()))
+    return hashlib.sha256(listed.encode()).hexdigest()

@@ -20,6 +20,7 @@ from ..errors import CardError
 from ..evaluation.written import Written, read_evaluation
 from ..models.description import read_description
 from ..names import EVALUATION, METRICS, MODEL
+from ..packages import users_package
 from ..runs.completed import CompletedRun
 from ..runs.record import deciding
 from ..runs.tables import altered_table
@@ -62,6 +63,8 @@ def write_model_card(run: Path, test: Path) -> None:
         config=config,
         parts=_parts(config),
         manifest=manifest,
+        package=users_package(),
+        inputs=_inputs(config, manifest) if manifest else None,
         answer=answer(read_description(run / MODEL) or {}),
         splits=_split_counts(config, manifest) if manifest else {},
         splits_told=_splits_told(config, manifest) if manifest else "",
@@ -105,6 +108,12 @@ def _test(run: Path, test: Path, record: dict[str, Any]) -> Written:
 def _manifest(config: dict[str, Any]) -> dict[str, Any]:
     found: dict[str, Any] = json.loads((Path(config["paths"]["processed"]) / MANIFEST).read_text(encoding="utf-8"))
     return found
+
+
+def _inputs(config: dict[str, Any], manifest: dict[str, Any]) -> str | None:
+    """Return a file with examples as the model takes them, None where the prepared data has none that NumPy reads."""
+    names = [name for name in manifest["files"] if name.startswith("inputs") and name.endswith(".npy")]
+    return f"{config['paths']['processed']}/{names[0]}" if names else None
 
 
 def _parts(config: dict[str, Any]) -> dict[str, dict[str, Any]]:

@@ -16,6 +16,8 @@ from ..runs.completed import CompletedRun
 from ..runs.folder import read_config
 from ..tables import Cell, TextTable, in_order, with_interval
 from ..verify.verify import noted
+from .examples import worst_examples
+from .pictures import pictures_of
 
 _MADE_HERE = (ARCHIVED, REPORTED)
 
@@ -37,6 +39,8 @@ class Facts:
         results: the folder of both, as seen from the report.
         verification: what the last verification of this run said, or None.
         checklist: what the checklist says of the project and this run, but for report and archive, which this is for.
+        worst: the test examples that the model got most wrong, or None.
+        pictures: of these examples, as PNG, one for each; none where they are no images, or the data is not here.
     """
 
     folder: Path
@@ -51,6 +55,8 @@ class Facts:
     results: str
     verification: dict[str, Any] | None
     checklist: list[Item]
+    worst: TextTable | None
+    pictures: list[bytes]
 
     @property
     def trained(self) -> str:
@@ -82,18 +88,19 @@ class Facts:
         return sum(session["seconds"] or 0 for session in self.record["sessions"])
 
 
-def collect(folder: Path, checked: bool = True) -> Facts:
+def collect(folder: Path, alone: bool = True) -> Facts:
     """Return the facts of the finished run in `folder`.
 
     Args:
         folder: of the run.
-        checked: whether to go through the checklist as well.
+        alone: whether it is looked at alone: with its checklist, and the worst examples of its test.
 
     Raises:
         RecordError: there is no run, it is not finished, or its record is damaged.
     """
     run = CompletedRun.read(folder, needs=(CONFIG,), reads=(HISTORY,))
     found, written = run.record, evaluation_of(run)
+    worst = worst_examples(written) if written and alone else None
     return Facts(
         folder=folder,
         record=found,
@@ -106,7 +113,9 @@ def collect(folder: Path, checked: bool = True) -> Facts:
         figures=[figure for figure in written.figures if figure.path.exists()] if written else [],
         results=Path(os.path.relpath(written.folder, folder)).as_posix() if written else "",
         verification=noted(folder),
-        checklist=[item for item in examine(Path(), folder) if item.name not in _MADE_HERE] if checked else [],
+        checklist=[item for item in examine(Path(), folder) if item.name not in _MADE_HERE] if alone else [],
+        worst=worst,
+        pictures=pictures_of(run, [int(row[0]) for row in worst.rows]) if worst else [],
     )
 
 

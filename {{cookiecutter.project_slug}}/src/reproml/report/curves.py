@@ -1,7 +1,7 @@
 """Curves as plain numbers of a picture: what the templates draw as SVG, which prints sharply and follows the theme."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor, log10
 
 from ..evaluation.history import flattens
@@ -9,6 +9,9 @@ from ..evaluation.history import flattens
 WIDTH, HEIGHT = 440, 240  # of the picture, in units of its own
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 12, 36
 _TICKS = 5  # at most so many steps on an axis
+_POWERS = 8  # at most so many numbers on a logarithmic axis, where they are 1, 2 and 5 times the powers of ten
+_SETTLED = 0.2  # part of the whole range: curves that stay within it from the middle on show nothing there
+_ENLARGED = 10  # epochs; of fewer there is nothing to enlarge
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,7 @@ class Picture:
         across: label and place of each tick of the axis of epochs.
         up: the same of the axis of values.
         logarithmic: whether equal distances on the axis of values are equal ratios.
+        enlarged: whether it is a part of another picture.
         frame: left, top, right and bottom of the area of the curves.
     """
 
@@ -48,6 +52,7 @@ class Picture:
     across: list[tuple[str, float]]
     up: list[tuple[str, float]]
     logarithmic: bool = False
+    enlarged: bool = False
     frame: tuple[int, int, int, int] = (_LEFT, _TOP, WIDTH - _RIGHT, HEIGHT - _BOTTOM)
     size: tuple[int, int] = (WIDTH, HEIGHT)
 
@@ -55,7 +60,25 @@ class Picture:
     def description(self) -> str:
         """The picture in words, for those who do not see it."""
         parts = [f"{curve.label} from {curve.points[0][1]:.4g} to {curve.points[-1][1]:.4g}" for curve in self.curves]
-        return f"{self.title} over the epochs: {'; '.join(parts)}"
+        return f"{self.title}{' (second half)' if self.enlarged else ''} over the epochs: {'; '.join(parts)}"
+
+
+def pictures(title: str, curves: Sequence[Curve]) -> list[Picture]:
+    """Return the picture of some curves, and the second half of it enlarged where the curves have flattened by then."""
+    whole = picture(title, curves)
+    if whole is None or whole.logarithmic:
+        return [whole] if whole else []
+    epochs = [x for curve in whole.curves for x, _ in curve.points]
+    middle = ceil((min(epochs) + max(epochs)) / 2)
+    late = [replace(curve, points=[point for point in curve.points if point[0] >= middle]) for curve in whole.curves]
+    settled = _range(late) <= _SETTLED * _range(whole.curves) and max(epochs) - min(epochs) + 1 >= _ENLARGED
+    part = picture(title, late) if settled and _range(late) else None
+    return [whole, replace(part, enlarged=True)] if part else [whole]
+
+
+def _range(curves: Iterable[Curve]) -> float:
+    values = [y for curve in curves for _, y in curve.points]
+    return max(values) - min(values)
 
 
 def picture(title: str, curves: Iterable[Curve]) -> Picture | None:
@@ -94,11 +117,15 @@ def _place(value: float, values: tuple[float, float], places: tuple[int, int]) -
 def _powers(low: float, high: float) -> list[float]:
     """Return 1, 2 and 5 times the powers of ten from `low` to `high`, or over many of them the powers alone."""
     powers = range(floor(log10(low)), ceil(log10(high)) + 1)
-    factors = (1, 2, 5) if len(powers) <= 3 else (1,)
-    found = [float(f"{factor}e{power}") for power in powers for factor in factors]
-    first = max((place for place, value in enumerate(found) if value <= low), default=0)
-    last = min((place for place, value in enumerate(found) if value >= high), default=len(found) - 1)
-    return found[first : last + 1]
+    found = _around([float(f"{factor}e{power}") for power in powers for factor in (1, 2, 5)], low, high)
+    return found if len(found) <= _POWERS else _around([float(f"1e{power}") for power in powers], low, high)
+
+
+def _around(numbers: list[float], low: float, high: float) -> list[float]:
+    """Return numbers in order from the last that is not above `low` to the first that is not below `high`."""
+    first = max((place for place, value in enumerate(numbers) if value <= low), default=0)
+    last = min((place for place, value in enumerate(numbers) if value >= high), default=len(numbers) - 1)
+    return numbers[first : last + 1]
 
 
 def _ticks(low: float, high: float, whole: bool = False) -> list[float]:

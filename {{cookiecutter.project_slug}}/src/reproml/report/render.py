@@ -19,7 +19,7 @@ from ..runs.integrity import EVERYTHING
 from ..secrets import mask
 from ..verify.divergence import compare as divergence_of
 from .collect import Facts, collect
-from .curves import Curve, picture
+from .curves import Curve, pictures
 from .judged import judge
 
 _DRAWN = ("learning_curves",)  # figures that the report draws itself, from the history
@@ -48,12 +48,13 @@ def report(facts: Facts, name: str = REPORTS[0]) -> str:
         facts: of the run.
         name: `report.html` or `report.md`.
     """
-    pictures = [
-        picture(
+    drawings = [
+        drawing
+        for measure, curves in measures(_columns(facts)).items()
+        for drawing in pictures(
             measure,
             [Curve(name, points(facts.history, column), int(name == _SECOND)) for name, column in curves.items()],
         )
-        for measure, curves in measures(_columns(facts)).items()
     ]
     tables = [table for table in facts.tables if len(table.header) <= _WIDEST_TABLE]
     drawn = {*_DRAWN, *(table.name for table in tables if table.square)}  # which are shaded
@@ -63,9 +64,8 @@ def report(facts: Facts, name: str = REPORTS[0]) -> str:
         .render(
             facts=facts,
             record=facts.record,
-            pictures=[item for item in pictures if item],
+            pictures=drawings,
             tables=tables,
-            worst=worst_examples(facts.written) if facts.written else None,
             figures=[item for item in facts.figures if item.name not in drawn],
             files=[table for table in facts.tables if len(table.header) > _WIDEST_TABLE],
             rows=_LONGEST_TABLE,
@@ -88,11 +88,13 @@ def write_comparison(folder: Path, other: Path, output: Path) -> str:
     """
     for path in (folder, other):
         CompletedRun.read(path, reads=EVERYTHING)  # also the weights and the step trace, which collect does not read
-    runs = [collect(path, checked=False) for path in (folder, other)]
+    runs = [collect(path, alone=False) for path in (folder, other)]
     first, second = (facts.record for facts in runs)
     divergence = divergence_of(first, second, folder, other)
-    pictures = [
-        picture(
+    drawings = [
+        drawing
+        for measure, curves in measures(_columns(*runs)).items()
+        for drawing in pictures(
             measure,
             [
                 Curve(f"{name}, {split}", points(facts.history, column), number, split == "train")
@@ -100,7 +102,6 @@ def write_comparison(folder: Path, other: Path, output: Path) -> str:
                 for split, column in curves.items()
             ],
         )
-        for measure, curves in measures(_columns(*runs)).items()
     ]
     page = (
         _environment("compare.html")
@@ -111,7 +112,7 @@ def write_comparison(folder: Path, other: Path, output: Path) -> str:
             metrics=judge(*runs),
             configuration=[item for item in divergence.changes if item.key.startswith("config.")],
             others=[item for item in divergence.changes if not item.key.startswith("config.")],
-            pictures=[item for item in pictures if item],
+            pictures=drawings,
         )
     )
     write_text(output, page)
@@ -152,5 +153,6 @@ def _moment(recorded: str) -> str:
     return f"{found.day} {found:%B %Y, %H:%M} {found.tzname() or ''}".rstrip()
 
 
-def _data_uri(path: Path) -> str:
-    return f"data:image/png;base64,{base64.b64encode(path.read_bytes()).decode()}"
+def _data_uri(picture: Path | bytes) -> str:
+    content = picture if isinstance(picture, bytes) else picture.read_bytes()
+    return f"data:image/png;base64,{base64.b64encode(content).decode()}"

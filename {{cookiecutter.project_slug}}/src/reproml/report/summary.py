@@ -16,7 +16,7 @@ from ..config.schema import Config
 from ..evaluation.evaluation import Evaluation
 from ..evaluation.write import in_words
 from ..names import HISTORY, MODELS, RECORD
-from ..packages import own_packages
+from ..packages import users_package
 from ..runs import record
 from ..runs.folder import BRING_BACK, run_folders
 from ..runs.tables import read_rows
@@ -70,8 +70,7 @@ def _next(folder: Path) -> list[str]:
     """Return commands about a run; in a sweep, about which a table follows, there are none."""
     if HydraConfig.initialized() and HydraConfig.get().mode == RunMode.MULTIRUN:
         return []
-    package = next((name for name in own_packages() if name != "reproml"), "reproml")
-    run = short(folder)
+    package, run = users_package(), short(folder)
     commands = [f"python -m {package} report {run}", f"python -m {package} verify {run}"]
     if other := _run_before(folder):
         commands.append(f"python -m {package} compare {short(other)} {run}")

@@ -1,12 +1,9 @@
 """Examples to try the model with, from the test data of its run."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..arrays.prepare import read_manifest
-from ..arrays.recorded import recorded, refuse_other
 from ..errors import DataError
 from .predictor import Predictor
 
@@ -21,17 +18,9 @@ def show(predictor: Predictor) -> list[dict[str, Any]]:
     """
     if predictor.interface is None:
         raise DataError("only prepared arrays have test examples to show")
-    config = predictor.config
-    folder = Path(config.paths.processed)
-    manifest = read_manifest(config.data, folder)
-    if manifest is None:
-        raise DataError(f"{folder} is missing or altered: python prepare.py data={config.data.name} makes it")
-    refuse_other(recorded(config.data, manifest), predictor.record["data"], folder)
+    from ..tasks.tested import tested_data
 
-    from ..tasks.build import build_arrays
-
-    data = build_arrays(config)
-    refuse_other(data.recorded(), predictor.record["data"], folder)  # its splits, too
+    data = tested_data(predictor.config, predictor.record)
     positions = data.splits["test"]
     targets = data.dataset.targets.rows(positions)
     shown = _spread(targets) if predictor.interface.target is not None else np.unique(targets, return_index=True)[1]

@@ -108,9 +108,11 @@ def _words(dtype: np.dtype, shape: Sequence[int], missing: bool) -> str:
 
 
 def _blank(schema: dict[str, Any], named: dict[str, Any]) -> Any:
-    """Return a value of a type: empty texts, zeros, and nothing where that is not known."""
+    """Return a value of a type: empty texts, zeros, in a list as many as it must have; None where that is not known."""
     if "$ref" in schema:
         schema = named[schema["$ref"].rpartition("/")[2]]
     if schema.get("type") == "object":
         return {name: _blank(part, named) for name, part in schema.get("properties", {}).items()}
-    return {"string": "", "integer": 0, "number": 0, "boolean": False, "array": []}.get(schema.get("type", ""))
+    if schema.get("type") == "array":
+        return [_blank(schema.get("items", {}), named) for _ in range(schema.get("minItems", 0))]
+    return {"string": "", "integer": 0, "number": 0.0, "boolean": False}.get(schema.get("type", ""))

@@ -3,20 +3,27 @@
 import json
 import re
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, TEMPLATE, code_blocks, digest, metrics, run
+from conftest import CACHE, ROOT, TEMPLATE, code_blocks, digest, metrics, run
+from filelock import FileLock
 from runs import record
 
 pytestmark = pytest.mark.preloaded
 
 DOCS = ROOT / "docs" / "examples"
-EXAMPLES = sorted(path.name for path in (ROOT / "examples").iterdir() if path.is_dir())
+EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("[!.]*/"))  # a linter leaves a folder of its own
 CLONE = "~/.cookiecutters/template"  # where cookiecutter keeps the template
 REHEARSED = Path(__file__).with_name("rehearsed.py")
+# What the page of the transformer adds with `make add`, and what that needs beside the packages of a project
+ADDED = ("transformers==5.23.0", "tokenizers==0.23.3", "regex==2026.11.15")
+ADDING = f"make add PACKAGE={ADDED[0]}"
+WHEELS = CACHE / "-".join(["packages", *ADDED])
 
 # What the test of each run of the pages says, beside the learning curves: metrics, tables and figures.
 SAID: dict[str, tuple[set[str], set[str], set[str]]] = {
@@ -36,6 +43,11 @@ SAID: dict[str, tuple[set[str], set[str], set[str]]] = {
         {"confusion_matrix"},
     ),
     "language_model": ({"perplexity"}, {"sample"}, set()),
+    "transformer": (
+        {"loss", "accuracy", "f1", "examples"},
+        {"per_class", "confusion_matrix", "mistakes"},
+        {"confusion_matrix"},
+    ),
     "scenes": ({"iou", "loss", "examples"}, {"per_class"}, {"masks"}),
     "gan": ({"real_held_for_real", "made_held_for_real"}, set(), {"samples"}),
     "diffusion": ({"loss"}, set(), {"samples"}),
@@ -51,6 +63,7 @@ LEARNED = {
     "photos": ("accuracy", 0.6),
     "progression": ("r2", 0.3),
     "course": ("accuracy", 0.6),
+    "transformer": ("accuracy", 0.5),
     "scenes": ("iou", 0.7),
     "languages": ("auroc", 0.9),
     "stream": ("accuracy", 0.8),
@@ -74,6 +87,11 @@ def commands(example: str, beginning: str) -> list[str]:
     """Return the commands of a page that begin so, without that."""
     lines = "\n".join(code_blocks(page(example))).splitlines()
     return [line.removeprefix(beginning).strip() for line in lines if line.startswith(beginning)]
+
+
+def run_in(project: Path, command: str, plain: bool = False) -> subprocess.CompletedProcess[str]:
+    """Run a command in the project, where the packages are found that a page adds."""
+    return run(command, project, plain=plain, PYTHONPATH=f"src:{WHEELS}")
 
 
 def trained() -> dict[str, str]:
@@ -115,13 +133,26 @@ def test_the_page_says_how_to_rename_the_package(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def project(shared_project: Path) -> Path:
+def added(environment: Path) -> None:
+    """Install what a page adds into a folder beside the environment, which other tests share."""
+    with FileLock(f"{WHEELS}.lock"):
+        if not WHEELS.exists():
+            part = WHEELS.with_name(f"{WHEELS.name}.part")
+            shutil.rmtree(part, ignore_errors=True)
+            pip = [environment / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-deps", "--target", part]
+            subprocess.run([*pip, *ADDED], check=True)
+            part.rename(WHEELS)
+
+
+@pytest.fixture(scope="module")
+def project(shared_project: Path, added: None) -> Path:
     """Return a project with all examples, copied as their pages say, and committed."""
     if not Path("/usr/share/dict/italian").exists():
         pytest.skip("the packages wamerican, witalian and wspanish are not installed")
     for example in EXAMPLES:
         [copying, *_] = code_blocks(page(example))
-        run(copying.replace(CLONE, f"'{ROOT}'"), shared_project)
+        copying = copying.replace(ADDING, "true")  # it is installed already
+        run_in(shared_project, copying.replace(CLONE, f"'{ROOT}'"))
     assert not run("git status --porcelain", shared_project).stdout
     return shared_project
 
@@ -134,14 +165,14 @@ def rehearsals(project: Path) -> dict[str, Any]:
         for example in EXAMPLES
         for command in commands(example, "python -m my_project rehearse")
     }
-    result = run(f"PYTHONHASHSEED=0 python {REHEARSED} {shlex.quote(json.dumps(cases))}", project, plain=True)
+    result = run_in(project, f"PYTHONHASHSEED=0 python {REHEARSED} {shlex.quote(json.dumps(cases))}", plain=True)
     reports: dict[str, Any] = json.loads(result.stdout)
     return reports
 
 
 @pytest.mark.slow
 def test_lint_and_types_of_a_project_pass(project: Path) -> None:
-    run("ruff check --no-cache . && ruff format --no-cache --check . && mypy", project)
+    run_in(project, "ruff check --no-cache . && ruff format --no-cache --check . && mypy")
 
 
 @pytest.mark.slow
@@ -161,7 +192,7 @@ def test_every_example_is_exact(rehearsals: dict[str, Any], example: str) -> Non
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SAID)
 def test_every_example_is_trained_tested_and_verified(project: Path, name: str) -> None:
-    run(f"python train.py tracking=[none] {trained()[name]}", project)
+    run_in(project, f"python train.py tracking=[none] {trained()[name]}")
     folder = project / "outputs" / name
     found = metrics(folder / "test")
     expected, tables, figures = SAID[name]
@@ -172,15 +203,16 @@ def test_every_example_is_trained_tested_and_verified(project: Path, name: str) 
     if name in LEARNED:
         metric, least = LEARNED[name]
         assert found[metric] > least
-    said = run(f"python -m my_project verify outputs/{name}", project).stdout
+    said = run_in(project, f"python -m my_project verify outputs/{name}").stdout
     assert said.splitlines()[-1].startswith("reproduced bit for bit: weights, test metrics")
     if name in SHOWN:
-        run(f"python evaluate.py run=outputs/{name}", project)
-        run(f"python -m my_project report outputs/{name}", project)
+        run_in(project, f"python evaluate.py run=outputs/{name}")
+        run_in(project, f"python -m my_project report outputs/{name}")
         assert metrics(folder / "evaluation") == found
         assert digest(folder / "evaluation" / SHOWN[name]) == digest(folder / "test" / SHOWN[name])
         assert Path(SHOWN[name]).stem.capitalize() in (folder / "report.md").read_text()
 
 
 def test_every_training_of_the_pages_is_tried() -> None:
+    assert ADDING in page("transformer")
     assert trained().keys() == SAID.keys()

@@ -54,6 +54,13 @@ def no_gpu(line):
     ready._check_build, torch.cuda.is_available = lambda accelerator: None, lambda: False
     train(line)
 
+def on_a_mac(line):
+    true, sys.platform = sys.platform, "darwin"
+    try:
+        train(line)
+    finally:
+        sys.platform = true
+
 def tune(line):
     from reproml.tuning.space import read  # loads torch
     search, seed, shared = read(shlex.split(line))
@@ -129,6 +136,7 @@ for way, line in json.load(sys.stdin):
 MINE = """
 from collections.abc import Sequence
 from typing import Any
+from lightning.pytorch.strategies import DDPStrategy, ModelParallelStrategy
 from pydantic import PositiveInt
 from torch import nn
 from torch.optim import SGD
@@ -155,6 +163,12 @@ class Open(nn.Linear):
 class Closed(nn.Linear):
     def __init__(self, width: int) -> None:
         super().__init__(width, 2)
+
+class Sharded(ModelParallelStrategy):
+    pass
+
+class Averaged(DDPStrategy):
+    pass
 """
 OUTSIDE = Path("/tmp").as_uri()  # a folder that is there, and not the project's
 HYDRA = {
@@ -262,6 +276,42 @@ CLASSES = {
     "trainer.precision=bf16-mixed training.gradient_clip=1 +training.optimizer.fused=true": "leave one of the three",
     "trainer.precision=bf16-mixed training.gradient_clip=null +training.optimizer.fused=true": None,
 }
+STRATEGIES = "lightning.pytorch.strategies"
+TRAINERS = {  # the mode alone, since another level needs another process
+    "trainer.accelerator=mps": "trainer.accelerator=mps is not deterministic: on MPS, PyTorch's deterministic",
+    "reproducibility.mode=fast trainer.accelerator=mps": "mps is not available on this machine, where Light",
+    "trainer.accelerator=tpu": "is not one of those for which reproducibility=strict promises the same bits (cpu, gpu,",
+    "reproducibility.mode=fast trainer.accelerator=tpu": "tpu is not available on this machine, where Light",
+    "reproducibility.mode=fast trainer.accelerator=nothing": "nothing is not available on this machine",
+    "trainer.accelerator=auto": "trainer.accelerator=auto leaves the choice to the machine",
+    "trainer.devices=auto": "trainer.devices=auto leaves the choice to the machine, which reproducibility=strict",
+    "reproducibility.mode=fast trainer.accelerator=auto trainer.devices=auto": None,
+    "trainer.devices=0": "`Trainer(devices=0)` value is not a valid input",
+    "trainer.strategy=nothing": "invalid strategy name: `strategy='nothing'`",
+    "trainer.devices=2": None,
+    "trainer=ddp trainer.strategy=ddp_find_unused_parameters_true": None,
+    f"trainer=ddp 'trainer.strategy={{_target_: {STRATEGIES}.DDPStrategy, static_graph: true}}'": None,
+    f"trainer=ddp 'trainer.strategy={{_target_: {STRATEGIES}.DDPStrategy, model_averaging_period: 2}}'": (
+        "trainer.strategy.model_averaging_period of DDPStrategy keeps a state that no checkpoint holds"
+    ),
+    f"trainer=ddp 'trainer.strategy={{_target_: {STRATEGIES}.DDPStrategy, start_method: fork}}'": "hand nothing back",
+    "trainer=ddp trainer.strategy=ddp_notebook": "trains in processes that hand nothing back to the test that follows",
+    **{
+        f"reproducibility.mode={mode} trainer=ddp trainer.strategy={name}": f"{name} divides weights or optimizer"
+        for mode in ("strict", "fast")
+        for name in ("fsdp", "fsdp_cpu_offload", "deepspeed", "deepspeed_stage_3")
+    },
+    **{
+        f"trainer=ddp 'trainer.strategy={{_target_: {place}}}'": f"{place.rpartition('.')[2]} divides weights or"
+        for place in (
+            f"{STRATEGIES}.FSDPStrategy",
+            f"{STRATEGIES}.ModelParallelStrategy",
+            "my_project.models.mine.Sharded",
+        )
+    },
+    "trainer=ddp 'trainer.strategy={_target_: my_project.models.mine.Averaged}'": "Averaged is not known to",
+    "reproducibility.mode=fast trainer=ddp 'trainer.strategy={_target_: my_project.models.mine.Averaged}'": None,
+}
 SEARCHES = {
     "sweep=search search.trials=2 search.pruner=none model=mlp": None,
     "sweep=search search.trials=0": "search.trials=0 is out of range",
@@ -331,11 +381,12 @@ RUNS = {
     ("cpu_build", "trainer=gpu"): "2.0+cpu is for CPUs only: install another (with pip, make setup",
     ("cpu_build", "-m trainer=cpu,gpu"): "make setup TORCH_INDEX=",
     ("cpu_build", "trainer=cpu"): None,
+    ("on_a_mac", "trainer=gpu"): "for a Mac: choose trainer=cpu, or trainer.accelerator=mps",
     ("no_gpu", "trainer=gpu"): "nvidia-smi",
     ("no_gpu", "trainer=cpu"): None,
 }
 CASES: dict[tuple[str, str], str | None] = {
-    **{("train", line): expected for line, expected in (HYDRA | KEYS | FOLDERS | CLASSES).items()},
+    **{("train", line): expected for line, expected in (HYDRA | KEYS | FOLDERS | CLASSES | TRAINERS).items()},
     **{("tune", line): expected for line, expected in SEARCHES.items()},
     **{("chunk", line): expected for line, expected in CHUNKS.items()},
     **RUNS,

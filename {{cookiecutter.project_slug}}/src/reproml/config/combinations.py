@@ -8,6 +8,7 @@ from omegaconf import DictConfig
 
 from ..errors import ConfigError
 from ..secrets import is_private, values_from_environment
+from .hardware import check_same_bits, check_strategy
 from .inexact import refuse_named
 from .own import is_own
 from .schema import Config, Data, OwnConfig
@@ -61,6 +62,7 @@ def check_together(config: Config) -> None:
     for key in ("devices", "num_nodes"):
         if key not in config.trainer:
             raise ConfigError(f"trainer.{key} has no value; give it one in configs/trainer")
+    check_strategy(config)
     for argument, use in (
         ("limit_train_batches", "train on"),
         ("max_steps", "train"),
@@ -178,12 +180,7 @@ def check_repeatable(config: Config) -> None:
                 f"trainer.{key}={config.trainer[key]} {reason}, which reproducibility={mode} excludes: leave it out, "
                 "or choose reproducibility=fast"
             )
-    devices, accelerator = config.trainer["devices"], config.trainer["accelerator"]
-    if not isinstance(devices, int | list) or devices == -1 or accelerator not in ("cpu", "gpu", "cuda"):
-        raise ConfigError(
-            f"trainer.accelerator={accelerator} trainer.devices={devices} leaves the choice to the machine, which "
-            f"reproducibility={mode} excludes: name cpu or gpu, and a number of devices"
-        )
+    check_same_bits(config)
 
 
 def check_recorded(cfg: DictConfig) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import runpy
+import sys
 from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
@@ -41,6 +42,7 @@ def ready(cfg: DictConfig) -> Config:
     from ..config.inexact import refuse_derived
     from ..config.signatures import check_signatures
     from .final import check_final_weights
+    from .trial import check_trainer
 
     refuse_derived(config)  # first: what is excluded needs no arguments
     check_signatures(config)
@@ -50,6 +52,7 @@ def ready(cfg: DictConfig) -> Config:
     check_watched({f"{key}={target}": module_of(target) for key, target in settings if key.endswith("_target_")})
     if config.trainer["accelerator"] in GPU:
         _check_gpu(config.trainer["accelerator"])
+    check_trainer(config)
     return config
 
 
@@ -73,6 +76,11 @@ def _check_build(accelerator: str) -> None:
     spec = find_spec("torch")
     assert spec is not None and spec.origin is not None
     build = runpy.run_path(str(Path(spec.origin).with_name("version.py")))
+    if sys.platform == "darwin":
+        raise ConfigError(
+            f"trainer.accelerator={accelerator} needs a build of torch for GPUs of NVIDIA or AMD, and there is none "
+            "for a Mac: choose trainer=cpu, or trainer.accelerator=mps with reproducibility=fast"
+        )
     if build.get("cuda") is None and build.get("hip") is None:
         raise ConfigError(
             f"trainer.accelerator={accelerator} needs a build of torch for GPUs, but {build['__version__']} is for CPUs"

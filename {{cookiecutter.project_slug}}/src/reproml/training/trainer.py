@@ -7,10 +7,10 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, Literal
 
-import torch
 from hydra.utils import instantiate
 from lightning import Trainer
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.pytorch.accelerators import AcceleratorRegistry
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.profilers import PassThroughProfiler
 
@@ -22,7 +22,6 @@ from .checkpoint import AtomicCheckpointIO, CheckpointMetadata
 from .cluster import environment
 from .history import History
 from .keyed import LoaderPlace
-from .ready import GPU
 from .restore import OwnSettings
 from .resume import ResumePoint
 from .steps import StepLoss
@@ -78,6 +77,22 @@ def build_trainer(config: Config, public_config: dict[str, Any], loggers: Sequen
         callbacks.append(OwnSettings(named, public_config["callbacks"]))
     # last, since a point holds the state of the callbacks before it: one after it would miss a step in a resume
     callbacks.sort(key=lambda callback: isinstance(callback, ResumePoint))
+    return _build(
+        config,
+        callbacks=[*first, StepLoss(), history, content, *callbacks],
+        logger=list(loggers),
+        plugins=[AtomicCheckpointIO(public_config), environment()],
+        profiler=config.trainer.get("profiler") or NullProfiler(),
+        default_root_dir=run,
+    )
+
+
+def bare_trainer(config: Config) -> Trainer:
+    """Return a trainer like that of a run, which nothing is heard of: it has no callbacks, loggers or files."""
+    return _build(config, logger=False, plugins=[environment()], profiler=None, enable_checkpointing=False)
+
+
+def _build(config: Config, **more: Any) -> Trainer:
     return instantiate(
         config.trainer,
         max_epochs=config.training.epochs,
@@ -86,22 +101,22 @@ def build_trainer(config: Config, public_config: dict[str, Any], loggers: Sequen
         deterministic=_deterministic(config.reproducibility),
         benchmark=not config.reproducibility.deterministic,
         use_distributed_sampler=False,  # training/keyed.py shares the batches itself
-        callbacks=[*first, StepLoss(), history, content, *callbacks],
-        logger=list(loggers),
-        plugins=[AtomicCheckpointIO(public_config), environment()],
-        profiler=config.trainer.get("profiler") or NullProfiler(),
-        default_root_dir=run,
         num_sanity_val_steps=0,
         enable_model_summary=False,
         _convert_="object",
+        **more,
     )
 
 
 def build_tester(config: Config) -> Trainer:
     """Return a trainer that only tests: one process, nothing tracked or written."""
     accelerator = config.trainer["accelerator"]
-    if accelerator in GPU and not torch.cuda.is_available():
-        log.warning("the model was trained on a GPU and there is none here: the test can differ in the last digits")
+    if not is_here(accelerator):
+        log.warning(
+            "the model was trained with trainer.accelerator=%s, which is not available here: the test can differ in "
+            "the last digits",
+            accelerator,
+        )
         accelerator = "cpu"
     return instantiate(
         {**config.trainer, "accelerator": accelerator, "devices": 1, "num_nodes": 1, "strategy": "auto"},
@@ -114,6 +129,14 @@ def build_tester(config: Config) -> Trainer:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+
+
+def is_here(accelerator: str) -> bool:
+    """Whether Lightning knows an accelerator and finds one on this machine."""
+    if accelerator == "auto":
+        return True
+    known = "cuda" if accelerator == "gpu" else accelerator
+    return known in AcceleratorRegistry and AcceleratorRegistry[known]["accelerator"].is_available()
 
 
 def _deterministic(settings: Reproducibility) -> bool | Literal["warn"]:

@@ -1,0 +1,79 @@
+"""Fine-tuning a transformer that somebody else has trained."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from torch import nn
+from torch.nn import functional as F
+from torchmetrics.classification import MulticlassAccuracy
+from transformers import AutoModel
+
+from reproml import Evaluation, classification
+
+Batch = tuple[torch.Tensor, torch.Tensor]  # tokens (n, length) and the numbers of the labels (n,)
+
+
+class Transformer(LightningModule):
+    """A pretrained transformer, and a last layer of its own that reads the mean over the tokens of a text.
+
+    Args:
+        pretrained: folder of the model, as `save_pretrained` or a download of the Hub makes it.
+        labels: their names.
+        lr: learning rate.
+        weight_decay: of matrices; biases and norms have none.
+        frozen_epochs: epochs at the beginning in which only the last layer learns.
+    """
+
+    def __init__(
+        self, pretrained: str, labels: Sequence[str], lr: float, weight_decay: float, frozen_epochs: int
+    ) -> None:
+        super().__init__()
+        self.labels, self.lr, self.weight_decay = list(labels), lr, weight_decay
+        self.frozen_epochs = frozen_epochs
+        self.backbone = AutoModel.from_pretrained(pretrained, local_files_only=True)
+        self.backbone.train()  # it comes in evaluation mode, and Lightning would leave it there, without dropout
+        self.output = nn.Linear(self.backbone.config.hidden_size, len(self.labels))
+        self.accuracy = MulticlassAccuracy(len(self.labels), average="micro")
+
+    def forward(self, tokens: torch.Tensor) -> torch.Tensor:
+        """Map tokens (n, length) to logits (n, labels)."""
+        real = tokens != self.backbone.config.pad_token_id
+        states = self.backbone(input_ids=tokens, attention_mask=real.long()).last_hidden_state
+        mean = (states * real[..., None]).sum(1) / real.sum(1, keepdim=True)
+        return self.output(mean)
+
+    def on_train_epoch_start(self) -> None:
+        self.backbone.requires_grad_(self.current_epoch >= self.frozen_epochs)
+
+    def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
+        tokens, targets = batch
+        loss = F.cross_entropy(self(tokens), targets)
+        self.log("train/loss", loss, on_step=False, on_epoch=True, batch_size=len(tokens))
+        return loss
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        tokens, targets = batch
+        logits = self(tokens)
+        self.accuracy(logits, targets)
+        self.log("val/loss", F.cross_entropy(logits, targets), batch_size=len(tokens))
+        self.log("val/accuracy", self.accuracy, batch_size=len(tokens))
+
+    def on_test_start(self) -> None:
+        self.tested: list[Batch] = []
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        tokens, targets = batch
+        self.tested.append((self(tokens).cpu(), targets.cpu()))
+
+    def evaluation(self) -> Evaluation:
+        """Return accuracy, confusions and mistakes of the test."""
+        logits, targets = map(torch.cat, zip(*self.tested, strict=True))
+        return classification(logits, targets, self.labels, kind="text-classification")
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        weights = [weight for weight in self.parameters() if weight.ndim > 1]
+        others = [weight for weight in self.parameters() if weight.ndim <= 1]
+        groups: list[dict[str, Any]] = [{"params": weights}, {"params": others, "weight_decay": 0.0}]
+        return torch.optim.AdamW(groups, self.lr, weight_decay=self.weight_decay)

@@ -382,7 +382,7 @@ def test_ctrl_c_inside_a_library_that_makes_an_error_of_it_is_still_ctrl_c(
     assert capsys.readouterr().err == "error: interrupted\n"
 
 
-# A command that waits for another program, as `verify` waits for a training, or shows what it prints, and is told to end.
+# A command that waits for another program, as `verify` waits for a training, and is told to end.
 WAITING = """
 import sys
 from reproml import __main__, programs

@@ -38,8 +38,7 @@ def test_a_training_in_a_notebook_gives_the_bits_of_the_command(project: Path, s
     """Whatever the notebook has imported; what is refused raises one sentence, and the notebook keeps running."""
     package = min(set(own_packages(project)) - {"reproml"})
     cells = (
-        f"import numpy, torch\nfrom {package} import train\n"
-        f"run = train(*{SHORT}, 'hydra.run.dir=outputs/notebook')",
+        f"import numpy, torch\nfrom {package} import train\nrun = train(*{SHORT}, 'hydra.run.dir=outputs/notebook')",
         "train('training.lrr=0.1')",
         "train('training.batch_size=0')",
         "train('sweep=seeds')",

@@ -22,7 +22,7 @@ from packaging.utils import canonicalize_name
 
 DEFAULT = ANSWERS["tracker"][0]
 EVERYTHING = "everything"  # all trackers and the extras, which some tests need
-EXTRAS = ("s3", "slurm", "stream", "ray")
+EXTRAS = ("s3", "slurm", "stream", "ray", "onnx")
 _LOCKS = TEMPLATE / "variants" / "environment_manager=pip"
 _OTHERS = [lock for lock in sorted(_LOCKS.glob("tracker=*/requirements.txt")) if f"={DEFAULT}" not in lock.parent.name]
 _PIP = "python -m pip --disable-pip-version-check"

@@ -14,7 +14,7 @@ from test_audit import advisories
 from test_ci import CHECKED, Runner
 
 pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
-OPTIONAL = {"mlflow", "wandb", "tensorboard", "ray", "datasets", "dvc-s3", "hydra-submitit-launcher"}
+OPTIONAL = {"mlflow", "wandb", "tensorboard", "ray", "datasets", "dvc-s3", "hydra-submitit-launcher", "onnxruntime"}
 
 
 @pytest.fixture(scope="module", params=[pytest.param(DEFAULT, marks=pytest.mark.newcomer), *CHOICES["tracker"][1:]])

@@ -401,20 +401,21 @@ import sys
 from reproml import __main__, programs
 from reproml.cli import check
 def wait(arguments):
-    programs.waited_for([sys.executable, "-c", "import os, time; os.write(3, b'%d' % os.getpid()); time.sleep(60)"],
-                        pass_fds=[3])
+    programs.CALL[sys.executable, "-c", "import os, time; os.write(3, b'%d' % os.getpid()); time.sleep(60)"],
+                  pass_fds=[3])
 check._check = wait
 sys.argv[1:] = ["check"]
 __main__.main()
 """
 
 
-def test_a_command_does_not_leave_its_training_behind(tmp_path: Path) -> None:
+@pytest.mark.parametrize("call", ["waited_for(", "followed(show=print, command="])
+def test_a_command_does_not_leave_its_training_behind(call: str, tmp_path: Path) -> None:
     (tmp_path / "train.py").touch()
     source = Path(programs.__file__).parents[1]
     read, write = os.pipe()
     script = f"import os; os.dup2({write}, 3); " + "exec(open('waiting.py').read())"
-    (tmp_path / "waiting.py").write_text(WAITING)
+    (tmp_path / "waiting.py").write_text(WAITING.replace("CALL", call))
     process = subprocess.Popen(
         [sys.executable, "-c", script], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(source)}, pass_fds=[write]
     )

@@ -2,6 +2,8 @@
 
 import csv
 import json
+import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -20,9 +22,11 @@ from reproml.packages import own_packages
 from reproml.runs.completed import CompletedRun
 from reproml.runs.imported import code_now
 from reproml.serving.inputs import declared, of_arrays, stored
-from reproml.serving.reading import Reader, files_of
+from reproml.serving.places import files_of
+from reproml.serving.reading import Reader
 
-from .conftest import Command
+from .conftest import ROOT, Command
+from .forked import Forked
 
 TABLE = Interface((2,), "float32", target="price", missing=True, features=("rooms", "age"))
 PICTURE = Interface((1, 2, 3), "uint8", classes=("cat", "dog"))
@@ -174,6 +178,46 @@ def test_a_model_is_loaded_from_python(
     assert result.returncode == 0, result.stderr
     said = json.loads(result.stdout)
     assert [(each["predicted"], repr(each["probability"])) for each in said] == expected[:20]
+
+
+@pytest.mark.parametrize("module", ["cli.predict", "cli.serve", "loading", "serving.predictor", "serving.server"])
+def test_what_reads_the_environment_is_imported_when_it_is_set(module: str) -> None:
+    """A run may pin what PyTorch and NumPy read of it."""
+    code = f"import sys, reproml.{module}; print({{'numpy', 'torch'}} & sys.modules.keys())"
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src")}
+    result = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=True)
+    assert result.stdout == "set()\n"
+
+
+LOADING = """
+import json, sys
+sys.path.insert(0, "src")
+from pathlib import Path
+from reproml import load
+found = {}
+for name in ("best", "last", "models", "b2", str(Path("outputs/a1").resolve())):
+    model = load(name, Path())
+    assert model.predict([[[[0] * 8] * 8]]), name
+    found[name.rpartition("/")[2]] = model.record["metrics"]["accuracy"]
+print(json.dumps(found))
+"""
+
+
+def test_a_run_is_loaded_by_any_of_its_names(short_run: Path, forked: Forked, tmp_path: Path) -> None:
+    """Of copies of a run whose records say that one is the best, and another one the last."""
+    (tmp_path / "train.py").touch()
+    (tmp_path / "load.py").write_text(LOADING)
+    for name in ("configs", "src"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    record = json.loads((short_run / "run.json").read_text())
+    for name, accuracy, day in (("models", 0.25, 1), ("outputs/a1", 1.0, 2), ("outputs/b2", 0.5, 3)):
+        shutil.copytree(short_run, tmp_path / name)
+        record["metrics"]["accuracy"] = accuracy
+        record["sessions"][0]["started"] = f"2026-01-0{day}T00:00:00+00:00"
+        (tmp_path / name / "run.json").write_text(json.dumps(record))
+    result = forked.run(["load.py"], tmp_path, {})
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout) == {"best": 1.0, "last": 0.5, "models": 0.25, "b2": 0.5, "a1": 1.0}
 
 
 def test_the_use_of_a_model_is_no_code_of_a_run() -> None:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .models.array_task import ArrayTask
     from .models.interface import Interface
     from .serving.predictor import Predictor
+    from .trained import train
     from .training.randomness import derive
 
 __version__ = "0.2.0"  # of the template too: CHANGELOG.md there
@@ -37,6 +38,7 @@ __all__ = [
     "load",
     "open_raw",
     "regression",
+    "train",
 ]
 
 PLACES = {  # the module of each of these names
@@ -55,6 +57,7 @@ PLACES = {  # the module of each of these names
     "load": ".loading",
     "open_raw": ".arrays.raw",
     "regression": ".evaluation.regression",
+    "train": ".trained",
 }
 
 

@@ -16,6 +16,7 @@ from .cli import (
     completion,
     data,
     drift,
+    export,
     keep,
     predict,
     proof,
@@ -57,6 +58,7 @@ def _parser(package: str) -> argparse.ArgumentParser:
         track,
         predict,
         serve,
+        export,
         schema,
         completion,
     )

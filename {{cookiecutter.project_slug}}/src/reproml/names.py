@@ -18,6 +18,7 @@ EVALUATION = "evaluation.json"
 PREDICTIONS = "predictions.csv"
 TABLES, FIGURES = "tables", "figures"  # folders
 TRACKING = "tracking.json"  # the names that trackers have for the run, and what they lack of it
+ONNX = "model.onnx"  # the exported model
 VERIFICATION = "verification.json"  # what the last verification said
 REPORTS = ("report.html", "report.md")
 PIPELINE = "pipeline"  # the configuration whose run folder stands in params.yaml

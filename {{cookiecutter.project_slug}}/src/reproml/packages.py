@@ -25,6 +25,12 @@ def users_package(project: Path = Path()) -> str:
     return next((name for name in own_packages(project) if name != here), here)
 
 
+def extra(name: str, project: Path = Path()) -> list[str]:
+    """Return the pins of an extra, as pyproject.toml has them."""
+    data = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))
+    return list(data["project"].get("optional-dependencies", {}).get(name, []))
+
+
 @cache  # every import that is looked up asks for it
 def _installed(pyproject: Path) -> dict[str, Path]:
     try:

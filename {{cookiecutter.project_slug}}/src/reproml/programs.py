@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,35 @@ def waited_for(command: Sequence[str], **named: Any) -> subprocess.CompletedProc
         stop(process)
         raise
     return subprocess.CompletedProcess(command, process.returncode, output, errors)
+
+
+def followed(command: Sequence[str], show: Callable[[str], object], **named: Any) -> int:
+    """Run a program, show each line that it prints when it comes, and return its exit code.
+
+    It reads nothing, and does not outlive an interruption of this one.
+
+    Args:
+        command: the program and its arguments.
+        show: gets a line with its end.
+        named: other arguments of `subprocess.Popen`.
+    """
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        **named,
+    )
+    assert process.stdout is not None
+    try:
+        for line in process.stdout:
+            show(line)
+        return process.wait()
+    except BaseException:  # Ctrl-C, or SIGTERM
+        stop(process)
+        raise
 
 
 def stop(process: subprocess.Popen[Any]) -> None:

@@ -26,10 +26,11 @@ from .config import trust, usage
 from .config.arguments import read
 from .config.explain import explain, refusal
 from .config.preflight import Check, preflight
-from .errors import UserError
+from .errors import ConfigError, TrainingError, UserError
 from .interrupts import CODE, end, interrupted
 from .launch import started_by_lightning
 from .logs import log_warnings
+from .reply import Reply
 from .runs.command import discard_unbegun, refuse_place, with_recorded_overrides
 from .training.job import Due, told
 
@@ -133,18 +134,22 @@ def run(task: Callable[[DictConfig], None], config: str, check: Check, here: Che
     Exits as `one_sentence` says. A run that `check` or `here` refuses (see `preflight`) leaves no file behind.
     """
 
+    reply = Reply.asked()
+
     @functools.wraps(task)
     def guarded(cfg: DictConfig) -> None:
         log_warnings()
-        with one_sentence():  # inside as well, because Hydra adds lines of its own to what it sees
+        # inside as well, because Hydra adds lines of its own to what it sees
+        with one_sentence(), reply.of_failure(TrainingError):
             try:
                 task(cfg)
+                reply.name_run(cfg)
             except Exception as error:
                 if refusal(error):
                     discard_unbegun(Path(HydraConfig.get().runtime.output_dir))
                 raise
 
-    with one_sentence():
+    with one_sentence(), reply.of_failure(ConfigError):
         # paths in configs/ are relative to the project, wherever the command is called
         script = Path(sys.argv[0]).resolve()
         sys.argv[0] = str(script)
@@ -157,7 +162,7 @@ def run(task: Callable[[DictConfig], None], config: str, check: Check, here: Che
             print(usage.text(given, config, script.stem))
             return
         sys.argv[1:] = with_recorded_overrides(sys.argv[1:])
-        preflight(sys.argv[1:], config, script.stem, check, here, refuse_place)
+        reply.refuse_sweep(preflight(sys.argv[1:], config, script.stem, check, here, refuse_place))
         hydra.main(version_base="1.3", config_path="configs", config_name=config)(guarded)()
 
 

@@ -24,11 +24,13 @@ def add(commands: Any) -> None:
 
 
 def _predict(arguments: argparse.Namespace) -> int:
+    from ..serving.places import check_places
     from ..serving.predictor import Predictor
-    from ..serving.writing import check_places, predict_files
 
-    check_places(arguments.source, arguments.output)  # before torch is imported
+    check_places(arguments.source, arguments.output)
     predictor = Predictor(arguments.run)
+    from ..serving.writing import predict_files  # NumPy reads its settings from the environment, which has them now
+
     count = predict_files(predictor, arguments.source, arguments.output, arguments.batch_size)
     written = f"; written to {arguments.output}" if arguments.output else ""
     print(f"{count} example{'s' * (count != 1)}, predicted by {arguments.run}{written}", file=sys.stderr)

@@ -32,8 +32,10 @@ _LAUNCHER = "hydra._internal.core_plugins.basic_launcher.BasicLauncher"  # start
 
 def preflight(
     arguments: Sequence[str], config: str, script: str, check: Check, here: Check | None, place: Place | None = None
-) -> None:
+) -> int:
     """Check every run that the command line asks for, unless it only asks to show something.
+
+    Return how many configurations were checked: of a sweep, the first and those that differ from it in one key.
 
     Args:
         arguments: of the command.
@@ -50,7 +52,7 @@ def preflight(
     given = read(arguments)
     options = given.options
     if options.help or options.hydra_help or options.cfg or options.info or options.shell_completion:
-        return
+        return 0
     for name in _OPTIONS:
         if value := getattr(options, name):
             raise ConfigError(
@@ -58,6 +60,7 @@ def preflight(
                 "resumed or verified: put the file into configs/"
             )
     refuse_no_choice(given.overrides)
+    checked = 0
     with composing(script=script):
         refuse_empty(Path("configs", f"{options.config_name or config}.yaml"))
         for cfg in _runs(options.config_name or config, options.overrides, options.multirun, place or Path):
@@ -66,6 +69,8 @@ def preflight(
             with read_write(cfg), open_dict(cfg):
                 del cfg["hydra"]
             (check if elsewhere else here or check)(cfg)
+            checked += 1
+    return checked
 
 
 def _runs(config: str, overrides: list[str], multirun: bool, place: Place) -> Iterator[DictConfig]:

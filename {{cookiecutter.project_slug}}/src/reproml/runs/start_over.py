@@ -6,11 +6,11 @@ from pathlib import Path
 
 from ..config.schema import Config
 from ..errors import ConfigError
-from ..names import CHECKPOINTS, HISTORY, MODEL, RECORD, REPORTS, TEST, TRACE, VERIFICATION
+from ..names import CHECKPOINTS, HISTORY, MODEL, ONNX, RECORD, REPORTS, TEST, TRACE, VERIFICATION
 
 _FILES = (TRACE, HISTORY, MODEL)
 _FOLDERS = (CHECKPOINTS, TEST, "evaluation")
-_ABOUT = (VERIFICATION, *REPORTS)  # what other commands wrote about the earlier training
+_ABOUT = (VERIFICATION, ONNX, *REPORTS)  # what other commands wrote about the earlier training
 
 
 def start_over(folder: Path, config: Config, kept: Iterable[str] = ()) -> None:

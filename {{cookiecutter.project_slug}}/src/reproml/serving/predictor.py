@@ -9,8 +9,6 @@ from ..names import CONFIG, MODEL
 from ..runs.completed import CompletedRun
 from ..runs.inputs import refuse_changed
 from ..training.determinism import apply, pin_environment
-from .inputs import declared as takes
-from .inputs import of_arrays, stored
 
 
 class Predictor:
@@ -30,10 +28,12 @@ class Predictor:
         refuse_changed(self.record["inputs"], self.config.inputs)
         pin_environment(self.config.reproducibility)
 
-        # torch is imported here, when what it reads from the environment is set
+        # torch and NumPy are imported here, when what they read from the environment is set
         from ..models.array_task import ArrayTask
         from ..models.saved import load_model
         from ..training.trainer import build_tester
+        from .inputs import declared as takes
+        from .inputs import of_arrays
 
         apply(self.config.reproducibility)
         self._tester = build_tester(self.config)
@@ -60,6 +60,8 @@ class Predictor:
             DataError: examples of prepared arrays have another shape, or numbers that their type cannot hold.
         """
         import torch
+
+        from .inputs import stored
 
         batch: Any = inputs
         if self.interface is not None:

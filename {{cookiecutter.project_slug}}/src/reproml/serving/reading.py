@@ -15,12 +15,9 @@ from pydantic import TypeAdapter, ValidationError
 from ..errors import DataError
 from ..models.interface import Interface
 from .inputs import Inputs, stored
+from .places import DELIMITERS, LINES
 from .schemas import first_fault
 
-IMAGES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
-_DELIMITERS = {".csv": ",", ".tsv": "\t"}
-_LINES = (".jsonl", ".ndjson")
-KINDS = (*_DELIMITERS, ".json", *_LINES, ".txt", ".npy", *IMAGES)
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}  # what Pillow calls images of so many channels
 _MISSING = ("", "NA", "N/A", "NaN", "nan", "?")  # texts that stand for a missing number
 
@@ -38,30 +35,6 @@ class Example:
     file: Path
     place: str
     value: Any
-
-
-def files_of(path: Path) -> list[Path]:
-    """Return a file, or all files in a folder, in the order of their names; those whose names begin with a dot are not.
-
-    Raises:
-        DataError: there is none, or one of a kind that cannot be read.
-    """
-    if not path.exists():
-        raise DataError(f"{path} does not exist: name a file or a folder of {_listed()}")
-    found = [path]
-    if path.is_dir():
-        inside = [each for each in sorted(path.rglob("*")) if each.is_file()]
-        found = [each for each in inside if not any(part.startswith(".") for part in each.relative_to(path).parts)]
-    if not found:
-        raise DataError(f"{path} holds no file: name a folder of {_listed()}")
-    for each in found:
-        if each.suffix.lower() not in KINDS:
-            raise DataError(f"{each} cannot be read as examples: give {_listed()}")
-    return found
-
-
-def _listed() -> str:
-    return f"{', '.join(KINDS[:-1])} or {KINDS[-1]}"
 
 
 class Reader:
@@ -88,9 +61,9 @@ class Reader:
         """
         kind = file.suffix.lower()
         try:
-            if kind in _DELIMITERS:
-                yield from self._table(file, _DELIMITERS[kind])
-            elif kind in _LINES:
+            if kind in DELIMITERS:
+                yield from self._table(file, DELIMITERS[kind])
+            elif kind in LINES:
                 yield from self._json_lines(file)
             elif kind == ".json":
                 yield from self._json(file)

@@ -15,31 +15,12 @@ from pydantic import TypeAdapter, ValidationError
 
 from ..errors import ConfigError, DataError
 from ..files import whole_file
+from .places import check_places
 from .predictor import Predictor
-from .reading import Example, Reader, files_of
+from .reading import Example, Reader
 from .schemas import first_fault, prediction_type
 
-FORMS = (".csv", ".jsonl")
 _FILE = "file"  # the column that names it, where a folder is read
-
-
-def check_places(source: Path, output: Path | None) -> list[Path]:
-    """Return the files to read, before anything is loaded.
-
-    Args:
-        source: a file or a folder.
-        output: the file to write; None: the console.
-
-    Raises:
-        ConfigError: the output is of another form, or would be read as an example.
-        DataError: there is nothing to read.
-    """
-    files = files_of(source)
-    if output is not None and output.suffix.lower() not in FORMS:
-        raise ConfigError(f"--output {output} is neither CSV nor JSON lines: give a name that ends with .csv or .jsonl")
-    if output is not None and output.resolve().is_relative_to(source.resolve()):
-        raise ConfigError(f"--output {output} is among what is read: give it another place")
-    return files
 
 
 def predict_files(predictor: Predictor, source: Path, output: Path | None, size: int) -> int:

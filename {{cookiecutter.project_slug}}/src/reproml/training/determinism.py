@@ -12,6 +12,7 @@ from ..logs import announce
 # The beginnings of the variables that a module reads once, when it is imported.
 _READ_BY: dict[str, tuple[str, ...]] = {"torch": ("",), "numpy": ("NPY_", "OPENBLAS_")}
 _PROCESSOR = Path("/proc/cpuinfo")
+_added: set[str] = set()  # by this process to its environment
 _pinned: dict[str, str] = {}  # by this process, whose jobs of a sweep run one after the other
 
 
@@ -49,10 +50,16 @@ def pin_environment(settings: Reproducibility) -> None:
                 f"reproducibility={settings.mode} sets {', '.join(late)} before {module} is imported: import {module} "
                 "later"
             )
+    _added.update(pins.keys() - os.environ.keys())
     os.environ.update(pins)
     _pinned.update(pins)
     if "torch" not in sys.modules and not rank():
         announce("loading PyTorch and Lightning, which takes a few seconds ...")
+
+
+def pinned_here() -> set[str]:
+    """Return the environment variables that this process has pinned, and not whoever started it."""
+    return set(_added)
 
 
 def _has(instructions: str) -> bool:

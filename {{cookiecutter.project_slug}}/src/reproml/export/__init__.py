@@ -1,0 +1,1 @@
+"""The model of a run in a form that other programs run."""

@@ -1,0 +1,99 @@
+"""Training from Python and notebooks."""
+
+import os
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import errors, interrupts
+from .config import trust
+from .errors import ConfigError, TrainingError, UserError
+from .loading import load
+from .programs import followed
+from .reply import ASKED, read
+from .runs.record import read_finished
+from .training.determinism import pinned_here
+
+if TYPE_CHECKING:
+    from .serving.predictor import Predictor
+
+# Jupyter sets them for what draws into a notebook; a training writes files, and lines without colors
+_OF_NOTEBOOKS = ("MPLBACKEND", "FORCE_COLOR", "CLICOLOR_FORCE")
+
+
+@dataclass(frozen=True)
+class TrainedRun:
+    """A run that `train` has made.
+
+    Args:
+        folder: of the run.
+        project: the folder of the project.
+    """
+
+    folder: Path
+    project: Path = field(repr=False)
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """The record of the run, as in its run.json."""
+        return read_finished(self.folder)
+
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What its test has given, by name."""
+        return self.record["metrics"]
+
+    def load(self) -> "Predictor":
+        """Return its model, as `load` does."""
+        return load(self.folder, self.project)
+
+
+def train(*overrides: str, project: Path) -> TrainedRun:
+    """Train as `python train.py OVERRIDE...` does, with the same bits and the same record, and return the finished run.
+
+    It is a process of its own: what it reads when Python, NumPy and PyTorch start is set, whatever this process has
+    imported, and it has the code as it is on the disk. Its output appears here line by line. Ctrl-C, or the notebook's
+    stop button, ends it; `train("resume=last")` resumes it.
+
+    Args:
+        overrides: as on the command line.
+        project: the folder of the project.
+
+    Raises:
+        UserError: the configuration is refused, or the training fails; the error holds the sentence of the command.
+        KeyboardInterrupt: the training was interrupted.
+
+    Example: `train("training.lr=0.01", "model=mlp").metrics["accuracy"]`
+    """
+    if options := [each for each in overrides if each.startswith("-") and each != trust.FLAG]:
+        raise ConfigError(
+            f"{options[0]} is an option of the command line: give overrides alone, as in train('training.lr=0.01')"
+        )
+    home = project if (project / "train.py").exists() else Path.cwd()  # an installed package has no project around it
+    if not (home / "train.py").exists():
+        raise ConfigError(f"there is no train.py in {home}: call train in the folder of the project")
+    dropped = {*_OF_NOTEBOOKS, *pinned_here()}
+    environment = {name: value for name, value in os.environ.items() if name not in dropped}
+    with tempfile.TemporaryDirectory(prefix="reproml-") as folder:
+        place = Path(folder, "reply.json")
+        last = ""
+
+        def show(line: str) -> None:
+            nonlocal last
+            last = line.strip() or last
+            print(line, end="", flush=True)
+
+        command = [sys.executable, str(home / "train.py"), *overrides]
+        code = followed(command, show, cwd=home, env={**environment, ASKED: str(place)})
+        reply = read(place)
+    if code == interrupts.CODE:
+        raise KeyboardInterrupt
+    if "error" in reply:
+        kind = getattr(errors, reply["error"], None)
+        known = isinstance(kind, type) and issubclass(kind, UserError)
+        raise (kind if known else TrainingError)(reply["sentence"])
+    if code or "run" not in reply:
+        raise TrainingError(f"train.py has made no run: {last or f'it has ended with {code}'}")
+    return TrainedRun(Path(reply["run"]), home)

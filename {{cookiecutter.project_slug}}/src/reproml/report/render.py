@@ -11,7 +11,6 @@ from markupsafe import Markup
 from .. import markdown
 from ..catalog.table import duration
 from ..evaluation.history import measures, points
-from ..evaluation.worst import worst_examples
 from ..files import write_text
 from ..names import FIGURES, REPORTS, TABLES
 from ..runs.completed import CompletedRun

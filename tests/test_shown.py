@@ -189,8 +189,10 @@ def test_the_worst_examples_come_first(tmp_path: Path, predictions: str, shown: 
     assert (found and found.rows) == shown
 
 
-WATCHED = {"training": {"scheduler": {"monitor": "val/dice", "mode": "max"}}}
-WATCHED["callbacks"] = {"stop": {"monitor": "val_gap", "mode": "min"}, "stop2": {"monitor": "odd"}, "none": {}}
+WATCHED = {
+    "training": {"scheduler": {"monitor": "val/dice", "mode": "max"}},
+    "callbacks": {"early": {"monitor": "val_gap", "mode": "min"}, "rates": {"monitor": "odd"}, "bar": {}},
+}
 
 
 def facts(higher: bool | None, interval: tuple[float, float] | None = None, **metrics: float) -> Facts:

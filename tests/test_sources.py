@@ -133,6 +133,15 @@ def test_style(arguments: list[str]) -> None:
     assert result.returncode == 0, result.stdout
 
 
+def test_only_the_evaluation_knows_what_is_classified() -> None:
+    """The configuration has a key with names of classes; everything else asks evaluation/targets.py."""
+    inside = re.compile(r"\w\.classes\b|accuracy|confusion|\bclasses is (not )?None", re.IGNORECASE)
+    found = {name(path): inside.findall(path.read_text(encoding="utf-8")) for path in MACHINERY}
+    known = {path for path, parts in found.items() if parts}
+    assert known
+    assert not [path for path in known if "reproml/evaluation/" not in path]
+
+
 def test_the_rooms_of_the_machinery_import_from_those_below_only(tmp_path: Path) -> None:
     """As `[tool.importlinter]` orders them; and the check sees an import that goes up."""
     source = TEMPLATE / "src"

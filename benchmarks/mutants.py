@@ -33,7 +33,7 @@ SOURCE = ROOT / "{{cookiecutter.project_slug}}" / "src" / "reproml"
 MODULES: dict[str, tuple[str, tuple[str, ...]]] = {
     "training/order.py": ("", ("metrics, shuffled", "a sampler that counts", "CombinedLoader, cycling")),
     "training/streams.py": ("", ("iterable with a state", "streams, one begins again")),
-    "training/resume.py": ("test_proof.py", ("hooks and attributes", "ReduceLROnPlateau")),
+    "training/resume.py": ("test_proof.py test_resume_points.py", ("hooks and attributes", "ReduceLROnPlateau")),
     "training/inside.py": ("", ("generators of their own", "a sampler that counts", "containers and generators")),
     "training/keyed.py": ("", ("CombinedLoader, cycling", "test and prediction", "batches changed before steps")),
     "training/checkpoint.py": ("test_damage.py", ("callbacks of the module",)),
@@ -60,7 +60,7 @@ def changes(node: ast.AST) -> Iterator[tuple[str, Any]]:
         yield f"constant {other}", lambda new: setattr(new, "value", other)
     if isinstance(node, ast.If | ast.IfExp | ast.While):
         yield "condition", lambda new: setattr(new, "test", ast.UnaryOp(ast.Not(), new.test))
-    if isinstance(node, ast.Return) and node.value is not None:
+    if isinstance(node, ast.Return) and node.value is not None and ast.unparse(node.value) != "None":
         yield "returns None", lambda new: setattr(new, "value", ast.Constant(None))
     body = getattr(node, "body", None)
     for name in ("body", "orelse", "finalbody"):
@@ -162,7 +162,8 @@ def noticed(module: str, path: Path, source: str, expected: dict[str, Any]) -> b
     if tests:
         import pytest
 
-        if pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "mutants_quick", f"tests/{tests}"]):
+        files = [f"tests/{file}" for file in tests.split()]
+        if pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "mutants_quick", *files]):
             return True
     trainings(names, expected)
     return False

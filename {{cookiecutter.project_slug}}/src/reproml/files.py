@@ -24,10 +24,14 @@ _PARTS = ".*.part"
 
 
 @contextmanager
-def whole_file(path: Path) -> Iterator[IO[bytes]]:
+def whole_file(path: Path, renamed: Callable[[Path], Path] = Path) -> Iterator[IO[bytes]]:
     """Yield a stream whose content becomes the file in one step at the end of the context; an error changes nothing.
 
     A reader, or a crash, finds the old content or the new, never a part.
+
+    Args:
+        path: of the file.
+        renamed: returns the path after all, in the same folder, where that depends on what was written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
@@ -42,7 +46,7 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-            os.replace(part, path)
+            os.replace(part, renamed(path))
     finally:
         part.unlink(missing_ok=True)
     sync_folder(path.parent)

@@ -1,6 +1,5 @@
 """Checkpoint files hold everything that a training needs to resume, in plain types, and appear whole or not at all."""
 
-import hashlib
 import logging
 import os
 from functools import cached_property
@@ -14,20 +13,21 @@ from lightning.pytorch.callbacks import Checkpoint, ModelCheckpoint
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from ..errors import DataError
-from ..files import write_bytes
+from ..files import file_digest, whole_file
 from ..names import LAST, RECORD
 from ..runs.changes import changes
 from ..runs.record import deciding, identity, read
 from ..secrets import masked
 from .history import History
 from .lightning_internals import batches_done, forget_finished_epoch
-from .plain import as_bytes, as_plain, check_loads, kinds_in
+from .plain import Writer, as_plain, check_loads, kinds_in
 
 log = logging.getLogger(__name__)
 
 _HYPERPARAMETERS = ("hyper_parameters", "datamodule_hyper_parameters")
 _FETCH = "take it from where the run was made, or choose another run"
 CHECKSUM = "{sha256}"  # in a file's name: stands for the checksum of its content
+_DIGITS = 16  # of that checksum
 
 
 class LastCheckpoint(Checkpoint):
@@ -114,12 +114,16 @@ class AtomicCheckpointIO(TorchCheckpointIO):
         plain = {key: masked(as_plain(checkpoint[key])) for key in _HYPERPARAMETERS if key in checkpoint}
         checkpoint = {**checkpoint, **plain, "config": self.config, "run": self._identity}
         checkpoint.pop("hparams_type", None)  # a class
-        content = as_bytes(checkpoint)
-        if not (kinds := kinds_in(checkpoint)) <= self._loadable:
-            check_loads(checkpoint, content)
-            self._loadable |= kinds
         self._homes.add(Path(path).resolve().parent)
-        write_bytes(Path(str(path).replace(CHECKSUM, checksum(content))), content)
+
+        def named(place: Path) -> Path:
+            return place.with_name(place.name.replace(CHECKSUM, digest[:_DIGITS]))
+
+        with whole_file(Path(path), named) as file:
+            digest = Writer(file).save(checkpoint)
+            if not (kinds := kinds_in(checkpoint)) <= self._loadable:
+                check_loads(checkpoint, Path(file.name))
+                self._loadable |= kinds
 
     @cached_property
     def _identity(self) -> str | None:
@@ -217,6 +221,6 @@ def _loaded(path: Path, mmap: bool = False) -> dict[str, Any]:
     return content
 
 
-def checksum(content: bytes) -> str:
-    """Return the 16 digits that stand in the names of resume points."""
-    return hashlib.sha256(content).hexdigest()[:16]
+def checksum(path: Path) -> str:
+    """Return the digits of a resume point's content, which stand in its name."""
+    return file_digest(path)[:_DIGITS]

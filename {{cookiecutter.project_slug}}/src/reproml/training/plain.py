@@ -1,10 +1,12 @@
 """What a checkpoint may hold: types that are loaded without running code."""
 
+import hashlib
 import io
 import pickle
 import re
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import torch
 
@@ -37,30 +39,61 @@ def kinds_in(value: Any) -> set[type]:
     return kinds
 
 
-def as_bytes(checkpoint: dict[str, Any]) -> bytes:
-    """Return the content of a checkpoint's file.
+class Writer:
+    """Writes the file of a checkpoint, one tensor after the other: it is never in memory as a whole.
 
-    Raises:
-        ConfigError: it cannot be saved, naming what is not plain data.
+    Args:
+        stream: of the file.
     """
-    try:
-        return _saved(checkpoint)
-    except _UNSAVABLE as error:
-        raise _refused(checkpoint, error) from error
+
+    def __init__(self, stream: IO[bytes]) -> None:
+        self._stream, self._digest = stream, hashlib.sha256()
+        self._failed: BaseException | None = None
+
+    def save(self, checkpoint: dict[str, Any]) -> str:
+        """Write it, and return the SHA-256 of the file's content.
+
+        Raises:
+            ConfigError: it cannot be saved, naming what is not plain data.
+            OSError: the disk is full, say.
+        """
+        try:
+            # with a path, torch would put the file's name into the bytes
+            torch.save(checkpoint, self)  # type: ignore[arg-type]  # it only writes and flushes
+        except _UNSAVABLE as error:
+            raise _refused(checkpoint, error) from error
+        if self._failed is not None:
+            raise self._failed
+        self.flush()
+        return self._digest.hexdigest()
+
+    def write(self, content: bytes | memoryview) -> int:
+        """Take a part from torch, whose C++ would end the process at an exception: it is kept until all is over."""
+        if self._failed is None:
+            try:
+                self._stream.write(content)
+                self._digest.update(content)
+            except BaseException as error:  # of a signal, too
+                self._failed = error
+        return len(content)
+
+    def flush(self) -> None:
+        """Bring what was written to the system."""
+        self._stream.flush()
 
 
-def check_loads(checkpoint: dict[str, Any], content: bytes) -> None:
-    """Read a checkpoint back, as a resumed run will.
+def check_loads(checkpoint: dict[str, Any], path: Path) -> None:
+    """Read a checkpoint back, as a resumed run will, though without the numbers in its tensors.
 
     Args:
         checkpoint: what was saved.
-        content: of its file.
+        path: of its file.
 
     Raises:
         ConfigError: it cannot be loaded, naming what is not plain data.
     """
     try:
-        _load(content)
+        torch.load(path, map_location="cpu", weights_only=True, mmap=True)
     except pickle.UnpicklingError as error:
         raise _refused(checkpoint, error) from error
 
@@ -77,17 +110,9 @@ def _unloadable(part: Any) -> list[str]:
     found = []
     for name, value in part.items() if isinstance(part, Mapping) else [("", part)]:
         try:
-            _load(_saved(value))
+            stream = io.BytesIO()
+            torch.save(value, stream)
+            torch.load(io.BytesIO(stream.getvalue()), map_location="cpu", weights_only=True)
         except (pickle.UnpicklingError, *_UNSAVABLE):
             found.append(str(name))
     return found
-
-
-def _saved(value: Any) -> bytes:
-    stream = io.BytesIO()  # with a path, torch would put the file's name into the bytes
-    torch.save(value, stream)
-    return stream.getvalue()
-
-
-def _load(content: bytes) -> None:
-    torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)

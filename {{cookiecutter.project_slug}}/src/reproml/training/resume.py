@@ -30,22 +30,30 @@ _LOOK_EVERY = 10  # batches; processes have to agree on a save, which costs them
 class ResumePoint(Checkpoint):
     """Saves `resume-<batches>-<checksum>.ckpt` every so many seconds: inside an epoch where it can, or when one begins.
 
+    A point of a large model takes long. The next one then waits until all of them together take a small share of the
+    time; with several processes, that of the first, which writes.
+
     When SIGTERM arrives, it saves another where the training stands. A Slurm job that has to end soon is put into the
     queue again after that; job.py knows the signals.
 
     Args:
         folder: for the files.
-        every_seconds: how often it saves.
+        every_seconds: how often it saves; 0: whenever it can.
         max_restarts: how often a Slurm job may be started again.
+        max_share: of the time that saving may take, unless `every_seconds` is 0.
     """
 
-    def __init__(self, folder: str, every_seconds: float, max_restarts: int) -> None:
+    def __init__(self, folder: str, every_seconds: float, max_restarts: int, max_share: float = 0.02) -> None:
         if not every_seconds >= 0:
             raise ConfigError(f"callbacks.resume_point.every_seconds={every_seconds} must be 0 or greater")
+        if not 0 < max_share <= 1:
+            raise ConfigError(f"callbacks.resume_point.max_share={max_share} must be above 0 and at most 1")
         if max_restarts < 0:
             raise ConfigError(f"callbacks.resume_point.max_restarts={max_restarts} must be 0 or greater")
         self.folder, self.every_seconds, self.max_restarts = Path(folder), every_seconds, max_restarts
+        self.max_share = max_share
         self._saved = time.monotonic()
+        self._took = 0.0  # seconds, to save the last one
         self._due = Due.NOTHING  # the same in all processes
         self._follows = False  # a hook of the model's
         self.lost: Callable[[], list[str]] = list  # names of attributes that a checkpoint cannot hold at the moment
@@ -107,13 +115,21 @@ class ResumePoint(Checkpoint):
         )
 
     def _agree(self, trainer: Trainer) -> None:
-        late = time.monotonic() - self._saved >= self.every_seconds
+        late = trainer.is_global_zero and time.monotonic() - self._saved >= self._seconds_between
         self._due = max(self._due, job.told(), Due.SAVE if late else Due.NOTHING)
         if trainer.world_size > 1:
             own = torch.tensor(self._due, device=trainer.strategy.root_device)
             self._due = Due(int(trainer.strategy.reduce(own, reduce_op="max")))
 
+    @property
+    def _seconds_between(self) -> float:
+        """From one point to the next."""
+        if not self.every_seconds:
+            return 0.0
+        return max(self.every_seconds, self._took * (1 / self.max_share - 1))
+
     def _save(self, trainer: Trainer) -> None:
+        began = time.monotonic()
         name = f"resume-{batches_done(trainer):010d}-{CHECKSUM}.ckpt"
         trainer.save_checkpoint(self.folder / name, weights_only=False)
         if trainer.is_global_zero:
@@ -122,6 +138,7 @@ class ResumePoint(Checkpoint):
         if self._due > Due.SAVE:
             job.leave(self._due, trainer, self.max_restarts, str(self.folder.parent))
         self._saved, self._due = time.monotonic(), Due.NOTHING
+        self._took = self._saved - began
 
 
 def batches_of(path: Path) -> int:
@@ -133,7 +150,7 @@ def latest_valid(folder: Path) -> Path | None:
     """Return the newest resume point whose content has the checksum of its name, or None. Damaged ones are named."""
     for path in resume_points(folder):
         with suppress(OSError):  # it cannot be read
-            if checksum(path.read_bytes()) == path.stem.rpartition("-")[2]:
+            if checksum(path) == path.stem.rpartition("-")[2]:
                 return path
         log.warning("%s is damaged: the previous one is used", path)
     return None

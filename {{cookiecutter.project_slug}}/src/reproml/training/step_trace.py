@@ -27,6 +27,7 @@ from .steps import loss_of
 
 _SAMPLE = 8
 _FLOAT = np.dtype(">f4")  # the order in which people write the digits, on every machine
+_EVERY, _NUMBERS = 100, 10_000_000  # steps, for a model of up to so many numbers
 _FIRST_STEPS = 10  # most causes show at once, and there the first layer that differs says most
 
 
@@ -35,17 +36,19 @@ class StepTrace(Callback):
 
     Args:
         folder: of the run.
-        every_n_steps: how often the weights are digested; order and loss are noted at each step.
+        every_n_steps: how often the weights are digested; order and loss are noted at each step. None: every 100 steps,
+            and of a model with more than ten million numbers as much more rarely as it is larger.
     """
 
-    def __init__(self, folder: str, every_n_steps: int) -> None:
-        if every_n_steps < 1:
+    def __init__(self, folder: str, every_n_steps: int | None = None) -> None:
+        if every_n_steps is not None and every_n_steps < 1:
             raise ConfigError(f"callbacks.step_trace.every_n_steps={every_n_steps} must be 1 or greater")
         self.path, self.every_n_steps = Path(folder) / TRACE, every_n_steps
         self._resumed: dict[str, Any] | None = None  # what a checkpoint notes
         self._size, self._digest = 0, hashlib.sha256()  # of what is in the file
         self._waiting: list[tuple[int, int, str | None, torch.Tensor | None]] = []
         self._file: IO[bytes] | None = None
+        self._every = 0
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         if not trainer.is_global_zero:
@@ -53,6 +56,7 @@ class StepTrace(Callback):
         kept = b"" if self._resumed is None else kept_trace(self.path, self._resumed)
         write_bytes(self.path, kept)
         self._size, self._digest = len(kept), hashlib.sha256(kept)
+        self._every = self.every_n_steps or _by_size(pl_module)
         self._file = self.path.open("ab")
         if self._resumed is None:
             self._note_weights(0, pl_module)
@@ -65,7 +69,7 @@ class StepTrace(Callback):
         step = batches_done(trainer)
         digests = _order_digests(trainer)
         self._waiting.append((step, trainer.current_epoch, digests.pop(batch_idx, None), loss_of(outputs)))
-        if step <= _FIRST_STEPS or step % self.every_n_steps == 0:
+        if step <= _FIRST_STEPS or step % self._every == 0:
             self._note_steps()
             self._note_weights(step, pl_module)
 
@@ -109,6 +113,12 @@ class StepTrace(Callback):
         self._file.write(line)
         self._size += len(line)
         self._digest.update(line)
+
+
+def _by_size(model: LightningModule) -> int:
+    """Return how often to digest the weights: the size alone decides, so traces of the same model can be compared."""
+    numbers = sum(tensor.numel() for tensor in model.state_dict().values())
+    return _EVERY * max(1, round(numbers / _NUMBERS))
 
 
 def _order_digests(trainer: Trainer) -> dict[int, str]:

@@ -1,0 +1,143 @@
+"""Show what resume points and the step trace cost for models of 1 to 300 million parameters, in seconds and in memory.
+
+Run it with a generated project's environment, on Linux: `.venv/bin/python benchmarks/size.py PROJECT [MILLIONS ...]`.
+300 million parameters need 12 GB of memory and 11 GB in TMPDIR. Prints the table of docs/promises.md.
+
+A point is saved after every batch, so each save can be timed; the last columns say how often one would be saved with
+the settings of a project, and what share of the time that is.
+"""
+
+import json
+import os
+import platform
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+STEPS = 6
+MILLIONS = (1, 10, 100, 300)  # parameters
+EVERY, SHARE = 30, 0.02  # as in configs/callbacks/default.yaml of a project
+# A network of four square layers with Adam, trained like any other: what a point holds is three times the weights.
+MODULE = """
+import torch
+from lightning import LightningDataModule, LightningModule
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+
+class Numbers(LightningDataModule):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.numbers = TensorDataset(torch.zeros(BATCH * STEPS, width))
+
+    def train_dataloader(self) -> DataLoader:
+        return DataLoader(self.numbers, BATCH)
+
+    test_dataloader = train_dataloader
+
+
+class Square(LightningModule):
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.network = nn.Sequential(*(nn.Linear(width, width, bias=False) for _ in range(4)))
+
+    def training_step(self, batch: list[torch.Tensor], batch_idx: int) -> torch.Tensor:
+        return (self.network(batch[0]) - 1).square().mean()
+
+    def test_step(self, batch: list[torch.Tensor], batch_idx: int) -> None:
+        self.log("loss", 0.0)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.Adam(self.parameters())
+""".replace("BATCH", "32").replace("STEPS", str(STEPS))
+# Times saves, digests and the steps between them, and watches the memory that a save takes beyond what is held anyway.
+TIMED = """
+import json, re, runpy, sys, time
+from pathlib import Path
+sys.argv[0] = "train.py"
+sys.path.insert(0, "src")
+spent, peaks = {"save": [], "digest": [], "fit": []}, []
+def memory(name):
+    return int(re.search(rf"{name}:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
+def timed(owner, name, part):
+    function = getattr(owner, name)
+    def call(*arguments, **named):
+        if part == "save":
+            Path("/proc/self/clear_refs").write_text("5")  # the peak is counted from here on
+        before, started = memory("VmRSS"), time.perf_counter()
+        function(*arguments, **named)
+        spent[part].append(time.perf_counter() - started)
+        if part == "save":
+            peaks.append(memory("VmHWM") - before)
+    setattr(owner, name, call)
+from reproml import recipe
+ready = recipe.ready
+def ready_and_timed(cfg):
+    config = ready(cfg)  # which says what torch must find when it is imported
+    from lightning import Trainer
+    from reproml.training.step_trace import StepTrace
+    timed(Trainer, "save_checkpoint", "save")
+    timed(Trainer, "fit", "fit")
+    timed(StepTrace, "_note_weights", "digest")
+    return config
+recipe.ready = ready_and_timed
+runpy.run_path("train.py", run_name="__main__")
+print("measured", json.dumps({**spent, "peaks": peaks}))
+"""
+
+
+def measured(project: Path, millions: int) -> dict[str, float]:
+    """Train a model of so many million parameters for a few steps.
+
+    Returns medians: seconds of a `save`, a `digest` and a `step`; and `peak`, the most MiB that a save took.
+    """
+    width = round((millions * 1e6 / 4) ** 0.5)
+    (project / "src" / "square.py").write_text(MODULE)
+    for group, name in (("data", "Numbers"), ("task", "Square")):
+        (project / "configs" / group / "square.yaml").write_text(f"_target_: square.{name}\nwidth: {width}\n")
+    result = subprocess.run(
+        [sys.executable, "-c", TIMED, "data=square", "task=square", "tracking=none", "training.epochs=1",
+         "callbacks.resume_point.every_seconds=0", "hydra.run.dir=outputs/square"],
+        cwd=project, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": "src"},
+    )  # fmt: skip
+    match = re.search(r"^measured (.*)$", result.stdout, re.MULTILINE)
+    if match is None:
+        raise SystemExit(f"{result.stdout}\n{result.stderr}")
+    shutil.rmtree(project / "outputs")
+    found = json.loads(match[1])
+    step = (sum(found["fit"]) - sum(found["save"]) - sum(found["digest"])) / STEPS
+    seconds = {part: statistics.median(found[part]) for part in ("save", "digest")}
+    return {**seconds, "step": step, "peak": max(found["peaks"])}
+
+
+def main() -> None:
+    """Print the table."""
+    name = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
+    print(f"{name[1] if name else platform.machine()}, {os.cpu_count()} cores\n")
+    print(
+        "| parameters | state | a save | memory that it takes | a digest of the weights | a step | a point every "
+        "| share of the time |\n|---|---|---|---|---|---|---|---|"
+    )
+    for millions in map(int, sys.argv[2:] or MILLIONS):
+        with tempfile.TemporaryDirectory() as folder:
+            project = Path(folder) / "project"
+            for name in ("configs", "src"):
+                shutil.copytree(Path(sys.argv[1], name), project / name)
+            for name in ("train.py", "pyproject.toml"):
+                shutil.copy(Path(sys.argv[1], name), project)
+            found = measured(project, millions)
+        every = max(EVERY, found["save"] * (1 / SHARE - 1))
+        print(
+            f"| {millions} million | {12 * millions:,} MB | {found['save']:.2f} s | {found['peak']:,.0f} MiB "
+            f"| {found['digest']:.2f} s | {found['step']:.2f} s | {every:.0f} s "
+            f"| {100 * found['save'] / (every + found['save']):.1f} % |",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""What resume points and the step trace cost with a large model: memory, time, and the disk."""
+
+import errno
+import io
+import tracemalloc
+from pathlib import Path
+from types import SimpleNamespace
+from typing import IO, Any
+
+import pytest
+import torch
+from lightning import LightningModule
+from torch import nn
+
+from reproml.errors import ConfigError
+from reproml.files import file_digest
+from reproml.training import resume, step_trace
+from reproml.training.checkpoint import CHECKSUM, AtomicCheckpointIO, checksum
+from reproml.training.job import Due
+from reproml.training.plain import Writer
+from reproml.training.resume import ResumePoint
+from reproml.training.step_trace import StepTrace, read_trace
+
+SIZE = 5_000_000  # bytes
+
+
+def content() -> dict[str, Any]:
+    numbers = torch.arange(SIZE // 8)
+    return {"state_dict": {"weights": numbers, "the same": numbers[:5]}, "text": "abc"}
+
+
+def test_a_checkpoint_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
+    checkpoint = content()
+    tracemalloc.start()  # knows what Python holds, and not the tensors themselves
+    AtomicCheckpointIO({}).save_checkpoint(checkpoint, tmp_path / f"point-{CHECKSUM}.ckpt")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < SIZE / 5
+    [path] = tmp_path.iterdir()
+    assert path.name == f"point-{file_digest(path)[:16]}.ckpt"
+    assert checksum(path) in path.name
+    stream = io.BytesIO()
+    torch.save({**checkpoint, "config": {}, "run": None}, stream)
+    assert path.read_bytes() == stream.getvalue()
+
+
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_an_error_inside_of_a_save_is_the_error_that_is_seen(tmp_path: Path, error: BaseException) -> None:
+    class Full(io.BytesIO):
+        def write(self, content: Any) -> int:
+            if self.tell() > 100:
+                raise error
+            return super().write(content)
+
+    stream: IO[bytes] = Full()
+    with pytest.raises(type(error)) as raised:
+        Writer(stream).save(content())
+    assert raised.value is error
+
+
+def test_what_cannot_be_loaded_leaves_no_file(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"could not be loaded again, because of callbacks\['mine'\]"):
+        AtomicCheckpointIO({}).save_checkpoint({"callbacks": {"mine": Path("x")}}, tmp_path / "point.ckpt")
+    with pytest.raises(ConfigError, match=r"because of callbacks\['mine'\]"):
+        AtomicCheckpointIO({}).save_checkpoint({"callbacks": {"mine": lambda: 0}}, tmp_path / "point.ckpt")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("every", "took", "first", "seconds"),
+    [(30, 0.1, True, 30), (30, 6, True, 294), (0, 6, True, 0), (30, 0.1, False, None)],
+)
+def test_points_take_a_small_share_of_the_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: float, took: float, first: bool, seconds: float | None
+) -> None:
+    now = 1000.0
+    monkeypatch.setattr(resume, "time", SimpleNamespace(monotonic=lambda: now))
+    point = ResumePoint(str(tmp_path), every, 0)
+
+    def save(path: Path, weights_only: bool) -> None:
+        nonlocal now
+        now += took
+
+    monkeypatch.setattr(resume, "batches_done", lambda trainer: 1)
+    trainer: Any = SimpleNamespace(is_global_zero=first, world_size=1, save_checkpoint=save)
+    point._save(trainer)
+    saved = now
+    for waited in (29.9, 30.1, 293.9, 294.1, 10_000.0):
+        now, point._due = saved + waited, Due.NOTHING
+        point._agree(trainer)
+        assert (point._due > 0) == (seconds is not None and waited >= seconds)
+
+
+@pytest.mark.parametrize("share", [0, -0.1, 1.1])
+def test_a_share_is_one(tmp_path: Path, share: float) -> None:
+    with pytest.raises(ConfigError, match=f"callbacks.resume_point.max_share={share} must be above 0 and at most 1"):
+        ResumePoint(str(tmp_path), 30, 0, share)
+
+
+@pytest.mark.parametrize(
+    ("given", "large", "noted"),
+    [(None, False, [100, 200]), (None, True, [200]), (50, True, [50, 100, 150, 200])],
+)
+def test_the_weights_of_a_large_model_are_digested_more_rarely(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, given: int | None, large: bool, noted: list[int]
+) -> None:
+    class Small(LightningModule):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = nn.Linear(10, 10)
+
+    monkeypatch.setattr(step_trace, "_NUMBERS", 55 if large else 10_000_000)
+    done = iter(range(1, 201))
+    monkeypatch.setattr(step_trace, "batches_done", lambda trainer: next(done))
+    trace, model = StepTrace(str(tmp_path), given), Small()
+    trainer: Any = SimpleNamespace(is_global_zero=True, current_epoch=0, train_dataloader=None)
+    trace.on_train_start(trainer, model)
+    for _ in range(200):
+        trace.on_train_batch_end(trainer, model, None, None, 0)
+    trace.on_train_end(trainer, model)
+    assert sorted(read_trace(tmp_path / "trace.jsonl").weights) == [*range(11), *noted]

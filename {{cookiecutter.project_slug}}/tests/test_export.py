@@ -120,6 +120,15 @@ def test_what_cannot_be_exported_is_refused_in_one_sentence(
     assert "\n" not in str(caught.value)
 
 
+def test_a_quantity_comes_with_its_scale(runtime: Any) -> None:
+    task = Own(None)
+    file: Any = importlib.import_module("reproml.export.onnx_file")
+    assert file.scale(task) == {}
+    for name, value in (("target_mean", 0.1), ("target_std", 2.5)):
+        task.register_buffer(name, torch.tensor([value], dtype=torch.float64))
+    assert file.scale(task) == {"target_mean": "0.1", "target_std": "2.5"}
+
+
 def test_an_export_says_what_it_needs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match=r"--output a.pt does not say .*: give a name that ends with .onnx"):
         exporting.export(tmp_path, Path("a.pt"), 0.0)

@@ -91,9 +91,8 @@ def train(*overrides: str, project: Path) -> TrainedRun:
     if code == interrupts.CODE:
         raise KeyboardInterrupt
     if "error" in reply:
-        kind = getattr(errors, reply["error"], None)
-        known = isinstance(kind, type) and issubclass(kind, UserError)
-        raise (kind if known else TrainingError)(reply["sentence"])
+        kind: type[UserError] = vars(errors).get(reply["error"], TrainingError)  # others are of modules further in
+        raise kind(reply["sentence"])
     if code or "run" not in reply:
         raise TrainingError(f"train.py has made no run: {last or f'it has ended with {code}'}")
     return TrainedRun(Path(reply["run"]), home)

@@ -41,7 +41,7 @@ def export(folder: Path, output: Path | None, tolerance: float) -> list[str]:
     # torch and NumPy are imported here, when what they read from the environment is set
     from ..models.saved import load_model
     from .captured import captured
-    from .onnx_file import convert, largest_difference, release, shape
+    from .onnx_file import convert, largest_difference, release, scale, shape
 
     apply(run.config.reproducibility)
     calls = captured(run, run.config)
@@ -55,6 +55,7 @@ def export(folder: Path, output: Path | None, tolerance: float) -> list[str]:
         "model_sha256": run.record["model_sha256"],
         "description": json.dumps(description, sort_keys=True),
         "checked": json.dumps(checked),
+        **scale(task),
     }
     for key, value in facts.items():
         model.metadata_props.add(key=key, value=value)

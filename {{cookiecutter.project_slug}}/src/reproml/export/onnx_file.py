@@ -123,6 +123,15 @@ def named(outputs: Any) -> dict[str, torch.Tensor]:
     return found
 
 
+def scale(task: LightningModule) -> dict[str, str]:
+    """Return the mean and the deviation of the quantity that a task on prepared arrays predicts, in whole digits.
+
+    The outputs of its forward are multiples of the deviation above the mean.
+    """
+    found = {name: getattr(task, name, None) for name in ("target_mean", "target_std")}
+    return {name: repr(value.item()) for name, value in found.items() if isinstance(value, torch.Tensor)}
+
+
 def shape(values: Any) -> str:
     """Return the inputs or outputs of a graph in words, as in `inputs float[batch, 10]`."""
     words = []

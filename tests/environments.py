@@ -1,9 +1,11 @@
 """Real environments, each made once and kept: what `make setup` gives for a tracker, and one with everything.
 
 The first is made with the commands that the README prints. The others are copies of it by hard links, in which pip
-removes and adds what the lock of another tracker does not share. That takes seconds, and little disk space.
+removes and adds what the lock of another tracker does not share. That takes seconds, and little disk space. So is what
+mypy has read of the packages' types: it reads again only what differs.
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -11,12 +13,14 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 from pathlib import Path
 
 from conftest import ANSWERS, CACHE, ROOT, TEMPLATE, THIS_PYTHON, code_blocks, run
 from cookiecutter.main import cookiecutter
 from filelock import FileLock
+from indexes import PUBLIC, torch_index
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -41,10 +45,13 @@ def environment_for(tracker: str) -> Path:
             shutil.rmtree(home, ignore_errors=True)
             project.rename(home)
             if tracker == DEFAULT:
-                run(commands, home)
+                _install(home, commands)
+                run("mypy", home, MYPY_CACHE_DIR="mypy")
             else:
-                _copy(environment_for(DEFAULT), home / ".venv")
+                default = environment_for(DEFAULT)
+                _copy(default, home / ".venv")
                 _change(home, tracker)
+                shutil.copytree(default.with_name("mypy"), home / "mypy")
             (home / "made").touch()
         shutil.rmtree(project.parent, ignore_errors=True)
     return home / ".venv"
@@ -82,7 +89,15 @@ def _render(tracker: str) -> Path:
 def _commands(project: Path) -> str:
     """Return the commands of the README; on a machine with a GPU, TORCH_INDEX names another build of torch."""
     commands = next(block for block in code_blocks((project / "README.md").read_text()) if "-m venv" in block)
-    return re.sub(r"https://download\.pytorch\.org/whl/cpu", os.environ.get("TORCH_INDEX", r"\g<0>"), commands)
+    return commands.replace(PUBLIC, os.environ.get("TORCH_INDEX", PUBLIC))
+
+
+def _install(home: Path, commands: str) -> None:
+    """Run the commands, with torch from this machine: pip asks its index for each package that torch needs."""
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as stack:
+        if PUBLIC in commands:
+            commands = commands.replace(PUBLIC, stack.enter_context(torch_index(Path(folder))))
+        run(commands, home)
 
 
 def _key(project: Path) -> str:

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from hydra.utils import instantiate
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.pytorch.tuner import Tuner
-from lightning.pytorch.utilities.exceptions import MisconfigurationException
+from lightning.fabric.utilities.exceptions import MisconfigurationException
+from lightning.pytorch.tuner.tuning import Tuner
 from matplotlib.figure import Figure
 
 from ..config.schema import Config

@@ -116,15 +116,19 @@ def test_a_sweep_makes_one_folder_for_each_value(shared_project: Path) -> None:
 
 
 def test_trackers(shared_project: Path, reference: Path, full_environment: Path) -> None:
-    """Several at once: each has the run, and the weights do not know of it."""
+    """Several at once: each has the run under its name and prints nothing, and the weights do not know of it."""
     path = f"{full_environment / 'bin'}:{os.environ['PATH']}"
     short = SHORT.replace("tracking=none", "'tracking=[mlflow,wandb,tensorboard]'")
-    folder = train(shared_project, short, "trackers", PATH=path)
+    result = run(f"python train.py {short} hydra.run.dir=outputs/trackers", shared_project, PATH=path)
+    said, folder = (result.stdout + result.stderr).splitlines(), shared_project / "outputs" / "trackers"
+    own = r"loading|fetched|prepared|run|epoch|finished|test|best|mlflow|wandb|tensorboard|next|python"
+    assert [line for line in said if not re.match(rf" *({own})\b(?!:)", line)] == []
     with sqlite3.connect(shared_project / "mlflow.db") as database:
         logged = dict(database.execute("select key, value from metrics").fetchall())
     assert logged["test/accuracy"] == metrics(folder / "test")["accuracy"]
-    assert list(folder.glob("wandb/offline-run-*/run-*.wandb"))
-    assert list(folder.glob("tensorboard/events*"))
+    [offline] = folder.glob("wandb/offline-run-*/run-*.wandb")
+    assert b"mlp-digits-trackers" in offline.read_bytes()
+    assert list(folder.glob("tensorboard/mlp-digits-trackers/events*"))
     assert digest(folder / "model.safetensors") == digest(
         train(shared_project, SHORT, "untracked") / "model.safetensors"
     )

@@ -6,8 +6,7 @@ from pathlib import Path
 import matplotlib.image
 from lightning.pytorch.loggers import TensorBoardLogger
 
-from ..names import MODELS
-from ..runs import record
+from .names import run_name
 from .tracked_run import TrackedRun
 
 
@@ -18,10 +17,8 @@ class TensorBoard(TensorBoardLogger):
 
     @property
     def log_dir(self) -> str:
-        """The folder of the event files. In models/, where one training follows another, each training has its own."""
-        folder = Path(str(self.save_dir))
-        own = record.identity(record.read(folder)) if folder == MODELS else ""
-        return str(Path(super().log_dir) / own)
+        """The folder of the event files, whose name is what TensorBoard calls the run."""
+        return str(Path(super().log_dir) / run_name(Path(str(self.save_dir))))
 
     @property
     def address(self) -> str:

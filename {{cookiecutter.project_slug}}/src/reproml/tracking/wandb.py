@@ -30,6 +30,7 @@ class WandB(WandbLogger):
     ) -> None:
         import wandb
 
+        wandb.setup(wandb.Settings(silent=True))  # before Lightning's arguments, some of which W&B warns about
         sweep = sweep_of(Path(folder))
         super().__init__(
             project=project,

@@ -32,7 +32,7 @@ SECONDS = {
     "test_folds": 90,
     "test_inputs": 90,
     "test_integrity": 210,
-    "test_large_data": 120,
+    "test_large_data": 60,
     "test_paths": 90,
     "test_pipeline": 195,
     "test_preloaded": 60,

@@ -134,7 +134,7 @@ def _run(command: str, folder: Path, plain: bool, given: dict[str, str]) -> subp
         output, errors = process.communicate()
         return subprocess.CompletedProcess(command, process.wait(), output, errors)
     if not plain:
-        environment = dict(preloaded.in_shell(folder, environment))
+        environment = dict(preloaded.in_shell(command, folder, environment))
     shell = ["bash", "-euo", "pipefail", "-c", command]
     return subprocess.run(shell, cwd=folder, env=environment, capture_output=True, text=True)
 

@@ -20,6 +20,7 @@ _SERVER = Path(__file__).with_name("preload_server.py")
 _PYTHON = Path(__file__).with_name("preloaded_python.py")
 _SIMPLE = re.compile(r"python ((train|evaluate)\.py|-m (my_project|reproml))( |$)")
 _OF_THE_SHELL = re.compile(r"[|&;<>()$`*?{\n\\]|(^|\s)#")  # in what is not quoted
+_STARTS_PYTHON = re.compile(r"\b(python|make|dvc)\b")
 _PINNED = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}  # by strict
 _ONE_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}  # pyarrow's allocator would have one of its own
 _PINNED_OTHERWISE = re.compile(r"\b(reproducibility|threads)\b")
@@ -55,15 +56,15 @@ def suits(folder: Path, environment: Mapping[str, str]) -> bool:
     return python.exists() and first == str(python.parent) and not any(map(_READ_EARLY.fullmatch, changed))
 
 
-def in_shell(folder: Path, environment: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the environment of a shell in which a project's scripts and modules run preloaded, if that suits.
+def in_shell(command: str, folder: Path, environment: Mapping[str, str]) -> Mapping[str, str]:
+    """Return the environment of a command line in which a project's scripts and modules run preloaded, if that suits.
 
-    The stages of DVC have it from the shell.
+    The stages of DVC have it from the shell. A project's Makefile sets PATH, and what is given to make comes first.
     """
-    if not suits(folder, environment):
+    if not _STARTS_PYTHON.search(command) or not suits(folder, environment):
         return environment
-    server = _server(folder)
-    return {**environment, "PATH": f"{server.tools}:{environment['PATH']}"}
+    path = f"{_server(folder).tools}:{environment['PATH']}"
+    return {**environment, "PATH": path, "MAKEFLAGS": "PATH=" + path.replace("$", "$$").replace(" ", r"\ ")}
 
 
 def used() -> float:

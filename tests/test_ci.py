@@ -33,10 +33,14 @@ CHECKED = [  # the steps of a change
 
 
 class Runner:
-    """Runs the jobs of a project's workflows, with a program in place of GitHub's `gh` that notes what it is asked."""
+    """Runs the jobs of a project's workflows, with a program in place of GitHub's `gh` that notes what it is asked.
 
-    def __init__(self, project: Path) -> None:
-        self.project = project
+    Args:
+        plain: whether each command starts with the project's own Python, as on a runner, see preloaded.py.
+    """
+
+    def __init__(self, project: Path, plain: bool = False) -> None:
+        self.project, self.plain = project, plain
         self.summary = project.parent / "summary.md"
         self.asked = project.parent / "asked.txt"
         tools = project.parent / "tools"
@@ -69,6 +73,7 @@ class Runner:
             f'PATH="{self.path}:$PATH"\n{command}',
             self.project,
             check=False,
+            plain=self.plain,
             PYTHONPATH="src",
             GITHUB_STEP_SUMMARY=str(self.summary),
             ASKED=str(self.asked),

@@ -40,12 +40,20 @@ def other(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module", params=list(LOCKS))
 def made(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, tools: str, other: Path
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    tools: str,
+    other: Path,
+    environment: Path,
 ) -> Iterator[Path]:
-    """Return a project whose environment is made by `make setup`, with the build of torch that an index serves."""
+    """Return a project whose environment is made by `make setup`, with the build of torch that an index serves.
+
+    What mypy has read of the packages' types is there already: it compares the files, and reads those that differ.
+    """
     folder = tmp_path_factory.mktemp(request.param)
     answers = {"python_version": THIS_PYTHON, "environment_manager": request.param}
     project = Path(cookiecutter(str(ROOT), no_input=True, output_dir=str(folder), extra_context=answers))
+    shutil.copytree(environment.with_name("mypy"), project / ".mypy_cache")
     with torch_index(folder / "index") as address, pytest.MonkeyPatch.context() as patch:
         patch.setenv("POETRY_CACHE_DIR", str(folder / "cache"))  # of its own: an old page of an index lacks what is new
         pyproject = project / "pyproject.toml"

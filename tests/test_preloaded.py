@@ -168,10 +168,12 @@ def test_what_a_shell_starts_is_preloaded_where_that_changes_nothing(scripts: Pa
     code = "import sys; print(any(type(finder).__name__ == 'Hidden' for finder in sys.meta_path))"
     for name in ("train.py", "other.py", "src/my_project/__main__.py"):
         (scripts / name).write_text(code)
+    (scripts / "Makefile").write_text("export PATH := $(CURDIR)/.venv/bin:$(PATH)\nall:\n\tpython train.py\n")
     commands = {
         "python train.py | cat": True,
         "A=1 python train.py": True,
         "python -m my_project": True,
+        "make --silent": True,
         "OMP_NUM_THREADS=2 python train.py": False,
         "python train.py reproducibility=portable": False,
         "python other.py": False,
@@ -179,7 +181,7 @@ def test_what_a_shell_starts_is_preloaded_where_that_changes_nothing(scripts: Pa
     }
     said = run("\n".join(commands), scripts).stdout.split()
     assert said == [str(preloaded) for preloaded in commands.values()]
-    assert run("true\npython train.py", scripts, plain=True).stdout.strip() == "False"
+    assert run("make --silent", scripts, plain=True).stdout.strip() == "False"
 
 
 @pytest.mark.parametrize(

@@ -2,19 +2,23 @@
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
 from conftest import ROOT, code_blocks, digest, metrics, run
+from indexes import torch_index
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 
 
 def test_the_projects_readme(project: Path, fashion_mnist: Path) -> None:
     """All commands but the installation, which the environment of the tests is made with, and the containers.
 
-    Lint and tests, which take minutes, are steps of the project's CI too: test_first_day.py runs those as printed.
+    Lint and tests, which take minutes, are steps of the project's CI too: test_first_day.py runs those as printed. The
+    dozen trainings are shorter than the default, with which the demo below trains.
     """
+    run("sed -i 's/^epochs: 30/epochs: 6/' configs/training/default.yaml && git commit --quiet -am Shorten", project)
     run(f"python prepare.py data=fashion_mnist data.source={fashion_mnist}", project)  # there is no download here
     blocks = code_blocks((project / "README.md").read_text())
     assert len(blocks) >= 7
@@ -39,7 +43,7 @@ def test_the_projects_readme(project: Path, fashion_mnist: Path) -> None:
         differ = command.startswith("python -m my_project diff")  # two runs of this page, which differ
         assert run(command, project, check=not differ, PYTHONPATH="src").returncode == differ, command
     assert {"make run", "make test", "make lint", "dvc push", "dvc pull"} <= set(ran)
-    assert metrics(project / "reports")["accuracy"] >= 0.975
+    assert metrics(project / "reports")["accuracy"] >= 0.95
     configs = project.glob("outputs/*/*/config.yaml")
     [fashion] = [path.parent for path in configs if "name: fashion_mnist" in path.read_text()]
     assert metrics(fashion / "test")["accuracy"] >= 0.88
@@ -60,12 +64,19 @@ def test_the_page_on_reproducibility(project: Path) -> None:
 
 
 def test_the_demo(tmp_path: Path) -> None:
-    """`make demo` in a clone of this repository, as the README says."""
+    """`make demo` in a clone of this repository, as the README says.
+
+    But for the template's own environment, which runs this test, and the place that torch comes from.
+    """
     clone = tmp_path / "clone"
     shutil.copytree(
         ROOT, clone, ignore=shutil.ignore_patterns(".venv", ".cache", "demo", ".pytest_cache", "__pycache__")
     )
-    printed = run("make demo", clone).stdout
+    (clone / ".venv").symlink_to(Path(sys.executable).parent.parent)
+    with torch_index(tmp_path / "index") as address:
+        # pip need not compile what nothing imports; 0 because the option is a negation
+        given = {"TORCH_INDEX": address, "PIP_NO_COMPILE": "0", "PYTHONPATH": ""}
+        printed = run("make --old-file .venv/made demo", clone, plain=True, **given).stdout
     accuracy = re.search(r"reports/metrics.json\s+([0-9.]+)", printed)
     assert accuracy, printed
     assert float(accuracy[1]) >= 0.975

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import TEMPLATE, digest, run
+from indexes import torch_index
 from runs import SHORT, go_on, interrupted, outcome, record, train
 
 pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
@@ -264,8 +265,10 @@ def test_missing_data_comes_from_dvc(project: Path, tmp_path: Path) -> None:
     assert "digits" in said
 
 
-def test_a_fresh_environment_from_the_lock_reproduces(shared_project: Path, reference: Path) -> None:
-    code, said = verify(shared_project, "--clean outputs/reference")
+def test_a_fresh_environment_from_the_lock_reproduces(shared_project: Path, reference: Path, tmp_path: Path) -> None:
+    with torch_index(tmp_path / "index") as address:
+        # pip need not compile what nothing imports; 0 because the option is a negation
+        code, said = verify(shared_project, "--clean outputs/reference", TORCH_INDEX=address, PIP_NO_COMPILE="0")
     assert code == 0, said
     code, said = verify(shared_project, "--clean outputs/reference", PYTHON="nowhere")
     assert code == 2

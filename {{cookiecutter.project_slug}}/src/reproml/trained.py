@@ -65,7 +65,7 @@ def train(*overrides: str, project: Path) -> TrainedRun:
         UserError: the configuration is refused, or the training fails; the error holds the sentence of the command.
         KeyboardInterrupt: the training was interrupted.
 
-    Example: `train("training.lr=0.01", "model=mlp").metrics["accuracy"]`
+    Example: `train("training.lr=0.01", "model=mlp").metrics["loss"]`
     """
     if options := [each for each in overrides if each.startswith("-") and each != trust.FLAG]:
         raise ConfigError(

@@ -10,13 +10,13 @@ from omegaconf import OmegaConf
 
 from ..checklist import ARCHIVED, REPORTED, Item, examine
 from ..config.own import is_own
+from ..evaluation.worst import worst_examples
 from ..evaluation.written import Picture, Written, evaluation_of
 from ..names import CONFIG, HISTORY
 from ..runs.completed import CompletedRun
 from ..runs.folder import read_config
 from ..tables import Cell, TextTable, in_order, with_interval
 from ..verify.verify import noted
-from .examples import worst_examples
 from .pictures import pictures_of
 
 _MADE_HERE = (ARCHIVED, REPORTED)

@@ -23,7 +23,7 @@ from reproml.evaluation.figures import learning_curves
 from reproml.evaluation.measure import evaluate
 from reproml.evaluation.write import write_evaluation
 from reproml.evaluation.written import read_evaluation
-from reproml.models.array_task import EpochSums
+from reproml.models.epoch_sums import EpochSums
 
 from .conftest import Command
 

@@ -81,6 +81,22 @@ def nothing_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "_told", job.Due.NOTHING)
 
 
+def timed(monkeypatch: pytest.MonkeyPatch, of_a_save: float) -> None:
+    """Have a step take a second, and a save so many."""
+    clock = [1000.0]
+
+    def after(seconds: float, call: Any) -> Any:
+        def called(*arguments: Any, **named: Any) -> Any:
+            clock[0] += seconds
+            return call(*arguments, **named)
+
+        return called
+
+    monkeypatch.setattr(Line, "training_step", after(1.0, Line.training_step))
+    monkeypatch.setattr(Trainer, "save_checkpoint", after(of_a_save, Trainer.save_checkpoint))
+    monkeypatch.setattr(resume, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+
+
 def test_it_is_saved_at_every_look_and_two_are_kept(tmp_path: Path) -> None:
     """And after the first batch, since it was due before that, when the epoch began."""
     assert saved(tmp_path, 45) == [1, LOOK, 2 * LOOK, 3 * LOOK, 4 * LOOK]
@@ -94,10 +110,14 @@ def test_it_is_saved_between_epochs_and_not_at_the_end(tmp_path: Path) -> None:
 def test_it_waits_for_its_time_since_the_training_began_and_since_the_last(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    clock = iter([0.0, *map(float, range(100, 1000, LOOK))])  # made, train start, and a look or a save at each
-    monkeypatch.setattr(resume, "time", SimpleNamespace(monotonic=lambda: next(clock)))
-    # it looks when the epoch begins, too, and after a save it starts counting again
-    assert saved(tmp_path, 95, every_seconds=30) == [2 * LOOK, 5 * LOOK, 8 * LOOK]
+    timed(monkeypatch, of_a_save=0.0)
+    assert saved(tmp_path, 9 * LOOK + 5, every_seconds=25) == [3 * LOOK, 6 * LOOK, 9 * LOOK]
+
+
+def test_it_waits_longer_where_a_save_takes_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The share of all saves is 2 % at most: after one that took a second, the next comes 49 seconds later."""
+    timed(monkeypatch, of_a_save=1.0)
+    assert saved(tmp_path, 12 * LOOK + 5, every_seconds=25) == [3 * LOOK, 8 * LOOK]
 
 
 def test_what_a_checkpoint_cannot_hold_puts_it_off_to_the_next_epoch(

@@ -10,44 +10,17 @@ from hydra.utils import instantiate
 from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
+from torchmetrics import Metric
 
 from ..config.schema import Training
 from ..errors import ConfigError, DataError, TrainingError
+from .epoch_sums import EpochSums
 from .interface import Interface
+from .metrics import Metrics
 from .optimization import build_loss, build_optimizer, build_scheduler
 
 Batch = tuple[torch.Tensor, torch.Tensor]
 INFERENCE_BATCH = 16  # rows; more cost a single example time, fewer cost a whole test
-
-
-class EpochSums:
-    """Adds up named numbers over an epoch, on the device and without waiting for it.
-
-    A few sums instead of metric objects, which cost more per step than a small network does.
-    """
-
-    def __init__(self) -> None:
-        self.sums: dict[str, torch.Tensor] = {}
-        self.examples = 0
-
-    @torch.no_grad()
-    def add(self, sums: dict[str, torch.Tensor], examples: int) -> None:
-        """Add the sums of a batch, each a scalar, and the number of its examples."""
-        for name, value in sums.items():
-            value = value.detach()
-            value = value.double() if value.is_floating_point() else value  # as they are after a resume
-            self.sums[name] = self.sums[name] + value if name in self.sums else value
-        self.examples += examples
-
-    def numbers(self) -> torch.Tensor:
-        """Return the sums in their order, and last the number of examples, shape (sums + 1,)."""
-        on_gpu = any(value.is_cuda for value in self.sums.values())  # where processes exchange tensors
-        numbers = [*map(float, self.sums.values()), self.examples]
-        return torch.tensor(numbers, dtype=torch.float64, device="cuda" if on_gpu else "cpu")
-
-    def load(self, names: Sequence[str], numbers: torch.Tensor) -> None:
-        """Continue from earlier `numbers` (sums + 1,)."""
-        self.sums, self.examples = dict(zip(names, numbers[:-1], strict=True)), int(numbers[-1])
 
 
 class ArrayTask(LightningModule):
@@ -65,6 +38,7 @@ class ArrayTask(LightningModule):
             broadcastable to one input; where the targets are a quantity, `target_mean` and `target_std`, of the shape
             (1,); where numbers may be missing, `missing`, the places of the features that lack some.
         training: optimizer, schedule and loss; None for a model that only predicts.
+        metrics: more to measure in validation and test, by name.
 
     Example, of a task that counts how often the output is too low:
 
@@ -76,6 +50,7 @@ class ArrayTask(LightningModule):
     """
 
     learns: str | None = None  # what its targets have to be, as in `Targets.are`; None: anything
+    measures: tuple[str, ...] = ("loss",)  # the names of its own metrics, in validation and test
 
     def __init__(
         self,
@@ -83,6 +58,7 @@ class ArrayTask(LightningModule):
         interface: Interface,
         statistics: dict[str, torch.Tensor],
         training: Training | None = None,
+        metrics: dict[str, Metric] | None = None,
     ) -> None:
         super().__init__()
         self.network, self.interface, self.training_config = network, interface, training
@@ -95,6 +71,7 @@ class ArrayTask(LightningModule):
         self.target_mean: torch.Tensor
         self.target_std: torch.Tensor
         self.missing: torch.Tensor
+        self.metrics = Metrics(metrics or {}, self.measures)
         self._sums = EpochSums()
         self.outputs: list[torch.Tensor] = []  # of the last test, one tensor (n, outputs) per batch
         self.targets: list[torch.Tensor] = []  # likewise, (n,)
@@ -135,16 +112,22 @@ class ArrayTask(LightningModule):
             outputs.append(self(torch.cat([block, filler]))[: len(block)])
         return torch.cat(outputs)
 
+    def compared(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Return what `task.metrics` compare with the targets (n,): here the outputs (n, outputs) of the network."""
+        return outputs
+
     def tested(self) -> Batch:
         """Return outputs (n, outputs) and targets (n,) of the last test, in the stored order of the examples."""
         return torch.cat(self.outputs), torch.cat(self.targets)
 
-    def _step(self, batch: Batch) -> torch.Tensor:
+    def _step(self, batch: Batch) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the mean loss of a batch, and the outputs (n, outputs)."""
         inputs, targets = batch
         assert self.loss is not None, "this model was built to predict"
-        loss, sums = self.measure(self(inputs), targets)
+        outputs = self(inputs)
+        loss, sums = self.measure(outputs, targets)
         self._sums.add({"loss": loss.detach().double() * len(targets), **sums}, len(targets))
-        return loss
+        return loss, outputs
 
     def _finish(self, split: str, names: Sequence[str], numbers: torch.Tensor) -> None:
         *sums, examples = numbers.tolist()
@@ -161,7 +144,7 @@ class ArrayTask(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
         """Return the mean loss of a batch."""
-        return self._step(batch)
+        return self._step(batch)[0]
 
     def on_train_epoch_end(self) -> None:
         sums = self._sums
@@ -169,16 +152,20 @@ class ArrayTask(LightningModule):
 
     def on_validation_epoch_start(self) -> None:
         self._of_training, self._sums = self._sums, EpochSums()  # validation interrupts the training epoch
+        self.metrics.forget()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count a validation batch."""
-        self._step(batch)
+        _, outputs = self._step(batch)
+        self.metrics.observe(self.compared(outputs), batch[1])
 
     def on_validation_epoch_end(self) -> None:
         # Every process reads all examples, but each has batch normalization statistics of its own: the first decides.
         sums = self._sums
         self._finish("val", list(sums.sums), self.trainer.strategy.broadcast(sums.numbers()))
         self._sums = self._of_training
+        for name, value in self.metrics.values_so_far().items():
+            self.log(f"val/{name}", self.trainer.strategy.broadcast(value.double()))
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what the epoch has summed up so far, one row for each process."""
@@ -199,12 +186,19 @@ class ArrayTask(LightningModule):
 
     def on_test_epoch_start(self) -> None:
         self.outputs, self.targets = [], []
+        self.metrics.forget()
 
     def test_step(self, batch: Batch, batch_idx: int) -> None:
         """Keep the outputs of a test batch."""
         inputs, targets = batch
-        self.outputs.append(self.infer(inputs).cpu())
+        outputs = self.infer(inputs)
+        self.metrics.observe(self.compared(outputs), targets)
+        self.outputs.append(outputs.cpu())
         self.targets.append(targets.cpu())
+
+    def on_test_epoch_end(self) -> None:
+        for name, metric in self.metrics.named().items():
+            self.log(name, metric)  # the object, which says whether a higher value is better
 
     def configure_optimizers(self) -> OptimizerLRScheduler:
         """Build the optimizer and the schedule that the configuration names."""

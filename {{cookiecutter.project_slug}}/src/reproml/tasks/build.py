@@ -79,7 +79,8 @@ def description(settings: dict[str, Any], data: LightningDataModule) -> dict[str
         data: that the model was trained with.
     """
     if isinstance(data, ArrayDataModule):
-        return {"task": settings["task"], "model": settings["model"], **data.interface.described()}
+        task = {key: value for key, value in settings["task"].items() if key != "metrics"}  # a prediction needs none
+        return {"task": task, "model": settings["model"], **data.interface.described()}
     return {"task": settings["task"]}
 
 

@@ -82,7 +82,8 @@ def range_test(config: Config, steps: int, least: float, most: float) -> RangeTe
     with working_folder(Path(gettempdir()), "reproml-rate-") as folder:
         trainer = instantiate(
             {**config.trainer, "devices": 1, "num_nodes": 1, "strategy": "auto"},
-            max_epochs=config.training.epochs,
+            max_epochs=-1,  # the steps alone end it
+            max_steps=steps,
             gradient_clip_val=config.training.gradient_clip,
             accumulate_grad_batches=config.training.accumulate,
             plugins=[LightningEnvironment()],

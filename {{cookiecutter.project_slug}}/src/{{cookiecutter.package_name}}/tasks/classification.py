@@ -20,6 +20,7 @@ class Classification(ArrayTask):
     """Gives each example one of the classes of the data. The network has an output for each class, its logit."""
 
     learns = "classes"
+    measures = ("loss", "accuracy", "f1")
 
     def measure(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Return the loss of a batch, and how many answers are correct: outputs (n, classes), targets (n,)."""

@@ -21,6 +21,7 @@ class Regression(ArrayTask):
     """
 
     learns = "quantity"
+    measures = ("loss", "mae", "rmse", "r2")
 
     def measure(self, outputs: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
         """Return the loss of the standardized targets, and the absolute errors: outputs (n, 1), targets (n,)."""
@@ -43,6 +44,10 @@ class Regression(ArrayTask):
         """
         values = self.in_its_unit(self.infer(inputs))
         return [Prediction(predicted=value) for value in values.tolist()]
+
+    def compared(self, outputs: torch.Tensor) -> torch.Tensor:
+        """Return the quantity (n,), for `task.metrics`."""
+        return self.in_its_unit(outputs).float()
 
     def in_its_unit(self, outputs: torch.Tensor) -> torch.Tensor:
         """Return the quantity (n,), float64, that outputs (n, 1) of the network stand for."""

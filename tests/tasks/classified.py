@@ -78,6 +78,12 @@ class Module(L.LightningModule):
         return torch.optim.Adam(self.parameters(), lr=self.hparams.lr)
 
 
+class Compiled(Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.net.compile(backend="aot_eager")  # the default one needs a compiler for C++
+
+
 class Weighted(Data):
     def train_dataloader(self) -> Any:
         weights = [1.0 if self.train.dataset.targets[i] else 3.0 for i in self.train.indices]
@@ -460,6 +466,7 @@ TASKS = {
     "limit_train_batches": Task(Module, Weighted, trainer={"limit_train_batches": 4}),
     "accumulation": Task(OneCycle, Data, accumulate=2, clip=0.5),
     "EMA": Task(Module, Data, callbacks=(partial(EMAWeightAveraging, decay=0.8),)),
+    "torch.compile": Task(Compiled, Data),
     "bf16-mixed": Task(Module, Data, trainer={"precision": "bf16-mixed"}),
     "iterable with a state": Task(Module, Streamed, one_worker_count=True),
     "networks as hyperparameters": Task(with_partials, Data),

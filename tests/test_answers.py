@@ -16,7 +16,6 @@ import yaml
 from conftest import CHOICES, LOGIC, ROOT, TEMPLATE, Render
 from cookiecutter.main import cookiecutter
 from copies import tree
-from poetry.core.factory import Factory
 
 REFUSED = {
     "project_slug": [
@@ -163,24 +162,6 @@ def test_only_the_files_of_the_choice_are_there(render: Render, manager: str, tr
     make = subprocess.run(["make", "--dry-run", "setup", "lock"], cwd=project, capture_output=True, text=True)
     assert make.returncode == 0, make.stderr
     assert (f"--extra {tracker}" in make.stdout.replace("--extras", "--extra")) is (tracker != "none")
-
-
-def test_each_part_of_pyproject_is_valid_by_itself() -> None:
-    """As it stands. Those of the Dockerfile are linted by `make lint`, together for each manager."""
-    parts = list(TEMPLATE.rglob("pyproject.toml"))
-    assert len(parts) == 4  # pip adds nothing
-    assert all(tomllib.loads(path.read_text()) for path in parts)
-
-
-@pytest.mark.parametrize("manager", CHOICES["environment_manager"])
-def test_the_managers_accept_pyproject(render: Render, manager: str) -> None:
-    """Put together, with no word of warning: Poetry checks its tables and the project's, uv its own."""
-    project = render(environment_manager=manager)
-    found = Factory.validate(tomllib.loads((project / "pyproject.toml").read_text()), strict=True)
-    assert found == {"errors": [], "warnings": []}
-    uv = Path(sys.executable).with_name("uv")
-    read = subprocess.run([uv, "--offline", "version"], cwd=project, capture_output=True, text=True)
-    assert (read.stdout, read.stderr) == ("my-project 0.1.0\n", "")
 
 
 @pytest.mark.parametrize("license", CHOICES["license"])

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import CHOICES, THIS_PYTHON, Render
+from conftest import CHOICES, TEMPLATE, THIS_PYTHON, Render
+from poetry.core.factory import Factory
 
 MAKE = shutil.which("make") or "make"
 MISSING = {
@@ -160,3 +161,21 @@ def test_conda_asks_its_own_python_and_writes_the_file_from_the_list(render: Ren
     assert {"scipy=1.0", f"pytorch-gpu={torch}", "python=3.10"} <= {item for item in after if isinstance(item, str)}
     assert "rich==1.0" in after[-1]["pip"]
     assert make(project, "setup", PATH=path).returncode == 0
+
+
+def test_each_part_of_pyproject_is_valid_by_itself() -> None:
+    """As it stands. Those of the Dockerfile are linted by `make lint`, together for each manager."""
+    parts = list(TEMPLATE.rglob("pyproject.toml"))
+    assert len(parts) == 4  # pip adds nothing
+    assert all(tomllib.loads(path.read_text()) for path in parts)
+
+
+@pytest.mark.parametrize("manager", CHOICES["environment_manager"])
+def test_the_managers_accept_pyproject(render: Render, manager: str) -> None:
+    """Put together, with no word of warning: Poetry checks its tables and the project's, uv its own."""
+    project = render(environment_manager=manager)
+    found = Factory.validate(tomllib.loads((project / "pyproject.toml").read_text()), strict=True)
+    assert found == {"errors": [], "warnings": []}
+    uv = Path(sys.executable).with_name("uv")
+    read = subprocess.run([uv, "--offline", "version"], cwd=project, capture_output=True, text=True)
+    assert (read.stdout, read.stderr) == ("my-project 0.1.0\n", "")

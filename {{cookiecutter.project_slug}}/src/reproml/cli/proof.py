@@ -11,7 +11,7 @@ def add(commands: Any) -> None:
     """Declare the commands."""
     verify = commands.add_parser(
         "verify",
-        help="rerun a run from its record, and compare",
+        help="repeat a run from its record, and compare",
         description="Exit code 0: reproduced; 1: differs; 2: could not be verified.",
     )
     verify.add_argument("run", type=RunName, help=f"the run: {RUN}")

@@ -14,7 +14,7 @@ class Augmentation:
     Args:
         seed: of the run.
         shift: pixels that an image is moved at most, in each direction; what is moved in is 0.
-        flip: mirror every second image, left to right.
+        flip: mirror a random half of the images, left to right.
     """
 
     seed: int

@@ -19,11 +19,11 @@ def add(commands: Any) -> None:
     """Declare the command."""
     check = commands.add_parser(
         "check",
-        help="go through the checklist of a reproducible project",
+        help="go through the checklist for a reproducible project",
         description="Exit code 0: no required item fails; 1: one does; 2: could not be examined.",
     )
     check.add_argument("run", type=RunName, nargs="?", help=f"a finished run: {RUN} (default: the pipeline's, models)")
-    check.add_argument("--section", choices=_SECTIONS, action="append", help="only this section; may be given again")
+    check.add_argument("--section", choices=_SECTIONS, action="append", help="check only this section; may be repeated")
     check.add_argument("--json", action="store_true", help="print the items as JSON")
     check.set_defaults(command=_check, failure="could not be examined")
 

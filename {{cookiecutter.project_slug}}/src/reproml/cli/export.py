@@ -12,10 +12,10 @@ def add(commands: Any) -> None:
     export = commands.add_parser(
         "export",
         help="write the model of a run as ONNX, after comparing its outputs",
-        description="ONNX Runtime has to give the outputs of the test: docs/export.md.",
+        description="ONNX Runtime has to give the same outputs as PyTorch on the test: docs/export.md.",
     )
     export.add_argument("run", type=RunName, help=f"a finished run: {RUN}")
-    export.add_argument("--output", type=Path, metavar="FILE", help="ends with .onnx (default: model.onnx in the run)")
+    export.add_argument("--output", type=Path, metavar="FILE", help="an .onnx file (default: model.onnx in the run)")
     bound = "how far an output y may be off, times 1 + |y| (default: 0.0001)"
     export.add_argument("--tolerance", type=tolerance, default=1e-4, help=bound)
     export.set_defaults(command=_export, failure="not exported")

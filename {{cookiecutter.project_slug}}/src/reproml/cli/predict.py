@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
     )
     predict.add_argument("source", type=Path, metavar="FILE_OR_FOLDER", help="the examples")
     predict.add_argument("--run", type=RunName, default=Path("models"), help=f"the run: {RUN} (default: models)")
-    predict.add_argument("--output", type=Path, metavar="FILE", help="ends with .csv or .jsonl (default: CSV, printed)")
+    predict.add_argument("--output", type=Path, metavar="FILE", help="a .csv or .jsonl file (default: CSV, printed)")
     size = number(least=1, most=10**9)
     predict.add_argument("--batch-size", type=size, default=256, help="examples at once (default: 256)")
     predict.set_defaults(command=_predict, failure="not predicted")

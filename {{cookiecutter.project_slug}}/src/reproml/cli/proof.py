@@ -11,13 +11,13 @@ def add(commands: Any) -> None:
     """Declare the commands."""
     verify = commands.add_parser(
         "verify",
-        help="rerun a run from its record, and compare",
+        help="repeat a run from its record, and compare",
         description="Exit code 0: reproduced; 1: differs; 2: could not be verified.",
     )
     verify.add_argument("run", type=RunName, help=f"the run: {RUN}")
     verify.add_argument("--clean", action="store_true", help="build a fresh environment from the lock first")
     verify.add_argument("--tolerance", type=tolerance, help="compare a metric over several seeds instead of the bits")
-    verify.add_argument("--metric", help="which metric of the test (default: its headline)")
+    verify.add_argument("--metric", help="which metric of the test (default: the headline metric)")
     verify.add_argument("--seeds", type=seeds, default=3, help="how many seeds (default: 3)")
     verify.set_defaults(command=_verify, failure="could not be verified")
     diff = commands.add_parser(
@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
         description="Exit code 0: equal, bit for bit; 1: they differ; 2: one is not finished, or cannot be read.",
     )
     diff.add_argument("run", type=RunName, help=f"a run: {RUN}")
-    diff.add_argument("other", type=RunName, help="another run, likewise")
+    diff.add_argument("other", type=RunName, help="another run")
     diff.set_defaults(command=_diff, failure="could not be compared")
 
 

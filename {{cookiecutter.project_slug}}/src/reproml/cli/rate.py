@@ -14,12 +14,12 @@ def add(commands: Any) -> None:
     """Declare the command."""
     rate = commands.add_parser(
         "find-lr",
-        help="suggest a learning rate, by a short training in which it grows",
+        help="suggest a learning rate, by training briefly while it grows",
         description="Lightning's range test. It writes a figure and makes no run: docs/training.md.",
     )
-    rate.add_argument("overrides", type=Override, nargs="*", help="those of train.py, as in data=fashion_mnist")
-    rate.add_argument("-cn", "--config-name", default="config", help="as of train.py (default: config)")
-    rate.add_argument("--steps", type=number(10, 100_000), default=_STEPS, help=f"how many (default: {_STEPS})")
+    rate.add_argument("overrides", type=Override, nargs="*", help="overrides, as for train.py: data=fashion_mnist")
+    rate.add_argument("-cn", "--config-name", default="config", help="as for train.py (default: config)")
+    rate.add_argument("--steps", type=number(10, 100_000), default=_STEPS, help=f"how many steps (default: {_STEPS})")
     rate.add_argument("--output", type=Path, default=_FIGURE, help=f"the figure (default: {_FIGURE})")
     rate.set_defaults(command=_rate, failure="no learning rate can be suggested")
 

@@ -16,13 +16,13 @@ def add(commands: Any) -> None:
     """Declare the command."""
     rehearse = commands.add_parser(
         "rehearse",
-        help="train briefly, again and interrupted, to prove that your own data and task are exact",
-        description="Exit code 0: exact; 1: not exact, and the report says where; 2: could not be answered.",
+        help="train briefly, repeatedly and with interruptions, to prove that your own data and task are exact",
+        description="Exit code 0: exact; 1: not exact, and the report says where; 2: no answer.",
     )
     rehearse.add_argument(
-        "overrides", type=Override, nargs="*", help="those of train.py, as in data=words task=language_model"
+        "overrides", type=Override, nargs="*", help="overrides, as for train.py: data=words task=language_model"
     )
-    rehearse.add_argument("-cn", "--config-name", default="config", help="as of train.py (default: config)")
+    rehearse.add_argument("-cn", "--config-name", default="config", help="as for train.py (default: config)")
     rehearse.add_argument("--json", action="store_true", help="print the report as JSON")
     rehearse.set_defaults(command=_rehearse, failure="could not be rehearsed")
 

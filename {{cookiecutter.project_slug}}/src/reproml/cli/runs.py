@@ -13,7 +13,7 @@ def add(commands: Any) -> None:
     runs = commands.add_parser(
         "runs",
         help="list the runs with status, result, commit and verdict",
-        description="Lists the runs in outputs/ and the pipeline's, the newest first: docs/commands.md.",
+        description="Lists the runs in outputs/ and the pipeline's run, newest first: docs/commands.md.",
     )
     key = "a column, a metric such as loss, or a setting such as training.lr (default: newest first)"
     runs.add_argument("--sort", metavar="KEY", help=key)
@@ -27,11 +27,11 @@ def add(commands: Any) -> None:
     clean = commands.add_parser(
         "clean",
         help="remove old runs from outputs/ by rule, after showing them with their sizes",
-        description="Give at least one rule. A run is removed if it meets them all (--failed and --debug: either). "
+        description="Needs at least one rule. A run is removed if it meets them all (--failed and --debug: either). "
         "The pipeline's run, running ones, parents of other runs, and trials of a search stay: docs/commands.md.",
     )
     clean.add_argument("--keep-last", type=number(0, 10**9), metavar="N", help="all but the newest N runs")
-    clean.add_argument("--older-than", metavar="AGE", help="runs that began before that: 12h, 30d or 8w")
+    clean.add_argument("--older-than", metavar="AGE", help="runs that began longer ago than this: 12h, 30d or 8w")
     clean.add_argument("--failed", action="store_true", help="runs that failed or were interrupted")
     clean.add_argument("--debug", action="store_true", help="runs with debug=...")
     clean.add_argument("--yes", action="store_true", help="do not ask")

@@ -11,7 +11,7 @@ def add(commands: Any) -> None:
     schema = commands.add_parser(
         "schema",
         help="write the JSON Schemas of configs/, for completion and checks in an editor",
-        description="They are made from the signatures and docstrings of the classes that configs/ name.",
+        description="They are made from the signatures and docstrings of the classes that configs/ names.",
     )
     schema.set_defaults(command=_schema)
 

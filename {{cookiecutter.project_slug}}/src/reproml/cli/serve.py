@@ -9,7 +9,7 @@ from .arguments import RUN, RunName, number
 
 def add(commands: Any) -> None:
     """Declare the command."""
-    serve = commands.add_parser("serve", help="answer predictions over HTTP", description="See docs/serving.md.")
+    serve = commands.add_parser("serve", help="serve predictions over HTTP", description="See docs/serving.md.")
     serve.add_argument("--run", type=RunName, default=Path("models"), help=f"the run: {RUN} (default: models)")
     serve.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
     port = number(least=0, most=65535)

@@ -21,7 +21,7 @@ def add(commands: Any) -> None:
         nargs="+",
         help="sweep=NAME, keys of the search (search.trials=50), and settings that all trials share (model=mlp)",
     )
-    tune.add_argument("--study", type=Path, help="its folder (default: outputs/studies/NAME)")
+    tune.add_argument("--study", type=Path, help="folder of the study (default: outputs/studies/NAME)")
     several = tune.add_argument_group("several processes, which can also be started one by one")
     several.add_argument("--workers", type=number(1, 1024), default=1, help="how many trials run at once (default: 1)")
     several.add_argument("--ray", metavar="ADDRESS", help="run them on this Ray cluster; local: start one here")

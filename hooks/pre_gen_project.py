@@ -51,7 +51,9 @@ def problems(answers: dict[str, str]) -> list[str]:
             "digits and hyphens, as in my-project"
         )
     elif slug.replace("-", "_") in taken:
-        found.append(f"project_slug={slug!r} is the name of an installed package or a project folder; choose another name")
+        found.append(
+            f"project_slug={slug!r} is the name of an installed package or a project folder; choose another name"
+        )
 
     if not re.fullmatch(r"[a-z][a-z0-9_]*", package) or len(package) > 50:
         found.append(

@@ -51,7 +51,7 @@ def test_several_optimizers_are_refused(monkeypatch: pytest.MonkeyPatch, manual:
     config = check(composed(*PLAIN, "data=digits"))
     monkeypatch.setattr(learning_rate, "build", lambda config: (None, Several(manual)))
     monkeypatch.setattr(learning_rate, "apply", lambda settings: None)
-    with pytest.raises(ConfigError, match=f"only for one optimizer that Lightning steps, and Several .*{reason}"):
+    with pytest.raises(ConfigError, match=f"only with one optimizer that Lightning steps, but Several .*{reason}"):
         learning_rate.range_test(config, 10, 1e-6, 1.0)
 
 

@@ -1,4 +1,4 @@
-"""`data`: what the data of a configuration hold."""
+"""`data`: what the data of a configuration contains."""
 
 import argparse
 import json
@@ -12,11 +12,11 @@ def add(commands: Any) -> None:
     """Declare the command."""
     data = commands.add_parser(
         "data",
-        help="show what the data holds: shapes, types, counts of each split and class, and some examples",
-        description="Data are prepared first where they are not. Of a LightningDataModule of your own, the first batch "
-        "of each loader is shown. See docs/data.md.",
+        help="show the data: shapes, types, counts of each split and class, and some examples",
+        description="Prepares the data first if needed. For your own LightningDataModule, shows the first batch of "
+        "each loader. See docs/data.md.",
     )
-    data.add_argument("overrides", type=Override, nargs="*", help="those of train.py, as in data=fashion_mnist")
+    data.add_argument("overrides", type=Override, nargs="*", help="as of train.py, such as data=fashion_mnist")
     data.add_argument("-cn", "--config-name", default="config", help="as of train.py (default: config)")
     data.add_argument("--json", action="store_true", help="print it as JSON")
     data.set_defaults(command=_data, failure="the data cannot be shown")

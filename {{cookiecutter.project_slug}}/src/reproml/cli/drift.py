@@ -19,8 +19,8 @@ def add(commands: Any) -> None:
     drift.set_defaults(command=_drift, failure="could not be compared")
     summary = commands.add_parser(
         "summary",
-        help="show the metrics of a run beside those of the baseline of a branch, as Markdown",
-        description="The text is added to the file that GITHUB_STEP_SUMMARY names as well, where it is set.",
+        help="show a run's metrics beside a branch's baseline, as Markdown",
+        description="Also appends the text to the file in GITHUB_STEP_SUMMARY, if that is set.",
     )
     summary.add_argument("run", type=RunName, help=f"a run of experiment=canonical: {RUN}")
     summary.add_argument("--against", default="main", help="branch or commit with the baseline (default: main)")

@@ -1,4 +1,4 @@
-"""`export`: the model of a run as ONNX."""
+"""`export`: a run's model as ONNX."""
 
 import argparse
 from pathlib import Path
@@ -11,8 +11,8 @@ def add(commands: Any) -> None:
     """Declare the command."""
     export = commands.add_parser(
         "export",
-        help="write the model of a run as ONNX, after comparing its outputs",
-        description="ONNX Runtime has to give the outputs of the test: docs/export.md.",
+        help="write a run's model as ONNX, after comparing its outputs",
+        description="Nothing is written unless ONNX Runtime gives the outputs of the test: docs/export.md.",
     )
     export.add_argument("run", type=RunName, help=f"a finished run: {RUN}")
     export.add_argument("--output", type=Path, metavar="FILE", help="ends with .onnx (default: model.onnx in the run)")

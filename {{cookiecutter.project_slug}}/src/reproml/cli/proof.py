@@ -1,4 +1,4 @@
-"""`verify` and `diff`: whether a run can be made again, and where two runs part."""
+"""`verify` and `diff`: whether a run can be reproduced, and where two runs diverge."""
 
 import argparse
 import sys
@@ -17,7 +17,7 @@ def add(commands: Any) -> None:
     verify.add_argument("run", type=RunName, help=f"the run: {RUN}")
     verify.add_argument("--clean", action="store_true", help="build a fresh environment from the lock first")
     verify.add_argument("--tolerance", type=tolerance, help="compare a metric over several seeds instead of the bits")
-    verify.add_argument("--metric", help="which metric of the test (default: its headline)")
+    verify.add_argument("--metric", help="which test metric (default: the headline)")
     verify.add_argument("--seeds", type=seeds, default=3, help="how many seeds (default: 3)")
     verify.set_defaults(command=_verify, failure="could not be verified")
     diff = commands.add_parser(
@@ -26,7 +26,7 @@ def add(commands: Any) -> None:
         description="Exit code 0: equal, bit for bit; 1: they differ; 2: one is not finished, or cannot be read.",
     )
     diff.add_argument("run", type=RunName, help=f"a run: {RUN}")
-    diff.add_argument("other", type=RunName, help="another run, likewise")
+    diff.add_argument("other", type=RunName, help="another run, named likewise")
     diff.set_defaults(command=_diff, failure="could not be compared")
 
 
@@ -41,7 +41,7 @@ def _verify(arguments: argparse.Namespace) -> int:
         verdict = verify_within(arguments.run, arguments.tolerance, arguments.metric, arguments.seeds, arguments.clean)
     try:
         note(verdict, arguments.run, arguments.clean)
-    except OSError as error:  # somebody else's folder: the verdict is worth more than the note
+    except OSError as error:  # somebody else's folder: show the verdict anyway
         print(f"the verdict could not be saved beside the run: {error}", file=sys.stderr)
     print("\n".join([*verdict.explanation, verdict.line]))
     return verdict.code

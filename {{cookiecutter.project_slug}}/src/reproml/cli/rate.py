@@ -1,4 +1,4 @@
-"""`find-lr`: which learning rate to begin with."""
+"""`find-lr`: which learning rate to start with."""
 
 import argparse
 from pathlib import Path
@@ -14,10 +14,10 @@ def add(commands: Any) -> None:
     """Declare the command."""
     rate = commands.add_parser(
         "find-lr",
-        help="suggest a learning rate, by a short training in which it grows",
-        description="Lightning's range test. It writes a figure and makes no run: docs/training.md.",
+        help="suggest a learning rate, from a short training in which it grows",
+        description="Lightning's range test. Writes a figure and makes no run: docs/training.md.",
     )
-    rate.add_argument("overrides", type=Override, nargs="*", help="those of train.py, as in data=fashion_mnist")
+    rate.add_argument("overrides", type=Override, nargs="*", help="as of train.py, such as data=fashion_mnist")
     rate.add_argument("-cn", "--config-name", default="config", help="as of train.py (default: config)")
     rate.add_argument("--steps", type=number(10, 100_000), default=_STEPS, help=f"how many (default: {_STEPS})")
     rate.add_argument("--output", type=Path, default=_FIGURE, help=f"the figure (default: {_FIGURE})")
@@ -37,5 +37,5 @@ def _rate(arguments: argparse.Namespace) -> int:
     found = range_test(config, arguments.steps, least=1e-6, most=1.0)
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     found.figure().savefig(arguments.output, dpi=100)
-    print(f"training.lr={found.suggested:.2g} is suggested, where the loss falls fastest: {arguments.output}")
+    print(f"training.lr={found.suggested:.2g} is suggested, where the loss falls fastest: see {arguments.output}")
     return 0

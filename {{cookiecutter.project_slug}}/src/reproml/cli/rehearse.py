@@ -20,7 +20,7 @@ def add(commands: Any) -> None:
         description="Exit code 0: exact; 1: not exact, and the report says where; 2: could not be answered.",
     )
     rehearse.add_argument(
-        "overrides", type=Override, nargs="*", help="those of train.py, as in data=words task=language_model"
+        "overrides", type=Override, nargs="*", help="as of train.py, such as data=words task=language_model"
     )
     rehearse.add_argument("-cn", "--config-name", default="config", help="as of train.py (default: config)")
     rehearse.add_argument("--json", action="store_true", help="print the report as JSON")
@@ -52,7 +52,7 @@ def composed(name: str, overrides: Sequence[str]) -> "DictConfig":
     Raises:
         ConfigError: it would be refused, or it is a sweep.
     """
-    from .. import recipe, secrets  # noqa: F401  (the first knows the resolvers of configs/)
+    from .. import recipe, secrets  # noqa: F401  (the first registers the resolvers of configs/)
     from ..config.check import check
     from ..config.preflight import preflight
     from ..errors import ConfigError
@@ -66,5 +66,5 @@ def composed(name: str, overrides: Sequence[str]) -> "DictConfig":
 
     preflight(list(overrides), name, "train", keep, None)
     if len(found) != 1:
-        raise ConfigError(f"this sweep has {len(found)} runs, and only one can be rehearsed: leave the sweep out")
+        raise ConfigError(f"this sweep has {len(found)} runs, but only one can be rehearsed: leave the sweep out")
     return found[0]

@@ -10,7 +10,7 @@ def add(commands: Any) -> None:
     release = commands.add_parser(
         "release",
         help="give the pipeline's model a version",
-        description="Without VERSION: say which should follow. Exit code 0: done; 2: refused. See docs/versions.md.",
+        description="Without VERSION: say which should come next. Exit code 0: done; 2: refused. See docs/versions.md.",
     )
     release.add_argument("version", nargs="?", default="", metavar="VERSION", help="such as 1.2.0")
     release.set_defaults(command=_release, failure="not released")

@@ -1,4 +1,4 @@
-"""`report`, `compare`, `spread` and `archive`: what others read of a run, and what is kept of it."""
+"""`report`, `compare`, `spread` and `archive`: runs for others to read, and to keep."""
 
 import argparse
 from pathlib import Path
@@ -12,7 +12,7 @@ def add(commands: Any) -> None:
     report = commands.add_parser(
         "report",
         help="write report.html and report.md into the folder of a run",
-        description="What was run, on what, with which results, and whether it could be repeated: docs/report.md.",
+        description="What was run, on what, with which results, and whether it was reproduced: docs/report.md.",
     )
     report.add_argument("run", type=RunName, help=f"a finished run: {RUN}")
     report.set_defaults(command=_report)
@@ -22,7 +22,7 @@ def add(commands: Any) -> None:
         description="Settings, metrics and curves of both, and the first step that differs: docs/report.md.",
     )
     compare.add_argument("run", type=RunName, help=f"a finished run: {RUN}")
-    compare.add_argument("other", type=RunName, help="another finished run, likewise")
+    compare.add_argument("other", type=RunName, help="another finished run, named likewise")
     compare.add_argument("--output", type=Path, help="the page (default: outputs/compare-<run>-<run>.html)")
     compare.set_defaults(command=_compare)
     spread = commands.add_parser(

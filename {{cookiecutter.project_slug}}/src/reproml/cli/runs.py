@@ -13,7 +13,7 @@ def add(commands: Any) -> None:
     runs = commands.add_parser(
         "runs",
         help="list the runs with status, result, commit and verdict",
-        description="Lists the runs in outputs/ and the pipeline's, the newest first: docs/commands.md.",
+        description="Lists the runs in outputs/ and the pipeline's run, newest first: docs/commands.md.",
     )
     key = "a column, a metric such as loss, or a setting such as training.lr (default: newest first)"
     runs.add_argument("--sort", metavar="KEY", help=key)
@@ -31,7 +31,7 @@ def add(commands: Any) -> None:
         "The pipeline's run, running ones, parents of other runs, and trials of a search stay: docs/commands.md.",
     )
     clean.add_argument("--keep-last", type=number(0, 10**9), metavar="N", help="all but the newest N runs")
-    clean.add_argument("--older-than", metavar="AGE", help="runs that began before that: 12h, 30d or 8w")
+    clean.add_argument("--older-than", metavar="AGE", help="runs that began longer ago: 12h, 30d or 8w")
     clean.add_argument("--failed", action="store_true", help="runs that failed or were interrupted")
     clean.add_argument("--debug", action="store_true", help="runs with debug=...")
     clean.add_argument("--yes", action="store_true", help="do not ask")
@@ -86,7 +86,7 @@ def _clean(arguments: argparse.Namespace) -> int:
     gone = [each for each in removals if clean.remove(each.run)]
     for each in removals:
         if each not in gone:
-            print(f"stays    {each.run.name}: a process works on it")
+            print(f"stays    {each.run.name}: a process is using it")
     print(f"removed {len(gone)} run{'s' * (len(gone) != 1)}, {clean.readable(sum(each.size for each in gone))}")
     return 0
 

@@ -1,4 +1,4 @@
-"""`schema`: what an editor knows about the files in configs/."""
+"""`schema`: what editors know about the files in configs/."""
 
 import argparse
 import sys
@@ -11,7 +11,7 @@ def add(commands: Any) -> None:
     schema = commands.add_parser(
         "schema",
         help="write the JSON Schemas of configs/, for completion and checks in an editor",
-        description="They are made from the signatures and docstrings of the classes that configs/ name.",
+        description="Made from the signatures and docstrings of the classes named in configs/.",
     )
     schema.set_defaults(command=_schema)
 

@@ -22,7 +22,7 @@ def add(commands: Any) -> None:
         help="sweep=NAME, keys of the search (search.trials=50), and settings that all trials share (model=mlp)",
     )
     tune.add_argument("--study", type=Path, help="its folder (default: outputs/studies/NAME)")
-    several = tune.add_argument_group("several processes, which can also be started one by one")
+    several = tune.add_argument_group("several processes, which you can also start one by one")
     several.add_argument("--workers", type=number(1, 1024), default=1, help="how many trials run at once (default: 1)")
     several.add_argument("--ray", metavar="ADDRESS", help="run them on this Ray cluster; local: start one here")
     tune.add_argument("--promote", metavar="NAME", help="write the best trial as configs/experiment/NAME.yaml")
@@ -52,7 +52,7 @@ def _tune(arguments: argparse.Namespace) -> int:
     else:
         work(study, search, seed, shared, folder)
     if others_at_work(study):  # more processes than trials
-        print(f"{folder}: other processes train the remaining trials")
+        print(f"{folder}: other processes are training the remaining trials")
         return 0
     write_summary(study, folder)
     best = best_trial(study, folder)

@@ -81,7 +81,7 @@ def guarantees(table: Table, package: str, usual: list[str], precisions: tuple[s
     table.add("", "| workload | precision | trainings compared | exact | seconds |", "|---|---|---|---|---|")
     for name, chosen in WORKLOADS.items():
         if chosen and not Path("configs", *chosen[0].split("=")).with_suffix(".yaml").exists():
-            table.left_out.append(f"{name}, whose files are not in this project")
+            table.left_out.append(f"{name}, which is not in this project")
             continue
         for precision in precisions:
             if not table.time_for(f"{name} in {precision}"):

@@ -93,7 +93,7 @@ def measured(project: Path, limit: Path, *arguments: str) -> tuple[int, str]:
 
 @contextmanager
 def memory_limit(size: int) -> Iterator[Path]:
-    """Yield a control group of Linux whose processes share `size` bytes. Needs root."""
+    """Yield a Linux control group that limits its processes to `size` bytes together. Needs root."""
     first_version = Path("/sys/fs/cgroup/memory")
     group = (first_version if first_version.exists() else Path("/sys/fs/cgroup")) / "memory-benchmark"
     group.mkdir()

@@ -50,7 +50,7 @@ class Segmentation(LightningModule):
     """Predicts the class of each pixel.
 
     Args:
-        classes: names of the classes, whose numbers are in the masks.
+        classes: names of the classes, in the order of their numbers in the masks.
         width: channels of the first convolutions.
         lr: learning rate.
     """

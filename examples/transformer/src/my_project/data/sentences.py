@@ -20,7 +20,7 @@ class Sentences(LightningDataModule):
 
     Args:
         file: CSV with the columns `text` and `label`.
-        pretrained: folder of the model whose tokenizer is used.
+        pretrained: folder of the model with the tokenizer.
         labels: all of them, in the order of their numbers.
         longest: most tokens of a text; the rest is cut off.
         batch_size: texts in a batch.

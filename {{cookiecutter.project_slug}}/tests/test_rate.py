@@ -59,5 +59,5 @@ def test_a_loss_that_never_falls_gives_no_suggestion() -> None:
     rates = [10.0**each for each in range(-20, 0)]
     assert 1e-11 <= learning_rate._steepest(rates, [*[1.0] * 10, 0.5, *[0.4] * 9]) <= 1e-9
     for losses in ([1.0] * 20, [float("nan")] * 20):
-        with pytest.raises(TrainingError, match="more steps"):
+        with pytest.raises(TrainingError, match="more --steps"):
             learning_rate._steepest(rates, losses)

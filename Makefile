@@ -1,17 +1,17 @@
-# The template's own verbs. README.md says what each does.
+# The template's own make targets. README.md says what each does.
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-all docs lint lock clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 VARIANTS := '{{cookiecutter.project_slug}}'/variants
-# Two processes, a test file runs in one of them; the slowest tests are printed
+# Two processes; each test file runs in one of them. The slowest tests are printed
 PYTEST := $(BIN)/pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder --durations 20
 
-help:  ## Show the verbs
+help:  ## Show the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
 
-setup: .venv/made  ## Make the template's own environment in .venv
+setup: .venv/made  ## Create the template's own environment in .venv
 
 .venv/made: requirements-dev.txt
 	$(PYTHON) -m venv --clear .venv
@@ -36,13 +36,13 @@ test-all: setup  ## Run every test: real installs, trainings, pipelines, contain
 docs: setup  ## Build the documentation into site/, and check its links (SERVE=1: show it at http://127.0.0.1:8000 instead)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs $(if $(SERVE),serve,build)
 
-lint: setup  ## Check the style of the template's own sources, as they stand, and that the rooms of the machinery keep their order
+lint: setup  ## Check the style of the template's own sources, the machinery's import directions, and the Dockerfiles
 	$(BIN)/ruff check --no-cache .
 	$(BIN)/ruff format --no-cache --check .
 	PYTHONPATH='{{cookiecutter.project_slug}}/src' $(BIN)/lint-imports --no-cache
 	for manager in $(VARIANTS)/environment_manager=*; do \
 		cat "$$manager/Dockerfile" $(VARIANTS)/Dockerfile | $(BIN)/hadolint --ignore SC1083 - || exit; \
-	done  # it takes Jinja's braces for Bash's
+	done  # SC1083 takes Jinja's braces for Bash's
 
 lock: setup  ## Resolve every pin again and write the lock files (KEEP=1: only add what is new)
 	$(BIN)/python scripts/lock.py $(if $(KEEP),--keep)

@@ -19,10 +19,10 @@ class Answers(Extension):
 
 
 def _refused(answers: dict[str, str]) -> str:
-    """Return an empty text.
+    """Return an empty string.
 
     Raises:
-        FailedHookException: which cookiecutter prints without a traceback; a sentence for each answer that is wrong.
+        FailedHookException: a sentence for each wrong answer; cookiecutter prints it without a traceback.
     """
     problems = runpy.run_path(str(_CHECK))["problems"](answers)
     if problems:

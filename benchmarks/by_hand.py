@@ -1,6 +1,6 @@
-"""The loop that speed.py compares with: plain PyTorch over tensors in memory, with nothing checked, saved or recorded.
+"""The loop that speed.py compares with: plain PyTorch on tensors in memory, with nothing checked, saved or recorded.
 
-Network, settings, split and validation are those of `train.py experiment=fashion_mnist`. Run in the project's folder:
+It has the network, settings, split and validation of `train.py experiment=fashion_mnist`. Run in the project's folder:
 `python by_hand.py PACKAGE mlp|cnn EPOCHS THREADS [cuda]`; it prints the seconds of each epoch, its steps and the test
 accuracy as JSON.
 """

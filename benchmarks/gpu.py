@@ -1,7 +1,7 @@
 """What is guaranteed on an accelerator, and what it costs. gpu.sh starts it in the folder of a generated project.
 
-`python gpu.py FASHION_MNIST TABLE.md gpu|cpu MINUTES`: the table is written after each row, so it is there whatever
-stops the measurement. No row is started once the minutes are over; what was left out is named.
+`python gpu.py FASHION_MNIST TABLE.md gpu|cpu MINUTES`: the table is written after each row, so it survives whatever
+stops the measurement. No row starts once the time is up; the table says what was left out.
 """
 
 import json
@@ -17,11 +17,11 @@ from by_hand import SETTINGS
 from project import PINS, package_of
 
 PRECISIONS = {"gpu": ("32-true", "bf16-mixed", "16-mixed"), "cpu": ("32-true", "bf16-mixed")}
-# By name, what selects it: the default network, and worked examples where they were copied into the project.
+# The overrides of each: the default network, and examples if they were copied into the project.
 WORKLOADS = {"cnn": [], "transformer": ["experiment=language_model"], "gan": ["experiment=gan"]}
-REPEATS = 20  # of an operation; adding in another order shows after a few
+REPEATS = 20  # of an operation; a different order of additions shows after a few
 EPOCHS = 3
-# The seconds of an epoch but the first, which warms up, from a usual training.
+# Times a normal training, without its first epoch, which warms up.
 TIMED = """
 import json, runpy, sys, time
 sys.argv[0] = "train.py"
@@ -55,7 +55,7 @@ class Table:
         self.path.write_text("\n".join([*self.lines, *rest, ""]), encoding="utf-8")
 
     def time_for(self, what: str) -> bool:
-        """Whether there is time left; if not, what is left out is noted."""
+        """Whether there is time left; if not, note what is left out."""
         if time.monotonic() < self.end:
             return True
         self.left_out.append(what)
@@ -71,7 +71,7 @@ def call(*command: str, threads: int | None = None) -> subprocess.CompletedProce
 
 
 def last_line(result: subprocess.CompletedProcess[str]) -> str:
-    """Return the last line that a command printed: its result, or what was wrong."""
+    """Return the last line that a command printed: its result, or its error."""
     lines = (result.stdout.strip() or result.stderr.strip()).splitlines()
     return lines[-1] if lines else f"exit code {result.returncode}"
 
@@ -81,7 +81,7 @@ def guarantees(table: Table, package: str, usual: list[str], precisions: tuple[s
     table.add("", "| workload | precision | trainings compared | exact | seconds |", "|---|---|---|---|---|")
     for name, chosen in WORKLOADS.items():
         if chosen and not Path("configs", *chosen[0].split("=")).with_suffix(".yaml").exists():
-            table.left_out.append(f"{name}, whose files are not in this project")
+            table.left_out.append(f"{name}, which is not in this project")
             continue
         for precision in precisions:
             if not table.time_for(f"{name} in {precision}"):
@@ -110,7 +110,7 @@ def verified(table: Table, package: str, usual: list[str]) -> None:
 
 
 def costs(table: Table, package: str, usual: list[str], source: str, accelerator: str) -> None:
-    """Time a step of the two networks in strict, in fast, and of a loop by hand over tensors on the device."""
+    """Time a step of both networks in strict, in fast, and in a plain loop over tensors on the device."""
     head = "| network, Fashion-MNIST, batch 128 | strict | fast | by hand | strict / by hand | strict / fast |"
     table.add("", "Milliseconds of a step:", "", head, "|---|---|---|---|---|---|")
     data = [*usual, "experiment=fashion_mnist", f"data.source={source}", f"training.epochs={EPOCHS}"]
@@ -191,7 +191,7 @@ def operations(table: Table, device: str) -> None:
 
 
 def main() -> None:
-    """Measure, the most important first."""
+    """Measure the most important things first."""
     source, path, accelerator, minutes = sys.argv[1], Path(sys.argv[2]), sys.argv[3], float(sys.argv[4])
     package = package_of(Path())
     usual = ["tracking=none", f"trainer={accelerator}"]

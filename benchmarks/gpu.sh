@@ -2,11 +2,11 @@
 # What is guaranteed, and what it costs, on an accelerator: one call of under 8 minutes, on a machine without a package index.
 #   benchmarks/gpu.sh pack PROJECT FASHION_MNIST [PYTHON]   here: copies a generated project, its data and wheels to .gpu/
 #   benchmarks/gpu.sh run FOLDER [cpu|gpu] [MINUTES]        there: trains with the torch that is installed; writes FOLDER/gpu.md
-# PYTHON is the version there (3.12). Wheels are those of the project's lock, but for torch and what comes with it.
+# PYTHON is the version there (3.12). The wheels are those in the project's lock, except torch and its dependencies.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# What a training imports. The rest of the lock belongs to DVC, trackers and server.
+# What training imports. The rest of the lock is for DVC, trackers and the server.
 NEEDED="antlr4-python3-runtime hydra-core omegaconf lightning lightning-utilities torchmetrics pydantic pydantic-core
 annotated-types typing-inspection safetensors python-dotenv"
 

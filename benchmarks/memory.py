@@ -20,7 +20,7 @@ from pathlib import Path
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
-LIMIT = 1 << 30  # bytes, for a process and the file pages that it maps
+LIMIT = 1 << 30  # bytes, for a process and the file pages it maps
 SHARDS = ["data.shard_bytes=67108864"]
 WINDOW = [*SHARDS, "data.window=2"]
 WAYS = {
@@ -29,7 +29,7 @@ WAYS = {
     "`data.window=2 data.storage=arrow`": [*WINDOW, "data.storage=arrow"],
 }
 TRAINED = ["model=mlp", "training.batch_size=512", "training.epochs=1", "tracking=none"]
-# Enough for every way to meet new shards many times: 400,000 images, or one epoch where it has fewer.
+# Enough for every order to reach new shards many times: 400,000 images, or one epoch if it has fewer.
 BATCHES = 780
 READ = """
 import sys, time
@@ -71,7 +71,7 @@ def repeat(source: Path, target: Path, times: int) -> dict[str, str]:
 def measured(project: Path, limit: Path, *arguments: str) -> tuple[int, str]:
     """Run Python in the project under the limit.
 
-    Returns the most memory that its process held itself, in MiB, and what it printed.
+    Returns the peak memory of its process, in MiB, and its output.
 
     Pages of mapped files do not count: the system drops them when memory is short. The limit counts them too, so a
     script that needed the whole data at once would be killed.
@@ -93,7 +93,7 @@ def measured(project: Path, limit: Path, *arguments: str) -> tuple[int, str]:
 
 @contextmanager
 def memory_limit(size: int) -> Iterator[Path]:
-    """Yield a control group of Linux whose processes share `size` bytes. Needs root."""
+    """Yield a Linux control group that limits its processes to `size` bytes together. Needs root."""
     first_version = Path("/sys/fs/cgroup/memory")
     group = (first_version if first_version.exists() else Path("/sys/fs/cgroup")) / "memory-benchmark"
     group.mkdir()

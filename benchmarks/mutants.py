@@ -1,9 +1,9 @@
-"""Mutation test of what resumes, orders and digests: each mutant of a module has to be noticed by tests within seconds.
+"""Mutation tests of resuming, ordering and digests: within seconds, a test must notice each mutant of a module.
 
     PROJECT/.venv/bin/python benchmarks/mutants.py PROJECT [MODULE...] [--sample N]
 
-PROJECT is a generated project with its environment, whose tests are used, besides the trainings of tests/any_task.py.
-A process that has imported torch forks for each mutant. Printed are the survivors, and how many there were.
+PROJECT is a generated project with its environment. Its tests are used, and the trainings of tests/any_task.py.
+A process that has imported torch forks for each mutant. It prints the survivors, and the number of mutants.
 """
 
 import argparse
@@ -28,8 +28,8 @@ from typing import Any
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCE = ROOT / "{{cookiecutter.project_slug}}" / "src" / "reproml"
-# What notices the mutants of a module: tests of the project that need neither a training nor another process, and
-# trainings of tests/tasks, interrupted after every batch
+# What checks the mutants of a module: the project's tests that need neither a training nor another process, and
+# trainings in tests/tasks, interrupted after every batch
 MODULES: dict[str, tuple[str, tuple[str, ...]]] = {
     "training/order.py": ("", ("metrics, shuffled", "a sampler that counts", "CombinedLoader, cycling")),
     "training/streams.py": ("", ("iterable with a state", "streams, one begins again")),
@@ -41,7 +41,7 @@ MODULES: dict[str, tuple[str, tuple[str, ...]]] = {
     "runs/content.py": ("test_inputs.py", ()),
     "arrays/raw.py": ("test_data.py", ()),
 }
-LIMIT = 90  # seconds of a processor; a mutant that takes more is noticed
+LIMIT = 90  # CPU seconds; a mutant that takes longer counts as noticed
 OPPOSITE = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
     ast.In: ast.NotIn, ast.NotIn: ast.In, ast.Is: ast.IsNot, ast.IsNot: ast.Is, ast.Add: ast.Sub, ast.Sub: ast.Add,
@@ -50,7 +50,7 @@ OPPOSITE = {
 
 
 def changes(node: ast.AST) -> Iterator[tuple[str, Any]]:
-    """Yield what a node can become: the name of the change, and a function that makes it in a copy."""
+    """Yield the changes of a node: the name of each, and a function that makes it in a copy."""
     if isinstance(node, ast.Compare) and type(node.ops[0]) in OPPOSITE:
         yield "comparison", lambda new: new.ops.__setitem__(0, OPPOSITE[type(new.ops[0])]())
     if isinstance(node, ast.BinOp | ast.BoolOp) and type(node.op) in OPPOSITE:
@@ -78,7 +78,7 @@ def told(statement: ast.stmt) -> bool:
 
 
 def mutants(path: Path) -> list[tuple[int, str, str]]:
-    """Return the line of each mutant of a module, what was changed, and the whole module."""
+    """Return, for each mutant of a module, its line, the change, and the whole module."""
     tree = ast.parse(path.read_text())
     skipped = {id(inner) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for inner in ast.walk(node)}
     skipped |= {
@@ -113,7 +113,7 @@ class Mutated(importlib.abc.MetaPathFinder, importlib.abc.Loader):
 
 
 def trainings(names: Iterable[str], expected: dict[str, Any] | None) -> dict[str, Any]:
-    """Train each task, and from each of its resume points. Ends the process with 1 where a result is unexpected."""
+    """Train each task, and from each of its resume points. Exit with 1 if a result is unexpected."""
     sys.path.insert(0, str(ROOT / "tests"))
     import any_task
     from reproml.runs.digest import weights_digest
@@ -139,7 +139,7 @@ def trainings(names: Iterable[str], expected: dict[str, Any] | None) -> dict[str
 
 
 def in_fork(task: Callable[[], object]) -> int:
-    """Run a function in a fork, and return 0 where it returned something false; its limit ends it, too."""
+    """Run a function in a fork with a time limit, and return 0 if it returned something false."""
     process = os.fork()
     if process:
         return os.waitpid(process, 0)[1]
@@ -155,7 +155,7 @@ def in_fork(task: Callable[[], object]) -> int:
 
 
 def noticed(module: str, path: Path, source: str, expected: dict[str, Any]) -> bool:
-    """Whether a test fails in this process, or it ends, with a mutant."""
+    """Whether a test fails, or the process ends, with a mutant."""
     tests, names = MODULES[module]
     name = "reproml." + module.removesuffix(".py").replace("/", ".")
     sys.meta_path.insert(0, Mutated(name, path, source))
@@ -177,7 +177,7 @@ def pytest_collection_modifyitems(items):
 
 
 def try_module(module: str, reference: Path, sample: int | None) -> None:
-    """Try the mutants of a module, or so many of them, and print those that nobody notices."""
+    """Try the mutants of a module, or a sample, and print those that no test notices."""
     path = SOURCE / module
     assert in_fork(lambda: reference.write_text(json.dumps(trainings(MODULES[module][1], None))) == 0) == 0
     ask = partial(noticed, module=module, path=path, expected=json.loads(reference.read_text()))
@@ -194,7 +194,7 @@ def try_module(module: str, reference: Path, sample: int | None) -> None:
 
 
 def main() -> None:
-    """Try the mutants of the modules, or so many of each."""
+    """Try the mutants of the modules, or a sample of each."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("project", type=Path)
     parser.add_argument("modules", nargs="*", default=[])

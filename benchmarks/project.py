@@ -1,4 +1,4 @@
-"""A generated project that is measured, and its commands."""
+"""A generated project to measure, and its commands."""
 
 import os
 import shutil
@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-# Set from the start: a training that has to set the first two starts Python again.
+# Set from the start: a training that has to set them starts Python again.
 PINS = {"PYTHONHASHSEED": "0", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}
 
 
@@ -16,7 +16,7 @@ def package_of(project: Path) -> str:
 
 
 class Project:
-    """A project in `folder` that trains on the Fashion-MNIST of `source`, nothing set but the number of threads."""
+    """A project in `folder` that trains on the Fashion-MNIST in `source`, with only the number of threads set."""
 
     def __init__(self, folder: Path, source: Path, threads: int = 1) -> None:
         self.folder, self.package, self.threads = folder, package_of(folder), threads
@@ -27,7 +27,7 @@ class Project:
         self.environment = {"PATH": path, "HOME": str(Path.home()), "PYTHONPATH": "src", **pins}
 
     def call(self, *command: str) -> str:
-        """Return what a command prints; the measurement ends where it fails."""
+        """Return what a command prints; end the measurement if it fails."""
         result = subprocess.run(command, cwd=self.folder, env=self.environment, capture_output=True, text=True)
         if result.returncode:
             raise SystemExit(f"{' '.join(command)}\n{result.stdout}\n{result.stderr}")
@@ -38,11 +38,11 @@ class Project:
         return self.call(sys.executable, *arguments)
 
     def train(self, program: list[str], *overrides: str) -> str:
-        """Train in `run`, which is emptied first, by a program that stands for train.py; return what it prints."""
+        """Train in `run`, which is emptied first, with a program in place of train.py; return what it prints."""
         shutil.rmtree(self.run, ignore_errors=True)
         return self.python(*program, *self.settings, *overrides, f"hydra.run.dir={self.run.relative_to(self.folder)}")
 
     @property
     def run(self) -> Path:
-        """The folder of the run that is measured."""
+        """The folder of the measured run."""
         return self.folder / "outputs" / "measured"

@@ -1,9 +1,9 @@
-"""Show what record and step trace cost: train on Fashion-MNIST, and measure the time that they take in it.
+"""Show what record and step trace cost: train on Fashion-MNIST, and measure the time they take.
 
 Run it with a generated project's environment: `.venv/bin/python benchmarks/record.py PROJECT FOLDER`, where FOLDER
-holds the four files of Fashion-MNIST. The network is the small 784-64-128-64-10, for which a step is cheapest and so
-the step trace dearest; `model=cnn` after FOLDER measures another. The share is measured inside each run, because
-trainings with and without differ by more than 2 % from one run to the next anyway.
+holds the four files of Fashion-MNIST. The network is the small 784-64-128-64-10, with the cheapest steps and so
+the relatively most expensive step trace; `model=cnn` after FOLDER measures another. The share is measured inside each
+run, because whole trainings differ by more than 2 % from one run to the next anyway.
 """
 
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 from project import Project
 
 RUNS = 5
-# Times all that makes the record and the step trace, inside a training that is otherwise the usual one.
+# Times everything that makes the record and the step trace, inside an otherwise normal training.
 TIMED = """
 import runpy, sys, time
 sys.argv[0] = "train.py"

@@ -2,7 +2,7 @@
 
 Run it with a generated project's environment, after a training: `.venv/bin/python benchmarks/serving.py PROJECT RUN`.
 It needs the load generator wrk (Debian's package). Both sides are measured in turn, in the same minute, and the
-medians over the rounds are shown; server, load and this process share the machine's cores.
+medians over the rounds are shown. Server, load generator and this process share the machine's cores.
 """
 
 import json
@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 ROUNDS, SECONDS = 3, 3
-LOADS = [(1, 1), (1, 8), (1, 32), (64, 1), (64, 8)]  # examples of a request, clients at once
+LOADS = [(1, 1), (1, 8), (1, 32), (64, 1), (64, 8)]  # examples per request, concurrent clients
 SCRIPT = 'wrk.method = "POST"\nwrk.headers["Content-Type"] = "application/json"\nwrk.body = [==[{}]==]\n'
 SCALE = {"us": 0.001, "ms": 1.0, "s": 1000.0}  # to milliseconds
 
 
 def plain(predictor: Any, inputs: list[Any]) -> float:
-    """Return how many times a second the model is called, in this process, with numbers as JSON gives them."""
+    """Return how many times a second this process can call the model, with numbers as from JSON."""
     calls, end = 0, time.perf_counter() + SECONDS / 3
     while time.perf_counter() < end:
         predictor.predict(inputs)

@@ -3,8 +3,8 @@
 Run it with a generated project's environment, on Linux: `.venv/bin/python benchmarks/size.py PROJECT [MILLIONS ...]`.
 300 million parameters need 12 GB of memory and 11 GB in TMPDIR. Prints the table of docs/promises.md.
 
-A point is saved after every batch, so each save can be timed; the last columns say how often one would be saved with
-the settings of a project, and what share of the time that is.
+A point is saved after every batch, to time each save; the last columns say how often one would be saved with a
+project's settings, and what share of the time that takes.
 """
 
 import json
@@ -21,7 +21,7 @@ from pathlib import Path
 STEPS = 6
 MILLIONS = (1, 10, 100, 300)  # parameters
 EVERY, SHARE = 30, 0.02  # as in configs/callbacks/default.yaml of a project
-# A network of four square layers with Adam, trained like any other: what a point holds is three times the weights.
+# A network of four square layers with Adam, trained like any other: a point holds three times the weights.
 MODULE = """
 import torch
 from lightning import LightningDataModule, LightningModule
@@ -54,7 +54,7 @@ class Square(LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.parameters())
 """.replace("BATCH", "32").replace("STEPS", str(STEPS))
-# Times saves, digests and the steps between them, and watches the memory that a save takes beyond what is held anyway.
+# Times saves, digests and the steps between them, and measures the extra memory that a save takes.
 TIMED = """
 import json, re, runpy, sys, time
 from pathlib import Path
@@ -77,7 +77,7 @@ def timed(owner, name, part):
 from reproml import recipe
 ready = recipe.ready
 def ready_and_timed(cfg):
-    config = ready(cfg)  # which says what torch must find when it is imported
+    config = ready(cfg)  # sets what torch reads when it is imported
     from lightning import Trainer
     from reproml.training.step_trace import StepTrace
     timed(Trainer, "save_checkpoint", "save")
@@ -91,7 +91,7 @@ print("measured", json.dumps({**spent, "peaks": peaks}))
 
 
 def measured(project: Path, millions: int) -> dict[str, float]:
-    """Train a model of so many million parameters for a few steps.
+    """Train a model with that many million parameters for a few steps.
 
     Returns medians: seconds of a `save`, a `digest` and a `step`; and `peak`, the most MiB that a save took.
     """

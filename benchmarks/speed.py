@@ -1,9 +1,9 @@
-"""Show what reproducibility costs: each figure is a ratio to the least that could do the same, measured in one run.
+"""Show what reproducibility costs: each figure is a ratio to the minimum that does the same, measured in one run.
 
 Run it with a generated project's environment: `.venv/bin/python benchmarks/speed.py PROJECT FOLDER`, where PROJECT is
 committed to git and FOLDER holds the four files of Fashion-MNIST. Pairs are measured in turns and medians are printed,
 because machines are noisy. The mode is strict, with record and step trace on. It uses one thread by default, so the
-loop by hand does too; both are measured with two threads as well.
+plain loop does too; both are also measured with two threads.
 """
 
 import json
@@ -22,7 +22,7 @@ from project import Project
 
 ROUNDS = 3
 EPOCHS = {"mlp": 6, "cnn": 2}
-# Notes when each epoch of the usual training begins; between two lies an epoch with all that belongs to it.
+# Notes when each epoch of a normal training begins; the time between two is a whole epoch with everything in it.
 TIMED = """
 import json, runpy, sys, time
 sys.argv[0] = "train.py"
@@ -36,7 +36,7 @@ ArrayTask.on_train_epoch_start = noted
 runpy.run_path("train.py", run_name="__main__")
 print(json.dumps([after - first for first, after in zip(begun, begun[1:])]))
 """
-# Says when the first batch comes to be learned from.
+# Stops when the first batch reaches the training step.
 FIRST_STEP = """
 import os, runpy, sys
 sys.argv[0] = "train.py"
@@ -48,7 +48,7 @@ runpy.run_path("train.py", run_name="__main__")
 
 
 def train(project: Project, model: str, count: int) -> tuple[list[float], float]:
-    """Return the seconds of each epoch, but the last, and the test accuracy."""
+    """Return the seconds of each epoch except the last, and the test accuracy."""
     timed = ["-c", TIMED]
     printed = project.train(timed, f"model={model}", f"training.epochs={count}")
     metrics = json.loads((project.run / "test" / "metrics.json").read_text())
@@ -56,7 +56,7 @@ def train(project: Project, model: str, count: int) -> tuple[list[float], float]
 
 
 def by_hand(project: Project, model: str, count: int) -> tuple[list[float], float]:
-    """Return the seconds of each epoch, but the first, and the test accuracy, of the loop by hand."""
+    """Return the seconds of each epoch except the first, and the test accuracy, of the plain loop."""
     script = str(Path(__file__).with_name("by_hand.py").resolve())
     found = json.loads(project.python(script, project.package, model, str(count), str(project.threads)))
     return found["epochs"][1:], found["accuracy"]
@@ -70,15 +70,15 @@ def seconds(task: Callable[[], object]) -> float:
 
 
 def pair(name: str, task: Callable[[], object], least: Callable[[], object], goal: float) -> None:
-    """Measure two commands in turns, and print the ratio of their medians."""
-    task(), least()  # what a first call reads from the disk, all later ones find in memory
+    """Measure two commands in turn, and print the ratio of their medians."""
+    task(), least()  # the first call reads from disk what later calls find in memory
     measured = [(seconds(task), seconds(least)) for _ in range(ROUNDS)]
     first, second = (statistics.median(column) for column in zip(*measured, strict=True))
     print(f"{name}: {first:.2f} s / {second:.2f} s = {first / second:.2f} (goal {goal})", flush=True)
 
 
 def epochs(project: Project, model: str, goal: float) -> None:
-    """Compare an epoch of a training with one of the loop by hand."""
+    """Compare an epoch of training with one of the plain loop."""
     tasks = {"train.py": train, "by hand": by_hand}
     measured: dict[str, list[float]] = {name: [] for name in tasks}
     accuracies: dict[str, set[float]] = {name: set() for name in tasks}
@@ -97,7 +97,7 @@ def epochs(project: Project, model: str, goal: float) -> None:
 
 
 def one_stage(project: Project, folder: Path) -> Project:
-    """Return a pipeline of one stage that copies a file: the least that DVC can be asked for."""
+    """Return a one-stage pipeline that copies a file: the least that DVC can do."""
     least = copy(project)
     least.folder = folder
     (folder / "input").write_text("")

@@ -1,8 +1,8 @@
 """Give the generated project the files of the chosen options, and its package's name in imports.
 
-The folders under `variants/` are the table: `environment_manager=pip/` holds what a project with that answer gets, at
-the same place below its root, instead of the root's. Where several of these folders have a file, it is put together:
-those of the answers, and last the one in `variants/` itself. So a Dockerfile begins with the manager's stage, and a
+The folders under `variants/` are the table: a project with the answer pip gets the files in `environment_manager=pip/`,
+at the same place below its root, instead of the root's. If several of these folders have a file, it is assembled from
+them: first the answers', last the one in `variants/` itself. So a Dockerfile begins with the manager's stage, and a
 lock with what every tracker needs; the packages of a lock are sorted afterwards. Each part is valid by itself. Nothing
 here needs the network or git, and running it twice changes nothing.
 """
@@ -21,12 +21,12 @@ ANSWERS = {
     "tracker": "{{ cookiecutter.tracker }}",
 }
 PACKAGE = "{{ cookiecutter.package_name }}"
-# What the root begins, and a manager adds to: tables, and sections
+# Files that begin in the root, and to which a manager adds tables or sections
 ROOT = {Path("pyproject.toml"), Path("docs/environments.md")}
 
 
 def keep_chosen(variants: Path, target: Path, begun: set[Path]) -> None:
-    """Move the files of the chosen variants to `target`, behind what has begun there, and forget the others."""
+    """Move the files of the chosen variants to `target`, after what has begun there, and remove the others."""
     for path in sorted(variants.iterdir(), key=lambda path: ("=" not in path.name, path.name)):
         option, is_option, answer = path.name.partition("=")
         if is_option:
@@ -43,7 +43,7 @@ def keep_chosen(variants: Path, target: Path, begun: set[Path]) -> None:
 
 
 def sort_packages(root: Path) -> None:
-    """Put the packages that a tracker adds to the locks among the others, in the order that `make lock` writes."""
+    """Sort the packages that a tracker adds to the locks among the others, in the order that `make lock` writes."""
     for path in root.glob("requirements*"):
         lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
         head, locked = ("".join(line for line in lines if line.startswith("#") is kind) for kind in (True, False))
@@ -65,7 +65,7 @@ def name_package(root: Path) -> None:
 
 
 def hide_store(root: Path) -> None:
-    """Have a repository that the project is generated into pass over DVC's store, which lies beside the project."""
+    """Make a repository around the project ignore DVC's store, which lies beside the project."""
     if any((folder / ".git").exists() for folder in root.parents):
         store = root.with_name(f"{root.name}-dvc-store")
         store.mkdir(exist_ok=True)
@@ -73,23 +73,23 @@ def hide_store(root: Path) -> None:
 
 
 def remove_caches(root: Path) -> None:
-    """Remove what a linter left in a clone of the template."""
+    """Remove caches that linters left in a clone of the template."""
     for cache in [*root.rglob(".*_cache"), *root.rglob("__pycache__")]:
         shutil.rmtree(cache)
 
 
 def show_next(root: Path) -> None:
-    """Print the commands that follow, as they can be pasted where the project was generated.
+    """Print the next commands, ready to paste where the project was generated.
 
-    Not where cruft generates it for a comparison, in a temporary folder: what it prints then may be a patch.
+    Not if cruft generates it in a temporary folder for a comparison: what it prints then may be a patch.
     """
     here = Path(os.environ.get("PWD", "/"))
     inside = root.is_relative_to(here)
     if not inside and root.is_relative_to(Path(tempfile.gettempdir()).resolve()):
         return
     place = shlex.quote(str(root.relative_to(here) if inside else root))
-    text = f"{root.name} is there. The next three commands:\n\n  cd {place}\n  make setup\n  make run\n"
-    with contextlib.suppress(OSError):  # nobody has to read it
+    text = f"{root.name} is ready. The next three commands:\n\n  cd {place}\n  make setup\n  make run\n"
+    with contextlib.suppress(OSError):  # nobody needs to read it
         os.write(1, text.encode())
 
 
@@ -97,7 +97,7 @@ if __name__ == "__main__":
     remove_caches(Path())
     name_package(Path())
     hide_store(Path.cwd())
-    if Path("variants").is_dir():  # goes last: where it is still there, the project is not finished
+    if Path("variants").is_dir():  # removed last: while it exists, the project is unfinished
         keep_chosen(Path("variants"), Path(), set(ROOT))
         sort_packages(Path())
         show_next(Path.cwd())

@@ -1,7 +1,7 @@
-"""Check every answer before anything is written, and list all that is wrong at once.
+"""Check every answer before anything is written, and list everything wrong at once.
 
-local_extensions.py calls `problems` of this file where it stands, beside the list of names. It does so right after the
-questions, since cookiecutter prints a traceback where a hook fails, and again when this file is rendered as a hook,
+local_extensions.py calls `problems` from this file, in place, beside the list of names. It does so right after the
+questions, because cookiecutter prints a traceback if a hook fails, and again when this file is rendered as a hook,
 for answers that cookiecutter replays: {{ cookiecutter | refused }}
 """
 
@@ -10,18 +10,18 @@ import re
 import sys
 from pathlib import Path
 
-# What a package of that name would hide: the project's own scripts and folders, and all that is installed with it.
+# Names that a package would hide: the project's own scripts and folders, and everything installed with it.
 OWN = {"configs", "configure", "data", "docs", "evaluate", "models", "notebooks"}
 OWN |= {"prepare", "reports", "reproml", "src", "test", "tests", "train", "variants"}
 OWN |= {"archives", "build", "dist", "lightning_logs", "logs", "mlruns", "outputs"}
 # Packages and modules that an environment can hold, which `make lock` lists
 INSTALLED = Path(__file__).with_name("installed_names.txt")
-# Devices of Windows, and what YAML does not read as a text
+# Windows devices, and what YAML does not read as text
 NOT_NAMES = {"aux", "con", "nul", "prn", *(f"{port}{number}" for port in ("com", "lpt") for number in range(1, 10))}
 NOT_NAMES |= {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 # Quotes, escapes, braces, `$(...)`, backticks and tags mean something to some file; half a surrogate pair is not text.
 UNSAFE = re.compile(r"[\"\\`${}<>\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufffe\uffff]")
-# No dot or hyphen at an end, since the package's metadata and the citation are refused with such an address
+# No dot or hyphen at an end: the package's metadata and the citation would be refused with such an address
 EMAIL = r"[\w+%-]+(\.[\w+%-]+)*@([A-Za-z0-9]+(-+[A-Za-z0-9]+)*\.)+[A-Za-z0-9]+(-+[A-Za-z0-9]+)*(?<=[\w-]{2})"
 
 
@@ -31,19 +31,19 @@ def problems(answers: dict[str, str]) -> list[str]:
     for key in ("project_name", "description", "author_name"):
         text = answers[key]
         if not any(map(str.isprintable, text.strip())):
-            found.append(f"{key} is empty; give it a text")
+            found.append(f"{key} is empty; write something")
         elif bad := UNSAFE.search(text):
             found.append(
-                f"{key}={text!r} holds {bad.group()!r}; leave out double quotes, backslashes, backticks, "
+                f"{key}={text!r} contains {bad.group()!r}; leave out double quotes, backslashes, backticks, "
                 "dollar signs, braces, < > and line ends"
             )
         elif len(text) > 200:
-            found.append(f"{key} has {len(text)} characters; give at most 200")
+            found.append(f"{key} has {len(text)} characters; use at most 200")
 
     slug, package = answers["project_slug"], answers["package_name"]
     for key in ("project_slug", "package_name"):
         if answers[key] in NOT_NAMES:
-            found.append(f"{key}={answers[key]!r} is a reserved word in Windows or YAML; choose another one")
+            found.append(f"{key}={answers[key]!r} is a reserved word in Windows or YAML; choose another name")
     taken = OWN | set(INSTALLED.read_text(encoding="utf-8").split())
     if not re.fullmatch(r"[a-z][a-z0-9]*([-_][a-z0-9]+)*", slug) or len(slug) > 80:
         found.append(
@@ -51,7 +51,9 @@ def problems(answers: dict[str, str]) -> list[str]:
             "digits and hyphens, as in my-project"
         )
     elif slug.replace("-", "_") in taken:
-        found.append(f"project_slug={slug!r} is the name of a package that the project needs; choose another name")
+        found.append(
+            f"project_slug={slug!r} is the name of an installed package or a project folder; choose another name"
+        )
 
     if not re.fullmatch(r"[a-z][a-z0-9_]*", package) or len(package) > 50:
         found.append(
@@ -59,7 +61,7 @@ def problems(answers: dict[str, str]) -> list[str]:
             "underscores, as in my_project"
         )
     elif keyword.iskeyword(package) or keyword.issoftkeyword(package):
-        found.append(f"package_name={package!r} is a word of the Python language; choose another name")
+        found.append(f"package_name={package!r} is a Python keyword; choose another name")
     elif package in sys.stdlib_module_names:
         found.append(f"package_name={package!r} is a module of Python's standard library; choose another name")
     elif package in taken:

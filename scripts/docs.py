@@ -1,4 +1,4 @@
-"""A hook of MkDocs: it generates a project, and adds that project's documentation and reference to the site."""
+"""An MkDocs hook that generates a project, and adds its documentation and reference to the site."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the project's README, its docs/, the files that these link to, and a page for each part of the package."""
+    """Add the project's README, its docs/, the files they link to, and a page for each part of the package."""
     linked: set[PurePosixPath] = set()
     for page in [PROJECT / "README.md", *_pages()]:
         text = page.read_text(encoding="utf-8")
@@ -61,15 +61,15 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Write what is made from the project where a page asks for it, and say where the page can be edited."""
+    """Fill in what a page takes from the project, and say where the page can be edited."""
     page.edit_url = _edit_url(page.file.src_uri)
     return markdown.replace("<!-- groups -->", _groups()).replace("<!-- managers -->", _managers())
 
 
 def _edit_url(uri: str) -> str | None:
-    """Return where a page can be edited, None of one that is generated, and where no address is known.
+    """Return where a page can be edited; None if it is generated, or if no address is known.
 
-    A workflow of GitHub says its address. The setting `repo_url` would make each page ask GitHub for its stars.
+    A GitHub workflow provides the address. The setting `repo_url` would make each page ask GitHub for its stars.
     """
     path, repository = PurePosixPath(uri), os.environ.get("GITHUB_REPOSITORY")
     source = f"{TEMPLATE}/{path.relative_to('project')}" if path.is_relative_to("project") else f"docs/{uri}"
@@ -79,7 +79,7 @@ def _edit_url(uri: str) -> str | None:
 
 
 def _managers() -> str:
-    """Return a tab for each environment manager, with its commands, as the README of a project with it has them."""
+    """Return a tab for each environment manager, with the commands in its projects' README."""
     answers = json.loads((ROOT / "cookiecutter.json").read_text(encoding="utf-8"))
     chosen = {name: value[0] if isinstance(value, list) else value for name, value in answers.items()}
 
@@ -97,7 +97,7 @@ def _managers() -> str:
 
 
 def _groups() -> str:
-    """Return a table of every choice of every group, with the comment at the head of its file."""
+    """Return a table of every choice in every group, with the comment at the top of its file."""
     configs = PROJECT / "configs"
     chosen = dict(_chosen(configs / "config.yaml"))
     for group in [*chosen]:
@@ -106,7 +106,7 @@ def _groups() -> str:
             if (configs / inner).is_dir():
                 chosen[inner] = choice
     rows = ["| choice | what it is |", "|---|---|"]
-    files = sorted([*configs.glob("*/*.yaml"), *configs.glob("[!h]*/*/*.yaml")])  # without those of Hydra itself
+    files = sorted([*configs.glob("*/*.yaml"), *configs.glob("[!h]*/*/*.yaml")])  # without Hydra's own
     groups = {path: path.parent.relative_to(configs).as_posix() for path in files}
     order = [*chosen, *groups.values()]  # first the groups that config.yaml chooses from
     for path in sorted(files, key=lambda path: order.index(groups[path])):
@@ -126,7 +126,7 @@ def _chosen(path: Path) -> list[tuple[str, str]]:
 
 
 def _comment(path: Path) -> str:
-    """Return the comment at the head of a file, as one line."""
+    """Return the comment at the top of a file, as one line."""
     lines = []
     for line in path.read_text(encoding="utf-8").splitlines():
         if not line.startswith("#"):
@@ -136,7 +136,7 @@ def _comment(path: Path) -> str:
 
 
 def _add(files: Files, config: MkDocsConfig, uri: str, content: str, navigation: bool = True) -> None:
-    # said in any case, because MkDocs leaves out names that begin with a dot
+    # set in any case, because MkDocs leaves out names that begin with a dot
     level = InclusionLevel.INCLUDED if navigation else InclusionLevel.NOT_IN_NAV
     files.append(File.generated(config, uri, content=content, inclusion=level))
 
@@ -146,12 +146,12 @@ def _pages() -> list[Path]:
 
 
 def _without_folders(text: str, folder: Path) -> str:
-    """Return the text with the links to folders as plain text: a site has none."""
+    """Return the text with links to folders as plain text: a site has no folders."""
     return _LINK.sub(lambda match: match[1] if (folder / match[2]).is_dir() else match[0], text)
 
 
 def _modules() -> dict[str, list[str]]:
-    """Return the public modules by their page: of each folder of reproml, "" for reproml itself, and the user's."""
+    """Return the public modules by page: each folder of reproml, "" for reproml itself, and the user's package."""
     found: dict[str, list[str]] = {"": ["reproml"], "my_project": []}
     for path in sorted(SOURCE.rglob("*.py")):
         package, *parts = path.relative_to(SOURCE).with_suffix("").parts

@@ -1,10 +1,10 @@
 """Write the lock files: of the template's own tools, and of a generated project for each tracker.
 
-And hooks/installed_names.txt, the names that no project may have, since an environment can hold a package of that name.
+And hooks/installed_names.txt: names that a project must not have, because an environment can hold such a package.
 
 Run it with `make lock` after an edit of a pin. Everything is first resolved together, trackers and storage services
 too, so that every lock holds the same version of a package and an extra can be added to any of them.
-`make lock KEEP=1` moves no package that is locked already: it serves to add one.
+`make lock KEEP=1` keeps the version of every package that is already locked: use it to add one.
 """
 
 import argparse
@@ -22,7 +22,7 @@ VARIANTS = ROOT / "{{cookiecutter.project_slug}}" / "variants"
 NAMES = ROOT / "hooks" / "installed_names.txt"
 TRACKERS = json.loads((ROOT / "cookiecutter.json").read_text())["tracker"]
 COMPILE = ["pip", "compile", "--quiet", "--universal", "--no-sources", "--python-version", "3.11"]
-# As `make lock` of a generated project does it: variants/environment_manager=pip/environment.mk
+# As `make lock` does in a generated project: variants/environment_manager=pip/environment.mk
 DIRECT = ["--no-deps", "--no-annotate", "--no-strip-extras"]
 EXCLUDES = ["--excludes", "requirements-exclude.txt"]
 CPU = "https://download.pytorch.org/whl/cpu"
@@ -37,7 +37,7 @@ def compile_lock(project: Path, *arguments: str | Path) -> None:
 
 
 def compile_pair(project: Path, name: str, *source: str) -> dict[str, str]:
-    """Write the direct packages of a source into NAME.in, and all that they need into NAME.txt; return both texts."""
+    """Write a source's direct packages into NAME.in, and everything they need into NAME.txt; return both texts."""
     direct, everything = f"{name}.in", f"{name}.txt"
     compile_lock(project, *source, *DIRECT, "--output-file", direct)
     compile_lock(project, direct, *ALL, "--output-file", everything)
@@ -61,7 +61,7 @@ def write_for_pip(project: Path, upgrade: list[str]) -> None:
 
 
 def beyond(lock: str, base: str) -> str:
-    """Return the packages of a lock that another one lacks; hooks/post_gen_project.py puts them among the others."""
+    """Return the packages of a lock that another one lacks; hooks/post_gen_project.py sorts them among the others."""
     packages = re.compile(r"^([a-z0-9-]+==.*\n(?: .*\n)*)", re.MULTILINE)
     there = {package.split()[0] for package in packages.findall(base)}
     return "".join(package for package in packages.findall(lock) if package.split()[0] not in there)
@@ -88,7 +88,7 @@ def write_for_conda(project: Path) -> None:
 
 
 def write_names(project: Path) -> None:
-    """Write the names of all that was resolved together, and of the modules that come with what is installed here."""
+    """Write the names of all packages resolved together, and of all modules installed here."""
     resolved = (project / "together.txt").read_text()
     python = project / "everything" / "bin" / "python"
     subprocess.run([sys.executable, "-m", "venv", python.parent.parent], check=True)
@@ -109,7 +109,7 @@ def extra(tracker: str) -> list[str]:
 
 
 def rendered(folder: Path, manager: str) -> Path:
-    """Return a project whose answers, but for the manager, are the defaults."""
+    """Return a project with the default answers, except for the manager."""
     answers = {"environment_manager": manager}
     return Path(cookiecutter(str(ROOT), no_input=True, output_dir=str(folder / manager), extra_context=answers))
 
@@ -117,7 +117,7 @@ def rendered(folder: Path, manager: str) -> Path:
 def main() -> None:
     """Write every lock file."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--keep", action="store_true", help="move no package that is locked already")
+    parser.add_argument("--keep", action="store_true", help="keep the versions of packages that are already locked")
     upgrade = [] if parser.parse_args().keep else ["--upgrade"]
     own = ["--generate-hashes", "--group", "dev", "--output-file", ROOT / "requirements-dev.txt"]
     compile_lock(ROOT, *upgrade, *own)

@@ -1,4 +1,4 @@
-"""Draw the beginning of a report, as the README shows it, in light and dark.
+"""Take a picture of the top of a report for the README, in light and dark.
 
 `python scripts/picture_report.py RUN/report.html FOLDER` writes report-light.png and report-dark.png into the folder.
 It needs Chromium.
@@ -10,7 +10,7 @@ from pathlib import Path
 
 from playwright.sync_api import sync_playwright
 
-WIDTH, HEIGHT = 1000, 1080  # pixels; what is below is left out
+WIDTH, HEIGHT = 1000, 1080  # pixels; the rest is cut off
 
 
 def main(report: Path, folder: Path) -> None:

@@ -1,8 +1,8 @@
-"""Record a terminal: run commands in a generated project, and draw what they printed as an animated SVG.
+"""Record a terminal: run commands in a generated project, and draw their output as an animated SVG.
 
 `python scripts/record_terminal.py PROJECT PICTURE.svg COMMAND...` runs each command in a shell in the project's folder,
 with the project's environment first on the path. Each line appears when it was printed, with waits cut to two seconds.
-A progress bar is drawn as it ended. Where a reader prefers no motion, all lines are there at once.
+A progress bar is drawn in its last state. For readers who prefer no motion, all lines appear at once.
 """
 
 import os
@@ -30,7 +30,7 @@ STYLE = """
 
 
 def recorded(command: str, project: Path) -> list[tuple[float, str]]:
-    """Run a command in a terminal of its own; return each line with the seconds at which it was complete."""
+    """Run a command in its own terminal; return each line with the second at which it was complete."""
     size = {"COLUMNS": str(COLUMNS), "LINES": str(ROWS), "TERM": "xterm-256color"}
     path = f"{(project / '.venv' / 'bin').resolve()}{os.pathsep}{os.environ['PATH']}"
     master, terminal = pty.openpty()
@@ -48,7 +48,7 @@ def recorded(command: str, project: Path) -> list[tuple[float, str]]:
     while select.select([master], [], [], None)[0]:
         try:
             read = os.read(master, 65_536)
-        except OSError:  # Linux says so where the other end is closed
+        except OSError:  # Linux raises it when the other end is closed
             read = b""
         if not read:
             break
@@ -66,9 +66,9 @@ def draw(shown: list[tuple[float, Text]], picture: Path, title: str) -> None:
     for _, text in shown:
         console.print(text, no_wrap=True, overflow="ellipsis", crop=True)
     svg = console.export_svg(title=title)
-    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)  # which lie elsewhere; any monospace will do
+    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)  # from other sites; any monospace font will do
     svg = re.sub(r'<text (?=[^>]*clip-path="url\(#[^)]*-line-(\d+)\)")', r'<text data-line="\1" ', svg)
-    # rich gives a text its class, which keeps its color; the line is told by another
+    # rich's own class keeps the color; another one names the line
     svg = re.sub(r'<text data-line="(\d+)" class="([^"]+)"', r'<text class="\2 line line\1"', svg)
     delays = "\n        ".join(
         f".line{number} {{ animation-delay: {at:.2f}s; }}" for number, (at, _) in enumerate(shown)

@@ -280,7 +280,7 @@ def test_what_others_need_stays(runs: dict[str, Path]) -> None:
     make("outputs/trained", accuracy=None)
     with FileLock("outputs/trained/.lock"):
         names, kept = removed(everything)
-        assert kept == {"trained": "a process works on it"}
+        assert kept == {"trained": "a process is using it"}
         assert not clean.remove(read_entry(Path("outputs/trained")))  # it began after the question
     Path("outputs/tuned/run.json").write_text("")  # cannot be read, so it stays, and says nothing of what it needs
     make("models/built", restored=None)

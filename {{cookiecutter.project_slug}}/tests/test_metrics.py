@@ -65,8 +65,8 @@ def test_an_epoch_forgets_the_last_one() -> None:
     ("name", "metric", "said"),
     [
         ("loss", MulticlassAUROC(num_classes=3), "task.metrics.loss: the task has a metric of that name"),
-        ("a/b", MulticlassAUROC(num_classes=3), "task.metrics.a/b: that is no name"),
-        ("auroc", nn.Linear(1, 1), "task.metrics.auroc is a Linear: name a class of torchmetrics"),
+        ("a/b", MulticlassAUROC(num_classes=3), "task.metrics.a/b: that is not a valid name"),
+        ("auroc", nn.Linear(1, 1), "task.metrics.auroc is a Linear: name a torchmetrics class"),
     ],
 )
 def test_what_is_no_metric_is_refused(name: str, metric: Any, said: str) -> None:
@@ -77,5 +77,5 @@ def test_what_is_no_metric_is_refused(name: str, metric: Any, said: str) -> None
 def test_several_numbers_are_no_metric() -> None:
     metrics = Metrics({"matrix": MulticlassConfusionMatrix(num_classes=3)}, taken=())
     metrics.observe(torch.eye(3), torch.arange(3))
-    with pytest.raises(ConfigError, match=r"task\.metrics\.matrix gives 9 numbers, and a metric is one"):
+    with pytest.raises(ConfigError, match=r"task\.metrics\.matrix gives 9 numbers, but must give one number"):
         metrics.values_so_far()

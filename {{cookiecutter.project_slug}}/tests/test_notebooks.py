@@ -57,6 +57,6 @@ def test_a_training_in_a_notebook_gives_the_bits_of_the_command(project: Path, s
     assert found == [str(project / "outputs" / "notebook"), expected["metrics"], expected["weights_sha256"]]
     errors = [(output["ename"], output["evalue"]) for outputs in refused for output in outputs[-1:]]
     assert [name for name, _ in errors] == [*["ConfigError"] * 4, "TrainingError"], errors
-    words = ("training.lrr is not a key", "training.batch_size=0", "are a sweep", "--help is an option", "is finished")
+    words = ("training.lrr is not a key", "training.batch_size=0", "are a sweep", "--help is a command", "is finished")
     assert all(part in said and "\n" not in said for part, (_, said) in zip(words, errors, strict=True)), errors
     assert not list((project / "notebooks").iterdir())

@@ -51,7 +51,7 @@ def test_several_optimizers_are_refused(monkeypatch: pytest.MonkeyPatch, manual:
     config = check(composed(*PLAIN, "data=digits"))
     monkeypatch.setattr(learning_rate, "build", lambda config: (None, Several(manual)))
     monkeypatch.setattr(learning_rate, "apply", lambda settings: None)
-    with pytest.raises(ConfigError, match=f"only for one optimizer that Lightning steps, and Several .*{reason}"):
+    with pytest.raises(ConfigError, match=f"only with one optimizer that Lightning steps, but Several .*{reason}"):
         learning_rate.range_test(config, 10, 1e-6, 1.0)
 
 
@@ -59,5 +59,5 @@ def test_a_loss_that_never_falls_gives_no_suggestion() -> None:
     rates = [10.0**each for each in range(-20, 0)]
     assert 1e-11 <= learning_rate._steepest(rates, [*[1.0] * 10, 0.5, *[0.4] * 9]) <= 1e-9
     for losses in ([1.0] * 20, [float("nan")] * 20):
-        with pytest.raises(TrainingError, match="more steps"):
+        with pytest.raises(TrainingError, match="more --steps"):
             learning_rate._steepest(rates, losses)

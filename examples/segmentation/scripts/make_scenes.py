@@ -1,4 +1,4 @@
-"""Write scenes with scikit-learn's digits in them, and which pixels belong to one, into `data/raw/scenes`."""
+"""Write scenes of scikit-learn's digits, and masks of their pixels, into `data/raw/scenes`."""
 
 from pathlib import Path
 

@@ -1,6 +1,6 @@
-"""Write scikit-learn's 442 diabetes patients as a CSV file such as people have: `data/raw/patients.csv`.
+"""Write scikit-learn's 442 diabetes patients as a realistic CSV file: `data/raw/patients.csv`.
 
-The measurements are real. The dates, the clinics and what is missing are made up.
+The measurements are real. The dates, the clinics and the gaps are made up.
 """
 
 import csv

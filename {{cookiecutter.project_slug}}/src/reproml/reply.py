@@ -1,4 +1,4 @@
-"""What `train.py` replies to the Python that has started it: the folder of its run, or why there is none."""
+"""What `train.py` replies to the Python process that started it: the folder of its run, or why there is none."""
 
 import json
 import os
@@ -21,7 +21,7 @@ class Reply:
     """The reply of this process.
 
     Args:
-        place: the file for it; None: nobody has asked.
+        place: the file for it; None: nobody asked.
     """
 
     def __init__(self, place: Path | None) -> None:
@@ -29,19 +29,19 @@ class Reply:
 
     @classmethod
     def asked(cls) -> Self:
-        """Return the reply that this process was asked for; the processes that it starts are not."""
+        """Return the reply that this process was asked for; processes that it starts are not asked."""
         place = os.environ.pop(ASKED, None)
         return cls(Path(place) if place else None)
 
     def refuse_sweep(self, runs: int) -> None:
-        """Refuse a command that trains several runs where one is asked for.
+        """Refuse a command that trains several runs if one was asked for.
 
         Raises:
             ConfigError: it does.
         """
         if self._place is not None and runs != 1:
             raise ConfigError(
-                "train gives one run, and these overrides are a sweep: leave the sweep out, or start it with "
+                "train makes one run, but these overrides are a sweep: leave the sweep out, or start it with "
                 "python train.py"
             )
 
@@ -67,5 +67,5 @@ class Reply:
 
 
 def read(place: Path) -> dict[str, Any]:
-    """Return a reply; it is empty where there is none."""
+    """Return a reply, empty if there is none."""
     return json.loads(place.read_text(encoding="utf-8")) if place.exists() else {}

@@ -19,13 +19,13 @@ from .training.determinism import pinned_here
 if TYPE_CHECKING:
     from .serving.predictor import Predictor
 
-# Jupyter sets them for what draws into a notebook; a training writes files, and lines without colors
+# Jupyter sets them for drawing into a notebook; a training writes files, and lines without colors
 _OF_NOTEBOOKS = ("MPLBACKEND", "FORCE_COLOR", "CLICOLOR_FORCE")
 
 
 @dataclass(frozen=True)
 class TrainedRun:
-    """A run that `train` has made.
+    """A run that `train` made.
 
     Args:
         folder: of the run.
@@ -42,7 +42,7 @@ class TrainedRun:
 
     @property
     def metrics(self) -> dict[str, float]:
-        """What its test has given, by name."""
+        """The results of its test, by name."""
         return self.record["metrics"]
 
     def load(self) -> "Predictor":
@@ -53,8 +53,8 @@ class TrainedRun:
 def train(*overrides: str, project: Path) -> TrainedRun:
     """Train as `python train.py OVERRIDE...` does, with the same bits and the same record, and return the finished run.
 
-    It is a process of its own: what it reads when Python, NumPy and PyTorch start is set, whatever this process has
-    imported, and it has the code as it is on the disk. Its output appears here line by line. Ctrl-C, or the notebook's
+    It runs in its own process: with the right settings for Python, NumPy and PyTorch, whatever this process has
+    imported, and with the code as it is on disk. Its output appears here line by line. Ctrl-C, or the notebook's
     stop button, ends it; `train("resume=last")` resumes it.
 
     Args:
@@ -62,18 +62,18 @@ def train(*overrides: str, project: Path) -> TrainedRun:
         project: the folder of the project.
 
     Raises:
-        UserError: the configuration is refused, or the training fails; the error holds the sentence of the command.
+        UserError: the configuration is refused, or the training fails; the error has the command's sentence.
         KeyboardInterrupt: the training was interrupted.
 
     Example: `train("training.lr=0.01", "model=mlp").metrics["loss"]`
     """
     if options := [each for each in overrides if each.startswith("-") and each != trust.FLAG]:
         raise ConfigError(
-            f"{options[0]} is an option of the command line: give overrides alone, as in train('training.lr=0.01')"
+            f"{options[0]} is a command-line option: give only overrides, as in train('training.lr=0.01')"
         )
     home = project if (project / "train.py").exists() else Path.cwd()  # an installed package has no project around it
     if not (home / "train.py").exists():
-        raise ConfigError(f"there is no train.py in {home}: call train in the folder of the project")
+        raise ConfigError(f"there is no train.py in {home}: call train in the project's folder")
     dropped = {*_OF_NOTEBOOKS, *pinned_here()}
     environment = {name: value for name, value in os.environ.items() if name not in dropped}
     with tempfile.TemporaryDirectory(prefix="reproml-") as folder:
@@ -91,8 +91,8 @@ def train(*overrides: str, project: Path) -> TrainedRun:
     if code == interrupts.CODE:
         raise KeyboardInterrupt
     if "error" in reply:
-        kind: type[UserError] = vars(errors).get(reply["error"], TrainingError)  # others are of modules further in
+        kind: type[UserError] = vars(errors).get(reply["error"], TrainingError)  # others come from inner modules
         raise kind(reply["sentence"])
     if code or "run" not in reply:
-        raise TrainingError(f"train.py has made no run: {last or f'it has ended with {code}'}")
+        raise TrainingError(f"train.py made no run: {last or f'it exited with {code}'}")
     return TrainedRun(Path(reply["run"]), home)

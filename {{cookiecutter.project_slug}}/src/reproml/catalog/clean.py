@@ -86,7 +86,7 @@ def chosen(runs: Sequence[Entry], rule: Rule) -> tuple[list[Removal], dict[str, 
         )
     own = [each for each in runs if each.folder != MODELS and not each.is_trial]
     meant = [each for number, each in enumerate(own) if _is_meant(each, number, rule)]
-    kept: dict[str, str] = {each.name: "a process works on it" for each in meant if each.status == RUNNING}
+    kept: dict[str, str] = {each.name: "a process is using it" for each in meant if each.status == RUNNING}
     going = {each.folder.resolve(): each for each in meant if each.name not in kept}
     while built_on := {  # until no run that stays was built on one that goes
         Path(each.restored).resolve(): each.name
@@ -99,7 +99,7 @@ def chosen(runs: Sequence[Entry], rule: Rule) -> tuple[list[Removal], dict[str, 
 
 
 def remove(run: Entry) -> bool:
-    """Remove the folder of a run, and the folders around it that this leaves empty. False: a process works on it now.
+    """Remove the folder of a run, and the folders around it that this leaves empty. False: a process is using it now.
 
     It gets another name first, so that a kill leaves it whole or as something that is not a run.
     """

@@ -22,7 +22,7 @@ class Entry:
 
     Args:
         folder: of the run.
-        status: `finished`, `running` (a process works on it), `interrupted`, or `damaged` (its record cannot be read).
+        status: `finished`, `running` (a process is using it), `interrupted`, or `damaged` (its record cannot be read).
         started: when its training began, in UTC, as ISO 8601.
         seconds: of all its sessions that have ended.
         data: the name of its data.

@@ -1,1 +1,1 @@
-"""What `python -m reproml` can do: a module for each subject."""
+"""The commands of `python -m reproml`: a module for each subject."""

@@ -1,4 +1,4 @@
-"""Types of arguments: runs by their short names, and values that are refused in one sentence."""
+"""Argument types: runs by their short names, and values that are refused in one sentence."""
 
 import argparse
 import math
@@ -11,11 +11,11 @@ RUN = "last, best, models, its folder, or the beginning of its name"
 
 
 class RunName(str):
-    """The name of a run on the command line, in whose place `resolve` puts its folder."""
+    """The name of a run on the command line; `resolve` replaces it with the run's folder."""
 
 
 class Override(str):
-    """An argument of train.py, which may name a run as well, as in `restore.run=last`."""
+    """An argument of train.py, which may also name a run, as in `restore.run=last`."""
 
 
 def resolve(arguments: argparse.Namespace) -> None:
@@ -48,7 +48,7 @@ def number(least: int, most: int) -> Callable[[str], int]:
 
 
 def seeds(text: str) -> int:
-    """Return how many seeds are meant: a deviation needs two."""
+    """Return the number of seeds: a deviation needs two."""
     if not text.isdecimal() or int(text) < 2:
         raise argparse.ArgumentTypeError(f"{text} is not a number of seeds: give 2 or more")
     return int(text)

@@ -1,12 +1,12 @@
-"""`completion`: what bash or zsh needs to complete `python -m <package> ...` when Tab is pressed."""
+"""`completion`: the code with which bash or zsh completes `python -m <package> ...` on Tab."""
 
 import argparse
 from typing import Any
 
 from .arguments import RunName
 
-# Shells complete by the first word, `python`: what is not for this package goes where it went before, as to Hydra's own
-# completion of train.py.
+# Shells complete by the first word, `python`: anything not for this package goes where it went before, such as to
+# Hydra's own completion of train.py.
 _BASH = """
 _reproml_runs() {
   local run names="last best models"
@@ -49,7 +49,7 @@ _reproml_python() {
 if [[ $_comps[python] != _reproml_python ]]; then _reproml_before=${_comps[python]:-_default}; fi
 compdef _reproml_python python
 """
-# What is added to shtab's functions, in the place of its own last lines, which begin so
+# Added to shtab's functions, in place of its own last lines, which begin like this
 _SHELLS = {"bash": (_BASH, "\ncomplete "), "zsh": (_ZSH, "\ntypeset -A opt_args")}
 
 

@@ -1,4 +1,4 @@
-"""`predict`: what a model says of the examples in files."""
+"""`predict`: a model's predictions for the examples in files."""
 
 import argparse
 import sys
@@ -29,7 +29,7 @@ def _predict(arguments: argparse.Namespace) -> int:
 
     check_places(arguments.source, arguments.output)
     predictor = Predictor(arguments.run)
-    from ..serving.writing import predict_files  # NumPy reads its settings from the environment, which has them now
+    from ..serving.writing import predict_files  # NumPy reads its settings from the environment, where they are now set
 
     count = predict_files(predictor, arguments.source, arguments.output, arguments.batch_size)
     written = f"; written to {arguments.output}" if arguments.output else ""

@@ -1,4 +1,4 @@
-"""`sync`: give a finished run to a tracker that has missed it."""
+"""`sync`: send a finished run to a tracker that missed it."""
 
 import argparse
 from typing import Any

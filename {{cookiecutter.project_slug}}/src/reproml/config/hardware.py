@@ -9,7 +9,7 @@ from ..errors import ConfigError
 from .schema import Config
 
 PROMISED = ("cpu", "gpu", "cuda")  # the accelerators on which the same bits are promised
-_SHARDING = ("fsdp", "deepspeed", "modelparallel")  # names of strategies, and of their classes, begin so
+_SHARDING = ("fsdp", "deepspeed", "modelparallel")  # beginnings of the names of strategies and their classes
 _FORKING = ("spawn", "fork", "notebook")
 _STATEFUL = ("ddp_comm_state", "model_averaging_period")  # arguments of DDPStrategy
 
@@ -40,9 +40,9 @@ def check_same_bits(config: Config) -> None:
     mode, accelerator, devices = config.reproducibility.mode, config.trainer["accelerator"], config.trainer["devices"]
     if accelerator == "mps":
         raise ConfigError(
-            "trainer.accelerator=mps is not deterministic: on MPS, PyTorch's deterministic mode lets operations pass "
-            f"that are not, such as the gradient of an embedding, so reproducibility={mode} excludes it: choose "
-            "trainer=cpu, or reproducibility=fast"
+            "trainer.accelerator=mps is not deterministic: on MPS, PyTorch's deterministic mode misses operations, "
+            f"such as the gradient of an embedding, so reproducibility={mode} excludes it: choose trainer=cpu, or "
+            "reproducibility=fast"
         )
     if accelerator == "auto" or not isinstance(devices, int | list) or devices == -1:
         key = "accelerator" if accelerator == "auto" else "devices"
@@ -60,22 +60,22 @@ def check_same_bits(config: Config) -> None:
     for argument in _STATEFUL:
         if settings.get(argument) is not None:
             raise ConfigError(
-                f"trainer.strategy.{argument} of {name} keeps a state that no checkpoint holds, so a run could not be "
-                f"resumed with the same bits, which reproducibility={mode} promises: leave it out, or choose "
+                f"trainer.strategy.{argument} of {name} keeps a state that no checkpoint holds, so a run could not "
+                f"resume with the same bits, as reproducibility={mode} promises: leave it out, or choose "
                 "reproducibility=fast"
             )
 
 
 def refuse_sharding(name: str) -> None:
-    """Refuse a strategy that divides the state of a training among the processes."""
+    """Refuse a strategy that divides the training state among processes."""
     raise ConfigError(
-        f"trainer.strategy={name} divides weights or optimizer state among the processes, and this project's "
+        f"trainer.strategy={name} divides weights or optimizer state among processes, but this project's "
         "checkpoints, step trace and model file hold whole ones: choose trainer=ddp"
     )
 
 
 def _strategy(config: Config) -> tuple[str, dict[str, Any]]:
-    """Return the name of the strategy, or of its class, and the settings of that."""
+    """Return the name of the strategy or its class, and the settings of the class."""
     strategy = config.trainer.get("strategy", "auto")
     if isinstance(strategy, dict):
         return str(strategy.get("_target_")).rpartition(".")[2], strategy

@@ -1,4 +1,4 @@
-"""Whether a higher or a lower value of a metric is better, as far as somebody says it."""
+"""Whether a higher or a lower value of a metric is better, if anything says so."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ _OF_A_SPLIT = re.compile(r"(?:train|validation|valid|val|test)[/_](?=.)")
 
 
 def higher_is_better(name: str, written: Written, config: dict[str, Any]) -> bool | None:
-    """Return whether a higher value of a metric of a test is better; None: nobody says it.
+    """Return whether a higher value of a test metric is better; None: nothing says so.
 
     The test says it where it knows, then a callback or a schedule that watches the same metric in the validation, as
     EarlyStopping does. A loss is what a training lowers.
@@ -41,7 +41,7 @@ def _measured(name: str) -> str:
 
 
 def _watched(config: dict[str, Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the metrics that a configuration watches, each with its mode: `min` or `max`."""
+    """Yield the metrics that a configuration monitors, each with its mode: `min` or `max`."""
     for settings in (*config.get("callbacks", {}).values(), config.get("training", {}).get("scheduler") or {}):
         if isinstance(settings, dict) and isinstance(settings.get("monitor"), str):
             yield settings["monitor"], settings.get("mode")

@@ -1,4 +1,4 @@
-"""The targets of prepared arrays as they are stored: converted without loss, counted, and by their class."""
+"""The targets of prepared arrays as stored: converted without loss, and counted by class."""
 
 from typing import Any
 
@@ -27,13 +27,13 @@ def stored(values: np.ndarray, targets: Targets, reader: str) -> np.ndarray:
     if len(fractional):
         raise DataError(
             f"{reader} yields the target {fractional[0]}, but a target is the number of a class, from 0 to "
-            f"{targets.outputs - 1}: sort such values into classes in its read, or set data.classes=null and "
+            f"{targets.outputs - 1}: sort such values into classes in read, or set data.classes=null and "
             "data.target"
         )
     if len(values) and (values.min() < 0 or values.max() >= targets.outputs):
         raise DataError(
-            f"data.classes names {targets.outputs} classes, but the raw files hold the classes {values.min()} to "
-            f"{values.max()}; name every class"
+            f"data.classes names {targets.outputs} classes, but the raw files have classes {values.min()} to "
+            f"{values.max()}: name every class"
         )
     return np.ascontiguousarray(values, targets.dtype)
 
@@ -46,7 +46,7 @@ def _quantities(values: np.ndarray, targets: Targets, reader: str) -> np.ndarray
     kept = np.isfinite(found) if values.dtype.kind == "f" else found.astype(np.float64) == values
     if not kept.all():
         raise DataError(
-            f"{reader} yields the target {values[~kept][0]}, which float32 cannot hold: in its read, leave out "
+            f"{reader} yields the target {values[~kept][0]}, which float32 cannot hold: in read, leave out "
             f"examples without a value of {targets.target}, or scale it"
         )
     return found
@@ -65,12 +65,12 @@ def labels_of(values: np.ndarray, needed: bool) -> np.ndarray | None:
     if values.dtype.kind != "f":
         return values.astype(np.min_scalar_type(values.max(initial=0)))
     if needed:
-        raise ConfigError("data.split=stratified needs classes, and the targets are a quantity: choose split=random")
+        raise ConfigError("data.split=stratified needs classes, but the targets are a quantity: choose split=random")
     return None
 
 
 def counted(values: np.ndarray, targets: Targets) -> dict[str, dict[str, int]]:
-    """Return how many of the stored targets (n,) are of each class; of a quantity nothing is counted."""
+    """Return how many of the stored targets (n,) belong to each class; nothing for a quantity."""
     if targets.classes is None:
         return {}
     counts = np.bincount(values, minlength=targets.outputs)

@@ -28,7 +28,7 @@ class Targets:
 
     @classmethod
     def of(cls, description: Mapping[str, Any]) -> Self:
-        """Return what a description says, as `described` or a configuration gives it; other keys are passed over."""
+        """Return what a description from `described` or a configuration says; other keys are ignored."""
         known = {item.name: description[item.name] for item in fields(cls) if item.name in description}
         lists = {name: tuple(value) for name, value in known.items() if isinstance(value, list)}
         return cls(**{**known, **lists})
@@ -77,11 +77,11 @@ class Targets:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in given.items()}
 
     def settings(self) -> dict[str, Any]:
-        """Return the settings on which the stored targets depend."""
+        """Return the settings that the stored targets depend on."""
         return {"classes": None, "target": self.target} if self.classes is None else {"classes": list(self.classes)}
 
     def hub_task(self, inputs: str) -> str | None:
-        """Return what a model does, as the Hugging Face Hub calls it; None: it has no word for that.
+        """Return what a model does, in the Hugging Face Hub's terms; None: it has none for that.
 
         Args:
             inputs: `image` or `tabular`.
@@ -103,8 +103,8 @@ class Targets:
         names = None if self.classes is None else list(self.classes)
         if (names is None) == (self.target is None):
             raise ConfigError(
-                f"data.classes={names} and data.target={self.target}: give the names of the classes, or the name of "
-                "the quantity that the targets are, and leave the other one null"
+                f"data.classes={names} and data.target={self.target}: give either the names of the classes or the name "
+                "of the quantity, and leave the other null"
             )
         if names is not None and len(set(names)) < max(2, len(names)):
             raise ConfigError(f"data.classes={names} must name at least two classes, each once")
@@ -112,12 +112,12 @@ class Targets:
             raise ConfigError(f"data.unit={self.unit} is the unit of data.target, which is null: set data.unit=null")
         if self.target is not None and split == "stratified":
             raise ConfigError(
-                f"data.split=stratified gives each split the same share of every class, and data.target={self.target} "
+                f"data.split=stratified gives each split the same share of every class, but data.target={self.target} "
                 "is a quantity: choose split=random, as task=regression does"
             )
         if self.target is not None and precision in _ROUNDING:
             raise ConfigError(
-                f"trainer.precision={precision} would round the targets, and data.target={self.target} is a quantity: "
+                f"trainer.precision={precision} would round the targets, but data.target={self.target} is a quantity: "
                 "choose 32-true or bf16-mixed"
             )
 

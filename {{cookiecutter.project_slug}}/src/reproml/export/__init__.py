@@ -1,1 +1,1 @@
-"""The model of a run in a form that other programs run."""
+"""A run's model in a form that other programs can run."""

@@ -1,4 +1,4 @@
-"""What the test of a run gives to the forward of its task."""
+"""The inputs that a run's test gives to its task's forward."""
 
 import inspect
 from typing import Any
@@ -16,9 +16,9 @@ from ..tasks.build import build
 from ..tasks.data import refuse_other_data
 from ..training.trainer import build_tester
 
-Inputs = dict[str, torch.Tensor]  # by the names that forward gives them, on the processor
+Inputs = dict[str, torch.Tensor]  # by their names in forward, on the CPU
 
-_MOST = 2**28  # bytes of inputs that are kept
+_MOST = 2**28  # bytes of inputs to keep
 
 
 def captured(run: CompletedRun, config: Config) -> list[Inputs]:
@@ -45,8 +45,8 @@ def captured(run: CompletedRun, config: Config) -> list[Inputs]:
     evaluate(tester, task, data)
     if not found:
         raise ConfigError(
-            f"the test of {name_of(task)} gives no input to export the model with: define forward, test_step and "
-            "test_dataloader, and call self(...) in test_step"
+            f"the test of {name_of(task)} never calls forward, so there is no input to export with: define forward, "
+            "test_step and test_dataloader, and call self(...) in test_step"
         )
     return found
 
@@ -57,13 +57,13 @@ def _named(task: LightningModule, args: tuple[Any, ...], kwargs: dict[str, Any])
     for name, value in given.items():
         if not isinstance(value, torch.Tensor) or not value.ndim:
             raise ConfigError(
-                f"forward of {name_of(task)} takes {name} as {type(value).__name__}, and an exported model takes "
-                "batches as tensors alone: give forward a tensor for each input"
+                f"forward of {name_of(task)} takes {name} as {type(value).__name__}, but an exported model takes "
+                "only tensors with a batch dimension: give forward a tensor for each input"
             )
-    with torch.inference_mode(False):  # the test makes tensors that no export can use
+    with torch.inference_mode(False):  # in inference mode, the test would make tensors that cannot be exported
         return {name: value.detach().cpu().clone() for name, value in given.items()}
 
 
 def name_of(task: LightningModule) -> str:
-    """Return the name of a task's class, as configs/ have it."""
+    """Return the name of a task's class, as in configs/."""
     return f"{type(task).__module__}.{type(task).__qualname__}"

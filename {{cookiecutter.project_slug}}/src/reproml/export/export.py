@@ -1,4 +1,4 @@
-"""Exporting the model of a finished run: converted, compared, and written with what it was made of."""
+"""Export the model of a finished run: convert it, compare it, and write it with its origin."""
 
 import json
 from importlib.util import find_spec
@@ -16,10 +16,10 @@ _NEEDED = ("onnxruntime", "onnxscript")
 
 
 def export(folder: Path, output: Path | None, tolerance: float) -> list[str]:
-    """Write the model of a run as ONNX, and return the lines that say what it takes and how exact it is.
+    """Write a run's model as ONNX, and return lines that say what it takes and how exact it is.
 
-    The file is written only where ONNX Runtime gives the outputs of the run's own model on the inputs of its test. Its
-    metadata hold the digests of the weights, the description of the model, and the result of that check.
+    The file is written only if ONNX Runtime gives the outputs of the run's own model on its test inputs. The metadata
+    hold the digests of the weights, the description of the model, and the result of that check.
 
     Args:
         folder: of the run.
@@ -28,17 +28,17 @@ def export(folder: Path, output: Path | None, tolerance: float) -> list[str]:
 
     Raises:
         ConfigError: a package is missing, the model cannot be exported, or its outputs are further off.
-        UserError: the run is not finished, or its data are not there.
+        UserError: the run is not finished, or its data is missing.
     """
     place = output or folder / ONNX
     if place.suffix != ".onnx":
-        raise ConfigError(f"--output {place} does not say that it is an ONNX model: give a name that ends with .onnx")
+        raise ConfigError(f"--output {place} does not end with .onnx: give a name that does")
     _refuse_missing()
     run = CompletedRun.named(folder, needs=[MODEL])
     refuse_changed(run.record["inputs"], run.config.inputs)
     pin_environment(run.config.reproducibility)
 
-    # torch and NumPy are imported here, when what they read from the environment is set
+    # imports torch and NumPy, so only once the environment that they read is set
     from ..models.saved import load_model
     from .captured import captured
     from .onnx_file import convert, largest_difference, release, scale, shape
@@ -74,4 +74,4 @@ def _refuse_missing() -> None:
     if missing:
         pins = {pin.partition("==")[0]: pin for pin in extra("onnx")}
         adding = " and ".join(f"make add PACKAGE={pins.get(name, f'{name}==VERSION')}" for name in missing)
-        raise ConfigError(f"an export needs {' and '.join(missing)}, which the environment lacks: {adding}")
+        raise ConfigError(f"an export needs {' and '.join(missing)}, which are not installed: {adding}")

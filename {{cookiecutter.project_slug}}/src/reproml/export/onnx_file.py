@@ -1,4 +1,4 @@
-"""A task as an ONNX model, and how far its outputs are from those of the task."""
+"""A task as an ONNX model, and how far the outputs of both are apart."""
 
 import logging
 from collections.abc import Mapping, Sequence
@@ -13,7 +13,7 @@ from onnx import helper
 from ..errors import ConfigError
 from .captured import Inputs, name_of
 
-_LARGEST = 2**31 - 2**20  # bytes that one file holds, as protobuf counts them; the graph needs some
+_LARGEST = 2**31 - 2**20  # bytes that one protobuf file can hold, less some for the graph
 
 
 def convert(task: LightningModule, calls: Sequence[Inputs]) -> Any:
@@ -31,14 +31,14 @@ def convert(task: LightningModule, calls: Sequence[Inputs]) -> Any:
     """
     tensors = task.state_dict().values()
     if sum(tensor.nbytes for tensor in tensors) > _LARGEST:
-        raise ConfigError(f"the weights of {name_of(task)} need more than the 2 GiB that one ONNX file holds")
-    # twice, since a batch of one would be taken for a constant
+        raise ConfigError(f"the weights of {name_of(task)} are larger than the 2 GiB that one ONNX file can hold")
+    # twice, because a batch of one would be taken for a constant
     example = {name: torch.cat([tensor, tensor]) for name, tensor in calls[0].items()}
     batch = torch.export.Dim("batch")
     shapes = {name: {0: batch, **dict.fromkeys(_free(name, calls), torch.export.Dim.AUTO)} for name in example}
     log = logging.getLogger("torch.onnx")
     before = log.level
-    log.setLevel(logging.ERROR)  # else it names packages that are not installed
+    log.setLevel(logging.ERROR)  # otherwise it names packages that are not installed
     try:
         with torch.no_grad():
             outputs = list(named(task(**example)))
@@ -56,7 +56,7 @@ def convert(task: LightningModule, calls: Sequence[Inputs]) -> Any:
         raise
     except Exception as error:  # of any class, from what the task calls
         raise ConfigError(
-            f"{name_of(task)} cannot be exported to ONNX ({_reason(error)}): let forward compute with tensors alone"
+            f"{name_of(task)} cannot be exported to ONNX ({_reason(error)}): let forward compute with tensors only"
         ) from error
     finally:
         log.setLevel(before)
@@ -93,10 +93,10 @@ def largest_difference(task: LightningModule, model: bytes, calls: Sequence[Inpu
             ) from error
         for name, value in expected.items():
             difference = _difference(found[name], value)
-            # the other way around, a difference that is no number would pass
+            # written the other way around, NaN would pass
             if not (difference <= tolerance * (1 + np.abs(value.astype(np.float64)))).all():
                 raise ConfigError(
-                    f"{name} of the exported model is off by {np.max(difference):.1e}, which is more than --tolerance "
+                    f"{name} of the exported model is off by {np.max(difference):.1e}, more than --tolerance "
                     f"{tolerance:g} allows: nothing is written"
                 )
             largest = max(largest, float(np.max(difference, initial=0.0)))
@@ -104,7 +104,7 @@ def largest_difference(task: LightningModule, model: bytes, calls: Sequence[Inpu
 
 
 def named(outputs: Any) -> dict[str, torch.Tensor]:
-    """Return what a forward gives by name: `outputs`, numbered where there are several, or the keys of a dictionary.
+    """Return what forward returns, by name: `outputs`, numbered if there are several, or the keys of a dictionary.
 
     Raises:
         ConfigError: it is not made of tensors.
@@ -117,14 +117,14 @@ def named(outputs: Any) -> dict[str, torch.Tensor]:
     for name, value in found.items():
         if not isinstance(value, torch.Tensor):
             raise ConfigError(
-                f"forward gives {name} as {type(value).__name__}, and an exported model gives tensors alone: return a "
-                "tensor, or a tuple or dictionary of tensors"
+                f"forward returns {name} as {type(value).__name__}, but an exported model returns only tensors: return "
+                "a tensor, or a tuple or dictionary of tensors"
             )
     return found
 
 
 def scale(task: LightningModule) -> dict[str, str]:
-    """Return the mean and the deviation of the quantity that a task on prepared arrays predicts, in whole digits.
+    """Return the mean and deviation of the quantity that a task on prepared arrays predicts, with all digits.
 
     The outputs of its forward are multiples of the deviation above the mean.
     """
@@ -149,20 +149,20 @@ def release() -> str:
 
 
 def _free(name: str, calls: Sequence[Inputs]) -> list[int]:
-    """Return the dimensions of an input behind the first that have several sizes."""
+    """Return the dimensions of an input, after the first, that have several sizes."""
     shapes = {tuple(call[name].shape[1:]) for call in calls if name in call}
     return [place + 1 for place, sizes in enumerate(zip(*shapes, strict=False)) if len(set(sizes)) > 1]
 
 
 def _difference(found: np.ndarray, expected: np.ndarray) -> np.ndarray:
-    """Return absolute differences; two that are no numbers, or equal infinities, do not differ."""
+    """Return absolute differences; two NaNs, or two equal infinities, do not differ."""
     with np.errstate(invalid="ignore"):
         difference = np.abs(found.astype(np.float64) - expected.astype(np.float64))
     return np.where((found == expected) | (np.isnan(found) & np.isnan(expected)), 0.0, difference)
 
 
 def _forget_places(model: Any) -> None:
-    """Remove the notes of the exporter, which name files of this machine, from all graphs of a model."""
+    """Remove the exporter's notes, which name files on this machine, from all graphs of a model."""
     model.graph.ClearField("metadata_props")
     graphs = [model.graph, *model.functions]
     while graphs:
@@ -174,7 +174,7 @@ def _forget_places(model: Any) -> None:
 
 
 def _reason(error: BaseException) -> str:
-    """Return the first line of what is behind an error."""
+    """Return the first line of the cause of an error."""
     while error.__cause__ is not None:
         error = error.__cause__
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

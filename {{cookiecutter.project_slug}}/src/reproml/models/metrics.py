@@ -1,4 +1,4 @@
-"""The metrics that `task.metrics` adds to those of a task on prepared arrays."""
+"""The metrics that `task.metrics` adds to a task on prepared arrays."""
 
 from collections.abc import Iterable, Mapping
 from typing import cast
@@ -11,7 +11,7 @@ from ..errors import ConfigError
 
 
 class Metrics(nn.ModuleDict):
-    """Metrics of torchmetrics, by name. Each gives one number for all examples that it has seen.
+    """Metrics from torchmetrics, by name. Each gives one number for all examples it has seen.
 
     Args:
         metrics: as `task.metrics` names them.
@@ -30,11 +30,11 @@ class Metrics(nn.ModuleDict):
     def __init__(self, metrics: Mapping[str, Metric], taken: Iterable[str]) -> None:
         for name, metric in metrics.items():
             if name in taken or not name.isidentifier():
-                reason = "the task has a metric of that name" if name in taken else "that is no name"
+                reason = "the task has a metric of that name" if name in taken else "that is not a valid name"
                 raise ConfigError(f"task.metrics.{name}: {reason}: choose another, such as my_metric")
             if not isinstance(metric, Metric):
                 raise ConfigError(
-                    f"task.metrics.{name} is a {type(metric).__name__}: name a class of torchmetrics, as in "
+                    f"task.metrics.{name} is a {type(metric).__name__}: name a torchmetrics class, as in "
                     "_target_: torchmetrics.classification.MulticlassAUROC"
                 )
             metric.sync_on_compute = False  # every process sees all examples of a validation
@@ -67,13 +67,13 @@ class Metrics(nn.ModuleDict):
             if not isinstance(value, torch.Tensor) or value.numel() != 1:
                 shape = f"{value.numel()} numbers" if isinstance(value, torch.Tensor) else f"a {type(value).__name__}"
                 raise ConfigError(
-                    f"task.metrics.{name} gives {shape}, and a metric is one: choose an average, as in average=macro, "
-                    "or another metric"
+                    f"task.metrics.{name} gives {shape}, but must give one number: choose an average, as in "
+                    "average=macro, or another metric"
                 )
             found[name] = value.reshape(())
         return found
 
     def forget(self) -> None:
-        """Begin again, without any example."""
+        """Start over, with no examples."""
         for metric in self.named().values():
             metric.reset()

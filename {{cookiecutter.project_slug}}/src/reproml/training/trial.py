@@ -1,4 +1,4 @@
-"""Whether the trainer can be built on this machine, and what it then is: found out before a run folder is made."""
+"""Whether the trainer can be built on this machine, and with what: found out before a run folder is made."""
 
 import warnings
 
@@ -16,18 +16,18 @@ from ..config.schema import Config, OwnConfig
 from ..errors import ConfigError
 from .trainer import bare_trainer, is_here
 
-_EXACT = (SingleDeviceStrategy, DDPStrategy)  # a class derived from one of them may be another matter
+_EXACT = (SingleDeviceStrategy, DDPStrategy)  # a subclass of one may not be exact
 
 
 def check_trainer(config: Config) -> None:
-    """Build the trainer without anything that writes, and judge it.
+    """Build the trainer without anything that writes, and check it.
 
     Raises:
         ConfigError: this machine lacks the accelerator, or the strategy is one that a run cannot use.
         InstantiationException: Lightning refuses the settings, and says why.
     """
     check_accelerator(config.trainer["accelerator"])
-    with warnings.catch_warnings():  # the training shows them, in its log
+    with warnings.catch_warnings():  # training shows them in its log
         warnings.simplefilter("ignore")
         trainer = bare_trainer(config)
     strategy = trainer.strategy
@@ -36,21 +36,21 @@ def check_trainer(config: Config) -> None:
         refuse_sharding(name)
     if config.reproducibility.mode != "fast" and type(strategy) not in _EXACT:
         raise ConfigError(
-            f"trainer.strategy={name} is not known to give the same bits again, which "
+            f"trainer.strategy={name} is not known to give the same bits again, as "
             f"reproducibility={config.reproducibility.mode} promises: choose auto or ddp, or reproducibility=fast"
         )
     if isinstance(trainer.accelerator, MPSAccelerator) and not isinstance(config, OwnConfig):
         raise ConfigError(
-            "the accelerator MPS has no double precision, in which the tasks on prepared arrays add up their metrics: "
-            "choose trainer=cpu, or a task of your own"
+            "MPS has no double precision, but tasks on prepared arrays add up their metrics in it: choose trainer=cpu, "
+            "or your own task"
         )
 
 
 def check_accelerator(name: str) -> None:
-    """Refuse an accelerator that Lightning does not know, or that is not here.
+    """Refuse an accelerator that Lightning does not know, or that this machine lacks.
 
     Raises:
-        ConfigError: naming those that are here.
+        ConfigError: it names those that this machine has.
     """
     here = [each for each in sorted(AcceleratorRegistry.available_accelerators()) if is_here(each)]
     if not is_here(name):

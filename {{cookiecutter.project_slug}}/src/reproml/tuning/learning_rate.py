@@ -25,12 +25,12 @@ from ..training.determinism import apply
 from ..training.randomness import seed_everything
 from ..training.trainer import NullProfiler
 
-_ONE_OPTIMIZER = "the learning rate can be searched only for one optimizer that Lightning steps"
+_ONE_OPTIMIZER = "find-lr works only with one optimizer that Lightning steps"
 
 
 @dataclass(frozen=True)
 class RangeTest:
-    """The loss at each learning rate of a short training in which the rate grows.
+    """The loss at each learning rate in a short training with a growing rate.
 
     Args:
         rates: of each step.
@@ -43,7 +43,7 @@ class RangeTest:
     suggested: float
 
     def figure(self) -> Figure:
-        """Draw the loss over the rate, and the rate that is suggested."""
+        """Draw the loss over the rate, and the suggested rate."""
         figure = Figure(figsize=(5, 3.5), layout="constrained")
         axes = figure.subplots()
         axes.plot(self.rates, self.losses)
@@ -51,14 +51,14 @@ class RangeTest:
         axes.set_xscale("log")
         axes.set_xlabel("learning rate")
         axes.set_ylabel("training loss, smoothed")
-        axes.set_title("Range test of the learning rate")
+        axes.set_title("Learning rate range test")
         axes.grid(alpha=0.3)
         axes.legend()
         return figure
 
 
 def range_test(config: Config, steps: int, least: float, most: float) -> RangeTest:
-    """Train for some steps, with a learning rate that grows from the least to the most. Nothing is kept of it.
+    """Train for some steps while the learning rate grows from the least to the most. Nothing is kept.
 
     The seed of the configuration gives the initial weights, the order and all other random choices, so the result is
     the same each time.
@@ -76,13 +76,13 @@ def range_test(config: Config, steps: int, least: float, most: float) -> RangeTe
     apply(config.reproducibility)
     data, model = build(config)
     if not model.automatic_optimization:
-        raise ConfigError(f"{_ONE_OPTIMIZER}, and {type(model).__name__} has automatic_optimization=False")
+        raise ConfigError(f"{_ONE_OPTIMIZER}, but {type(model).__name__} has automatic_optimization=False")
     seed_everything(config.seed, "range test")
     quiet: dict[str, Any] = {"logger": False, "enable_progress_bar": False, "enable_model_summary": False}
     with working_folder(Path(gettempdir()), "reproml-rate-") as folder:
         trainer = instantiate(
             {**config.trainer, "devices": 1, "num_nodes": 1, "strategy": "auto"},
-            max_epochs=-1,  # the steps alone end it
+            max_epochs=-1,  # only the steps end it
             max_steps=steps,
             gradient_clip_val=config.training.gradient_clip,
             accumulate_grad_batches=config.training.accumulate,
@@ -100,7 +100,7 @@ def range_test(config: Config, steps: int, least: float, most: float) -> RangeTe
         except (MisconfigurationException, RuntimeError) as error:
             if not re.search("single optimizer|multiple optimizers", str(error)):
                 raise
-            raise ConfigError(f"{_ONE_OPTIMIZER}, and {type(model).__name__} has several") from error
+            raise ConfigError(f"{_ONE_OPTIMIZER}, but {type(model).__name__} has several") from error
     results = found.results if found else {"lr": [], "loss": []}
     return RangeTest(results["lr"], results["loss"], _steepest(results["lr"], results["loss"]))
 
@@ -114,10 +114,12 @@ def _steepest(rates: Sequence[float], losses: Sequence[float]) -> float:
     kept = slice(len(rates) // 10, None)
     seen = np.array(losses[kept])
     if len(seen) < 2 or not np.isfinite(seen).all():
-        raise TrainingError("the loss is not finite, or there are too few steps: give other settings, or more steps")
+        raise TrainingError(
+            "the loss is not finite, or there are too few steps: change the settings, or give more --steps"
+        )
     if seen.min() >= seen[0]:
-        raise TrainingError(f"the loss falls at no rate from {rates[0]:g} to {rates[-1]:g}: give more steps")
-    # over a tenth of the range, since the batches of a single step decide between neighbors
+        raise TrainingError(f"the loss falls at no rate from {rates[0]:g} to {rates[-1]:g}: give more --steps")
+    # over a tenth of the range, because single batches decide between neighbors
     slopes = np.gradient(seen, np.log(rates[kept]))
     width = max(1, len(rates) // 10)
     steepest = int(np.convolve(slopes, np.full(width, 1 / width), "valid").argmin()) + width // 2

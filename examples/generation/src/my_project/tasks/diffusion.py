@@ -12,7 +12,7 @@ from reproml import Evaluation
 from ..data.digit_images import drawn
 
 Batch = list[torch.Tensor]  # images (n, 1, 8, 8)
-SHOWN = 64  # images of the grid
+SHOWN = 64  # images in the grid
 
 
 class Denoiser(nn.Module):
@@ -41,7 +41,7 @@ class Diffusion(LightningModule):
 
     Args:
         width: channels of the network.
-        steps: in which noise is removed.
+        steps: number of steps that remove noise.
         lr: learning rate.
     """
 
@@ -92,7 +92,7 @@ class Diffusion(LightningModule):
         return images
 
     def evaluation(self) -> Evaluation:
-        """Return the loss of the test, and a grid of images."""
+        """Return the test loss and a grid of images."""
         return Evaluation(
             metrics={"loss": self.trainer.callback_metrics["loss"].item()},
             headline="loss",

@@ -13,14 +13,14 @@ from reproml import Evaluation
 from ..data.digit_images import drawn
 
 Batch = list[torch.Tensor]  # images (n, 1, 8, 8)
-SHOWN = 64  # images of a grid
+SHOWN = 64  # images in a grid
 
 
 class GAN(LightningModule):
     """Two networks, each with its own optimizer.
 
     Args:
-        noise: how many random numbers an image is made of.
+        noise: how many random numbers make an image.
         width: channels of both networks.
         lr: learning rate of both.
         samples: folder for a grid of images after each epoch.
@@ -96,7 +96,7 @@ class GAN(LightningModule):
 
     @torch.no_grad()
     def _grid(self) -> Figure:
-        """Draw images that are made of the same random numbers each time."""
+        """Draw images from the same random numbers each time."""
         training = self.generator.training
         images = self.generator.eval()(self.shown).cpu()
         self.generator.train(training)

@@ -1,4 +1,4 @@
-"""Words, and in which languages each of them is one."""
+"""Words, and the languages that each belongs to."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,13 +13,13 @@ LETTERS = 256  # of Latin-1
 
 
 class Languages(LightningDataModule):
-    """Words as codes of their letters (n, 16), filled up with 0, and whether each is in a list (n, languages).
+    """Words as codes of their letters (n, 16), padded with 0, and whether each is in a list (n, languages).
 
     Args:
         lists: a file for each language, with a word in each line.
-        words: how many are drawn from all of them.
-        batch_size: words of a batch.
-        test_share: of the words; as many are for validation.
+        words: how many words to draw from all lists.
+        batch_size: words in a batch.
+        test_share: share of the words for the test, and again for validation.
     """
 
     def __init__(self, lists: Mapping[str, str], words: int, batch_size: int, test_share: float = 0.1) -> None:
@@ -48,5 +48,5 @@ class Languages(LightningDataModule):
 
 
 def fits(word: str) -> bool:
-    """Whether a word is a plain one, and not too long."""
+    """Whether a word is plain, and not too long."""
     return word.isalpha() and word.islower() and len(word) <= LONGEST and ord(max(word)) < LETTERS

@@ -1,4 +1,4 @@
-"""In which languages a word is one: several can be right, and most are not."""
+"""The languages that a word belongs to: several can be right, and most are not."""
 
 from collections.abc import Sequence
 
@@ -16,7 +16,7 @@ LETTERS = 256
 
 
 class Languages(LightningModule):
-    """Reads the letters of a word in both directions. Its test and its final weights are those of a moving average.
+    """Reads the letters of a word in both directions. Its test and its final weights use a moving average.
 
     Args:
         languages: their names.
@@ -73,7 +73,7 @@ class Languages(LightningModule):
         self.log("loss", self.loss(logits, targets))
 
     def evaluation(self) -> Evaluation:
-        """Return the area under the ROC curve, of each language and in the mean."""
+        """Return the area under the ROC curve, for each language and on average."""
         values = self.auroc.compute()
         self.auroc.reset()
         per_language = zip(self.languages, values.tolist(), strict=True)

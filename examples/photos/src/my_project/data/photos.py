@@ -39,7 +39,7 @@ class PhotoFolder(Dataset[tuple[torch.Tensor, int]]):
 
 
 def augmented(image: Image.Image) -> Image.Image:
-    """Return an image of another size that is turned and lit a little differently."""
+    """Return the image with a slightly different size, angle and brightness."""
     scale = random.uniform(0.8, 1.2)
     image = image.resize((round(image.width * scale), round(image.height * scale)), Image.Resampling.BILINEAR)
     image = image.rotate(random.uniform(-15, 15), Image.Resampling.BILINEAR)
@@ -47,7 +47,7 @@ def augmented(image: Image.Image) -> Image.Image:
 
 
 def padded(examples: list[tuple[torch.Tensor, int]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return images (n, 3, height, width), filled up with zeros to the size of the largest, and classes (n,)."""
+    """Return images (n, 3, height, width), padded with zeros to the size of the largest, and classes (n,)."""
     images, targets = zip(*examples, strict=True)
     height, width = (max(image.shape[side] for image in images) for side in (1, 2))
     batch = torch.zeros(len(images), 3, height, width)
@@ -57,7 +57,7 @@ def padded(examples: list[tuple[torch.Tensor, int]]) -> tuple[torch.Tensor, torc
 
 
 class Photos(LightningDataModule):
-    """Photos of a folder, split at random; those for training are augmented."""
+    """Photos in a folder, split at random; those for training are augmented."""
 
     def __init__(
         self, folder: str, classes: list[str], batch_size: int, test_share: float = 0.15, num_workers: int = 0

@@ -1,4 +1,4 @@
-"""Images and masks of the same names, in two folders. A mask has the number of a class in each pixel."""
+"""Images and masks with the same names, in two folders. Each pixel of a mask holds the number of a class."""
 
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ class SceneFolder(Dataset[Example]):
         path = self.images[index]
         image = pixels(path).float()[None] / 255
         mask = pixels(path.parents[1] / "masks" / path.name).long()
-        if self.augment:  # image and mask alike
+        if self.augment:  # image and mask together
             if torch.rand(()) < 0.5:
                 image, mask = image.flip(-1), mask.flip(-1)
             turns = int(torch.randint(4, ()))
@@ -41,7 +41,7 @@ def pixels(path: Path) -> torch.Tensor:
 
 
 class Scenes(LightningDataModule):
-    """Images of a folder, split at random; those for training are augmented."""
+    """Images in a folder, split at random; those for training are augmented."""
 
     def __init__(self, folder: str, batch_size: int, test_share: float = 0.15, num_workers: int = 0) -> None:
         super().__init__()

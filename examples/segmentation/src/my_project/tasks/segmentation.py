@@ -1,4 +1,4 @@
-"""What each pixel belongs to: a small U-Net."""
+"""The class of each pixel, from a small U-Net."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from torchmetrics.classification import MulticlassJaccardIndex
 from reproml import Evaluation
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # images (n, 1, height, width) and masks (n, height, width)
-SHOWN = 6  # images of the test
+SHOWN = 6  # test images
 
 
 def convolutions(inputs: int, outputs: int) -> nn.Sequential:
@@ -24,7 +24,7 @@ def convolutions(inputs: int, outputs: int) -> nn.Sequential:
 
 
 class UNet(nn.Module):
-    """Goes down to a quarter of height and width and up again, and looks back at what was there on its way down."""
+    """Shrinks height and width to a quarter and back, with skip connections from the way down."""
 
     def __init__(self, width: int, classes: int) -> None:
         super().__init__()
@@ -37,7 +37,7 @@ class UNet(nn.Module):
         self.output = nn.Conv2d(width, classes, 1)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map images (n, 1, height, width) to logits (n, classes, height, width). Both are divisible by four."""
+        """Map images (n, 1, height, width), both sizes divisible by four, to logits (n, classes, height, width)."""
         first = self.first(images)
         second = self.second(F.max_pool2d(first, 2))
         lowest = self.lowest(F.max_pool2d(second, 2))
@@ -47,10 +47,10 @@ class UNet(nn.Module):
 
 
 class Segmentation(LightningModule):
-    """Tells what each pixel belongs to.
+    """Predicts the class of each pixel.
 
     Args:
-        classes: the names of what a mask has the numbers of.
+        classes: names of the classes, in the order of their numbers in the masks.
         width: channels of the first convolutions.
         lr: learning rate.
     """
@@ -106,7 +106,7 @@ class Segmentation(LightningModule):
         )
 
     def _drawn(self) -> Figure:
-        """Draw images, their masks, and what was predicted."""
+        """Draw images, masks and predictions."""
         shown = self.shown[:SHOWN]
         figure = Figure(figsize=(1.4 * len(shown), 4.5), layout="constrained")
         axes: Any = figure.subplots(3, len(shown), squeeze=False)

@@ -1,4 +1,4 @@
-"""A stream of examples from files that are too large to hold: gzipped JSON lines."""
+"""A stream of examples from files too large for memory: gzipped JSON lines."""
 
 import gzip
 import json
@@ -29,9 +29,9 @@ def held(file: Path) -> TensorDataset:
 
 
 class Stream(IterableDataset[Example]):
-    """Reads file after file, in another order in each epoch, and shuffles what a buffer holds.
+    """Reads file after file, in a different order in each epoch, and shuffles with a buffer.
 
-    Its state is how far it has come, so that a resumed training continues with the example that comes next.
+    Its state is its position, so a resumed training continues with the next example.
     """
 
     def __init__(self, files: list[Path], buffer: int, seed: int = 0) -> None:
@@ -47,7 +47,7 @@ class Stream(IterableDataset[Example]):
         return {"done": self.done}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on after so many examples."""
+        """Continue after that many examples."""
         self.done = state["done"]
 
     def __iter__(self) -> Iterator[Example]:

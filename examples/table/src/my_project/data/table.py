@@ -1,4 +1,4 @@
-"""A CSV file with a header, in which a row has a date, numbers, categories, and gaps."""
+"""A CSV file with a header; a row has a date, numbers, categories, and gaps."""
 
 import csv
 import math
@@ -26,7 +26,7 @@ def season(cell: str) -> list[float]:
 
 
 def code(cell: str) -> int:
-    """Return a number that stands for a category, and does so in every process; 0 where the cell is empty."""
+    """Return a number for a category, the same in every process; 0 where the cell is empty."""
     return zlib.crc32(cell.encode()) if cell else 0
 
 

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 from reproml import Evaluation, classification, regression
 
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # numbers (n, numbers), codes (n, categories), targets (n,)
-OF_A_DATE = 2  # numbers that data/table.py makes of it
+OF_A_DATE = 2  # numbers that data/table.py makes of a date
 
 
 class Preprocessing(nn.Module):
@@ -19,7 +19,7 @@ class Preprocessing(nn.Module):
     Args:
         numbers: how many columns have numbers.
         categories: how many columns have categories.
-        levels: how many categories of such a column are distinguished. Rarer and new ones have 0 in all inputs.
+        levels: how many categories in a column get their own input; rarer and new ones are 0 in all inputs.
     """
 
     def __init__(self, numbers: int, categories: int, levels: int) -> None:
@@ -62,7 +62,7 @@ class TableTask(LightningModule):
         numbers: the names of the columns with numbers.
         categories: the names of the columns with categories.
         target: the name of the column that is predicted.
-        classes: names of the classes in it; None: it holds a quantity, which the network learns standardized.
+        classes: names of its classes; None: it holds a quantity, which the network learns standardized.
         hidden: width of the hidden layer.
         dropout: of the hidden layer.
         lr: learning rate.

@@ -1,4 +1,4 @@
-"""Text files as bytes. They are memory-mapped, so they may be larger than the memory."""
+"""Text files as bytes. They are memory-mapped, so they may be larger than memory."""
 
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,11 @@ class Windows(Dataset[torch.Tensor]):
     """Windows of bytes (length + 1,): all but the last byte are inputs, all but the first are targets.
 
     Args:
-        files: that are read.
+        files: the files to read.
         begin: where to begin in each file, as a share of it.
         end: where to end.
-        length: of a window.
-        stride: bytes from the beginning of one to that of the next.
+        length: bytes in a window.
+        stride: bytes from one window's beginning to the next one's.
     """
 
     def __init__(self, files: list[Path], begin: float, end: float, length: int, stride: int) -> None:
@@ -38,7 +38,7 @@ class Windows(Dataset[torch.Tensor]):
 
 
 class Text(LightningDataModule):
-    """The files of a folder: the beginning of each is learned from, the end of each is the test."""
+    """The files in a folder: the beginning of each is for training, the end of each for the test."""
 
     def __init__(
         self, folder: str, length: int, stride: int, batch_size: int, test_share: float, num_workers: int = 0

@@ -19,14 +19,14 @@ class LanguageModel(LightningModule):
     """A transformer that only looks back.
 
     Args:
-        length: of the longest text that it looks back on.
+        length: most bytes that it looks back on.
         width: size of the vectors that represent a byte.
-        layers: of attention.
-        heads: of each layer.
+        layers: number of attention layers.
+        heads: attention heads in each layer.
         dropout: in each layer.
         lr: the highest learning rate. It rises for `warmup_steps` and falls along a cosine until the end.
         warmup_steps: see `lr`.
-        weight_decay: of matrices; biases and norms have none.
+        weight_decay: for matrices; biases and norms have none.
         prompt: the beginning of the sample that the test writes.
         sample_length: how many bytes the sample has.
     """
@@ -88,7 +88,7 @@ class LanguageModel(LightningModule):
         return bytes(text[0].tolist()).decode(errors="replace")
 
     def evaluation(self) -> Evaluation:
-        """Return the perplexity of the test, and a sample."""
+        """Return the test perplexity and a sample."""
         sample = self.sample(self.hparams["prompt"], self.hparams["sample_length"])
         return Evaluation(
             metrics={"perplexity": self.trainer.callback_metrics["perplexity"].item()},

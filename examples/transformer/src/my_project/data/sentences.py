@@ -1,4 +1,4 @@
-"""Texts with a label, as tokens."""
+"""Labelled texts, as tokens."""
 
 import csv
 from collections.abc import Sequence
@@ -20,12 +20,12 @@ class Sentences(LightningDataModule):
 
     Args:
         file: CSV with the columns `text` and `label`.
-        pretrained: folder of the model whose tokenizer is used.
+        pretrained: folder of the model with the tokenizer.
         labels: all of them, in the order of their numbers.
-        longest: tokens of a text; the rest of it is cut off.
-        batch_size: texts of a batch.
-        test_share: of the texts; as many are for validation.
-        num_workers: processes that fill up batches.
+        longest: most tokens of a text; the rest is cut off.
+        batch_size: texts in a batch.
+        test_share: share of the texts for the test, and again for validation.
+        num_workers: processes that pad batches.
     """
 
     def __init__(
@@ -43,7 +43,7 @@ class Sentences(LightningDataModule):
         self.batch_size, self.test_share, self.num_workers = batch_size, test_share, num_workers
 
     def setup(self, stage: str) -> None:
-        """Read the file, cut the texts into tokens, and split them."""
+        """Read the file, tokenize the texts, and split them."""
         with self.file.open(newline="", encoding="utf-8") as stream:
             rows = list(csv.DictReader(stream))
         tokenizer = AutoTokenizer.from_pretrained(self.pretrained, local_files_only=True)
@@ -53,7 +53,7 @@ class Sentences(LightningDataModule):
         ]
         self.collate = partial(filled_up, filler=tokenizer.pad_token_id)
         shares = (1 - 2 * self.test_share, self.test_share, self.test_share)
-        every = cast(Dataset[Example], examples)  # a list is one, though its type does not say so
+        every = cast(Dataset[Example], examples)  # a list works as one, though its type does not say so
         self.train, self.val, self.test = random_split(every, shares)
 
     def _loader(self, examples: Any, shuffle: bool = False) -> DataLoader[Any]:

@@ -1,4 +1,4 @@
-"""Fine-tuning a transformer that somebody else has trained."""
+"""Fine-tuning a pretrained transformer."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -16,10 +16,10 @@ Batch = tuple[torch.Tensor, torch.Tensor]  # tokens (n, length) and the numbers 
 
 
 class Transformer(LightningModule):
-    """A pretrained transformer, and a last layer of its own that reads the mean over the tokens of a text.
+    """A pretrained transformer, and a new last layer that reads the mean over the tokens of a text.
 
     Args:
-        pretrained: folder of the model, as `save_pretrained` or a download of the Hub makes it.
+        pretrained: folder of the model, from `save_pretrained` or downloaded from the Hub.
         labels: their names.
         lr: learning rate.
         weight_decay: of matrices; biases and norms have none.
@@ -33,7 +33,7 @@ class Transformer(LightningModule):
         self.labels, self.lr, self.weight_decay = list(labels), lr, weight_decay
         self.frozen_epochs = frozen_epochs
         self.backbone = AutoModel.from_pretrained(pretrained, local_files_only=True)
-        self.backbone.train()  # it comes in evaluation mode, and Lightning would leave it there, without dropout
+        self.backbone.train()  # it comes in evaluation mode, and Lightning would leave it in it, without dropout
         self.output = nn.Linear(self.backbone.config.hidden_size, len(self.labels))
         self.accuracy = MulticlassAccuracy(len(self.labels), average="micro")
 
@@ -68,7 +68,7 @@ class Transformer(LightningModule):
         self.tested.append((self(tokens).cpu(), targets.cpu()))
 
     def evaluation(self) -> Evaluation:
-        """Return accuracy, confusions and mistakes of the test."""
+        """Return the accuracy, confusions and mistakes of the test."""
         logits, targets = map(torch.cat, zip(*self.tested, strict=True))
         return classification(logits, targets, self.labels, kind="text-classification")
 

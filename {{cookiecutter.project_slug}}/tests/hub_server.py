@@ -29,17 +29,14 @@ class Stored:
 
 
 class Hub:
-    """What the server holds.
-
-    Args:
-        refuses: the status that it answers every request to write with, if any.
-    """
+    """What the server holds, and how it answers."""
 
     def __init__(self) -> None:
+        self.token = TOKEN
         self.repositories: dict[str, Stored] = {}
         self.large: dict[str, bytes] = {}
-        self.refuses: int | None = None
-        self.ignored: set[str] = set()
+        self.refuses: int | None = None  # the status of its answer to every request to write
+        self.ignored: set[str] = set()  # by a .gitignore
         self.requests: list[tuple[str, str, bytes]] = []
         self.address = ""
 
@@ -49,12 +46,12 @@ class Hub:
         if path.startswith("/large/"):
             self.large[path.removeprefix("/large/")] = body
             return 200, {}, {}
-        if token != f"Bearer {TOKEN}":
+        if token != f"Bearer {self.token}":
             return 401, {}, {"X-Error-Message": "Invalid credentials in Authorization header"}
         if path == "/api/validate-yaml":
             return 200, {"errors": [], "warnings": []}, {}
         if method == "POST" and self.refuses:
-            return self.refuses, {"error": "no"}, {}
+            return self.refuses, {"error": f"{token} is not wanted"}, {}
         if path == "/api/repos/create":
             asked = json.loads(body)
             name = f"{asked['organization']}/{asked['name']}"

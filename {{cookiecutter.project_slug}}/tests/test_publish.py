@@ -63,7 +63,7 @@ def changed(folder: Path, **values: object) -> None:
 
 
 @pytest.fixture
-def publish(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Publish:
+def publish(hub: Hub, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Publish:
     """Return a function that runs `publish` and returns the exit code and all that is shown."""
 
     def called(*arguments: str, run: str = "outputs/shared", repo: str = NAME) -> tuple[int, str]:
@@ -71,7 +71,7 @@ def publish(monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) 
         monkeypatch.setattr("signal.signal", lambda *_: None)
         code = commands.main()
         said = "".join(capfd.readouterr())
-        assert TOKEN not in said
+        assert hub.token not in said
         return code, said
 
     return called
@@ -156,7 +156,7 @@ def test_what_the_server_refuses_is_one_sentence(
     hub.refuses = 401
     assert f"{hub.address} does not accept the token" in refused(publish)
     hub.refuses = 418
-    assert f"{hub.address} has answered 418" in refused(publish)
+    assert f"{hub.address} has answered 418 (Bearer *** is not wanted)" in refused(publish)
     hub.refuses, hub.repositories[NAME] = None, Stored(private=False)
     assert f"{NAME} is public: add --public" in refused(publish)
     hub.repositories[NAME].private = True
@@ -178,6 +178,11 @@ def test_a_bad_name_is_refused(hub: Hub, run: Path, publish: Publish, name: str)
 def test_a_token_is_needed(hub: Hub, run: Path, publish: Publish, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HF_TOKEN")
     assert "there is no token for the Hugging Face Hub: set HF_TOKEN" in refused(publish)
+    hub.token, hub.refuses = "of-a-login-4711", 418  # which no variable holds, and which looks like no token
+    Path(of_client.HF_TOKEN_PATH).write_text(hub.token)
+    assert "(Bearer *** is not wanted)" in refused(publish)
+    hub.refuses = None
+    assert publish("--yes")[0] == 0
 
 
 def test_a_run_that_is_not_the_recorded_one_or_has_no_commit_is_refused(hub: Hub, run: Path, publish: Publish) -> None:

@@ -18,9 +18,9 @@ from reproml.config.check import check
 from reproml.config.schema import Config, OwnConfig, Paths
 from reproml.errors import ConfigError, RecordError
 from reproml.files import file_digest
-from reproml.report.archive import _refuse_home
 from reproml.report.collect import collect
 from reproml.report.render import report
+from reproml.report.shareable import refuse_home
 from reproml.runs import content as module
 from reproml.runs import record, schema
 from reproml.runs.inputs import check_inputs, digests, locate, refuse_changed
@@ -341,12 +341,12 @@ def test_of_recorded_files_only_arguments_inside_of_the_project_are_read(tmp_pat
 
 def test_an_archive_shows_no_home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    _refuse_home({"words": "data/external/words.txt", "shared": "/usr/share/dict/words"})
+    refuse_home({"words": "data/external/words.txt", "shared": "/usr/share/dict/words"})
     with pytest.raises(RecordError, match=r"inputs.words=.*words.txt would show your home folder"):
-        _refuse_home({"words": f"{tmp_path}/words.txt"})
-    _refuse_home({}, ["data/photos", "/srv/photos"])
+        refuse_home({"words": f"{tmp_path}/words.txt"})
+    refuse_home({}, ["data/photos", "/srv/photos"])
     with pytest.raises(RecordError, match=r"my photos would show your home .* 'data/external/my photos', name"):
-        _refuse_home({}, ["data/photos", f"{tmp_path}/my photos"])
+        refuse_home({}, ["data/photos", f"{tmp_path}/my photos"])
 
 
 def test_a_report_tells_of_inputs(short_run: Path) -> None:

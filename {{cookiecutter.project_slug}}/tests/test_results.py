@@ -10,7 +10,8 @@ import pytest
 from matplotlib.figure import Figure
 from PIL import Image
 
-from reproml.cards.model_card import _metadata, _metrics, _tables
+from reproml.cards.hub import metadata
+from reproml.cards.model_card import _metrics, _tables
 from reproml.cards.sources import Project, Source
 from reproml.cards.targets import answer, distribution
 from reproml.evaluation.evaluation import Evaluation
@@ -139,7 +140,9 @@ def test_a_card_shows_whatever_a_test_gave(written: Written) -> None:
     [(table, rows, rest)] = _tables(written)
     assert (table.title, [cell.text for cell in rows[1]], rest) == ("Counts", ["lake", "1.0000"], "")
     project = Project("birds", "Birds", "", [], "1.0.0", "MIT")
-    head = _metadata(project, Source("Photos"), "Photos", written)
+    head = metadata(
+        project, Source("Photos"), "Photos", {name: metric.value for name, metric in written.metrics.items()}, written
+    )
     assert (head.pipeline_tag, head.metrics) == ("object-detection", ["loss", "missed"])
     results = [(item.metric_type, item.metric_value) for item in head.eval_results or []]
     assert results == [("missed", 2.0), ("loss", 0.5)]
@@ -151,7 +154,7 @@ def test_a_task_without_a_test_has_a_card_without_results(tmp_path: Path) -> Non
     found = read_evaluation(tmp_path / "test")
     assert found is not None
     assert _metrics(found) == []
-    head = _metadata(Project("birds", "Birds", "", [], "1.0.0", "MIT"), Source("Photos"), "Photos", found)
+    head = metadata(Project("birds", "Birds", "", [], "1.0.0", "MIT"), Source("Photos"), "Photos", {}, found)
     assert head.eval_results is None and head.pipeline_tag is None
 
 

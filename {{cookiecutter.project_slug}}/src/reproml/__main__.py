@@ -17,6 +17,7 @@ from .cli import (
     data,
     drift,
     export,
+    hub,
     keep,
     predict,
     proof,
@@ -61,6 +62,7 @@ def _parser(package: str) -> argparse.ArgumentParser:
         predict,
         serve,
         export,
+        hub,
         schema,
         completion,
     )

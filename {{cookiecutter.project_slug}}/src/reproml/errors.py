@@ -40,6 +40,10 @@ class TrackerError(UserError):
     """A tracker cannot be reached, or refuses what it is sent."""
 
 
+class HubError(UserError):
+    """The Hugging Face Hub cannot be reached, or refuses what it is sent."""
+
+
 def nearest(word: str, candidates: Iterable[str]) -> str | None:
     """Return the candidate that `word` most likely means, by its last part, in any group; None: none is similar.
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from huggingface_hub import EvalResult, ModelCard, ModelCardData
+from huggingface_hub import ModelCard
 
 from ..arrays.prepare import MANIFEST
 from ..arrays.splits import split
@@ -27,8 +27,8 @@ from ..runs.tables import altered_table
 from ..tables import Cell, TextTable, in_order, with_interval
 from . import sections
 from . import splits as splits_of
-from .hub import OTHER, model_license
-from .sources import Project, Source, read_project, read_source
+from .hub import metadata
+from .sources import read_project, read_source
 from .targets import answer
 
 MODEL_CARD = Path("MODEL_CARD.md")
@@ -56,12 +56,18 @@ def write_model_card(run: Path, test: Path) -> None:
     project, source = read_project(), read_source(record["data"]["name"])
     card = sections.render(
         _TEMPLATE,
-        _metadata(project, source, record["data"]["name"], written),
+        metadata(
+            project,
+            source,
+            record["data"]["name"],
+            {name: metric.value for name, metric in written.metrics.items()},
+            written,
+        ),
         project=project,
         source=source,
         record=record,
         config=config,
-        parts=_parts(config),
+        parts=parts(config),
         manifest=manifest,
         package=users_package(),
         inputs=_inputs(config, manifest) if manifest else None,
@@ -116,7 +122,7 @@ def _inputs(config: dict[str, Any], manifest: dict[str, Any]) -> str | None:
     return f"{config['paths']['processed']}/{names[0]}" if names else None
 
 
-def _parts(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
+def parts(config: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """Return what was trained, by what it is called: classes with their arguments, which show no path of a machine."""
     shown = deciding(config)
     named = {"Network": shown.get("model"), "Task": shown.get("task")}
@@ -140,32 +146,6 @@ def _tables(written: Written) -> list[tuple[TextTable, list[list[Cell]], str]]:
                 (table, table.cells(_LONGEST_TABLE if whole else _BEGINNING), "" if whole else each.path.as_posix())
             )
     return found
-
-
-def _metadata(project: Project, source: Source, data: str, written: Written) -> ModelCardData:
-    kind, dataset = source.task or written.kind or OTHER, source.hub or data
-    return ModelCardData(
-        **model_license(project.license),
-        library_name="pytorch",
-        pipeline_tag=None if kind == OTHER else kind,
-        tags=[*([] if kind == OTHER else [kind]), "pytorch", "lightning", "safetensors", "reproducible"],
-        datasets=[dataset],
-        metrics=list(written.metrics),
-        model_name=project.name,
-        eval_results=[
-            EvalResult(
-                task_type=kind,
-                dataset_type=dataset,
-                dataset_name=source.title,
-                dataset_split="test",
-                metric_type=name,
-                metric_name=name,
-                metric_value=written.metrics[name].value,
-            )
-            for name in in_order(written.metrics, written.headline)
-        ]
-        or None,
-    )
 
 
 def _splits_told(config: dict[str, Any], manifest: dict[str, Any]) -> str:

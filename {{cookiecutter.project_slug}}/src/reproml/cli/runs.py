@@ -6,6 +6,7 @@ import sys
 from typing import Any
 
 from .arguments import number
+from .asking import agreed
 
 
 def add(commands: Any) -> None:
@@ -80,7 +81,7 @@ def _clean(arguments: argparse.Namespace) -> int:
         print(f"{clean.readable(each.size):>8} {each.run.name}: {each.run.status}{unsent}")
     total = clean.readable(sum(each.size for each in removals))
     question = f"remove {len(removals)} run{'s' * (len(removals) > 1)}, {total}?"
-    if not arguments.yes and not _agreed(question):
+    if not arguments.yes and not agreed(question):
         return 1
     clean.remove_left()
     gone = [each for each in removals if clean.remove(each.run)]
@@ -89,16 +90,3 @@ def _clean(arguments: argparse.Namespace) -> int:
             print(f"stays    {each.run.name}: a process works on it")
     print(f"removed {len(gone)} run{'s' * (len(gone) != 1)}, {clean.readable(sum(each.size for each in gone))}")
     return 0
-
-
-def _agreed(question: str) -> bool:
-    """Whether the person at the terminal says yes.
-
-    Raises:
-        ConfigError: nobody can be asked.
-    """
-    from ..errors import ConfigError
-
-    if not sys.stdin.isatty():
-        raise ConfigError(f"{question} There is no terminal to ask on: add --yes")
-    return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")

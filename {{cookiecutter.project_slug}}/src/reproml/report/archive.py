@@ -6,8 +6,6 @@ made the model with a script at a commit, from data with a digest.
 
 import io
 import re
-import shlex
-from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -18,7 +16,6 @@ from rocrate.model.contextentity import ContextEntity
 from rocrate.rocrate import ROCrate
 
 from ..checklist.facts import Facts as ProjectFacts
-from ..errors import RecordError
 from ..files import file_digest, write_bytes
 from ..names import (
     CONFIG,
@@ -36,9 +33,9 @@ from ..names import (
     VERIFICATION,
 )
 from ..runs.completed import CompletedRun
-from ..verify.verify import finished
 from .collect import Facts, collect
 from .render import report
+from .shareable import shareable
 
 ARCHIVES = Path("archives")
 _VERSION = "1.3"
@@ -77,10 +74,7 @@ def write_archive(folder: Path) -> Path:
         RecordError: there is no finished run, its model is missing, a file is not the one that its record names, or
             the record would tell where the home folder is.
     """
-    found = finished(folder)
-    if not (folder / MODEL).exists():
-        raise RecordError(f"{folder}/model.safetensors is missing: fetch it from where the run was made, or dvc pull")
-    _refuse_home(found["config"].get("inputs", {}), found["data"].get("files", {}))
+    found = shareable(folder)
     facts = collect(folder)
     name = folder.resolve().name
     if folder.resolve() == Path("models").resolve():
@@ -91,23 +85,6 @@ def write_archive(folder: Path) -> Path:
         crate.write(Path(temporary) / "crate")
         write_bytes(output, _zipped(Path(temporary) / "crate"))
     return output
-
-
-def _refuse_home(inputs: dict[str, str], files: Collection[str] = ()) -> None:
-    """Refuse to publish where an input lies in somebody's home folder: record and model file name the path.
-
-    Args:
-        inputs: name -> path.
-        files: what arguments of data and task name.
-    """
-    named = [(f"inputs.{name}={path}", path) for name, path in inputs.items()] + [(path, path) for path in files]
-    for what, path in named:
-        if Path(path).is_absolute() and Path(path).is_relative_to(Path.home()):
-            link = f"data/external/{Path(path).name}"
-            raise RecordError(
-                f"{what} would show your home folder to everyone: put a link to it into the project, "
-                f"ln -s {shlex.quote(path)} {shlex.quote(link)}, name that instead, and train again"
-            )
 
 
 def _crate(facts: Facts, reports: Path) -> ROCrate:

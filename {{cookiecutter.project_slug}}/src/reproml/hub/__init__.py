@@ -1,0 +1,1 @@
+"""Uploading a finished run to the Hugging Face Hub."""

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -25,6 +26,7 @@ COMMIT = {
     "patch_sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
 }
 FILES = {"README.md", "model.safetensors", "run.json", "config.yaml", "metrics.csv"}
+OF_HUB = ("MIT", "BSD-3-Clause", "Apache-2.0")  # licenses for which it has a name
 Publish = Callable[..., tuple[int, str]]
 
 
@@ -93,14 +95,15 @@ def test_a_run_is_uploaded_in_one_commit_and_predicts_the_same_after_download(
     card = ModelCard(stored.files["README.md"].decode())
     head = card.data
     assert isinstance(head, ModelCardData)
-    assert (head.library_name, head.license) == ("pytorch", "mit")
+    license = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["license"]
+    assert (head.library_name, head.license) == ("pytorch", license.lower() if license in OF_HUB else "other")
     metrics = json.loads((run / "run.json").read_text())["metrics"]
     assert {each.metric_name: each.metric_value for each in head.eval_results or []} == metrics
     assert f"hf download {NAME} --local-dir outputs/digits-model" in card.text
 
     place = project / "outputs" / "digits-model"
     snapshot_download(NAME, local_dir=place, token=TOKEN, endpoint=hub.address)
-    [inputs] = project.glob("data/processed/**/inputs.npy")
+    inputs = project / "data" / "processed" / "digits" / "inputs.npy"
     answers = []
     for folder in (place, run):
         output = project / "answers.csv"

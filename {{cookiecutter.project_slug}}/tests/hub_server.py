@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-TOKEN = "hf_" + "QwErTyUiOpAsDfGhJkLzXcVbNm12345678"
+TOKEN = "hf_" + "NotARealOne" * 3
 
 
 @dataclass

@@ -25,8 +25,13 @@ def load(run: str | Path, project: Path) -> "Predictor":
         UserError: there is no such run, or its model cannot predict; see `Predictor`.
     """
     named = str(Path(run).resolve()) if Path(run, RECORD).exists() else str(run)
-    with chdir(project if (project / "train.py").exists() else Path()):  # an installed package has no project around it
+    with chdir(home_of(project)):
         from .serving.predictor import Predictor
 
         secrets.load()
         return Predictor(find_run(named))
+
+
+def home_of(project: Path) -> Path:
+    """Return the folder of the project, or the working folder: an installed package has no project around it."""
+    return project if (project / "train.py").exists() else Path.cwd()

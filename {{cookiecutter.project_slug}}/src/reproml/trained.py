@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import errors, interrupts
 from .config import trust
 from .errors import ConfigError, TrainingError, UserError
-from .loading import load
+from .loading import home_of, load
 from .programs import followed
 from .reply import ASKED, read
 from .runs.record import read_finished
@@ -71,7 +71,7 @@ def train(*overrides: str, project: Path) -> TrainedRun:
         raise ConfigError(
             f"{options[0]} is a command-line option: give only overrides, as in train('training.lr=0.01')"
         )
-    home = project if (project / "train.py").exists() else Path.cwd()  # an installed package has no project around it
+    home = home_of(project)
     if not (home / "train.py").exists():
         raise ConfigError(f"there is no train.py in {home}: call train in the project's folder")
     dropped = {*_OF_NOTEBOOKS, *pinned_here()}

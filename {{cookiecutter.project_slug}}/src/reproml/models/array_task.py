@@ -129,6 +129,10 @@ class ArrayTask(LightningModule):
         self._sums.add({"loss": loss.detach().double() * len(targets), **sums}, len(targets))
         return loss, outputs
 
+    def _observe(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
+        if self.metrics:
+            self.metrics.observe(self.compared(outputs), targets)
+
     def _finish(self, split: str, names: Sequence[str], numbers: torch.Tensor) -> None:
         *sums, examples = numbers.tolist()
         means = {f"{split}/{name}": value / examples for name, value in zip(names, sums, strict=True)}
@@ -157,7 +161,7 @@ class ArrayTask(LightningModule):
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         """Count a validation batch."""
         _, outputs = self._step(batch)
-        self.metrics.observe(self.compared(outputs), batch[1])
+        self._observe(outputs, batch[1])
 
     def on_validation_epoch_end(self) -> None:
         # Every process reads all examples, but each has batch normalization statistics of its own: the first decides.
@@ -192,7 +196,7 @@ class ArrayTask(LightningModule):
         """Keep the outputs of a test batch."""
         inputs, targets = batch
         outputs = self.infer(inputs)
-        self.metrics.observe(self.compared(outputs), targets)
+        self._observe(outputs, targets)
         self.outputs.append(outputs.cpu())
         self.targets.append(targets.cpu())
 

@@ -58,7 +58,7 @@ def pin_environment(settings: Reproducibility) -> None:
 
 
 def pinned_here() -> set[str]:
-    """Return the environment variables that this process has pinned, and not whoever started it."""
+    """Return the environment variables that this process itself has pinned, without those that it was started with."""
     return set(_added)
 
 

@@ -52,8 +52,8 @@ def check_accelerator(name: str) -> None:
     Raises:
         ConfigError: it names those that this machine has.
     """
-    here = [each for each in sorted(AcceleratorRegistry.available_accelerators()) if is_here(each)]
     if not is_here(name):
+        here = [each for each in sorted(AcceleratorRegistry.available_accelerators()) if is_here(each)]
         raise ConfigError(
             f"trainer.accelerator={name} is not available on this machine, where Lightning finds {', '.join(here)}: "
             "choose one of these"

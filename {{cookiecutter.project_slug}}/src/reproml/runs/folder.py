@@ -178,8 +178,12 @@ def newest(status: Status) -> Path | None:
 
 def resume_points(checkpoints: Path) -> list[Path]:
     """Return the resume points in the checkpoints of a run, the newest first. A file with another name is none."""
-    found = (path for path in checkpoints.glob("resume-*.ckpt") if _RESUME_POINT.fullmatch(path.name))
-    return sorted(found, reverse=True)
+    return sorted(filter(is_resume_point, checkpoints.glob("resume-*.ckpt")), reverse=True)
+
+
+def is_resume_point(path: Path) -> bool:
+    """Whether a file is named like a resume point, with the checksum of its content."""
+    return _RESUME_POINT.fullmatch(path.name) is not None
 
 
 def remove_resume_points(checkpoints: Path, after: Path | None = None) -> None:

@@ -25,13 +25,15 @@ log = logging.getLogger(__name__)
 
 _KEPT = 2  # the newest, and one to fall back on
 _LOOK_EVERY = 10  # batches; processes have to agree on a save, which costs them a message
+# What the first save will take is not known: so many bytes a second, with an optimizer that keeps two numbers a weight
+_BYTES_A_SECOND, _NUMBERS = 250_000_000, 3
 
 
 class ResumePoint(Checkpoint):
     """Saves `resume-<batches>-<checksum>.ckpt` every so many seconds: inside an epoch where it can, or when one begins.
 
-    A point of a large model takes long. The next one then waits until all of them together take a small share of the
-    time; with several processes, that of the first, which writes.
+    A point of a large model takes long. Each then waits until all of them together take a small share of the time; with
+    several processes, that of the first, which writes.
 
     When SIGTERM arrives, it saves another where the training stands. A Slurm job that has to end soon is put into the
     queue again after that; job.py knows the signals.
@@ -53,7 +55,7 @@ class ResumePoint(Checkpoint):
         self.folder, self.every_seconds, self.max_restarts = Path(folder), every_seconds, max_restarts
         self.max_share = max_share
         self._began = self._saved = time.monotonic()
-        self._took = self._spent = 0.0  # seconds, to save the last one, and all of them
+        self._took = self._spent = 0.0  # seconds, to save the last one (or what the first may take), and all of them
         self._due = Due.NOTHING  # the same in all processes
         self._follows = False  # a hook of the model's
         self.lost: Callable[[], list[str]] = list  # names of attributes that a checkpoint cannot hold at the moment
@@ -64,6 +66,8 @@ class ResumePoint(Checkpoint):
         job.check_restarts(self.max_restarts)
         job.listen_to_sigterm(trainer.world_size)
         self._began = self._saved = time.monotonic()
+        size = sum(each.numel() * each.element_size() for each in pl_module.parameters())
+        self._took = _NUMBERS * size / _BYTES_A_SECOND
         self._follow(trainer, pl_module)
 
     def _follow(self, trainer: Trainer, model: LightningModule) -> None:

@@ -142,7 +142,7 @@ def test_the_first_point_of_a_large_model_waits(
     """For the time after which a disk of a usual speed could have written it, with Adam's numbers, in 2 % of it."""
     now = 0.0
     monkeypatch.setattr(resume, "time", SimpleNamespace(monotonic=lambda: now))
-    monkeypatch.setattr(resume.job, "listen_to_sigterm", lambda processes: None)
+    monkeypatch.setattr("reproml.training.job.listen_to_sigterm", lambda processes: None)
     point = ResumePoint(str(tmp_path), 30, 0)
     trainer: Any = SimpleNamespace(is_global_zero=True, world_size=1)
     model = LightningModule()

@@ -5,7 +5,7 @@ import hashlib
 import os
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec, resolve_name
@@ -40,13 +40,16 @@ def code_now(*modules: str) -> dict[str, str]:
 
     Line ends do not count, since git may change them. For an installed package, its version counts.
     """
-    found, waiting = dict[str, str](), list(modules)
+    found, waiting, asked = dict[str, str](), list(modules), set[str]()
     while waiting:
         name = waiting.pop()
+        if name in asked:  # most files import the same few modules
+            continue
+        asked.add(name)
         path = module_file(name)
         if path is None:
             found |= _installed(name) if name in modules else {}
-        elif name not in found and name not in _DECLARATIONS:
+        elif name not in _DECLARATIONS:
             text = path.read_text(encoding="utf-8")
             found[name] = hashlib.sha256(text.encode()).hexdigest()
             waiting += _imported(text, _package(name, path))
@@ -193,8 +196,16 @@ def _imported(text: str, package: str) -> tuple[str, ...]:
     return tuple(_names(ast.parse(text), package))
 
 
+def _statements(nodes: Iterable[Any]) -> Iterator[Any]:
+    """Yield statements and those inside of them. Expressions, which are most of a file, hold no import."""
+    for node in nodes:
+        yield node
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from _statements(getattr(node, part, ()))
+
+
 def _names(module: ast.Module, package: str) -> Iterator[str]:
-    for node in ast.walk(module):
+    for node in _statements(module.body):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

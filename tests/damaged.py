@@ -117,9 +117,10 @@ OF_THE_PROJECT = {
     "reports/drift.csv": "drift",
     "pyproject.toml": "check archive",
 }
-# Compared with the record in one place for all readers, before anything else is read from them: runs/integrity.py. So
-# the first reader is asked about every kind of damage, and the others about these.
-COMPARED = ("config.yaml", "metrics.csv", "trace.jsonl", "model.safetensors", "changes.patch")
+# The record, and what is compared with it, are checked in one place for all readers, before anything else is read from
+# them: runs/record.py, runs/integrity.py. So the first reader is asked about every kind of damage, and the others about
+# these.
+CHECKED = (RECORD, "config.yaml", "metrics.csv", "trace.jsonl", "model.safetensors", "changes.patch")
 OF_ALL_READERS = ("empty", "truncated", "missing", "as a folder", "that cannot be opened", "as a socket")
 # Without each of their keys, and with other types in each: of this, the first reader is asked.
 EACH_KEY = (RECORD, "verification.json", "tracking.json", "manifest.json", "baseline.json")
@@ -273,14 +274,14 @@ def tried(
         run: that they are asked about.
         place: of a file.
         afresh: makes everything whole again.
-        compared: whether the run is finished, so that its record has the digests of COMPARED.
+        compared: whether the run is finished, so that its record has the digests of what is CHECKED.
     """
     for name, readers in pairs.items():
         afresh()
         whole = place(name).read_bytes()
         first = readers.split()[0]
         cases = [
-            (kind, content, first if compared and name in COMPARED and kind not in OF_ALL_READERS else readers)
+            (kind, content, first if compared and name in CHECKED and kind not in OF_ALL_READERS else readers)
             for kind, content in damages(whole)
         ]
         if name.endswith(EACH_KEY):

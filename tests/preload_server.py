@@ -42,8 +42,12 @@ HEAVY = (
     "rich.logging",
     "jinja2",
     "fastapi",
+    "uvicorn",
+    "mlcroissant",
+    "rocrate.rocrate",
 )
 FIXED = ("train.py", "evaluate.py")  # start Python again with a fixed hash seed, unless it has one
+TRAINING = ("verify", "drift", "tune")  # commands that start `train.py` with the Python that runs them
 MESSAGE = 1 << 20  # bytes that a command and its environment may have
 
 
@@ -170,8 +174,13 @@ def _answer(file: int, line: str) -> None:
         os.write(file, f"{line}\n".encode())
 
 
-def become(command: dict) -> None:
-    """Be the process `python ARGUMENTS` in the folder and the environment of the command, up to its end."""
+def become(command: dict, python: str) -> None:
+    """Be the process `python ARGUMENTS` in the folder and the environment of the command, up to its end.
+
+    Args:
+        command: as it was sent.
+        python: the one of preloaded_python.py, so that the trainings that a command starts are forked too.
+    """
     signal.signal(signal.SIGINT, signal.default_int_handler)
     os.chdir(command["folder"])
     os.environ.clear()
@@ -183,6 +192,8 @@ def become(command: dict) -> None:
     arguments = command["arguments"]
     sys.argv[:], sys.orig_argv[:] = arguments, ["python", *arguments]
     if arguments[0] == "-m":
+        if arguments[2:3] and arguments[2] in TRAINING and "--ray" not in arguments:
+            sys.executable = python
         sys.argv[:] = ["-m", *arguments[2:]]
         runpy._run_module_as_main(arguments[1])  # type: ignore[attr-defined]  # what the interpreter itself calls
         return
@@ -199,10 +210,11 @@ def become(command: dict) -> None:
 if __name__ == "__main__":
     asking = socket.socket(fileno=int(sys.argv[1]))
     listening = socket.socket(fileno=int(sys.argv[2]))
+    preloading = sys.argv[3]
     sys.path.pop(0)  # the folder of this file
     hidden = Hidden()
     hidden.load(HEAVY)
     sys.meta_path.insert(0, hidden)
     gc.freeze()  # no pages are copied only to count references
     if (asked := serve(asking, listening)) is not None:
-        become(asked)
+        become(asked, preloading)

@@ -24,8 +24,11 @@ _STARTS_PYTHON = re.compile(r"\b(python|make|dvc)\b")
 _PINNED = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUBLAS_WORKSPACE_CONFIG": ":4096:8"}  # by strict
 _ONE_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}  # pyarrow's allocator would have one of its own
 _PINNED_OTHERWISE = re.compile(r"\b(reproducibility|threads)\b")
-# What Python, C libraries and torch read when they start or are imported; PYTHONPATH is read for them
-_READ_EARLY = re.compile(r"(PYTHON(?!PATH$)|LD_|OMP_|MKL_|ATEN_|ONEDNN_|TORCH|CUDA|CUBLAS|PYTORCH|MPL|MLFLOW)\w*")
+# What Python, C libraries and torch read when they start or are imported; PYTHONPATH is read for them, and MLflow asks
+# for the address of a server when it is used
+_READ_EARLY = re.compile(
+    r"(PYTHON(?!PATH$)|LD_|OMP_|MKL_|ATEN_|ONEDNN_|TORCH|CUDA|CUBLAS|PYTORCH|MPL|MLFLOW_(?!TRACKING_URI$|HTTP_))\w*"
+)
 _AT_START = {name: value for name, value in os.environ.items() if name not in {*_PINNED, "PYTHONPATH"}}
 wanted = False  # by the tests of a file with the mark `preloaded`
 _servers: dict[Path, "_Server"] = {}
@@ -110,10 +113,12 @@ class Process:
     def communicate(self, timeout: float | None = None) -> tuple[str, str]:
         """Wait for the end, and return what was printed and the errors."""
         self.wait(timeout)
-        for file in self._said:
-            file.seek(0)
-        output, errors = (file.read().decode() for file in self._said)
-        return output, errors
+        return self.said()
+
+    def said(self) -> tuple[str, str]:
+        """Return what has been printed so far, and the errors."""
+        output, errors = (os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0) for file in self._said)
+        return output.decode(), errors.decode()
 
     def send_signal(self, number: int) -> None:
         """Send the process a signal, unless it has ended."""
@@ -155,7 +160,7 @@ class _Server:
         listener.listen()
         with theirs, listener:
             self._process = subprocess.Popen(
-                [python, _SERVER, str(theirs.fileno()), str(listener.fileno())],
+                [python, _SERVER, str(theirs.fileno()), str(listener.fileno()), self.tools / "python"],
                 env={**_AT_START, **_PINNED, **_ONE_THREAD, "PYTHONHASHSEED": "0"},
                 pass_fds=[theirs.fileno(), listener.fileno()],
                 stdin=subprocess.DEVNULL,

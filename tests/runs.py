@@ -4,6 +4,7 @@ import json
 import os
 import signal
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,18 @@ for folder in sys.argv[1:]:
     digests[folder] = hashlib.sha256(b"|".join(parts(state))).hexdigest()
 print(json.dumps(digests))
 """
+
+
+def script(project: Path, code: str, *arguments: str, **environment: str) -> str:
+    """Run Python code in a project, in a preloaded process of its own, and return what it printed."""
+    with tempfile.NamedTemporaryFile("w", suffix=".py") as file:
+        file.write(code)
+        file.flush()
+        variables = in_project(project, PYTHONPATH="src", **environment)
+        process = preloaded.Process([file.name, *arguments], project, variables)
+        output, errors = process.communicate()
+    assert process.returncode == 0, errors
+    return output
 
 
 def train(project: Path, arguments: str, name: str, **environment: str) -> Path:

@@ -142,9 +142,16 @@ def test_keep_makes_configs_compose_the_experiment(
     shown = yaml.safe_load(run("python train.py --cfg job", project).stdout)
     assert shown["seed"] == held["seed"]  # by hand too
     assert shown["model"] == held["model"]
+
+
+def test_what_was_kept_is_not_kept_again_and_another_one_is_kept_on_top(project: Path) -> None:
+    run("python as_dvc.py training.lr=0.001 seed=7", project)
+    held = params(project)
+    run("python -m my_project keep", project, PYTHONPATH="src")
+    assert configure(project) == (0, "")
     refused = run("python -m my_project keep", project, check=False, PYTHONPATH="src")
     assert "there is nothing to keep" in refused.stderr
-    run("python as_dvc.py training.gradient_clip=0.5", project)  # another one, on top
+    run("python as_dvc.py training.gradient_clip=0.5", project)
     run("python -m my_project keep next_one", project, PYTHONPATH="src")
     held["training"]["gradient_clip"] = 0.5
     assert configure(project) == (0, "")

@@ -20,7 +20,7 @@ from reproml.runs.completed import CompletedRun
 from reproml.runs.record import identity, read
 from reproml.runs.tables import figure_digests, table_digests
 from reproml.verify.rerun import outer_environment
-from runs import record, train
+from runs import record, script, train
 
 pytestmark = pytest.mark.preloaded
 
@@ -43,7 +43,6 @@ READS = {
 ASK = """
 import contextlib, io, json, shutil, sys
 from pathlib import Path
-sys.path.insert(0, "src")
 import evaluate
 from reproml import __main__ as commands
 from reproml.runs.completed import CompletedRun
@@ -64,7 +63,7 @@ actions = {
     "continue": lambda run: restore(run, "continue"),
 }
 said = {}
-for run, command in json.load(sys.stdin):
+for run, command in json.loads(sys.argv[1]):
     output = io.StringIO()
     with contextlib.redirect_stderr(output), contextlib.redirect_stdout(io.StringIO()):
         try:
@@ -450,13 +449,7 @@ def runs(shared_project: Path) -> Path:
 
 def ask(project: Path, questions: list[tuple[str, str]]) -> dict[str, str]:
     """Return what each command says of a run; all are asked in one process."""
-    (project / "questions.json").write_text(json.dumps(questions))
-    (project / "ask.py").write_text(ASK)
-    try:
-        answer: dict[str, Any] = json.loads(run("python ask.py < questions.json", project).stdout.splitlines()[-1])
-    finally:
-        (project / "questions.json").unlink()
-        (project / "ask.py").unlink()
+    answer: dict[str, Any] = json.loads(script(project, ASK, json.dumps(questions)).splitlines()[-1])
     return answer
 
 
@@ -539,8 +532,8 @@ def test_a_checkpoint_of_another_run_is_refused(shared_project: Path, runs: Path
     assert refused.returncode == 1
     assert reason in refused.stderr
     assert {path: path.read_bytes() for path in before} == before
-    script = (
-        "import sys; sys.path.insert(0, 'src'); from pathlib import Path; from types import SimpleNamespace as Object\n"
+    code = (
+        "from pathlib import Path; from types import SimpleNamespace as Object\n"
         "import torch\n"
         "from hydra.utils import instantiate\n"
         "from reproml.training.checkpoint import AtomicCheckpointIO, load_checkpoint\n"
@@ -565,7 +558,7 @@ def test_a_checkpoint_of_another_run_is_refused(shared_project: Path, runs: Path
         "print(end(without('callbacks'), score, 'fresh'))\n"
         "print(end(other, score, 'fresh'), end(other, score, 'continue'), end(own, score + 1, 'fresh'), sep='\\n')\n"
     )
-    taken, *lines = run(f'python -c "{script}"', shared_project).stdout.strip().splitlines()
+    taken, *lines = script(shared_project, code).strip().splitlines()
     assert taken == "True True"
     assert all("belongs to another run (it holds no configuration)" in line for line in lines[:2])
     assert "is not the best epoch of this run (it holds no score" in lines[2]

@@ -7,6 +7,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+import yaml
 from conftest import THIS_PYTHON, Render, code_blocks, digest, metrics, run
 from golden import STAGES, stages_run
 from loopback import s3_server
@@ -22,7 +23,8 @@ def pipeline(shared_pipeline: Path) -> Path:
     Its run is in MLflow: `sync` is about trackers.
     """
     track = "sed -i 's/tracking: .none./tracking: [mlflow]/' configs/config.yaml configs/pipeline.yaml"
-    run(f"{track} && dvc repro --force && git add . && git commit --quiet --message Track", shared_pipeline)
+    assert stages_run(run(f"{track} && dvc repro --force", shared_pipeline).stdout) == STAGES
+    run("git add . && git commit --quiet --message Track", shared_pipeline)
     return shared_pipeline
 
 
@@ -36,13 +38,16 @@ def test_nothing_runs_the_second_time(pipeline: Path) -> None:
 @pytest.mark.parametrize(
     ("edit", "expected"),
     [
-        ("sed -i 's/^lr: .*/lr: 0.002/' configs/training/default.yaml", {"configure", *TRAINED}),
-        ("sed -i 's/^test_fraction: .*/test_fraction: 0.2/' configs/data/digits.yaml", STAGES),
+        ("sed -i 's/^lr: .*/lr: 0.002/' configs/training/default.yaml", {"configure", "train"}),
+        (
+            "sed -i 's/^test_fraction: .*/test_fraction: 0.2/' configs/data/digits.yaml",
+            {"configure", "code", "prepare", "document_data", "train"},
+        ),
         ("echo '# more' >> configs/training/default.yaml", {"configure"}),
         ("echo '# more' >> src/reproml/evaluation/figures.py", {"code", "evaluate"}),
         ("echo '# more' >> src/reproml/markdown.py", {"code", "document_data", "document_model"}),
-        ("echo '# mine' > src/my_project/callbacks.py", {"code", *TRAINED}),  # a new file
-        ("echo '# more' >> src/my_project/data/digits.py", STAGES - {"configure"}),
+        ("echo '# mine' > src/my_project/callbacks.py", {"code", "train", "evaluate"}),  # a new file
+        ("echo '# more' >> src/my_project/data/digits.py", {"code", "prepare", "train", "evaluate"}),
         ("sed -i 's/num_workers: 0/num_workers: 1/' configs/data/digits.yaml", {"configure", "code", "document_data"}),
         ("echo '# more' >> data/sources.yaml", {"document_data", "document_model"}),
         ("echo '# more' >> README.md", set()),
@@ -50,11 +55,21 @@ def test_nothing_runs_the_second_time(pipeline: Path) -> None:
     ],
 )
 def test_only_the_stages_concerned_run_again(pipeline: Path, edit: str, expected: set[str]) -> None:
-    """Which code is whose, test_code.py asks in-process."""
-    run(edit, pipeline)
+    """DVC is only asked: after its two first stages, for the others that see the edit themselves.
+
+    What their outputs bring about is tried below. Which code is whose, test_code.py asks in-process.
+    """
+    run(f"{edit}; python configure.py; python configure.py code", pipeline)
+    would_run = stages_run(run("dvc repro --dry", pipeline).stdout)
+    run("git checkout --quiet . && git clean --quiet --force src", pipeline)
+    assert would_run == expected
+
+
+def test_a_stage_whose_inputs_stay_the_same_does_not_run(pipeline: Path) -> None:
+    run("echo '# more' >> src/reproml/evaluation/figures.py", pipeline)
     ran = stages_run(run("dvc repro", pipeline).stdout)
-    run("git checkout --quiet . && git clean --quiet --force src && dvc checkout --quiet", pipeline)
-    assert ran == expected
+    run("git checkout --quiet . && dvc checkout --quiet", pipeline)
+    assert ran == {"code", "evaluate"}  # and not document_model, which reads what evaluate has written again
 
 
 def test_the_test_in_training_equals_evaluate(pipeline: Path) -> None:
@@ -62,7 +77,8 @@ def test_the_test_in_training_equals_evaluate(pipeline: Path) -> None:
 
 
 def test_params_diff_and_metrics_show(pipeline: Path) -> None:
-    run("sed -i 's/^lr: .*/lr: 0.002/' configs/training/default.yaml && dvc repro", pipeline)
+    said = run("sed -i 's/^lr: .*/lr: 0.002/' configs/training/default.yaml && dvc repro", pipeline).stdout
+    assert stages_run(said) == {"configure", *TRAINED}
     difference = json.loads(run("dvc params diff --json", pipeline).stdout)
     shown = json.loads(run("dvc metrics show --json", pipeline).stdout)
     run("git checkout --quiet . && dvc checkout --quiet", pipeline)
@@ -144,9 +160,18 @@ def test_a_clone_pulls_and_has_nothing_to_do(pipeline: Path, tmp_path: Path, env
 
 
 def test_a_project_runs_the_pipeline_again_to_the_same_bits(pipeline: Path) -> None:
-    before = digest(pipeline / "models" / "model.safetensors")
-    assert stages_run(run("dvc repro --force", pipeline, plain=True).stdout) == STAGES  # before, they were preloaded
-    assert digest(pipeline / "models" / "model.safetensors") == before
+    """All of it, before it was tracked and since; and its training in a process that is not preloaded."""
+    model = "models/model.safetensors"
+    first, now = (
+        yaml.safe_load(run(f"git show {commit}:dvc.lock", pipeline).stdout)["stages"] for commit in ("HEAD~1", "HEAD")
+    )
+    digests = [{out["path"]: out["md5"] for out in lock["train"]["outs"]} for lock in (first, now)]
+    assert digests[0][model] == digests[1][model]
+    assert digests[0]["models/run.json"] != digests[1]["models/run.json"]  # it was not the same run
+    before = digest(pipeline / model)
+    run("dvc repro --force --single-item train", pipeline, plain=True)
+    assert digest(pipeline / model) == before
+    run("git checkout --quiet . && dvc checkout --quiet", pipeline)
 
 
 def test_a_failing_stage_keeps_what_was_there(pipeline: Path) -> None:

@@ -11,34 +11,31 @@ from test_any_answer import EXTREME
 pytestmark = pytest.mark.slow
 
 
-@pytest.mark.parametrize(
-    "answers",
-    [
-        {"package_name": "z" * 50, "project_slug": "another-name"},
-        {"environment_manager": "conda"},  # uv's and Poetry's have environments of their own: test_environments.py
-    ],
-    ids=str,
-)
-def test_style_and_types_of_a_rendered_project(render: Render, environment: Path, answers: dict[str, str]) -> None:
+def test_style_and_types_of_a_rendered_project(render: Render, environment: Path) -> None:
+    """With long names, and with conda: uv and Poetry have environments of their own, see test_environments.py."""
+    answers = {"package_name": "z" * 50, "project_slug": "another-name", "environment_manager": "conda"}
     project = installed(render(python_version=THIS_PYTHON, **answers), environment)
     run("make lint", project)
 
 
-@pytest.mark.parametrize("fixture", ["environment", "full_environment"])
-def test_types_of_the_sources_as_they_stand(tmp_path: Path, request: pytest.FixtureRequest, fixture: str) -> None:
-    """With and without what other trackers and extras bring. The user's folder needs a name that can be imported."""
-    environment: Path = request.getfixturevalue(fixture)
+def test_types_of_the_sources_as_they_stand(tmp_path: Path, full_environment: Path) -> None:
+    """With what other trackers and extras bring; without, test_first_day.py has them checked in a project.
+
+    The user's folder needs a name that can be imported.
+    """
     (tmp_path / "package_name").symlink_to(TEMPLATE / "src" / "{{cookiecutter.package_name}}")
     (tmp_path / "reproml").symlink_to(TEMPLATE / "src" / "reproml")
-    (tmp_path / ".venv").symlink_to(environment)
+    (tmp_path / ".venv").symlink_to(full_environment)
     scripts = " ".join(f"'{path}'" for path in [*TEMPLATE.glob("*.py"), TEMPLATE / "tests"])
     run(
         f"mypy --config-file '{TEMPLATE}/pyproject.toml' package_name reproml {scripts}",
         tmp_path,
         MYPYPATH=str(tmp_path),
     )
-    run(f"mypy --strict --cache-dir cache '{ROOT}/hooks/pre_gen_project.py'", tmp_path)
-    run(f"mypy --strict --cache-dir cache '{ROOT}/hooks/post_gen_project.py'", tmp_path)
+    run(
+        f"mypy --strict --cache-dir cache '{ROOT}/hooks/pre_gen_project.py' '{ROOT}/hooks/post_gen_project.py'",
+        tmp_path,
+    )
 
 
 # What a user changes on the first day. The project's tests must not insist on the values that it came with.

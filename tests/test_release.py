@@ -98,9 +98,7 @@ def test_the_registry_knows_versions_and_stages(project: Path, tmp_path: Path) -
 @pytest.mark.parametrize(
     ("plant", "version", "reason"),
     [
-        ("true", "1.0", "VERSION=1.0 is not a version"),
         ("true", "v1.1.0", "VERSION=v1.1.0 is not a version"),
-        ("true", "1.01.0", "VERSION=1.01.0 is not a version"),
         ("true", "1.0.0", "v1.0.0 exists"),
         ("git tag v1.1.0", "1.1.0", "v1.1.0 exists"),
         ("git tag v1.1.0 && git push --quiet origin v1.1.0 && git tag --delete v1.1.0", "1.1.0", "v1.1.0 exists"),
@@ -179,12 +177,11 @@ def test_the_same_release_adds_the_tag_that_an_interrupted_one_left_out(project:
     ("edit", "suggested", "reason"),
     [
         ("sed -i 's/dropout: .*/dropout: 0.5/' configs/model/mlp.yaml", "2.0.0 (major", "the network changed"),
-        ("sed -i 's/^seed: 42/seed: 43/' configs/config.yaml", "1.1.0 (minor", "seed"),
-        ("sed -i 's/^test_fraction: .*/test_fraction: 0.2/' configs/data/digits.yaml", "1.1.0 (minor", "test_fraction"),
         ("echo '# more' >> train.py", "1.0.1 (patch", "the weights are the same, bit for bit; code: train.py changed"),
     ],
 )
 def test_the_comparison_suggests_a_version(project: Path, edit: str, suggested: str, reason: str) -> None:
+    """What other changes call for, the project's own tests/test_versions.py asks."""
     run(f"{edit} && {COMMIT} && dvc repro && {{ git diff --quiet HEAD || {COMMIT}; }}", project)
     verified(project)
     said = release(project)[1]

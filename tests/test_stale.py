@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from conftest import run
+from runs import script
 
 pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 PREPARED = Path("data/processed/digits")
@@ -21,7 +22,7 @@ class Mine(Digits):
 # As a training does it; prints the digest of the inputs.
 PREPARE = """
 import sys
-sys.path.insert(0, "src")
+sys.dont_write_bytecode = True  # an edit within a second and of the same length would not be seen
 from hydra import compose, initialize_config_dir
 from pathlib import Path
 from reproml.config.check import check
@@ -62,9 +63,13 @@ def own_data(shared_project: Path) -> Path:
     package = shared_project / "src" / "my_project"
     (package / "data" / "mine.py").write_text(MINE)
     (package / "letters.py").write_text("def step():\n    return 1\n")
-    (shared_project / "prepare_once.py").write_text(PREPARE)
-    run("python prepare_once.py", shared_project)
     return shared_project
+
+
+@pytest.fixture(scope="module")
+def first(own_data: Path) -> str:
+    """Return the digest of the inputs as the code stands."""
+    return script(own_data, PREPARE)
 
 
 @pytest.mark.parametrize(
@@ -79,20 +84,21 @@ def own_data(shared_project: Path) -> Path:
         ("reproml/config/schema.py", "import dataclass, field", "import dataclass, field  # a remark", False),
     ],
 )
-def test_an_edit_is_seen_where_it_decides(own_data: Path, file: str, before: str, after: str, again: bool) -> None:
-    first = run("python prepare_once.py", own_data).stdout
+def test_an_edit_is_seen_where_it_decides(
+    own_data: Path, first: str, file: str, before: str, after: str, again: bool
+) -> None:
     stamp = (own_data / PREPARED / "manifest.json").stat().st_mtime_ns
     path = own_data / "src" / file
     good = path.read_text()
     assert good.count(before) == 1
     try:
         path.write_text(good.replace(before, after))
-        second = run("python prepare_once.py", own_data).stdout
+        second = script(own_data, PREPARE)
     finally:
         path.write_text(good)
     assert (second != first) is again
     assert ((own_data / PREPARED / "manifest.json").stat().st_mtime_ns != stamp) is again
-    assert run("python prepare_once.py", own_data).stdout == first
+    assert script(own_data, PREPARE) == first
 
 
 def test_dvc_is_not_given_code_that_it_does_not_watch(own_data: Path) -> None:

@@ -57,20 +57,16 @@ def reference(shared_project: Path) -> Path:
 @pytest.mark.parametrize(
     "argument",
     [
-        "data.num_workers=1",
-        "data.num_workers=2",
-        "data.num_workers=2 data.persistent_workers=false",
-        "data.num_workers=2 data.start_method=spawn",
-        "data.num_workers=1 data.start_method=fork",
-        "trainer.check_val_every_n_epoch=2",
-        "+trainer.limit_val_batches=0",
-        "+trainer.val_check_interval=0.3",
-        "trainer.log_every_n_steps=1 callbacks.resume_point.every_seconds=0 callbacks.step_trace.every_n_steps=1",
-        "~callbacks.resume_point ~callbacks.last_checkpoint ~callbacks.step_trace",
-        "~callbacks.progress +trainer.enable_progress_bar=false",
+        "data.num_workers=1 trainer.check_val_every_n_epoch=2 ~callbacks.progress +trainer.enable_progress_bar=false",
+        "data.num_workers=2 data.start_method=spawn +trainer.val_check_interval=0.3 trainer.log_every_n_steps=1",
+        "data.num_workers=2 data.persistent_workers=false +trainer.limit_val_batches=0 "
+        "callbacks.resume_point.every_seconds=0 callbacks.step_trace.every_n_steps=1",
+        "data.num_workers=1 data.start_method=fork ~callbacks.resume_point ~callbacks.last_checkpoint "
+        "~callbacks.step_trace",
     ],
 )
 def test_what_must_not_change_the_weights_does_not(shared_project: Path, reference: Path, argument: str) -> None:
+    """Several settings at a time; another seed changes them."""
     folder = train(shared_project, f"{RANDOM} {argument}", re.sub(r"\W", "-", argument))
     assert digest(folder / "model.safetensors") == digest(reference / "model.safetensors")
 
@@ -80,18 +76,13 @@ def test_keeping_the_best_weights_does_not_change_the_training(shared_project: P
     assert (folder / "metrics.csv").read_bytes() == (reference / "metrics.csv").read_bytes()
 
 
-def test_two_processes_share_the_batches(shared_project: Path) -> None:
-    first = train(shared_project, f"{SHORT} trainer=ddp", "ddp1")
-    second = train(shared_project, f"{SHORT} trainer=ddp", "ddp2")
-    assert digest(first / "model.safetensors") == digest(second / "model.safetensors")
-    assert metrics(first / "test")["accuracy"] > 0.5
+def test_another_seed_changes_the_weights(shared_project: Path, reference: Path) -> None:
+    folder = train(shared_project, f"{RANDOM} seed=1", "other-seed")
+    assert digest(folder / "model.safetensors") != digest(reference / "model.safetensors")
 
 
-def test_portable_and_fast(shared_project: Path) -> None:
-    portable = train(shared_project, f"{SHORT} reproducibility=portable", "portable")
-    fast = train(shared_project, f"{SHORT} reproducibility=fast", "fast")
-    assert metrics(portable / "test")["accuracy"] > 0.5
-    assert metrics(fast / "test")["accuracy"] > 0.5
+def test_an_environment_that_contradicts_portable_is_refused(shared_project: Path) -> None:
+    """Trainings with portable and with fast: test_verify.py; with two processes: test_distributed.py."""
     refused = run(f"python train.py {SHORT} reproducibility=portable", shared_project, check=False, MKL_CBWR="AVX2")
     assert refused.returncode == 1
     assert "MKL_CBWR=AVX2" in refused.stderr
@@ -99,9 +90,10 @@ def test_portable_and_fast(shared_project: Path) -> None:
 
 @pytest.mark.parametrize(
     ("optimizer", "scheduler"),
-    [("adam", "none"), ("sgd training.lr=0.05", "cosine"), ("adam", "exponential"), ("sgd training.lr=0.05", "none")],
+    [("adam", "exponential"), ("sgd training.lr=0.05", "none")],
 )
 def test_optimizers_and_schedules(shared_project: Path, optimizer: str, scheduler: str) -> None:
+    """Others are trained by exactness.py."""
     arguments = f"{SHORT} training/optimizer={optimizer} training/scheduler={scheduler}"
     folder = train(shared_project, arguments, re.sub(r"\W", "-", f"{optimizer}-{scheduler}"))
     rates = [float(row.split(",")[2]) for row in (folder / "metrics.csv").read_text().splitlines()[1:]]
@@ -118,7 +110,7 @@ def test_a_sweep_makes_one_folder_for_each_value(shared_project: Path) -> None:
 def test_trackers(shared_project: Path, reference: Path, full_environment: Path) -> None:
     """Several at once: each has the run under its name and prints nothing, and the weights do not know of it."""
     path = f"{full_environment / 'bin'}:{os.environ['PATH']}"
-    short = SHORT.replace("tracking=none", "'tracking=[mlflow,wandb,tensorboard]'")
+    short = RANDOM.replace("tracking=none", "'tracking=[mlflow,wandb,tensorboard]'")
     result = run(f"python train.py {short} hydra.run.dir=outputs/trackers", shared_project, PATH=path)
     said, folder = (result.stdout + result.stderr).splitlines(), shared_project / "outputs" / "trackers"
     own = r"loading|fetched|prepared|run|epoch|finished|test|best|mlflow|wandb|tensorboard|next|python"
@@ -129,9 +121,7 @@ def test_trackers(shared_project: Path, reference: Path, full_environment: Path)
     [offline] = folder.glob("wandb/offline-run-*/run-*.wandb")
     assert b"mlp-digits-trackers" in offline.read_bytes()
     assert list(folder.glob("tensorboard/mlp-digits-trackers/events*"))
-    assert digest(folder / "model.safetensors") == digest(
-        train(shared_project, SHORT, "untracked") / "model.safetensors"
-    )
+    assert digest(folder / "model.safetensors") == digest(reference / "model.safetensors")
 
 
 @pytest.mark.parametrize("tracker", ["wandb", "tensorboard"])

@@ -19,6 +19,8 @@ from .conftest import PLAIN, ROOT, composed
         (["sweep=search", "hydra.run.dir=x"], "hydra.run.dir=x cannot be given to tune"),
         (["sweep=search", "+training.more=1"], "+training.more=1 cannot be given to tune"),
         (["sweep=search", "search.metric=accuracy"], "search.metric=accuracy is not a metric of an epoch"),
+        (["sweep=search", "search.direction=least"], "search.direction=least is out of range"),
+        (["sweep=search", "search.trials=none"], "search.trials"),
     ],
 )
 def test_arguments_are_refused(monkeypatch: pytest.MonkeyPatch, arguments: list[str], sentence: str) -> None:

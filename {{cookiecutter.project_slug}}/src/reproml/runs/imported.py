@@ -169,8 +169,14 @@ def _folder(top: str) -> Path | None:
         place = Path(spec.origin).parent
     else:
         return None
-    installed = any(place.is_relative_to(path) for path in sysconfig.get_paths().values())
+    installed = any(place.is_relative_to(path) for path in _installed_places())
     return None if installed or _INSTALLED & {*place.parts} or _holds_installed(place) else place
+
+
+@cache
+def _installed_places() -> frozenset[str]:
+    """Return the folders of the standard library and of installed packages. To ask for them takes a while."""
+    return frozenset(sysconfig.get_paths().values())
 
 
 @cache
@@ -184,6 +190,12 @@ def _installed(name: str) -> dict[str, str]:
     return {distribution: version(distribution) for distribution in distributions}
 
 
+@cache
+def _imported(text: str, package: str) -> tuple[str, ...]:
+    """Return the names that a module may import; names that are not modules are skipped later."""
+    return tuple(_names(ast.parse(text), package))
+
+
 def _statements(nodes: Iterable[Any]) -> Iterator[Any]:
     """Yield statements and those inside of them. Expressions, which are most of a file, hold no import."""
     for node in nodes:
@@ -192,9 +204,8 @@ def _statements(nodes: Iterable[Any]) -> Iterator[Any]:
             yield from _statements(getattr(node, part, ()))
 
 
-def _imported(text: str, package: str) -> Iterator[str]:
-    """Yield the names that a module may import; names that are not modules are skipped later."""
-    for node in _statements(ast.parse(text).body):
+def _names(module: ast.Module, package: str) -> Iterator[str]:
+    for node in _statements(module.body):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

@@ -11,16 +11,18 @@ from pathlib import Path
 
 import pytest
 from conftest import digest, metrics, run
+from golden import SHORTEN
 from reproml.runs.completed import CompletedRun
 from reproml.runs.integrity import EVERYTHING
 from runs import OFTEN, SHORT, go_on, interrupted, last_states, outcome, record, start, stop, train
 
 pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 BASE = f"tracking=none model=mlp model.dropout=0.2 {OFTEN}"
+LONGER = f"{BASE} training.epochs=8"
 # Trainings with what exactness.py interrupts in one process, after every batch; here whole processes are killed.
 TRAININGS = {
-    "accumulated": "training.epochs=40 training.accumulate=3 training/scheduler=exponential callbacks=best",
-    "workers": "training.epochs=8 data.num_workers=2 data.shift=1 data.flip=true model=cnn "
+    "accumulated": "training.epochs=16 training.accumulate=3 training/scheduler=exponential callbacks=best",
+    "workers": "training.epochs=6 data.num_workers=2 data.shift=1 data.flip=true model=cnn "
     "trainer.check_val_every_n_epoch=2",
     "processes": "training.epochs=6 trainer=ddp callbacks=early_stopping",
 }
@@ -94,23 +96,29 @@ def test_a_killed_run_ends_with_the_same_bits(shared_project: Path, whole: dict[
 @pytest.fixture(scope="module")
 def reference(shared_project: Path) -> Path:
     """Return a run that others are compared with."""
-    return train(shared_project, f"{BASE} training.epochs=20", "reference")
+    return train(shared_project, LONGER, "reference")
 
 
-def stopped(project: Path, name: str) -> Path:
+@pytest.fixture(scope="module")
+def left(shared_project: Path) -> Path:
     """Return the folder of the same run, killed after at least two resume points."""
-    return interrupted(project, f"{BASE} training.epochs=20", name)
+    return interrupted(shared_project, LONGER, "left")
+
+
+def copied(folder: Path, name: str) -> Path:
+    """Return a copy of a run: one that was moved."""
+    return Path(shutil.copytree(folder, folder.with_name(name)))
 
 
 def test_another_seed_ends_with_other_bits(shared_project: Path, reference: Path) -> None:
-    other = train(shared_project, f"{BASE} training.epochs=20 seed=1", "other-seed")
+    other = train(shared_project, f"{LONGER} seed=1", "other-seed")
     assert all(outcome(other)[name] != value for name, value in outcome(reference).items())
     assert len(set(last_states(shared_project, [reference, other]).values())) == 2
 
 
 @pytest.mark.parametrize("damage", ["truncated", "one bit", "emptied"])
-def test_a_damaged_resume_point_is_passed_over(shared_project: Path, reference: Path, damage: str) -> None:
-    folder = stopped(shared_project, f"damage-{damage.replace(' ', '-')}")
+def test_a_damaged_resume_point_is_passed_over(shared_project: Path, reference: Path, left: Path, damage: str) -> None:
+    folder = copied(left, f"damage-{damage.replace(' ', '-')}")
     newest = max(folder.glob("checkpoints/resume-*.ckpt"))
     good = newest.read_bytes()
     middle = len(good) // 2
@@ -122,8 +130,8 @@ def test_a_damaged_resume_point_is_passed_over(shared_project: Path, reference: 
     assert outcome(folder) == outcome(reference)
 
 
-def test_without_a_whole_resume_point_the_run_begins_again(shared_project: Path, reference: Path) -> None:
-    folder = stopped(shared_project, "all-damaged")
+def test_without_a_whole_resume_point_the_run_begins_again(shared_project: Path, reference: Path, left: Path) -> None:
+    folder = copied(left, "all-damaged")
     for path in folder.glob("checkpoints/resume-*.ckpt"):
         path.write_bytes(b"")
     go_on(shared_project, folder)
@@ -131,7 +139,7 @@ def test_without_a_whole_resume_point_the_run_begins_again(shared_project: Path,
 
 
 def test_a_run_that_was_moved_goes_on(shared_project: Path) -> None:
-    arguments = f"{BASE} training.epochs=20 callbacks=best"
+    arguments = f"{LONGER} callbacks=best"
     reference = train(shared_project, arguments, "not-moved")
     folder = interrupted(shared_project, arguments, "before-moving")
     moved = folder.rename(folder.with_name("it's moved, here"))
@@ -142,7 +150,7 @@ def test_a_run_that_was_moved_goes_on(shared_project: Path) -> None:
 
 def test_a_run_that_is_moved_while_it_trains_ends(shared_project: Path, reference: Path) -> None:
     """Its files would be in two places, and the record of a finished run without its step trace."""
-    process = start(shared_project, f"{BASE} training.epochs=20 hydra.run.dir=outputs/moving")
+    process = start(shared_project, f"{LONGER} hydra.run.dir=outputs/moving")
     folder = shared_project / "outputs" / "moving"
     while not newest_batch(folder):
         assert process.poll() is None
@@ -162,8 +170,8 @@ def test_a_finished_run_has_nothing_left_to_do(shared_project: Path, reference: 
     assert not list(reference.glob("checkpoints/resume-*"))
 
 
-def test_a_run_cannot_go_on_with_other_settings_or_code(shared_project: Path, reference: Path) -> None:
-    folder = stopped(shared_project, "changed")
+def test_a_run_cannot_go_on_with_other_settings_or_code(shared_project: Path, reference: Path, left: Path) -> None:
+    folder = copied(left, "changed")
     resume = f"python train.py resume={folder.relative_to(shared_project)}"
     asked = run(f"{resume} training.lr=0.1", shared_project, check=False)
     assert asked.returncode == 1
@@ -227,7 +235,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(shared_project: Path, refer
         pytest.skip("mounting a small file system needs root, which this machine does not give")
     folder = shared_project / "outputs" / "full"
     folder.mkdir(parents=True)
-    train_there = f"python train.py {BASE} training.epochs=20 hydra.run.dir=outputs/full"
+    train_there = f"python train.py {LONGER} hydra.run.dir=outputs/full"
     script = f"""
         mount -t tmpfs -o size=800k small outputs/full
         {train_there} 2> errors && exit 99
@@ -244,7 +252,7 @@ def test_a_full_disk_leaves_the_last_good_checkpoint(shared_project: Path, refer
 
 
 def test_trackers_go_on_with_the_same_run(shared_project: Path) -> None:
-    tracked = f"{BASE} training.epochs=20".replace("tracking=none", "tracking=mlflow")
+    tracked = LONGER.replace("tracking=none", "tracking=mlflow")
     folder = interrupted(shared_project, tracked, "tracked")
     go_on(shared_project, folder)
     with sqlite3.connect(shared_project / "mlflow.db") as database:
@@ -255,9 +263,7 @@ def test_trackers_go_on_with_the_same_run(shared_project: Path) -> None:
 
 
 def test_the_pipeline_goes_on_after_an_interruption(project: Path) -> None:
-    (project / "configs" / "training" / "default.yaml").write_text(
-        (project / "configs" / "training" / "default.yaml").read_text().replace("epochs: 30", "epochs: 40")
-    )
+    run(SHORTEN.replace("epochs: 2/", "epochs: 10/"), project)
     callbacks = project / "configs" / "callbacks" / "default.yaml"
     callbacks.write_text(callbacks.read_text().replace("every_seconds: 30", "every_seconds: 0"))
     run("dvc repro configure prepare", project)
@@ -274,7 +280,7 @@ def test_the_pipeline_goes_on_after_an_interruption(project: Path) -> None:
         assert process.poll() is None
         time.sleep(0.01)
     stop(process, signal.SIGKILL)
-    run("dvc repro", project)
+    run("dvc repro train", project)
     assert [session["from_batch"] > 0 for session in record(project / "models")["sessions"]] == [False, True]
     went_on = outcome_of_pipeline(project)
     shutil.rmtree(project / "models" / "checkpoints")
@@ -308,7 +314,7 @@ def test_pretrained_weights_are_read_once(shared_project: Path, reference: Path)
     arguments = f"{BASE} training.epochs=4 restore=finetune restore.run=data/external/pretrained.safetensors"
     whole = train(shared_project, arguments, "pretrained")
     folder = interrupted(shared_project, arguments, "pretrained-interrupted")
-    begins = interrupted(shared_project, arguments, "pretrained-changed")
+    begins = copied(folder, "pretrained-changed")
     file.unlink()
     go_on(shared_project, folder)
     assert outcome(folder) == outcome(whole)
@@ -343,17 +349,17 @@ def test_continue_adds_epochs(shared_project: Path) -> None:
 
 
 def test_what_does_not_fit_an_earlier_run_is_refused(shared_project: Path, reference: Path) -> None:
-    earlier = f"{BASE} training.epochs=20 restore.run=outputs/reference"
+    earlier = f"{LONGER} restore.run=outputs/reference"
     for more, sentence in {
         "restore=continue training.lr=0.1": "training.lr=0.1 cannot be changed with restore=continue",
         "restore=continue data.shift=1": "data.shift=1 cannot be changed with restore=continue",
-        "restore=continue training.epochs=40": "as with training/scheduler=none, can be made longer",
+        "restore=continue training.epochs=16": "as with training/scheduler=none, can be made longer",
         "restore=finetune seed=7": "seed=7 splits the data in another way",
         "restore=warmstart data.test_fraction=0.3": "data.test_fraction=0.3 splits the data",
         "restore=warmstart training/optimizer=sgd": "_target_=torch.optim.SGD cannot take over the state of ",
         "restore=warmstart model.hidden=[64] 'restore.skip=[network]'": "has the optimizer's state of ",
         "restore=finetune 'restore.skip=[nonexistent]'": "restore.skip names nonexistent, but no tensor name starts",
-        "restore=continue": "training.epochs=20 leaves nothing to train, since outputs/reference has already",
+        "restore=continue": "training.epochs=8 leaves nothing to train, since outputs/reference has already",
         "restore=warmstart resume=auto hydra.run.dir=outputs/reference": "is the folder of this run",
     }.items():
         refused = run(f"python train.py {earlier} {more}", shared_project, check=False)
@@ -375,7 +381,6 @@ def test_warmstart_leaves_out_a_layer_of_another_size(shared_project: Path, refe
     train(shared_project, f"{arguments} 'restore.skip=[network.9,network.10,network.13]'", "warmstart-skipped")
 
 
-def test_continue_takes_over_an_interrupted_run(shared_project: Path, reference: Path) -> None:
-    stopped(shared_project, "left-behind")
-    arguments = f"{BASE} training.epochs=20 restore=continue restore.run=outputs/left-behind"
+def test_continue_takes_over_an_interrupted_run(shared_project: Path, reference: Path, left: Path) -> None:
+    arguments = f"{LONGER} restore=continue restore.run=outputs/{left.name}"
     assert outcome(train(shared_project, arguments, "taken-over")) == outcome(reference)

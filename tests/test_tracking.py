@@ -10,17 +10,18 @@ import signal
 import sqlite3
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import preloaded
 import pytest
 from browser import page
-from conftest import code_blocks, digest, metrics, run
+from conftest import code_blocks, digest, in_project, metrics, run
 from loopback import free_port, served, until
-from runs import OFTEN, SHORT, go_on, interrupted, record, train
+from runs import OFTEN, SHORT, go_on, interrupted, record, script, train
 
 pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 
@@ -28,22 +29,25 @@ SETTINGS = "model=mlp training.epochs=4"  # 76 steps
 NOWHERE = "http://127.0.0.1:1"  # nothing listens there
 KEY = {"WANDB_API_KEY": 40 * "a", "WANDB_BASE_URL": NOWHERE, "WANDB_MODE": "online"}
 
-# What a store has about the runs of the project, read with MLflow's own client.
+# What stores have about the runs of the project, read with MLflow's own client: a line in names a store.
 _READ = """
-import json
-from mlflow import MlflowClient
-client = MlflowClient()
-def files(run, path=None):
+import json, sys
+from mlflow import MlflowClient, set_tracking_uri
+def files(client, run, path=None):
     for item in client.list_artifacts(run, path):
-        yield from files(run, item.path) if item.is_dir else [item.path]
-def content(run):
+        yield from files(client, run, item.path) if item.is_dir else [item.path]
+def content(client, run):
     number, metrics = run.info.run_id, {}
     for key in run.data.metrics:
         metrics[key] = [(metric.step, metric.value) for metric in client.get_metric_history(number, key)]
     return {"id": number, "name": run.info.run_name, "status": run.info.status, "tags": run.data.tags,
-            "params": run.data.params, "metrics": metrics, "files": sorted(files(number))}
-experiment = client.get_experiment_by_name("my-project")
-print(json.dumps([content(run) for run in client.search_runs([experiment.experiment_id])]))
+            "params": run.data.params, "metrics": metrics, "files": sorted(files(client, number))}
+for line in sys.stdin:
+    set_tracking_uri(line.strip())
+    client = MlflowClient()
+    experiment = client.get_experiment_by_name("my-project")
+    runs = client.search_runs([experiment.experiment_id])
+    print(json.dumps([content(client, run) for run in runs]), flush=True)
 """
 # The registered model, loaded in another folder, with the code that it carries.
 _PREDICT = """
@@ -63,31 +67,33 @@ print(json.dumps({
 _OFFLINE = """
 import json, sys
 from wandb.proto.wandb_internal_pb2 import Record
-data, place, part, there = open(sys.argv[1], "rb").read(), 7, b"", {"config": {}, "history": [], "artifacts": []}
 def plain(items):
     return {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in items}
-while place + 7 <= len(data):
-    left = 32768 - place % 32768
-    if left < 7:
-        place += left
-        continue
-    size, kind = int.from_bytes(data[place + 4 : place + 6], "little"), data[place + 6]
-    part += data[place + 7 : place + 7 + size]
-    place += 7 + size
-    if kind in (1, 4):  # a whole record, or the end of one
-        record, part = Record.FromString(part), b""
-        if record.HasField("run"):
-            there["group"] = record.run.run_group
-            there["config"] |= plain(record.run.config.update)
-        if record.HasField("config"):
-            there["config"] |= plain(record.config.update)
-        if record.HasField("history"):
-            there["history"].append(plain(record.history.item))
-        if record.HasField("artifact"):
-            there["artifacts"].append({item.path: item.local_path for item in record.artifact.manifest.contents})
-        if record.HasField("exit"):
-            there["ended"] = record.exit.exit_code
-print(json.dumps(there))
+def content(data):
+    place, part, there = 7, b"", {"config": {}, "history": [], "artifacts": []}
+    while place + 7 <= len(data):
+        left = 32768 - place % 32768
+        if left < 7:
+            place += left
+            continue
+        size, kind = int.from_bytes(data[place + 4 : place + 6], "little"), data[place + 6]
+        part += data[place + 7 : place + 7 + size]
+        place += 7 + size
+        if kind in (1, 4):  # a whole record, or the end of one
+            record, part = Record.FromString(part), b""
+            if record.HasField("run"):
+                there["group"] = record.run.run_group
+                there["config"] |= plain(record.run.config.update)
+            if record.HasField("config"):
+                there["config"] |= plain(record.config.update)
+            if record.HasField("history"):
+                there["history"].append(plain(record.history.item))
+            if record.HasField("artifact"):
+                there["artifacts"].append({item.path: item.local_path for item in record.artifact.manifest.contents})
+            if record.HasField("exit"):
+                there["ended"] = record.exit.exit_code
+    return there
+print(json.dumps([content(open(name, "rb").read()) for name in sys.argv[1:]]))
 """
 
 
@@ -111,8 +117,8 @@ def server(shared_project: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @contextmanager
-def mlflow_server(project: Path, folder: Path, port: int) -> Iterator[str]:
-    """Run a real MLflow server."""
+def mlflow_server(project: Path, folder: Path, port: int, ending: int = signal.SIGTERM) -> Iterator[str]:
+    """Run a real MLflow server, and send it a signal at the end."""
     command = [
         project / ".venv/bin/mlflow", "server", "--host", "127.0.0.1", "--port", str(port), "--workers", "1",
         "--backend-store-uri", f"sqlite:///{folder}/mlflow.db", "--artifacts-destination", str(folder / "artifacts"),
@@ -129,7 +135,7 @@ def mlflow_server(project: Path, folder: Path, port: int) -> Iterator[str]:
         assert process.poll() is None, (folder / "log").read_text()
         yield address
     finally:
-        os.killpg(process.pid, signal.SIGTERM)
+        os.killpg(process.pid, ending)
         process.wait(timeout=60)
 
 
@@ -154,9 +160,29 @@ def python(project: Path, folder: Path, code: str, *arguments: str, uri: str) ->
     return json.loads(result.stdout.splitlines()[-1])
 
 
-def in_mlflow(project: Path, uri: str = "sqlite:///mlflow.db") -> dict[str, dict[str, Any]]:
-    """Return the runs in an MLflow store by their names."""
-    return {item["params"].get("paths/run", item["name"]): item for item in python(project, project, _READ, uri=uri)}
+InMLflow = Callable[..., dict[str, dict[str, Any]]]
+
+
+@pytest.fixture(scope="module")
+def in_mlflow(shared_project: Path) -> Iterator[InMLflow]:
+    """Return a function that gives the runs in an MLflow store by their names; its client is imported once."""
+    with subprocess.Popen(
+        [shared_project / ".venv/bin/python", "-P", "-c", _READ],
+        cwd=shared_project,
+        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        asked, said = process.stdin, process.stdout
+        assert asked and said
+
+        def read(uri: str = "sqlite:///mlflow.db") -> dict[str, dict[str, Any]]:
+            print(uri, file=asked, flush=True)
+            return {item["params"].get("paths/run", item["name"]): item for item in json.loads(said.readline())}
+
+        yield read
+        asked.close()
 
 
 def sync(project: Path, arguments: str, check: bool = True, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -190,21 +216,21 @@ def notes(folder: Path) -> dict[str, Any]:
     return found
 
 
-def test_mlflow_without_a_server(shared_project: Path, plain: Path, tmp_path: Path) -> None:
+def test_mlflow_without_a_server(shared_project: Path, plain: Path, tmp_path: Path, in_mlflow: InMLflow) -> None:
     """The run is in a local database, whole, and the registered model predicts elsewhere what the test did."""
     said = run(f"python train.py tracking=mlflow {SETTINGS} hydra.run.dir=outputs/local", shared_project)
     printed, folder = said.stdout + said.stderr, shared_project / "outputs" / "local"
     assert "mlflow ui --backend-store-uri sqlite:///mlflow.db" in said.stdout
     assert not re.search("Creating|Created|registered model", printed)  # MLflow's own messages
-    there = in_mlflow(shared_project)["outputs/local"]
+    there = in_mlflow()["outputs/local"]
     assert there["name"] == "mlp-digits-local"
     is_whole(there, folder)
     assert notes(folder) == {"mlflow": there["id"]}
     assert digest(folder / "model.safetensors") == digest(plain / "model.safetensors")
-    code = "import json, sys; sys.path.insert(0, 'src')\nfrom pathlib import Path\nimport numpy as np\n"
-    code += "from reproml.tracking.tracked_run import TrackedRun\n"
-    code += f"np.save(r'{tmp_path}/inputs.npy', TrackedRun.read(Path('outputs/local')).examples(300))\nprint('{{}}')"
-    python(shared_project, shared_project, code, uri="sqlite:///mlflow.db")
+    code = "from pathlib import Path\nimport numpy as np\nfrom reproml.tracking.tracked_run import TrackedRun\n"
+    script(
+        shared_project, f"{code}np.save('{tmp_path}/inputs.npy', TrackedRun.read(Path('outputs/local')).examples(300))"
+    )
     store = f"sqlite:///{shared_project}/mlflow.db"
     (tmp_path / "elsewhere").mkdir()
     loaded = python(shared_project, tmp_path / "elsewhere", _PREDICT, str(tmp_path / "inputs.npy"), uri=store)
@@ -220,34 +246,39 @@ def test_mlflow_without_a_server(shared_project: Path, plain: Path, tmp_path: Pa
     assert [(one["predicted"], repr(one["probability"])) for one in loaded["predictions"]] == expected
 
 
-def test_mlflow_with_a_server(shared_project: Path, plain: Path, server: str) -> None:
-    """With a setting that would be refused in the folder of another's run: what a run has used itself, it may send."""
+@pytest.fixture(scope="module")
+def at_the_server(shared_project: Path, server: str) -> Path:
+    """Return a run that a server has, trained with a setting that would be refused in the folder of another's run."""
     settings = f"tracking=mlflow {SETTINGS} 'data.source=${{oc.env:DATA_URL}}'"
-    folder = train(shared_project, settings, "served", MLFLOW_TRACKING_URI=server, DATA_URL="sklearn")
-    there = in_mlflow(shared_project, server)["outputs/served"]
+    return train(shared_project, settings, "served", MLFLOW_TRACKING_URI=server, DATA_URL="sklearn")
+
+
+def test_mlflow_with_a_server(at_the_server: Path, plain: Path, server: str, in_mlflow: InMLflow) -> None:
+    """What a run has used itself, it may send."""
+    folder = at_the_server
+    there = in_mlflow(server)["outputs/served"]
     is_whole(there, folder)
     assert notes(folder) == {"mlflow": there["id"]}  # which has the model too
     assert digest(folder / "model.safetensors") == digest(plain / "model.safetensors")
     assert server.encode() not in (folder / "config.yaml").read_bytes()
 
 
-def test_the_page_of_the_server(shared_project: Path, server: str) -> None:
+def test_the_page_of_the_server(shared_project: Path, at_the_server: Path, server: str, in_mlflow: InMLflow) -> None:
     """In a real browser: the run, its metrics and its model."""
-    train(shared_project, f"tracking=mlflow {SETTINGS}", "seen", MLFLOW_TRACKING_URI=server)
-    there = in_mlflow(shared_project, server)["outputs/seen"]
+    there = in_mlflow(server)["outputs/served"]
     number = run(
         f"curl -sf '{server}/api/2.0/mlflow/experiments/get-by-name?experiment_name=my-project'", shared_project
     )
     experiment = json.loads(number.stdout)["experiment"]["experiment_id"]
     with page(1400, 1000) as opened:
         opened.goto(f"{server}/#/experiments/{experiment}/runs/{there['id']}")
-        opened.get_by_text("outputs/seen").first.wait_for(timeout=60_000)
+        opened.get_by_text("outputs/served").first.wait_for(timeout=60_000)
         opened.get_by_text("val/accuracy").first.wait_for(timeout=60_000)
         opened.goto(f"{server}/#/models/my-project")
         opened.get_by_text("Version 1").first.wait_for(timeout=60_000)
 
 
-def test_a_server_that_is_down(shared_project: Path, plain: Path, server: str) -> None:
+def test_a_server_that_is_down(shared_project: Path, plain: Path, server: str, in_mlflow: InMLflow) -> None:
     """The training warns once, has the same bits, and the run gets there later, whole."""
     result = run(
         f"python train.py tracking=mlflow {SETTINGS} hydra.run.dir=outputs/down",
@@ -265,17 +296,17 @@ def test_a_server_that_is_down(shared_project: Path, plain: Path, server: str) -
     assert (still.returncode, still.stderr.count("\n")) == (2, 1)
     assert "mlflow did not accept outputs/down" in still.stderr
     sync(shared_project, "outputs/down", MLFLOW_TRACKING_URI=server)
-    there = in_mlflow(shared_project, server)["outputs/down"]
+    there = in_mlflow(server)["outputs/down"]
     is_whole(there, folder)
     assert notes(folder) == {"mlflow": there["id"]}
     sync(shared_project, "outputs/down", MLFLOW_TRACKING_URI=server)  # again: nothing is there twice
-    assert in_mlflow(shared_project, server)["outputs/down"] == there
+    assert in_mlflow(server)["outputs/down"] == there
 
 
 # How long MLflow's own class takes to be left out of a run, and why, for local databases that cannot be used.
 _UNUSABLE = """
-import json, sqlite3, sys, time
-sys.path.insert(0, sys.argv[1])
+import json, os, sqlite3, sys, time
+os.chdir(sys.argv[1])
 from pathlib import Path
 from filelock import FileLock
 from reproml.tracking import mlflow
@@ -295,9 +326,8 @@ for name in ("damaged", "locked", "held"):
 print(json.dumps(said))
 """
 _MOVED = """
-import json, sys
-sys.path.insert(0, sys.argv[1])
-from pathlib import Path
+import json, os, sys
+os.chdir(sys.argv[1])
 from reproml.tracking.mlflow import MLflow
 try:
     print(json.dumps(MLflow("mine", "sqlite:///moved.db", "outputs/first").version))
@@ -330,23 +360,27 @@ def test_a_model_is_sent_without_a_look_into_all_packages(shared_project: Path, 
 
 
 def test_a_local_database_that_cannot_be_used_is_left_out_at_once(shared_project: Path, tmp_path: Path) -> None:
-    said = python(shared_project, tmp_path, _UNUSABLE, str(shared_project / "src"), uri="")
+    said = json.loads(script(shared_project, _UNUSABLE, str(tmp_path)).splitlines()[-1])
     assert said == {"damaged": ["DatabaseError", True], "locked": ["OperationalError", True], "held": ["Timeout", True]}
 
 
 def test_a_local_database_of_a_folder_that_was_moved(shared_project: Path, tmp_path: Path) -> None:
     """MLflow keeps absolute paths, and would write files where the project was."""
-    before, after, source = tmp_path / "before", tmp_path / "after", str(shared_project / "src")
+    before, after = tmp_path / "before", tmp_path / "after"
     before.mkdir()
-    assert len(python(shared_project, before, _MOVED, source, uri="")) == 32
+
+    def begun(folder: Path) -> str:
+        return str(json.loads(script(shared_project, _MOVED, str(folder)).splitlines()[-1]))
+
+    assert len(begun(before)) == 32
     before.rename(after)
-    said = python(shared_project, after, _MOVED, source, uri="")
+    said = begun(after)
     assert said.startswith(f"mine keeps its files in {before}/mlruns/1, but this project is now in {after}: docs/")
     assert not before.exists()
     [told] = code_blocks((shared_project / "docs" / "tracking.md").read_text().partition("was moved")[2], "python")
     (after / "told.py").write_text(told.replace("/where/the/project/was", str(before)).replace("mlflow.db", "moved.db"))
     run("python told.py", after)
-    assert len(python(shared_project, after, _MOVED, source, uri="")) == 32
+    assert len(begun(after)) == 32
     with sqlite3.connect(after / "moved.db") as database:
         named = "\n".join(line for line in database.iterdump() if line.startswith("INSERT"))
     assert f"{before}/" not in named
@@ -398,10 +432,7 @@ print(json.dumps(said))
 
 def test_a_tracker_is_blamed_for_its_own_failures_alone(shared_project: Path, plain: Path, tmp_path: Path) -> None:
     shutil.copy(plain / "run.json", tmp_path)  # what a tracker missed is noted beside a record
-    (shared_project / "failures.py").write_text(_FAILURES)
-    environment = {"PYTHONPATH": "src", "A_TOKEN": "correct-horse-battery"}
-    said = json.loads(run(f"python failures.py '{tmp_path}'", shared_project, **environment).stdout)
-    (shared_project / "failures.py").unlink()
+    said = json.loads(script(shared_project, _FAILURES, str(tmp_path), A_TOKEN="correct-horse-battery"))
     blamed = [line.startswith("mlflow cannot be reached, or is too slow (") for line in said]
     assert blamed == [True] * 7 + [False] * 4
     assert "because this failed (model.safetensors is damaged; train it again);" in said[7]
@@ -433,46 +464,44 @@ def test_a_server_that_is_slow(shared_project: Path, plain: Path) -> None:
     assert digest(folder / "model.safetensors") == digest(plain / "model.safetensors")
 
 
-def test_the_end_is_not_waited_for_longer_than_allowed(shared_project: Path, server: str) -> None:
+def test_the_end_is_not_waited_for_longer_than_allowed(shared_project: Path, server: str, in_mlflow: InMLflow) -> None:
     hasty = f"tracking=mlflow {SETTINGS} tracking.mlflow.wait_seconds=0.1"
     folder = train(shared_project, hasty, "hasty", MLFLOW_TRACKING_URI=server)
     assert notes(folder)["missed"] == ["mlflow"]
     sync(shared_project, "outputs/hasty", MLFLOW_TRACKING_URI=server)
-    is_whole(in_mlflow(shared_project, server)["outputs/hasty"], folder)
+    is_whole(in_mlflow(server)["outputs/hasty"], folder)
 
 
-def test_a_server_that_goes_down_while_the_training_goes_on(shared_project: Path, tmp_path: Path) -> None:
+def test_a_server_that_goes_down_while_the_training_goes_on(
+    shared_project: Path, tmp_path: Path, in_mlflow: InMLflow
+) -> None:
     """What it has stays, and `sync` adds the rest to the same run."""
-    port, arguments = free_port(), f"tracking=mlflow model=mlp training.epochs=400 {OFTEN}"
+    port, arguments = free_port(), "tracking=mlflow model=mlp training.epochs=200 hydra.run.dir=outputs/lost"
     folder = shared_project / "outputs" / "lost"
-    with mlflow_server(shared_project, tmp_path, port) as address:
-        process = subprocess.Popen(
-            [shared_project / ".venv/bin/python", "train.py", *arguments.split(), "hydra.run.dir=outputs/lost"],
-            cwd=shared_project,
-            env={**os.environ, "MLFLOW_TRACKING_URI": address},
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        until(lambda: (folder / "metrics.csv").exists() and (folder / "metrics.csv").read_text().count("\n") > 20)
+    with mlflow_server(shared_project, tmp_path, port, signal.SIGKILL) as address:
+        variables = in_project(shared_project, MLFLOW_TRACKING_URI=address)
+        process = preloaded.Process(["train.py", *arguments.split()], shared_project, variables)
+        until(lambda: (folder / "metrics.csv").exists() and (folder / "metrics.csv").read_text().count("\n") > 5)
+        assert process.poll() is None
     assert process.wait(timeout=300) == 0
     begun = notes(folder)
     assert begun["missed"] == ["mlflow"]
     with mlflow_server(shared_project, tmp_path, port) as address:
         sync(shared_project, "outputs/lost", MLFLOW_TRACKING_URI=address)
-        there = in_mlflow(shared_project, address)["outputs/lost"]
+        there = in_mlflow(address)["outputs/lost"]
     assert notes(folder) == {"mlflow": begun["mlflow"]} == {"mlflow": there["id"]}
     rows = list(csv.DictReader((folder / "metrics.csv").open()))
     assert [value for _, value in there["metrics"]["train/loss"]] == [float(row["train/loss"]) for row in rows]
 
 
-def test_a_run_that_goes_on_has_each_metric_once(shared_project: Path, server: str) -> None:
+def test_a_run_that_goes_on_has_each_metric_once(shared_project: Path, server: str, in_mlflow: InMLflow) -> None:
     os.environ["MLFLOW_TRACKING_URI"] = server
     try:
-        folder = interrupted(shared_project, f"tracking=mlflow model=mlp training.epochs=40 {OFTEN}", "resumed")
+        folder = interrupted(shared_project, f"tracking=mlflow model=mlp training.epochs=10 {OFTEN}", "resumed")
         go_on(shared_project, folder)
     finally:
         del os.environ["MLFLOW_TRACKING_URI"]
-    there = in_mlflow(shared_project, server)["outputs/resumed"]
+    there = in_mlflow(server)["outputs/resumed"]
     rows = list(csv.DictReader((folder / "metrics.csv").open()))
     assert there["status"] == "FINISHED"
     assert dict(map(tuple, there["metrics"]["train/loss"])) == {
@@ -480,26 +509,27 @@ def test_a_run_that_goes_on_has_each_metric_once(shared_project: Path, server: s
     }
 
 
-def test_the_runs_of_a_sweep_have_one_parent(shared_project: Path) -> None:
+def test_the_runs_of_a_sweep_have_one_parent(shared_project: Path, in_mlflow: InMLflow) -> None:
     arguments = "tracking=[mlflow,wandb] sweep=seeds model=mlp training.epochs=1 hydra.sweep.dir=outputs/sweep"
     said = run(f"python train.py {arguments}", shared_project).stdout
     table = said.partition("5 runs in outputs/sweep, best result first:")[2].splitlines()[1:]
     assert table[0].split() == ["run", "status", "time", "result", "settings"]
     assert {line.split()[-1] for line in table[1:]} == {f"seed={number}" for number in range(5)}
-    runs = in_mlflow(shared_project)
+    runs = in_mlflow()
     children = [item for name, item in runs.items() if name.startswith("outputs/sweep/")]
     assert {item["name"] for item in children} == {f"mlp-digits-sweep-{number}" for number in range(5)}
     assert {item["tags"]["mlflow.parentRunId"] for item in children} == {runs["outputs/sweep"]["id"]}
     folders = list((shared_project / "outputs/sweep").glob("[0-9]"))
     assert len({notes(folder)["wandb"] for folder in folders}) == len(folders) == len(children)
-    for folder in folders:
-        assert offline(shared_project, folder)["group"] == "outputs/sweep"
+    assert {there["group"] for there in offline(shared_project, *folders)} == {"outputs/sweep"}
 
 
-def offline(project: Path, folder: Path) -> dict[str, Any]:
-    """Return what an offline run of W&B has on the disk."""
-    [path] = folder.glob("wandb/offline-run-*/run-*.wandb")
-    return python(project, project, _OFFLINE, str(path), uri="")
+def offline(project: Path, *folders: Path) -> list[dict[str, Any]]:
+    """Return what an offline run of W&B has on the disk, of each folder."""
+    paths = [str(path) for folder in folders for path in folder.glob("wandb/offline-run-*/run-*.wandb")]
+    assert len(paths) == len(folders)
+    found: list[dict[str, Any]] = python(project, project, _OFFLINE, *paths, uri="")
+    return found
 
 
 def test_wandb_offline(shared_project: Path, plain: Path) -> None:
@@ -507,7 +537,7 @@ def test_wandb_offline(shared_project: Path, plain: Path) -> None:
     folder = train(shared_project, f"tracking=wandb {SETTINGS}", "offline")
     assert any(path.is_symlink() for path in folder.glob("wandb/**/*"))  # W&B's own, which the run may have
     run("python evaluate.py run=outputs/offline", shared_project)
-    there = offline(shared_project, folder)
+    [there] = offline(shared_project, folder)
     assert there["config"]["training"]["lr"] == record(folder)["config"]["training"]["lr"]
     assert there["config"]["record"]["weights_sha256"] == record(folder)["weights_sha256"]
     rows = list(csv.DictReader((folder / "metrics.csv").open()))
@@ -544,7 +574,7 @@ def test_wandb_that_is_down(shared_project: Path, plain: Path) -> None:
     assert "wandb did not accept outputs/unreachable" in still.stderr
 
 
-def test_an_untracked_run_is_sent_later(shared_project: Path, plain: Path) -> None:
+def test_an_untracked_run_is_sent_later(shared_project: Path, plain: Path, in_mlflow: InMLflow) -> None:
     wrong = sync(shared_project, "outputs/plain", check=False)
     assert (wrong.returncode, "name a tracker" in wrong.stderr) == (2, True)
     damaged = shared_project / "outputs" / "altered"
@@ -557,11 +587,11 @@ def test_an_untracked_run_is_sent_later(shared_project: Path, plain: Path) -> No
     unknown = sync(shared_project, "outputs/plain --to mlfow", check=False)
     assert "mlfow is not a tracker of this project: choose one of mlflow, tensorboard, wandb" in unknown.stderr
     sync(shared_project, "outputs/plain --to mlflow --to tensorboard")
-    is_whole(in_mlflow(shared_project)["outputs/plain"], plain)
+    is_whole(in_mlflow()["outputs/plain"], plain)
     assert list(plain.glob("tensorboard/*/events*"))
 
 
-def test_several_trackers_and_several_processes(shared_project: Path) -> None:
+def test_several_trackers_and_several_processes(shared_project: Path, in_mlflow: InMLflow) -> None:
     """One process tracks for all of them, and the weights do not know of it."""
     short = f"{SHORT} trainer=ddp"
     alone = train(shared_project, short, "two")
@@ -569,7 +599,8 @@ def test_several_trackers_and_several_processes(shared_project: Path) -> None:
     address = "https://me:passw0rd!@host.example/data?X-Amz-Signature=3f2a9c71d0be"
     folder = train(shared_project, f"{tracked} 'data.source=${{oc.env:DATA_URL}}'", "two-tracked", DATA_URL=address)
     assert digest(folder / "model.safetensors") == digest(alone / "model.safetensors")
-    names = [name for name in in_mlflow(shared_project) if name == "outputs/two-tracked"]
+    assert metrics(folder / "test")["accuracy"] > 0.5
+    names = [name for name in in_mlflow() if name == "outputs/two-tracked"]
     assert len(names) == len(list(folder.glob("wandb/offline-run-*"))) == 1
     assert list(folder.glob("tensorboard/*/events*"))
     written = [shared_project / "mlflow.db", *folder.rglob("*"), *(shared_project / "mlruns").rglob("*")]

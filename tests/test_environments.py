@@ -147,7 +147,7 @@ def test_a_stale_lock_is_refused_and_mended(made: Path, tools: str) -> None:
     pyproject = made / "pyproject.toml"
     kept, locked = pyproject.read_text(), (made / lock).read_bytes()
     pyproject.write_text(kept.replace('"ruff==', '"cowsay==6.1",\n    "ruff=='))
-    refused = run("make setup", made, check=False, PATH=path)
+    refused = run("make setup", made, check=False, plain=True, PATH=path)
     assert refused.returncode != 0
     assert re.search(rf"{lock}.*(needs to be updated|was last generated)", refused.stderr)
     assert re.search(r"[Rr]un `(uv|poetry) lock`", refused.stderr)
@@ -168,7 +168,7 @@ def test_a_python_that_is_not_there(made: Path, tools: str) -> None:
     kept = (made / "pyproject.toml").read_text()
     run("sed -i 's/^requires-python = .*/requires-python = \"==3.99.*\"/' pyproject.toml", made)
     for verb in ("setup", "lock"):
-        refused = run(f"make {verb}", made, check=False, PATH=path)
+        refused = run(f"make {verb}", made, check=False, plain=True, PATH=path)
         assert refused.returncode != 0
     assert "==3.99.*" in refused.stderr
     (made / "pyproject.toml").write_text(kept)

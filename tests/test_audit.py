@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from conftest import run
+from environments import locked
 from loopback import served
 
 pytestmark = pytest.mark.slow
@@ -65,10 +66,12 @@ def audit(project: Path, address: str, **environment: str) -> subprocess.Complet
     return run(f"make --old-file sbom audit OSV_URL={address}", project, check=False, **environment)
 
 
+@pytest.mark.newcomer
 def test_a_generated_project_passes_and_lists_its_packages(shared_project: Path) -> None:
     with advisories(torch="0.1") as (address, asked):  # of another version
         passed = run(f"make audit OSV_URL={address}", shared_project, check=False)
     assert passed.returncode == 0, passed.stdout + passed.stderr
+    assert asked == locked(shared_project).keys() - {"my-project"}
     assert "mlflow" in asked
     bill = shared_project / "reports" / "sbom.cdx.json"
     packages = {item["name"]: item["version"] for item in json.loads(bill.read_text())["components"]}

@@ -1,5 +1,6 @@
 """The steps of the workflows, run here one after the other as a runner would, in a fresh project.
 
+Those of a change that passes are run by test_first_day.py, in the environment of each tracker.
 Only `make setup` is not: it would remake the environment that the tests share. tests/test_environments.py runs it,
 and tests/environments.py makes exactly what it gives.
 Actions of others are not run either; what they would bring is put in place by hand.
@@ -14,7 +15,7 @@ import pytest
 import yaml
 from conftest import run
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 
 # The conditions that steps have, and what they mean here.
 CONDITIONS: dict[str, Callable[[Path], bool]] = {
@@ -84,17 +85,6 @@ class Runner:
 @pytest.fixture
 def runner(project: Path) -> Runner:
     return Runner(project)
-
-
-def test_a_change_passes_every_step_and_its_metrics_are_shown(runner: Runner) -> None:
-    """The style, the types and the tests are run by test_first_day.py, in the environment of each tracker."""
-    ran, said = runner.job("ci.yml", "check", without=("make lint", "make test"))
-    assert not said
-    assert ran == [name for name in CHECKED if name not in ("Style, types and the Dockerfile", "Tests")]
-    assert "| accuracy | 0.9" in runner.summary.read_text()
-    assert "origin/main holds no reports/baseline.json" in runner.summary.read_text()
-    for name in ("run.json", "metrics.csv", "test/metrics.json"):  # what is kept as an artifact
-        assert (runner.project / "outputs" / "short" / name).exists()
 
 
 def test_a_broken_training_fails_the_change(runner: Runner) -> None:

@@ -92,6 +92,12 @@ def workshop(shared_project: Path, variables: dict[str, str], tmp_path_factory: 
     return workshop
 
 
+@pytest.fixture(scope="module")
+def outside(workshop: Workshop) -> Path:
+    """Return the short training outside of any container."""
+    return train(workshop.project, SHORT, "outside")
+
+
 def base_of(project: Path) -> str:
     """Return the name behind the first FROM."""
     found = re.search(r"^ARG BASE=(\S+)$", (project / "Dockerfile").read_text(), re.MULTILINE)
@@ -110,10 +116,9 @@ def commit_of(project: Path) -> str:
     return run("git rev-parse HEAD", project).stdout.strip()
 
 
-def test_a_container_trains_to_the_same_bits(workshop: Workshop) -> None:
+def test_a_container_trains_to_the_same_bits(workshop: Workshop, outside: Path) -> None:
     """As the user of the image, without a network; the record is verified outside, from the commit it names."""
     project = workshop.project
-    outside = train(project, SHORT, "outside")
     for name, more in (("inside", ""), ("other", "seed=1")):
         workshop.inside(f"python train.py {SHORT} {more} hydra.run.dir=outputs/{name}")
     inside, other = project / "outputs/inside", project / "outputs/other"
@@ -337,7 +342,7 @@ def test_the_commands_of_the_readme(workshop: Workshop, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("manager", "lock"), [("uv", "uv.lock"), ("poetry", "poetry.lock")])
-def test_other_managers(workshop: Workshop, render: Render, index: str, manager: str, lock: str) -> None:
+def test_other_managers(workshop: Workshop, outside: Path, render: Render, index: str, manager: str, lock: str) -> None:
     """The image that another manager installs trains to the same bits."""
     project = render(environment_manager=manager, python_version=THIS_PYTHON)
     pyproject = project / "pyproject.toml"
@@ -352,7 +357,6 @@ def test_other_managers(workshop: Workshop, render: Render, index: str, manager:
     place = f"--volume {project}/outputs:/project/outputs --network none"
     command = f"python train.py {SHORT} hydra.run.dir=outputs/inside"
     other.call(f"{DOCKER} run --rm {place} with-{manager}:training {command}")
-    outside = train(workshop.project, SHORT, f"outside-{manager}")
     assert outcome(project / "outputs/inside") == outcome(outside)
     assert record(project / "outputs/inside")["locks"].keys() == {lock}
 

@@ -1,4 +1,4 @@
-"""The other Pythons that are offered: hooks, generation, configurations, syntax and types.
+"""The other Pythons that are offered: hooks, generation, configurations, syntax, style and types.
 
 Trainings are tested with one Python only, as docs/promises.md says: there is no small build of torch for others here.
 """
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import CHOICES, ROOT, THIS_PYTHON, in_project, run
+from conftest import CHOICES, ROOT, THIS_PYTHON, Render, in_project, run
 
 pytestmark = pytest.mark.slow
 OTHERS = [version for version in CHOICES["python_version"] if version != THIS_PYTHON]
@@ -56,6 +56,15 @@ def test_every_file_compiles(python: str, shared_project: Path) -> None:
     (shared_project / "broken.py").write_text("def f(:\n")
     assert subprocess.run(command, cwd=shared_project, env=environment, capture_output=True).returncode
     (shared_project / "broken.py").unlink()
+
+
+@pytest.mark.parametrize("version", OTHERS)
+def test_the_style_holds(render: Render, version: str) -> None:
+    project = render(python_version=version)
+    ruff = Path(sys.executable).with_name("ruff")
+    run(f"'{ruff}' check --no-cache . && '{ruff}' format --no-cache --check .", project)
+    (project / "broken.py").write_text('"""A module."""\n\nimport os\n')
+    assert "F401" in run(f"'{ruff}' check --no-cache .", project, check=False).stdout
 
 
 @pytest.mark.parametrize("version", OTHERS)

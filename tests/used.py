@@ -19,15 +19,16 @@ ASKED = 12  # examples
 
 
 def used(run: Path, source: str | None) -> dict[str, Any]:
-    """Return what the server answers for the first examples, or why there is none."""
+    """Write the report of a run, and return what the server answers for the first examples, or why there is none."""
+    try:
+        found = {"answers": answered(Predictor(run), Path(str(source)))}
+    except UserError as error:
+        found = {"refused": str(error)}
+    # only now: the environment has what PyTorch reads when it is imported
     from reproml.report.render import write_report
 
     write_report(run)
-    try:
-        predictor = Predictor(run)
-    except UserError as error:
-        return {"refused": str(error)}
-    return {"answers": answered(predictor, Path(str(source)))}
+    return found
 
 
 def answered(predictor: Predictor, source: Path) -> list[dict[str, Any]]:

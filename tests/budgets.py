@@ -24,7 +24,7 @@ SECONDS = {
     "test_docs": 180,
     "test_drift": 150,
     "test_environments": 400,
-    "test_examples": 270,
+    "test_examples": 500,
     "test_exactness": 165,
     "test_experiments": 100,
     "test_final_weights": 60,

@@ -1,10 +1,17 @@
 """The examples: each page is followed word by word on one project, and proven as a task of the user's own."""
 
+import base64
+import csv
 import json
 import re
 import shlex
 import shutil
+import sqlite3
+import struct
 import subprocess
+from collections.abc import Callable
+from contextlib import closing
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +19,8 @@ import pytest
 import yaml
 from conftest import CACHE, ROOT, TEMPLATE, code_blocks, digest, metrics, run
 from filelock import FileLock
+from golden import STAGES, stages_run
+from reproml.runs import params
 from runs import record
 
 pytestmark = pytest.mark.preloaded
@@ -19,7 +28,10 @@ pytestmark = pytest.mark.preloaded
 DOCS = ROOT / "docs" / "examples"
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("[!.]*/"))  # a linter leaves a folder of its own
 CLONE = "~/.cookiecutters/template"  # where cookiecutter keeps the template
-REHEARSED = Path(__file__).with_name("rehearsed.py")
+REHEARSED, USED = (Path(__file__).with_name(name) for name in ("rehearsed.py", "used.py"))
+# The lines that a page says to write into a file of the project, and where they go in dvc.yaml
+EDIT = re.compile(r"^In `(configs/config\.yaml|dvc\.yaml)`[^\n]*:\n\n```yaml\n(.*?)^```$", re.M | re.S)
+IN_TRAIN = re.compile(r"^(  train:\n(?:    .*\n)*?    deps:\n)", re.M)
 # What the page of the transformer adds with `make add`, and what that needs beside the packages of a project
 ADDED = ("transformers==5.23.0", "tokenizers==0.23.3", "regex==2026.11.15")
 ADDING = f"make add PACKAGE={ADDED[0]}"
@@ -69,7 +81,10 @@ LEARNED = {
     "stream": ("accuracy", 0.8),
 }
 # What evaluate.py makes again, byte for byte, and the report shows
-SHOWN = {"language_model": "tables/sample.csv", "scenes": "figures/masks.png", "diffusion": "figures/samples.png"}
+SHOWN = {"language_model": ["tables/sample.csv"], "scenes": ["figures/masks.png"], "gan": ["figures/samples.png"]}
+# Enough to learn something
+EPOCHS = {"photos": 2, "progression": 15, "course": 10, "language_model": 1, "transformer": 6, "scenes": 5}
+EPOCHS |= {"gan": 2, "diffusion": 2, "languages": 2, "stream": 5}
 
 
 def files(example: str) -> list[str]:
@@ -100,6 +115,25 @@ def trained() -> dict[str, str]:
     return {command.rpartition("hydra.run.dir=outputs/")[2]: command for command in found}
 
 
+def runs(example: str) -> list[str]:
+    """Return the names of the runs of a page; the first is that of the task which becomes the project's own."""
+    return [name for name, command in trained().items() if command in commands(example, "python train.py")]
+
+
+def choose(project: Path, example: str, epochs: int) -> None:
+    """Make the edits of a page that make its task the project's own, and train for so many epochs at most."""
+    run_in(project, "git checkout --quiet configs dvc.yaml")
+    for name, lines in EDIT.findall(page(example)):
+        text = (project / name).read_text()
+        for line in lines.splitlines():
+            old = IN_TRAIN if name == "dvc.yaml" else re.compile(rf"^(){re.escape(line.partition(':')[0])}:.*\n", re.M)
+            text, found = old.subn(rf"\g<1>{line}\n", text)
+            assert found == 1, line
+        (project / name).write_text(text)
+    default = project / "configs/training/default.yaml"
+    default.write_text(default.read_text().replace("epochs: 30", f"epochs: {epochs}"))
+
+
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_an_example_edits_nothing_and_its_page_shows_it(example: str) -> None:
     names = files(example)
@@ -115,7 +149,9 @@ def test_an_example_edits_nothing_and_its_page_shows_it(example: str) -> None:
     assert sorted(shown) == [f"{example}/{name}" for name in names]
     others = [each for each in EXAMPLES if each != example]
     assert not set(names) & {name for each in others for name in files(each)}
-    assert f"]({example}.md)" in (DOCS / "index.md").read_text()
+    own = [ROOT / "examples" / example / name for name in names if not name.startswith("scripts/")]
+    lines = sum(len(path.read_text(encoding="utf-8").splitlines()) for path in own)
+    assert re.search(rf"\]\({example}\.md\) \| .* \| {len(own)} \| {lines} \|$", (DOCS / "index.md").read_text(), re.M)
 
 
 def test_the_page_says_how_to_rename_the_package(tmp_path: Path) -> None:
@@ -171,8 +207,10 @@ def rehearsals(project: Path) -> dict[str, Any]:
 
 
 @pytest.mark.slow
-def test_lint_and_types_of_a_project_pass(project: Path) -> None:
+def test_lint_types_and_schemas_of_a_project_pass(project: Path) -> None:
+    """The schemas are of the files in configs/, by the project's own test."""
     run_in(project, "ruff check --no-cache . && ruff format --no-cache --check . && mypy")
+    assert " passed" in run_in(project, "pytest -q tests/test_editor.py -k every_file_is_right").stdout
 
 
 @pytest.mark.slow
@@ -189,30 +227,123 @@ def test_every_example_is_exact(rehearsals: dict[str, Any], example: str) -> Non
         assert any(name.startswith("with 2 workers instead of 0") for name in tried)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("name", SAID)
-def test_every_example_is_trained_tested_and_verified(project: Path, name: str) -> None:
-    run_in(project, f"python train.py tracking=[none] {trained()[name]}")
-    folder = project / "outputs" / name
+@pytest.fixture(scope="module")
+def pipeline(project: Path) -> Callable[[str], Path]:
+    """Return what makes an example the project's own task, has DVC run its stages, and returns a copy of the run."""
+
+    @cache
+    def of(example: str) -> Path:
+        [name, *_] = runs(example)
+        choose(project, example, EPOCHS[name])
+        assert stages_run(run_in(project, "dvc repro").stdout) == STAGES
+        (project / "outputs").mkdir(exist_ok=True)
+        shutil.copytree(project / "models", project / "outputs" / name, ignore=shutil.ignore_patterns("pretrained"))
+        return project / "outputs" / name
+
+    return of
+
+
+def check_results(folder: Path) -> None:
+    """Compare what the test of a run says with what it should."""
     found = metrics(folder / "test")
-    expected, tables, figures = SAID[name]
+    expected, tables, figures = SAID[folder.name]
     assert set(found) == expected
     assert found == record(folder)["metrics"]
     assert {path.stem for path in (folder / "test/tables").glob("*.csv")} == tables
     assert {path.stem for path in (folder / "test/figures").glob("*.png")} == figures | {"learning_curves"}
-    if name in LEARNED:
-        metric, least = LEARNED[name]
+    if folder.name in LEARNED:
+        metric, least = LEARNED[folder.name]
         assert found[metric] > least
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_every_example_goes_through_the_pipeline(project: Path, pipeline: Callable[[str], Path], example: str) -> None:
+    """Trained, tested, tracked and described; a second time there is nothing to do; and verified from its record."""
+    folder = pipeline(example)
+    check_results(folder)
+    assert not stages_run(run_in(project, "dvc repro").stdout)
+    grids = len(list(folder.glob("samples/epoch-*.png")))
+    assert grids == (EPOCHS["gan"] if folder.name == "gan" else 0)
+    asked = params.plain(params.composed(project, commands(example, "python -m my_project rehearse")[0].split()))
+    made = yaml.safe_load((folder / "config.yaml").read_text())
+    assert [made[group] for group in ("data", "task", "inputs")] == [
+        asked[group] for group in ("data", "task", "inputs")
+    ]
+    assert metrics(project / "reports") == metrics(folder / "test")
+    for name in SHOWN.get(folder.name, []):  # made again by evaluate.py, byte for byte
+        assert digest(project / "reports" / name) == digest(folder / "test" / name)
+    card = (project / "MODEL_CARD.md").read_text()
+    assert f"- Task: `{made['task']['_target_']}`, with " in card
+    assert all(f"| {name.replace('_', chr(92) + '_')} | " in card for name in SAID[folder.name][0] - {"examples"})
+    assert f"`{made['data']['_target_']}` reads" in (project / "DATA_CARD.md").read_text()
+    identity = tracked_run(folder)
+    with closing(sqlite3.connect(project / "mlflow.db")) as store:
+        sent = dict(store.execute("select key, value from latest_metrics where run_uuid = ?", [identity]))
+        models = list(store.execute("select version from model_versions where run_id = ?", [identity]))
+    assert {f"test/{name}" for name in SAID[folder.name][0]} <= sent.keys()
+    assert len(models) == bool(commands(example, "python -m my_project predict"))
+    said = run_in(project, "python -m my_project verify models").stdout
+    assert said.splitlines()[-1].startswith("reproduced bit for bit: weights, test metrics")
+
+
+def tracked_run(folder: Path) -> str:
+    """Return what MLflow calls a run: each training of the pipeline has added a note, this one the last."""
+    *_, noted = json.loads((folder / "tracking.json").read_text()).values()
+    return str(noted["mlflow"])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for example in EXAMPLES for name in runs(example)[1:]])
+def test_what_else_a_page_trains_is_verified(project: Path, name: str) -> None:
+    run_in(project, f"python train.py tracking=[none] {trained()[name]} training.epochs={EPOCHS[name]}")
+    check_results(project / "outputs" / name)
     said = run_in(project, f"python -m my_project verify outputs/{name}").stdout
     assert said.splitlines()[-1].startswith("reproduced bit for bit: weights, test metrics")
-    if name in SHOWN:
-        run_in(project, f"python evaluate.py run=outputs/{name}")
-        run_in(project, f"python -m my_project report outputs/{name}")
-        assert metrics(folder / "evaluation") == found
-        assert digest(folder / "evaluation" / SHOWN[name]) == digest(folder / "test" / SHOWN[name])
-        assert Path(SHOWN[name]).stem.capitalize() in (folder / "report.md").read_text()
+
+
+def flat(answer: dict[str, Any]) -> dict[str, str]:
+    """Return an answer as the cells of a row."""
+    cells = {}
+    for name, value in answer.items():
+        nested = value if isinstance(value, dict) else {"": value}
+        cells |= {f"{name}.{key}".rstrip("."): str(each) for key, each in nested.items()}
+    return cells
+
+
+@pytest.mark.slow
+def test_the_models_predict_from_files_and_over_http_alike(project: Path, pipeline: Callable[[str], Path]) -> None:
+    predicted: dict[str, list[dict[str, str]]] = {}
+    sources: dict[str, str | None] = {}
+    for example in EXAMPLES:
+        name = pipeline(example).relative_to(project).as_posix()
+        sources[name] = None
+        for command in commands(example, "python -m my_project predict"):
+            [block] = [block for block in code_blocks(page(example)) if command in block]
+            run_in(project, block)
+            sources[name] = command.split()[0]
+            output = project / command.split()[-1]
+            with output.open() as stream:
+                rows = map(json.loads, stream) if output.suffix == ".jsonl" else csv.DictReader(stream)
+                predicted[name] = [{key: cell for key, cell in row.items() if key != "file"} for row in rows]
+    found = json.loads(run_in(project, f"python {USED} {shlex.quote(json.dumps(sources))}", plain=True).stdout)
+    for name, source in sources.items():
+        report = (project / name / "report.md").read_text()
+        assert all(Path(shown).stem.capitalize() in report for shown in SHOWN.get(Path(name).name, []))
+        if source is None:
+            assert "has no predict" in found[name]["refused"]
+            continue
+        answers = [flat(answer) for answer in found[name]["answers"]]
+        assert answers == predicted[name][: len(answers)] != []
+        assert len(predicted[name]) == 1 or len({str(each) for each in answers}) > 1
+    said = [row["predicted"] for row in predicted["outputs/photos"]]
+    assert said.count("2") > 0.6 * len(said)  # the page asks about that folder
+    thought, cavallo = (float(row["probabilities.English"]) for row in predicted["outputs/languages"])
+    assert thought > cavallo
+    masks = [base64.b64decode(row["mask"]) for row in predicted["outputs/scenes"]]
+    assert {struct.unpack(">II", mask[16:24]) for mask in masks} == {(32, 32)}  # the header of a PNG file
 
 
 def test_every_training_of_the_pages_is_tried() -> None:
     assert ADDING in page("transformer")
-    assert trained().keys() == SAID.keys()
+    assert trained().keys() == SAID.keys() == EPOCHS.keys()

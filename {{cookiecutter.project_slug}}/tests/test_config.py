@@ -39,7 +39,7 @@ CHOICES = [
     for group in GROUPS
     for path in sorted((ROOT / "configs" / group).glob("*.yaml"))
     # what is of the command tune, and data for a task of its own
-    if "search" not in (content := OmegaConf.load(path)) and (group != "data" or "_target_" not in content)
+    if "search" not in (content := OmegaConf.load(path)) and (group != "data" or "files" in content)
 ]
 
 

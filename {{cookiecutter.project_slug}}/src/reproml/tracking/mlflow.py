@@ -4,6 +4,7 @@ import logging
 import os
 import sqlite3
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from importlib.metadata import version
@@ -227,6 +228,8 @@ def _silence() -> None:
     from mlflow.utils.logging_utils import disable_logging
 
     disable_logging()
+    # a task of the user's own declares its types: an example would tell MLflow nothing more
+    warnings.filterwarnings("ignore", r".*An input example was not provided", UserWarning)
 
 
 @contextmanager

@@ -1,6 +1,6 @@
 """Words, and the languages that each belongs to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +32,9 @@ class Languages(LightningDataModule):
         known = [set(filter(fits, Path(file).read_text().split())) for file in self.lists.values()]
         every = sorted(set[str]().union(*known))
         chosen = [every[place] for place in torch.randperm(len(every))[: self.words].tolist()]
-        codes = torch.tensor([list(word.encode("latin-1").ljust(LONGEST, b"\0")) for word in chosen])
         targets = torch.tensor([[word in language for language in known] for word in chosen]).float()
         shares = (1 - 2 * self.test_share, self.test_share, self.test_share)
-        self.train, self.val, self.test = random_split(TensorDataset(codes, targets), shares)
+        self.train, self.val, self.test = random_split(TensorDataset(encoded(chosen), targets), shares)
 
     def train_dataloader(self) -> DataLoader[Any]:
         return DataLoader(self.train, self.batch_size, shuffle=True)
@@ -45,6 +44,12 @@ class Languages(LightningDataModule):
 
     def test_dataloader(self) -> DataLoader[Any]:
         return DataLoader(self.test, self.batch_size)
+
+
+def encoded(words: Sequence[str]) -> torch.Tensor:
+    """Return the codes (n, 16) of the letters of words, 0 after the last; the end of a longer word is cut off."""
+    letters = [word.encode("latin-1", errors="replace")[:LONGEST] for word in words]
+    return torch.tensor([list(word.ljust(LONGEST, b"\0")) for word in letters])
 
 
 def fits(word: str) -> bool:

@@ -1,18 +1,27 @@
 """The languages that a word belongs to: several can be right, and most are not."""
 
 from collections.abc import Sequence
+from typing import Annotated, TypedDict
 
 import torch
 from lightning import Callback, LightningModule
 from lightning.pytorch.callbacks import EMAWeightAveraging
+from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 from torchmetrics.classification import MultilabelAUROC
 
 from reproml import Evaluation
 
+from ..data.languages import LETTERS, encoded
+
 Batch = tuple[torch.Tensor, torch.Tensor]  # codes of letters (n, 16) and whether it is in a list (n, languages)
-LETTERS = 256
+
+
+class Prediction(TypedDict):
+    """The answer for a word."""
+
+    probabilities: Annotated[dict[str, float], Field(description="of each language")]
 
 
 class Languages(LightningModule):
@@ -83,6 +92,13 @@ class Languages(LightningModule):
             kind="text-classification",
             tables={"per_language": [{"language": name, "auroc": value} for name, value in per_language]},
         )
+
+    @torch.inference_mode()
+    def predict(self, inputs: list[str]) -> list[Prediction]:
+        """Return for each word how probable each language is."""
+        codes = encoded([word.lower() for word in inputs])
+        rows = self(codes.to(self.device)).sigmoid().tolist()
+        return [Prediction(probabilities=dict(zip(self.languages, row, strict=True))) for row in rows]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.AdamW(self.parameters(), self.lr)

@@ -15,16 +15,16 @@ SUFFIXES = {".png", ".jpg", ".jpeg"}
 
 
 class PhotoFolder(Dataset[tuple[torch.Tensor, int]]):
-    """Pixels (3, height, width) between 0 and 1, and the number of the class."""
+    """Pixels (3, size, size) between 0 and 1, and the number of the class."""
 
-    def __init__(self, folder: Path, classes: Sequence[str], augment: bool) -> None:
+    def __init__(self, folder: Path, classes: Sequence[str], size: int, augment: bool) -> None:
         self.photos = [
             (path, number)
             for number, name in enumerate(classes)
             for path in sorted((folder / name).iterdir())
             if path.suffix.lower() in SUFFIXES
         ]
-        self.augment = augment
+        self.size, self.augment = size, augment
 
     def __len__(self) -> int:
         return len(self.photos)
@@ -35,7 +35,15 @@ class PhotoFolder(Dataset[tuple[torch.Tensor, int]]):
             image = file.convert("RGB")
         if self.augment:
             image = augmented(image)
-        return torch.from_numpy(np.array(image)).permute(2, 0, 1) / 255, target
+        return pixels(image, self.size), target
+
+
+def pixels(image: Image.Image, size: int) -> torch.Tensor:
+    """Return the pixels (3, size, size), from 0 to 1, of an RGB image: large ones shrink, small ones get a margin."""
+    image.thumbnail((size, size))
+    square = Image.new("RGB", (size, size))
+    square.paste(image)
+    return torch.from_numpy(np.array(square)).permute(2, 0, 1) / 255
 
 
 def augmented(image: Image.Image) -> Image.Image:
@@ -46,36 +54,32 @@ def augmented(image: Image.Image) -> Image.Image:
     return ImageEnhance.Brightness(image).enhance(random.uniform(0.7, 1.3))
 
 
-def padded(examples: list[tuple[torch.Tensor, int]]) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return images (n, 3, height, width), padded with zeros to the size of the largest, and classes (n,)."""
-    images, targets = zip(*examples, strict=True)
-    height, width = (max(image.shape[side] for image in images) for side in (1, 2))
-    batch = torch.zeros(len(images), 3, height, width)
-    for place, image in zip(batch, images, strict=True):
-        place[:, : image.shape[1], : image.shape[2]] = image
-    return batch, torch.tensor(targets)
-
-
 class Photos(LightningDataModule):
     """Photos in a folder, split at random; those for training are augmented."""
 
     def __init__(
-        self, folder: str, classes: list[str], batch_size: int, test_share: float = 0.15, num_workers: int = 0
+        self,
+        folder: str,
+        classes: list[str],
+        size: int,
+        batch_size: int,
+        test_share: float = 0.15,
+        num_workers: int = 0,
     ) -> None:
         super().__init__()
-        self.folder, self.classes, self.test_share = Path(folder), classes, test_share
+        self.folder, self.classes, self.size, self.test_share = Path(folder), classes, size, test_share
         self.batch_size, self.num_workers = batch_size, num_workers
 
     def setup(self, stage: str) -> None:
         """Split the photos."""
-        plain = PhotoFolder(self.folder, self.classes, augment=False)
+        plain = PhotoFolder(self.folder, self.classes, self.size, augment=False)
         order = torch.randperm(len(plain)).tolist()
         size = round(self.test_share * len(plain))
         self.test, self.val = Subset(plain, order[:size]), Subset(plain, order[size : 2 * size])
-        self.train = Subset(PhotoFolder(self.folder, self.classes, augment=True), order[2 * size :])
+        self.train = Subset(PhotoFolder(self.folder, self.classes, self.size, augment=True), order[2 * size :])
 
     def _loader(self, photos: Subset[Any], shuffle: bool = False) -> DataLoader[Any]:
-        return DataLoader(photos, self.batch_size, shuffle, collate_fn=padded, num_workers=self.num_workers)
+        return DataLoader(photos, self.batch_size, shuffle, num_workers=self.num_workers)
 
     def train_dataloader(self) -> DataLoader[Any]:
         return self._loader(self.train, shuffle=True)

@@ -1,14 +1,28 @@
 """Classification of photos of any size."""
 
+from io import BytesIO
+from typing import Annotated, TypedDict
+
 import torch
 from lightning import LightningModule
+from PIL import Image
+from pydantic import Base64Bytes, Field
 from torch import nn
 from torch.nn import functional as F
 from torchmetrics.classification import MulticlassAccuracy
 
 from reproml import Evaluation, classification
 
+from ..data.photos import pixels
+
 Batch = tuple[torch.Tensor, torch.Tensor]  # images (n, 3, height, width) and classes (n,)
+
+
+class Prediction(TypedDict):
+    """The answer for a photo."""
+
+    predicted: Annotated[str, Field(description="the most probable class")]
+    probability: Annotated[float, Field(description="its probability")]
 
 
 def block(inputs: int, outputs: int) -> nn.Sequential:
@@ -21,7 +35,7 @@ def block(inputs: int, outputs: int) -> nn.Sequential:
 class PhotoClassifier(LightningModule):
     """A convolutional network that pools over the whole image, of any size."""
 
-    def __init__(self, classes: list[str], width: int, lr: float) -> None:
+    def __init__(self, classes: list[str], size: int, width: int, lr: float) -> None:
         super().__init__()
         self.save_hyperparameters()
         self.network = nn.Sequential(
@@ -63,6 +77,16 @@ class PhotoClassifier(LightningModule):
         """Return accuracy, confusions and mistakes of the test."""
         logits, targets = map(torch.cat, zip(*self.tested, strict=True))
         return classification(logits, targets, self.hparams["classes"], kind="image-classification")
+
+    @torch.inference_mode()
+    def predict(self, inputs: list[Base64Bytes]) -> list[Prediction]:
+        """Return what each photo shows, given the content of its PNG or JPEG file."""
+        photos = [pixels(Image.open(BytesIO(photo)).convert("RGB"), self.hparams["size"]) for photo in inputs]
+        shares, places = self(torch.stack(photos).to(self.device)).softmax(1).max(1)
+        return [
+            Prediction(predicted=self.hparams["classes"][place], probability=share)
+            for place, share in zip(places.tolist(), shares.tolist(), strict=True)
+        ]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.AdamW(self.parameters(), self.hparams["lr"])

@@ -1,5 +1,6 @@
 """Images and masks with the same names, in two folders. Each pixel of a mask holds the number of a class."""
 
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ class SceneFolder(Dataset[Example]):
 
     def __getitem__(self, index: int) -> Example:
         path = self.images[index]
-        image = pixels(path).float()[None] / 255
+        image = pixels(path)[None] / 255
         mask = pixels(path.parents[1] / "masks" / path.name).long()
         if self.augment:  # image and mask together
             if torch.rand(()) < 0.5:
@@ -34,9 +35,9 @@ class SceneFolder(Dataset[Example]):
         return image, mask
 
 
-def pixels(path: Path) -> torch.Tensor:
-    """Return the pixels (height, width) of a grey image."""
-    with Image.open(path) as file:
+def pixels(source: Path | BytesIO) -> torch.Tensor:
+    """Return the pixels (height, width), from 0 to 255, of an image in a file, in gray."""
+    with Image.open(source) as file:
         return torch.from_numpy(np.array(file.convert("L")))
 
 

@@ -1,18 +1,30 @@
 """The class of each pixel, from a small U-Net."""
 
-from typing import Any
+import base64
+from io import BytesIO
+from typing import Annotated, Any, TypedDict
 
 import torch
 from lightning import LightningModule
 from matplotlib.figure import Figure
+from PIL import Image
+from pydantic import Base64Bytes, Field
 from torch import nn
 from torch.nn import functional as F
 from torchmetrics.classification import MulticlassJaccardIndex
 
 from reproml import Evaluation
 
+from ..data.scenes import pixels
+
 Batch = tuple[torch.Tensor, torch.Tensor]  # images (n, 1, height, width) and masks (n, height, width)
 SHOWN = 6  # test images
+
+
+class Prediction(TypedDict):
+    """The answer for an image."""
+
+    mask: Annotated[str, Field(description="a PNG file of the same size, in base64; a pixel is the number of a class")]
 
 
 def convolutions(inputs: int, outputs: int) -> nn.Sequential:
@@ -119,6 +131,19 @@ class Segmentation(LightningModule):
         for axis, name in zip(axes[:, 0], ("image", "mask", "predicted"), strict=True):
             axis.set_ylabel(name)
         return figure
+
+    @torch.inference_mode()
+    def predict(self, inputs: list[Base64Bytes]) -> list[Prediction]:
+        """Return the mask of each image, given the content of its file, one by one: their sizes may differ."""
+        return [Prediction(mask=self._mask(BytesIO(image))) for image in inputs]
+
+    def _mask(self, file: BytesIO) -> str:
+        image = pixels(file)[None, None].to(self.device) / 255
+        height, width = image.shape[2:]
+        logits = self(F.pad(image, (0, -width % 4, 0, -height % 4)))[0, :, :height, :width]
+        written = BytesIO()
+        Image.fromarray(logits.argmax(0).byte().cpu().numpy()).save(written, "PNG")
+        return base64.b64encode(written.getvalue()).decode()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.AdamW(self.parameters(), self.lr)

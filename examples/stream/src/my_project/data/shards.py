@@ -19,7 +19,12 @@ def rows(file: Path) -> Iterator[Example]:
     with gzip.open(file, "rt") as stream:
         for line in stream:
             row = json.loads(line)
-            yield torch.tensor(row["pixels"]) / 16, row["digit"]
+            yield scaled(row["pixels"]), row["digit"]
+
+
+def scaled(pixels: list[float] | list[list[float]]) -> torch.Tensor:
+    """Return pixels from 0 to 16 as numbers from 0 to 1."""
+    return torch.tensor(pixels) / 16
 
 
 def held(file: Path) -> TensorDataset:

@@ -1,13 +1,31 @@
 """Classification of a stream of examples."""
 
+from typing import Annotated, TypedDict
+
 import torch
 from lightning import LightningModule
+from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 
 from reproml import Evaluation, classification
 
+from ..data.shards import scaled
+
 Batch = tuple[torch.Tensor, torch.Tensor]  # inputs (n, 64) and classes (n,)
+
+
+class Example(TypedDict):
+    """A line of a file."""
+
+    pixels: Annotated[list[float], Field(min_length=64, max_length=64, description="from 0 to 16, row by row")]
+
+
+class Prediction(TypedDict):
+    """The answer for a line."""
+
+    predicted: Annotated[str, Field(description="the most probable class")]
+    probability: Annotated[float, Field(description="its probability")]
 
 
 class StreamClassifier(LightningModule):
@@ -45,6 +63,16 @@ class StreamClassifier(LightningModule):
         """Return accuracy, confusions and mistakes of the test."""
         logits, targets = map(torch.cat, zip(*self.tested, strict=True))
         return classification(logits, targets, self.classes)
+
+    @torch.inference_mode()
+    def predict(self, inputs: list[Example]) -> list[Prediction]:
+        """Return the class of each example."""
+        pixels = scaled([example["pixels"] for example in inputs])
+        shares, places = self(pixels.to(self.device)).softmax(1).max(1)
+        return [
+            Prediction(predicted=self.classes[place], probability=share)
+            for place, share in zip(places.tolist(), shares.tolist(), strict=True)
+        ]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.Adam(self.parameters(), self.lr)

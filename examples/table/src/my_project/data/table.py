@@ -3,6 +3,7 @@
 import csv
 import math
 import zlib
+from collections.abc import Mapping, Sequence
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,15 @@ def season(cell: str) -> list[float]:
 def code(cell: str) -> int:
     """Return a number for a category, the same in every process; 0 where the cell is empty."""
     return zlib.crc32(cell.encode()) if cell else 0
+
+
+def inputs(
+    rows: Sequence[Mapping[str, str]], date: str, numbers: Sequence[str], categories: Sequence[str]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return numbers (n, numbers) with nan for gaps, those of the date at the end, and codes (n, categories)."""
+    measured = [[*(number(row.get(name, "")) for name in numbers), *season(row[date])] for row in rows]
+    codes = [[code(row.get(name, "")) for name in categories] for row in rows]
+    return torch.tensor(measured), torch.tensor(codes)
 
 
 class Table(LightningDataModule):
@@ -56,13 +66,11 @@ class Table(LightningDataModule):
         """Read the table and split it by date."""
         with self.file.open(newline="") as stream:
             rows = sorted(csv.DictReader(stream), key=lambda row: row[self.date])
-        numbers = [[*(number(row[name]) for name in self.numbers), *season(row[self.date])] for row in rows]
-        codes = [[code(row[name]) for name in self.categories] for row in rows]
         if self.classes is None:
             targets = torch.tensor([float(row[self.target]) for row in rows])
         else:
             targets = torch.tensor([self.classes.index(row[self.target]) for row in rows])
-        columns = torch.tensor(numbers), torch.tensor(codes), targets
+        columns = *inputs(rows, self.date, self.numbers, self.categories), targets
         size = round(self.test_share * len(rows))
         self.train = TensorDataset(*(column[: -2 * size] for column in columns))
         self.val = TensorDataset(*(column[-2 * size : -size] for column in columns))

@@ -1,14 +1,26 @@
 """Learning from the columns of a table: a quantity or a class."""
 
+from typing import Annotated, TypedDict
+
 import torch
 from lightning import LightningModule
+from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 
 from reproml import Evaluation, classification, regression
 
+from ..data.table import inputs as columns
+
 Batch = tuple[torch.Tensor, torch.Tensor, torch.Tensor]  # numbers (n, numbers), codes (n, categories), targets (n,)
 OF_A_DATE = 2  # numbers that data/table.py makes of a date
+Row = Annotated[dict[str, str], Field(description="cells by the names of their columns; a missing one is a gap")]
+
+
+class Prediction(TypedDict):
+    """The answer for a row."""
+
+    predicted: Annotated[float | str, Field(description="the quantity, or the most probable class")]
 
 
 class Preprocessing(nn.Module):
@@ -59,6 +71,7 @@ class TableTask(LightningModule):
     """A network with one hidden layer that predicts a quantity or a class.
 
     Args:
+        date: the name of the column with the date.
         numbers: the names of the columns with numbers.
         categories: the names of the columns with categories.
         target: the name of the column that is predicted.
@@ -71,6 +84,7 @@ class TableTask(LightningModule):
 
     def __init__(
         self,
+        date: str,
         numbers: list[str],
         categories: list[str],
         target: str,
@@ -81,6 +95,7 @@ class TableTask(LightningModule):
         levels: int = 8,
     ) -> None:
         super().__init__()
+        self.date, self.numbers, self.categories = date, numbers, categories
         self.target, self.classes, self.lr = target, classes, lr
         self.preprocessing = Preprocessing(len(numbers) + OF_A_DATE, len(categories), levels)
         self.network = nn.Sequential(
@@ -136,6 +151,15 @@ class TableTask(LightningModule):
         if self.classes is None:
             return regression(outputs, targets, self.target, scale=self.scale.item())
         return classification(outputs, targets, self.classes)
+
+    @torch.inference_mode()
+    def predict(self, inputs: list[Row]) -> list[Prediction]:
+        """Return the quantity or the class of each row."""
+        numbers, codes = columns(inputs, self.date, self.numbers, self.categories)
+        outputs = self(numbers.to(self.device), codes.to(self.device))
+        if self.classes is None:
+            return [Prediction(predicted=value) for value in outputs.tolist()]
+        return [Prediction(predicted=self.classes[place]) for place in outputs.argmax(1).tolist()]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         return torch.optim.AdamW(self.parameters(), self.lr)

@@ -1,11 +1,12 @@
 """Which byte comes next: a small transformer."""
 
 import math
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import torch
 from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
+from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 from torchmetrics.text import Perplexity
@@ -13,6 +14,13 @@ from torchmetrics.text import Perplexity
 from reproml import Evaluation
 
 BYTES = 256
+Prompt = Annotated[str, Field(min_length=1, description="the beginning of a text")]
+
+
+class Continued(TypedDict):
+    """The answer for a prompt."""
+
+    text: Annotated[str, Field(description="the prompt and how the model continues it")]
 
 
 class LanguageModel(LightningModule):
@@ -86,6 +94,10 @@ class LanguageModel(LightningModule):
             logits = self(text[:, -self.hparams["length"] :])[0, -1]
             text = torch.cat([text, torch.multinomial(logits.softmax(0), 1, generator=generator)[None]], 1)
         return bytes(text[0].tolist()).decode(errors="replace")
+
+    def predict(self, inputs: list[Prompt]) -> list[Continued]:
+        """Return how each text goes on."""
+        return [Continued(text=self.sample(prompt, self.hparams["sample_length"])) for prompt in inputs]
 
     def evaluation(self) -> Evaluation:
         """Return the test perplexity and a sample."""

@@ -1,18 +1,27 @@
 """Fine-tuning a pretrained transformer."""
 
 from collections.abc import Sequence
-from typing import Any
+from functools import cached_property
+from typing import Annotated, Any, TypedDict
 
 import torch
 from lightning import LightningModule
+from pydantic import Field
 from torch import nn
 from torch.nn import functional as F
 from torchmetrics.classification import MulticlassAccuracy
-from transformers import AutoModel
+from transformers import AutoModel, AutoTokenizer
 
 from reproml import Evaluation, classification
 
 Batch = tuple[torch.Tensor, torch.Tensor]  # tokens (n, length) and the numbers of the labels (n,)
+
+
+class Prediction(TypedDict):
+    """The answer for a text."""
+
+    predicted: Annotated[str, Field(description="the most probable label")]
+    probability: Annotated[float, Field(description="its probability")]
 
 
 class Transformer(LightningModule):
@@ -21,17 +30,18 @@ class Transformer(LightningModule):
     Args:
         pretrained: folder of the model, from `save_pretrained` or downloaded from the Hub.
         labels: their names.
+        longest: most tokens of a text in `predict`; the rest is cut off.
         lr: learning rate.
         weight_decay: of matrices; biases and norms have none.
         frozen_epochs: epochs at the beginning in which only the last layer learns.
     """
 
     def __init__(
-        self, pretrained: str, labels: Sequence[str], lr: float, weight_decay: float, frozen_epochs: int
+        self, pretrained: str, labels: Sequence[str], longest: int, lr: float, weight_decay: float, frozen_epochs: int
     ) -> None:
         super().__init__()
         self.labels, self.lr, self.weight_decay = list(labels), lr, weight_decay
-        self.frozen_epochs = frozen_epochs
+        self.pretrained, self.longest, self.frozen_epochs = pretrained, longest, frozen_epochs
         self.backbone = AutoModel.from_pretrained(pretrained, local_files_only=True)
         self.backbone.train()  # it comes in evaluation mode, and Lightning would leave it in it, without dropout
         self.output = nn.Linear(self.backbone.config.hidden_size, len(self.labels))
@@ -71,6 +81,21 @@ class Transformer(LightningModule):
         """Return the accuracy, confusions and mistakes of the test."""
         logits, targets = map(torch.cat, zip(*self.tested, strict=True))
         return classification(logits, targets, self.labels, kind="text-classification")
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """What makes tokens of a text."""
+        return AutoTokenizer.from_pretrained(self.pretrained, local_files_only=True)
+
+    @torch.inference_mode()
+    def predict(self, inputs: list[str]) -> list[Prediction]:
+        """Return the label of each text."""
+        batch = self.tokenizer(inputs, padding=True, truncation=True, max_length=self.longest, return_tensors="pt")
+        shares, places = self(batch["input_ids"].to(self.device)).softmax(1).max(1)
+        return [
+            Prediction(predicted=self.labels[place], probability=share)
+            for place, share in zip(places.tolist(), shares.tolist(), strict=True)
+        ]
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         weights = [weight for weight in self.parameters() if weight.ndim > 1]

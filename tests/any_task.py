@@ -41,6 +41,8 @@ from tasks.gallery import GALLERY, REFUSED_OF_GALLERY  # noqa: E402
 from tasks.holding import HOLDING  # noqa: E402
 from tasks.refused import HIDING, REFUSED, REPLACING  # noqa: E402
 
+NEVER = 10**6  # seconds
+
 
 class Numbers(Callback):
     """Keeps every metric of every epoch, as a tracker would. Its rows travel in the checkpoint."""
@@ -95,9 +97,9 @@ class Copies(Callback):
     on_train_epoch_start = on_train_batch_start = on_validation_start = on_train_epoch_end = on_train_end = _copy
 
 
-def configured(task: Task, run: Path, seed: int) -> Config:
-    """Return the configuration of a small training."""
-    point = {"folder": str(run / "checkpoints"), "every_seconds": 0, "max_restarts": 0}
+def configured(task: Task, run: Path, seed: int, points: bool) -> Config:
+    """Return the configuration of a small training, with a resume point after each batch that may have one, or none."""
+    point = {"folder": str(run / "checkpoints"), "every_seconds": 0 if points else NEVER, "max_restarts": 0}
     callbacks = {
         "resume_point": {"_target_": "reproml.training.resume.ResumePoint", **point},
         "finite_loss": {"_target_": "reproml.training.finite.FiniteLoss", "every_n_steps": 5},
@@ -119,8 +121,11 @@ def configured(task: Task, run: Path, seed: int) -> Config:
 
 
 def fit(task: Task, run: Path, seed: int = 1, workers: int = 0, more: tuple[Callback, ...] = ()) -> dict[str, Any]:
-    """Train as train.py does, from the newest resume point if there is one, and return all that has to be equal."""
-    config = configured(task, run, seed)
+    """Train as train.py does, from the newest resume point if there is one, and return all that has to be equal.
+
+    Points are saved where more callbacks copy them. What the others leave is compared with that, too.
+    """
+    config = configured(task, run, seed, points=bool(more))
     config.trainer.pop("logger")
     seed_everything(seed, "weights")
     module = task.module()

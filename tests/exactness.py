@@ -4,6 +4,8 @@ A project's own Python runs it, in the project's folder. It tries every Lightnin
 """
 
 import contextlib
+import copy
+import functools
 import json
 import logging
 import shutil
@@ -64,17 +66,25 @@ CONTINUED = [
 ]
 # Three epochs of three batches, on real images or a real table.
 SMALL = ["tracking=[none]", "data.train_examples=50", "training.batch_size=16", "training.epochs=3"]
-SMALL += ["callbacks.resume_point.every_seconds=0", "hydra.run.dir=unused"]
+SMALL += ["hydra.run.dir=unused"]
+# A resume point after each batch, or none. What a training leaves is the same.
+POINTS = {True: "callbacks.resume_point.every_seconds=0", False: "callbacks.resume_point.every_seconds=1000000"}
 OF_IMAGES = ["model.channels=[4]", "model.hidden=8"]
 REGRESSION = ["experiment=diabetes", "model.hidden=[8]", "callbacks=default"]
 REGRESSION += [f"paths.{kind}=data/{kind}/diabetes" for kind in ("raw", "processed")]
 
 
-def configured(overrides: list[str], run: Path) -> Config:
+def configured(overrides: list[str], run: Path, points: bool = False) -> Config:
     """Return the configuration of a small training."""
+    return copy.deepcopy(_composed(tuple(overrides), run, points))
+
+
+@functools.cache
+def _composed(overrides: tuple[str, ...], run: Path, points: bool) -> Config:
+    """Compose the same only once: it takes longer than some of the trainings."""
     with initialize_config_dir(str(Path("configs").resolve()), version_base="1.3"):
         images = [] if set(REGRESSION) & set(overrides) else OF_IMAGES
-        return check(compose("snapshot", [*SMALL, *images, f"paths.run='{run}'", *overrides]))
+        return check(compose("snapshot", [*SMALL, POINTS[points], *images, f"paths.run='{run}'", *overrides]))
 
 
 pin_environment(configured([], Path("unused")).reproducibility)  # before torch is imported
@@ -221,7 +231,7 @@ class Snapshots(Callback):
 
 def fit(case: tuple[list[str], dict[str, Any] | None], run: Path, **callbacks: Callback) -> tuple[Trainer, ArrayTask]:
     """Train as train.py does, without the record: from the newest resume point, if there is one."""
-    config = configured(case[0], run)
+    config = configured(case[0], run, points=bool(callbacks))
     if case[1]:
         config.callbacks["tried"] = case[1]
     data, model = build(config)

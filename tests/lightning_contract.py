@@ -235,6 +235,8 @@ def train(look: Look, checkpoint: Path | None = None) -> Task:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
+    internals.leave_out_empty_hooks([look])
+    look.expect("leave_out_empty_hooks", (look.on_before_backward, callable(look.on_train_batch_end)), (None, True))
     trainer.fit(model, ckpt_path=checkpoint)
     in_hand = [*model.in_hand]
     trainer.test(model, verbose=False)

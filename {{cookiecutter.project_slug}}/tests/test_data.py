@@ -78,7 +78,7 @@ def test_a_damaged_raw_file_is_named_and_the_earlier_output_stays(project: Path,
     assert "delete it" in result.stderr
     assert {path: path.read_bytes() for path in processed.iterdir()} == before
     hidden = {path.name for path in processed.parent.iterdir() if path.name.startswith(".")}
-    assert hidden - {".gitkeep"} <= {".digits.lock", ".breast_cancer.lock", ".libraries.lock"}
+    assert not {name for name in hidden - {".gitkeep"} if not name.endswith(".lock")}
 
 
 def test_those_that_need_the_same_data_at_once_get_it(tmp_path: Path) -> None:

@@ -264,19 +264,28 @@ def test_a_damaged_evaluation_is_named(tmp_path: Path, damage: str) -> None:
         read_evaluation(tmp_path)
 
 
-def test_sums_of_an_epoch_are_the_same_after_a_resume() -> None:
-    """Whatever the types of what a task adds up."""
-    parts = [{"loss": torch.tensor(0.1), "count": torch.tensor(2), "half": torch.tensor(0.3).half()} for _ in range(9)]
-    whole, first, second = EpochSums(), EpochSums(), EpochSums()
-    for part in parts:
-        whole.add(part, 4)
-    for part in parts[:5]:
-        first.add(part, 4)
-    second.load(list(first.sums), first.numbers())
-    for part in parts[5:]:
-        second.add(part, 4)
-    assert second.numbers().tolist() == whole.numbers().tolist()
-    assert list(second.sums) == list(whole.sums) == ["loss", "count", "half"]
+def test_sums_of_an_epoch_are_the_same_after_a_resume(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever the types of what a task adds up, wherever it is interrupted, and however many are added together."""
+    losses = [torch.tensor(0.1 * number) for number in range(9)]
+    part = {"count": torch.tensor(2), "half": torch.tensor(0.3).half()}
+    whole = EpochSums()
+    for loss in losses:
+        whole.add(loss, part, 4)
+    expected = 0.0
+    for loss in losses:
+        expected += float(loss) * 4
+    assert whole.numbers().tolist() == [expected, 18, sum(float(part["half"]) for _ in losses), 36]
+    for together in (1, 2, 1024):
+        monkeypatch.setattr("reproml.models.epoch_sums._TOGETHER", together)
+        for interrupted in range(1, 9):
+            first, second = EpochSums(), EpochSums()
+            for loss in losses[:interrupted]:
+                first.add(loss, part, 4)
+            second.load(first.names, first.numbers())
+            for loss in losses[interrupted:]:
+                second.add(loss, part, 4)
+            assert second.numbers().tolist() == whole.numbers().tolist()
+            assert second.names == whole.names == ["loss", "count", "half"]
 
 
 def test_an_interface_is_what_its_description_says() -> None:

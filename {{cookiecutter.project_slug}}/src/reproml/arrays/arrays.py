@@ -3,7 +3,6 @@
 import mmap
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -33,30 +32,30 @@ class MappedArray:
 
     def __init__(self, path: Path, read_ahead: bool = False) -> None:
         self.path, self.read_ahead = path, read_ahead
-        self._array: np.memmap | None = None
+        self._array: np.ndarray | None = None
+        self._map: mmap.mmap | None = None
         self._size = 0  # of the file, when it was mapped
 
-    def open(self) -> np.memmap:
+    def open(self) -> np.ndarray:
         """Return the whole array, mapped and not read.
 
         Raises:
             DataError: the file is missing or damaged, or its size has changed since: to read what was cut off would end
                 the process at once.
         """
-        if self._array is None:
-            self._array = self._mapped()
-        else:
-            with suppress(OSError):  # while the folder is replaced, what was mapped stays
-                if self.path.stat().st_size != self._size:
-                    raise DataError(
-                        f"{self.path} was overwritten while a run read it: make sure that nothing writes into "
-                        f"{self.path.parent}, and start the run again"
-                    )
+        if self._array is None or self._map is None:
+            self._array, self._map = self._mapped()
+            self._size = self._map.size()
+        elif self._map.size() != self._size:
+            raise DataError(
+                f"{self.path} was overwritten while a run read it: make sure that nothing writes into "
+                f"{self.path.parent}, and start the run again"
+            )
         return self._array
 
-    def _mapped(self) -> np.memmap:
+    def _mapped(self) -> tuple[np.ndarray, mmap.mmap]:
         try:
-            array, self._size = np.load(self.path, mmap_mode="r"), self.path.stat().st_size
+            array = np.load(self.path, mmap_mode="r")
         except (OSError, ValueError, EOFError) as error:  # it is shorter than its head says, say
             raise DataError(
                 f"{self.path} is damaged or missing ({error}): run the command again to prepare it again"
@@ -64,14 +63,14 @@ class MappedArray:
         if not self.read_ahead and hasattr(mmap, "MADV_RANDOM"):  # not on Windows
             # batches are drawn in random order: reading ahead would read the file many times over
             array._mmap.madvise(mmap.MADV_RANDOM)
-        return array
+        return np.asarray(array), array._mmap  # a memmap would look for its file in each array that is made of it
 
     def rows(self, positions: np.ndarray) -> np.ndarray:
         """Return a copy of the rows at `positions` (n,), with shape (n, ...)."""
-        return self.open()[positions]
+        return self.open().take(positions, axis=0)
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_array": None}
+        return {**self.__dict__, "_array": None, "_map": None}
 
 
 class InMemoryArray:

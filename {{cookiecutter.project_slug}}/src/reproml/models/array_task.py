@@ -95,7 +95,7 @@ class ArrayTask(LightningModule):
         if absent is not None:
             inputs = torch.where(absent, self.mean, inputs)
         if self._standardize:
-            inputs = (inputs.to(self.mean.dtype) - self.mean) / self.std
+            inputs = (inputs.to(self.mean.dtype) - self.mean).div_(self.std)  # no third tensor of the size of a batch
         if absent is not None:
             inputs = torch.cat([inputs, absent[:, self.missing].to(inputs.dtype)], 1)
         return self.network(inputs)
@@ -126,7 +126,7 @@ class ArrayTask(LightningModule):
         assert self.loss is not None, "this model was built to predict"
         outputs = self(inputs)
         loss, sums = self.measure(outputs, targets)
-        self._sums.add({"loss": loss.detach().double() * len(targets), **sums}, len(targets))
+        self._sums.add(loss, sums, len(targets))
         return loss, outputs
 
     def _observe(self, outputs: torch.Tensor, targets: torch.Tensor) -> None:
@@ -152,7 +152,7 @@ class ArrayTask(LightningModule):
 
     def on_train_epoch_end(self) -> None:
         sums = self._sums
-        self._finish("train", list(sums.sums), self.trainer.strategy.reduce(sums.numbers(), reduce_op="sum"))
+        self._finish("train", sums.names, self.trainer.strategy.reduce(sums.numbers(), reduce_op="sum"))
 
     def on_validation_epoch_start(self) -> None:
         self._of_training, self._sums = self._sums, EpochSums()  # validation interrupts the training epoch
@@ -166,7 +166,7 @@ class ArrayTask(LightningModule):
     def on_validation_epoch_end(self) -> None:
         # Every process reads all examples, but each has batch normalization statistics of its own: the first decides.
         sums = self._sums
-        self._finish("val", list(sums.sums), self.trainer.strategy.broadcast(sums.numbers()))
+        self._finish("val", sums.names, self.trainer.strategy.broadcast(sums.numbers()))
         self._sums = self._of_training
         for name, value in self.metrics.values_so_far().items():
             self.log(f"val/{name}", self.trainer.strategy.broadcast(value.double()))
@@ -174,7 +174,7 @@ class ArrayTask(LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Add what the epoch has summed up so far, one row for each process."""
         numbers = self.trainer.strategy.all_gather(self._sums.numbers())
-        names = list(self._sums.sums)
+        names = self._sums.names
         checkpoint["sums"] = {"names": names, "numbers": numbers.reshape(-1, len(names) + 1).cpu()}
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:

@@ -22,6 +22,7 @@ from .checkpoint import AtomicCheckpointIO, CheckpointMetadata
 from .cluster import environment
 from .history import History
 from .keyed import LoaderPlace
+from .lightning_internals import leave_out_empty_hooks
 from .restore import OwnSettings
 from .resume import ResumePoint
 from .steps import StepLoss
@@ -77,7 +78,7 @@ def build_trainer(config: Config, public_config: dict[str, Any], loggers: Sequen
         callbacks.append(OwnSettings(named, public_config["callbacks"]))
     # last, since a point holds the state of the callbacks before it: one after it would miss a step in a resume
     callbacks.sort(key=lambda callback: isinstance(callback, ResumePoint))
-    return _build(
+    trainer = _build(
         config,
         callbacks=[*first, StepLoss(), history, content, *callbacks],
         logger=list(loggers),
@@ -85,6 +86,8 @@ def build_trainer(config: Config, public_config: dict[str, Any], loggers: Sequen
         profiler=config.trainer.get("profiler") or NullProfiler(),
         default_root_dir=run,
     )
+    leave_out_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]
+    return trainer
 
 
 def bare_trainer(config: Config) -> Trainer:

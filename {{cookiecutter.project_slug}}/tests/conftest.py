@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -29,7 +30,7 @@ PLAIN = [
 # Small enough for every commit: two epochs of a small network on real data, with the other values as configs/ has them.
 SHORT = [*PLAIN, "data=digits", "model=mlp", "training.epochs=2"]
 # The commit in the record of a run: nothing differed from it.
-COMMIT = {
+COMMIT: dict[str, Any] = {
     "commit": "a" * 40,
     "branch": "main",
     "folder": "",

@@ -1,5 +1,6 @@
 """The cards: facts of the data and of a run, what people wrote, and what is refused before a card is replaced."""
 
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -163,7 +164,7 @@ def test_the_splits_are_told(strategy: str, official: int, folds: Any, sentence:
 
 def test_data_of_ones_own_is_described_by_its_files(tmp_path: Path) -> None:
     (tmp_path / "birds.csv.gz").write_bytes(b"one")
-    digest = "7692c3ad3540bb803c020b3aee66cd8887123234ea0c6e7143c0add73ff431ed"  # of `one`
+    digest = hashlib.sha256(b"one").hexdigest()
     files = {str(tmp_path / "birds.csv.gz"): digest}
     source = Source("Birds", license="CC-BY-4.0", creators=["A. Author"], published="2026-01-31")
     described = croissant.describe_own("birds", source, "1.0.0", files, tmp_path / "reports")

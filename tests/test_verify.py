@@ -359,7 +359,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 from reproml.verify.tensors import at_step, final_weights
-from reproml.training.step_trace import Steps
+from reproml.runs.trace import Steps
 
 def weights(**shapes):
     return {name: torch.full(shape, float(value)) for name, (shape, value) in shapes.items()}

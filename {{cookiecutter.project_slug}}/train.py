@@ -5,10 +5,12 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent / "src"))  # this folder's own code, also in the copies that DVC makes
 from reproml.hash_seed import fix_hash_seed
+from reproml.help_page import answer_help
 from reproml.interrupts import end_in_one_line
 
-fix_hash_seed(__name__)
 end_in_one_line(__name__)
+answer_help(__name__, config="config")
+fix_hash_seed(__name__)
 from omegaconf import DictConfig
 
 from reproml import recipe

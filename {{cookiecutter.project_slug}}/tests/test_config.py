@@ -7,6 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 
 import reproml
+from reproml import help_page
 from reproml.arrays.prepare import prepare_once
 from reproml.config import combinations, usage
 from reproml.config.arguments import read
@@ -186,10 +187,37 @@ def test_a_mistake_in_a_file_is_named_with_its_line(project: Path, command: Comm
 def test_help_does_not_import_torch(project: Path, command: Command) -> None:
     result = command("train.py", "--help", plain=True, PYTHONPROFILEIMPORTTIME="1")
     imported = {line.rsplit("|", 1)[-1].strip() for line in result.stderr.splitlines()}
-    assert "hydra" in imported  # the list is not empty
+    assert "yaml" in imported  # the list is not empty
     assert re.search(r"^training/optimizer: .*\badamw\b", result.stdout, re.MULTILINE)
     assert "hydra/" not in result.stdout
-    assert not imported & {"torch", "lightning", "sklearn", "matplotlib", "mlflow", "wandb"}
+    assert not imported & {"hydra", "omegaconf", "torch", "lightning", "sklearn", "matplotlib", "mlflow", "wandb"}
+
+
+def test_help_is_answered_without_hydra_where_it_is_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    config, page, group = Path("configs/config.yaml"), Path("configs/hydra/help/own.yaml"), Path("configs/model")
+    page.parent.mkdir(parents=True)
+    group.mkdir()
+    (group / "small.yaml").write_text("{}")
+    usual = "defaults:\n  - _self_\n  - override hydra/help: own\nhydra:\n  job: {chdir: false}\n"
+    config.write_text(usual)
+    page.write_text("template: |\n  Groups:\n  $APP_CONFIG_GROUPS\n  cost: $$1\n")
+
+    def answered() -> str | None:
+        return help_page.text(Path("configs"), "config")
+
+    assert answered() == usage.text(read(["--help"]), "config", "train") == "Groups:\nmodel: small\n\ncost: $1\n"
+    for asks_for_more in ("$CONFIG", "${hydra.job.name}", "x\nheader: y", "["):
+        page.write_text(f"template: {asks_for_more}\n")
+        assert answered() is None, asks_for_more
+    page.write_text("template: x\n")
+    assert answered() == "x"
+    without = usual.replace("  - override hydra/help: own\n", "")
+    for other in (usual + "  help: {header: y}\n", without, "", "x", "[1"):
+        config.write_text(other)
+        assert answered() is None, other
+    config.unlink()
+    assert answered() is None
 
 
 def test_help_shows_what_the_arguments_choose(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

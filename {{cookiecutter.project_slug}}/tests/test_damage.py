@@ -26,9 +26,9 @@ from reproml.runs.content import content_digest
 from reproml.runs.folder import RunFolder, Status, read_config, resume_points
 from reproml.runs.overwritten import Watch
 from reproml.runs.record import identity
+from reproml.runs.trace import kept_trace
 from reproml.training.checkpoint import load_checkpoint, refuse_foreign
 from reproml.training.resume import latest_valid
-from reproml.training.step_trace import kept_trace
 from reproml.verify import baseline
 
 from .conftest import PLAIN, composed

@@ -13,7 +13,15 @@ import pytest
 import torch
 from lightning import LightningDataModule, LightningModule, Trainer
 from matplotlib.figure import Figure
-from sklearn.metrics import accuracy_score, f1_score, mean_absolute_error, r2_score, root_mean_squared_error
+from sklearn.metrics import (
+    accuracy_score,
+    confusion_matrix,
+    f1_score,
+    mean_absolute_error,
+    precision_recall_fscore_support,
+    r2_score,
+    root_mean_squared_error,
+)
 from torch.utils.data import DataLoader, TensorDataset
 from torchmetrics import MeanAbsoluteError, MeanSquaredError, MetricCollection, R2Score
 
@@ -69,6 +77,23 @@ def test_a_classification_is_measured_as_the_library_does(history: Path, tmp_pat
     assert sum(mistakes) == int((predicted != targets).sum())
     assert mistakes == sorted(mistakes, reverse=True)
     assert [row["actual"] for row in plain.predicted()] == [["a", "b", "c"][number] for number in targets]
+
+
+def test_each_class_is_measured_as_the_library_does() -> None:
+    """Also one that no example has, one that is never named, and one that is neither."""
+    logits = torch.from_numpy(VALUES.normal(size=(50, 5)))
+    logits[:, [2, 4]] = -9
+    targets = torch.from_numpy(VALUES.integers(1, 4, 50))
+    found, predicted, labels = classification(logits, targets, list("abcde")), logits.argmax(1), range(5)
+    matrix = confusion_matrix(targets, predicted, labels=labels)
+    assert [list(row.values())[1:] for row in found.tables["confusion_matrix"]] == matrix.tolist()
+    assert matrix.sum(1).tolist()[::4] == matrix.sum(0).tolist()[2::2] == [0, 0]
+    columns = precision_recall_fscore_support(targets, predicted, labels=labels, zero_division=0)
+    assert [list(row.values())[1:] for row in found.tables["per_class"]] == [
+        list(row) for row in zip(*columns, strict=True)
+    ]
+    assert found.metrics["f1"] == f1_score(targets, predicted, labels=labels, average="macro", zero_division=0)
+    assert found.metrics["accuracy"] == accuracy_score(targets, predicted)
 
 
 def test_a_regression_is_measured_as_the_library_does(history: Path, tmp_path: Path) -> None:

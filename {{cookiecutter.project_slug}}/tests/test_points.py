@@ -14,12 +14,13 @@ from torch import nn
 
 from reproml.errors import ConfigError
 from reproml.files import file_digest
+from reproml.runs.trace import read_trace
 from reproml.training import resume, step_trace
 from reproml.training.checkpoint import CHECKSUM, AtomicCheckpointIO, checksum
 from reproml.training.job import Due
 from reproml.training.plain import Writer
 from reproml.training.resume import ResumePoint
-from reproml.training.step_trace import StepTrace, read_trace
+from reproml.training.step_trace import StepTrace
 
 SIZE = 5_000_000  # bytes
 

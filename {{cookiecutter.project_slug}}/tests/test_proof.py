@@ -27,10 +27,11 @@ from reproml.runs.changes import changes
 from reproml.runs.digest import weights_digest
 from reproml.runs.environment import environment
 from reproml.runs.folder import RunFolder
+from reproml.runs.trace import read_trace
 from reproml.training.order import KeyedOrder
 from reproml.training.resume import latest_valid
 from reproml.training.session import _interrupted
-from reproml.training.step_trace import read_trace, sample
+from reproml.training.step_trace import sample
 from reproml.training.streams import AroundLoader
 from reproml.verify.divergence import compare
 from reproml.verify.ulps import ulps

@@ -19,10 +19,10 @@ from ..training.lightning_internals import place_in_epoch
 from .augment import Augmentation
 from .dataset import ArrayDataset, Batch, SameCode
 from .examples import Examples
-from .opened import open_prepared
+from .opened import open_prepared, splits_of
 from .recorded import recorded
 from .sampler import BatchSampler
-from .splits import split, split_digests, subset
+from .splits import split_digests
 from .statistics import mean_and_deviation, of_a_table
 from .windows import Window
 
@@ -70,20 +70,7 @@ class ArrayDataModule(LightningDataModule):
         with rank_zero_first():
             opened = open_prepared(data, Path(config.paths.raw), folder)
         self.manifest, self.dataset = opened.manifest, ArrayDataset(opened.inputs, opened.targets)
-        self.splits = split(
-            np.asarray(self.dataset.targets.open()),
-            self.manifest["official_test_examples"],
-            data.validation_fraction,
-            data.test_fraction,
-            config.seed,
-            data.folds,
-            data.fold,
-            strategy=data.split,
-            groups=opened.groups,
-            given=opened.splits,
-        )
-        if data.train_examples is not None:
-            self.splits["train"] = subset(self.splits["train"], data.train_examples, config.seed)
+        self.splits = splits_of(config, opened)
         self.interface = Interface(
             tuple(self.manifest["input_shape"]),
             self.manifest["input_dtype"],

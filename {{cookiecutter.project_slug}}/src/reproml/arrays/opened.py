@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..config.schema import Data
+from ..config.schema import Config, Data
 from .arrays import InMemoryArray, MappedArray, MappedShards, Shards
 from .prepare import prepare_once
+from .splits import split, subset
 from .stream import StreamedShards, fetch_array, fetch_manifest
 from .told import TOLD, read_told
 
@@ -43,6 +44,26 @@ def open_prepared(data: Data, raw: Path, folder: Path) -> Opened:
     manifest = prepare_once(data, raw, folder)
     _name_other_libraries(manifest, folder)
     return Opened(manifest, _inputs(data, folder, manifest), MappedArray(folder / "targets.npy"), *read_told(folder))
+
+
+def splits_of(config: Config, opened: Opened) -> dict[str, np.ndarray]:
+    """Return the positions of the examples in each split of opened data."""
+    data = config.data
+    splits = split(
+        np.asarray(opened.targets.open()),
+        opened.manifest["official_test_examples"],
+        data.validation_fraction,
+        data.test_fraction,
+        config.seed,
+        data.folds,
+        data.fold,
+        strategy=data.split,
+        groups=opened.groups,
+        given=opened.splits,
+    )
+    if data.train_examples is not None:
+        splits["train"] = subset(splits["train"], data.train_examples, config.seed)
+    return splits
 
 
 def _inputs(data: Data, folder: Path, manifest: dict[str, Any]) -> Inputs:

@@ -1,6 +1,7 @@
 """What `--help` prints: the template of Hydra's group `help`, filled from configs/.
 
 Hydra's own way looks into each folder several times, for parts that no template here shows, and takes twice as long.
+help_page.py answers `--help` alone.
 """
 
 from collections.abc import Iterator, Mapping
@@ -12,6 +13,7 @@ from hydra._internal.utils import get_args_parser
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
+from ..help_page import groups
 from .arguments import Arguments
 from .composing import composing
 
@@ -21,8 +23,8 @@ class _Parts(Mapping[str, str]):
 
     def __init__(self, cfg: DictConfig, resolve: bool) -> None:
         self.makers = {
-            "APP_CONFIG_GROUPS": lambda: "".join(_groups(of_hydra=False)),
-            "HYDRA_CONFIG_GROUPS": lambda: "".join(_groups(of_hydra=True)),
+            "APP_CONFIG_GROUPS": lambda: "".join(groups(Path("configs"))),
+            "HYDRA_CONFIG_GROUPS": lambda: "".join(groups(Path("configs"), of_hydra=True)),
             "FLAGS_HELP": lambda: "".join(_flags()),
             "CONFIG": lambda: OmegaConf.to_yaml(cfg, resolve=resolve),
         }
@@ -52,15 +54,6 @@ def text(given: Arguments, config: str, script: str) -> str:
     with open_dict(cfg):
         del cfg["hydra"]
     return template.substitute(_Parts(cfg, given.options.resolve))
-
-
-def _groups(of_hydra: bool) -> Iterator[str]:
-    """Yield a line for each folder of configs/ with what can be chosen there."""
-    for folder in sorted(path for path in Path("configs").rglob("*") if path.is_dir()):
-        group = folder.relative_to("configs")
-        files = sorted(path.stem for path in folder.glob("*.yaml"))
-        if files and (group.parts[0] == "hydra") is of_hydra:
-            yield f"{group.as_posix()}: {', '.join(files)}\n"
 
 
 def _flags() -> Iterator[str]:

@@ -31,11 +31,10 @@ def pictures_of(run: CompletedRun, examples: list[int]) -> list[bytes]:
         data = tested_data(run.config, run.record)
     except UserError:
         return []
-    shape = data.interface.input_shape
-    positions = data.splits["test"]
-    if len(shape) != 3 or shape[0] not in _CHANNELS or max(examples) >= len(positions):
+    shape = data.input_shape
+    if len(shape) != 3 or shape[0] not in _CHANNELS or max(examples) >= len(data.positions):
         return []
-    return [_png(image) for image in _as_bytes(data.dataset.inputs.rows(positions[examples]))]
+    return [_png(image) for image in _as_bytes(data.inputs.rows(data.positions[examples]))]
 
 
 def _as_bytes(images: "np.ndarray") -> "np.ndarray":

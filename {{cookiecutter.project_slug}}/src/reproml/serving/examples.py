@@ -21,10 +21,9 @@ def show(predictor: Predictor) -> list[dict[str, Any]]:
     from ..tasks.tested import tested_data
 
     data = tested_data(predictor.config, predictor.record)
-    positions = data.splits["test"]
-    targets = data.dataset.targets.rows(positions)
+    targets = data.targets.rows(data.positions)
     shown = _spread(targets) if predictor.interface.target is not None else np.unique(targets, return_index=True)[1]
-    inputs = data.dataset.inputs.rows(positions[shown])
+    inputs = data.inputs.rows(data.positions[shown])
     rows = inputs.astype(object)
     if predictor.interface.missing:
         rows[np.isnan(inputs)] = None

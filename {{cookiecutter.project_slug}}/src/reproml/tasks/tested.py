@@ -1,18 +1,32 @@
-"""The prepared data that a finished run was tested with, where it is here."""
+"""The prepared data that a finished run was tested with, where it is here.
+
+It is opened without the class that trains with it: a report shows its pictures and needs neither PyTorch nor Lightning.
+"""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from ..arrays.datamodule import ArrayDataModule
+import numpy as np
+
+from ..arrays.opened import Inputs, Targets, open_prepared, splits_of
 from ..arrays.prepare import read_manifest
 from ..arrays.recorded import recorded, refuse_other
+from ..arrays.splits import split_digests
 from ..config.schema import Config
 from ..errors import DataError
-from .build import build_arrays
 
 
-def tested_data(config: Config, record: dict[str, Any]) -> ArrayDataModule:
-    """Return the data of a run on prepared arrays, with its splits; nothing is prepared for it.
+class Tested(NamedTuple):
+    """Inputs and targets of all examples, and which of them the test had."""
+
+    input_shape: tuple[int, ...]
+    inputs: Inputs
+    targets: Targets
+    positions: np.ndarray
+
+
+def tested_data(config: Config, record: dict[str, Any]) -> Tested:
+    """Return the data of a run on prepared arrays; nothing is prepared for it.
 
     Args:
         config: of the run.
@@ -26,6 +40,8 @@ def tested_data(config: Config, record: dict[str, Any]) -> ArrayDataModule:
     if manifest is None:
         raise DataError(f"{folder} is missing or altered: python prepare.py data={config.data.name} makes it")
     refuse_other(recorded(config.data, manifest), record["data"], folder)
-    data = build_arrays(config)
-    refuse_other(data.recorded(), record["data"], folder)  # its splits, too
-    return data
+    opened = open_prepared(config.data, Path(config.paths.raw), folder)
+    splits = splits_of(config, opened)
+    # its splits, too
+    refuse_other(recorded(config.data, opened.manifest, split_digests(splits)), record["data"], folder)
+    return Tested(tuple(opened.manifest["input_shape"]), opened.inputs, opened.targets, splits["test"])

@@ -141,20 +141,21 @@ class MLflow(MLFlowLogger):
             log.info("MLflow has the files of %s, but no model to serve: %s", run.folder, error)
             return
         _silence()  # contexts inside of MLflow switch its messages on again
-        Model.log(
-            artifact_path=None,
-            name="model",
-            flavor=mlflow.pyfunc,
-            run_id=self.run_id,
-            registered_model_name=self._model_name,
-            python_model=Predictions(),
-            artifacts={"model": str(run.folder / MODEL)},
-            code_paths=[str(folder) for folder in own_packages().values()],
-            signature=signature(interface, outputs),
-            input_example=run.examples(_EXAMPLES) if interface else None,
-            pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _NEEDED],
-            metadata={key: value for key, value in run.tags().items() if value} | targets,
-        )
+        with _without_search():
+            Model.log(
+                artifact_path=None,
+                name="model",
+                flavor=mlflow.pyfunc,
+                run_id=self.run_id,
+                registered_model_name=self._model_name,
+                python_model=Predictions(),
+                artifacts={"model": str(run.folder / MODEL)},
+                code_paths=[str(folder) for folder in own_packages().values()],
+                signature=signature(interface, outputs),
+                input_example=run.examples(_EXAMPLES) if interface else None,
+                pip_requirements=[f"{name}=={version(name).partition('+')[0]}" for name in _NEEDED],
+                metadata={key: value for key, value in run.tags().items() if value} | targets,
+            )
 
 
 def _refuse_moved(client: "MlflowClient", experiment_name: str) -> None:
@@ -202,6 +203,23 @@ def _parent(client: "MlflowClient", experiment_name: str, sweep: Path) -> str:
         parent = client.create_run(number, tags={_SWEEP: str(sweep), "mlflow.runName": str(sweep)})
         client.set_terminated(parent.info.run_id)
         return parent.info.run_id
+
+
+@contextmanager
+def _without_search() -> Iterator[None]:
+    """Spare a model a look into all installed packages: its requirements have the versions that are installed.
+
+    MLflow has no setting for it. It asks which package each module is of, only to compare versions, and reads the list
+    of files of every package for that: most of the time that logging a model takes.
+    """
+    from mlflow.utils import requirements_utils as requirements
+
+    before = requirements._MODULES_TO_PACKAGES
+    requirements._MODULES_TO_PACKAGES = {name: [name] for name in _NEEDED}
+    try:
+        yield
+    finally:
+        requirements._MODULES_TO_PACKAGES = before
 
 
 def _silence() -> None:

@@ -14,8 +14,8 @@ from ..evaluation.written import Written, evaluation_of
 from ..models.saved import load_model
 from ..names import CONFIG, HISTORY, MODEL, PATCH, RECORD, TRACE
 from ..runs.completed import CompletedRun
+from ..runs.trace import read_trace
 from ..tasks.build import build_arrays
-from ..training.step_trace import read_trace
 from ..training.steps import LOSS
 
 _FILES = (CONFIG, RECORD, PATCH, HISTORY, TRACE, "*.log", "*.jsonl", MODEL)

@@ -14,9 +14,9 @@ from ..runs.inputs import check_seen
 from ..runs.integrity import intact
 from ..runs.params import flat
 from ..runs.pretrained import is_pretrained, pretrained_digest
+from ..runs.trace import kept_trace
 from .checkpoint import best_files, peek, refuse_foreign
 from .restore import starting_file
-from .step_trace import kept_trace
 
 # With the whole state of a run its optimizer, schedule and place in the epoch are taken over: other settings would be
 # ignored, or mean something else.

@@ -22,6 +22,7 @@ from ..runs.folder import RunFolder, remove_resume_points
 from ..runs.overwritten import Watch
 from ..runs.start_over import start_over
 from ..runs.tables import figure_digests, table_digests
+from ..runs.trace import kept_trace
 from . import resume
 from .checkpoint import best_files, peek, refuse_foreign
 from .cluster import rank_zero_first
@@ -29,7 +30,6 @@ from .describe import describe
 from .earlier import built_on
 from .limits import refuse_none
 from .restore import refuse_unfit, starting_file
-from .step_trace import kept_trace
 
 log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from ..names import PATCH, TRACE
 from ..runs.changes import Change
 from ..runs.record import same_result, what_changed
 from ..runs.source import changed_lines, check_out
-from ..training.step_trace import Steps, read_trace
+from ..runs.trace import Steps, read_trace
 from . import tensors
 from .ulps import difference
 

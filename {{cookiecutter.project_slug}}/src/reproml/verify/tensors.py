@@ -1,18 +1,22 @@
 """How the tensors of two runs compare: how many can be compared at all, how many of these differ, and by how much."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 
 from ..names import MODEL
-from ..training.step_trace import Steps
+from ..runs.trace import Steps
 from .ulps import difference, ulps
+
+if TYPE_CHECKING:  # as in ulps.py
+    import torch
 
 
 def final_weights(folder: Path, other: Path) -> list[str]:
     """Return what differs between the final weights of two runs; nothing if they are equal or cannot be read."""
+    from safetensors.torch import load_file
+
     try:
         first, second = (load_file(path / MODEL) for path in (folder, other))
     except (OSError, SafetensorError):
@@ -52,7 +56,7 @@ def at_step(first: Steps, second: Steps, step: int) -> list[str]:
     return ["; ".join([said, *rest])]
 
 
-def _form(tensor: torch.Tensor) -> tuple[torch.Size, torch.dtype]:
+def _form(tensor: "torch.Tensor") -> "tuple[torch.Size, torch.dtype]":
     return tensor.shape, tensor.dtype
 
 
@@ -67,8 +71,7 @@ def _only(first: set[str], second: set[str]) -> list[str]:
 
 def _example(before: list[float], after: list[float]) -> str:
     """Return the first pair of sampled values that differs, if the samples can be compared."""
-    values, others = torch.tensor(before), torch.tensor(after)
-    if values.shape != others.shape or torch.equal(values, others):
+    if len(before) != len(after) or before == after:
         return ""
-    at = int((values != others).nonzero()[0])
-    return f": {difference('for example', values[at].item(), others[at].item())}"
+    pair = next((first, second) for first, second in zip(before, after, strict=True) if first != second)
+    return f": {difference('for example', *pair)}"

@@ -1,12 +1,17 @@
 """Units in the last place: how many floating-point numbers are between two of them."""
 
-import torch
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # runs that are equal need none of it, and loading it takes seconds
+    import torch
 
 
 def difference(name: str, before: float | None, after: float | None) -> str:
     """Return two values of one number, and how far they are apart, for a person."""
     if before is None or after is None:
         return f"{name} {before} and {after}"
+    import torch
+
     for dtype in (torch.float32, torch.float64):
         distance = ulps(torch.tensor(before, dtype=dtype), torch.tensor(after, dtype=dtype))
         if distance:
@@ -15,8 +20,10 @@ def difference(name: str, before: float | None, after: float | None) -> str:
     return f"{name} {before:.9g} and {after:.9g}, {distance} {unit} in the last place of {str(dtype)[6:]}"
 
 
-def ulps(first: torch.Tensor, second: torch.Tensor) -> int:
+def ulps(first: "torch.Tensor", second: "torch.Tensor") -> int:
     """Return the largest difference of two tensors of one shape and type, in units in the last place."""
+    import torch
+
     if torch.equal(first, second):
         return 0
     if first.is_complex():
@@ -27,6 +34,8 @@ def ulps(first: torch.Tensor, second: torch.Tensor) -> int:
     return int((_ordered_bits(first, width) - _ordered_bits(second, width)).abs().max())
 
 
-def _ordered_bits(tensor: torch.Tensor, width: torch.dtype) -> torch.Tensor:
+def _ordered_bits(tensor: "torch.Tensor", width: "torch.dtype") -> "torch.Tensor":
+    import torch
+
     bits = tensor.contiguous().view(width).long()
     return torch.where(bits >= 0, bits, -(bits & torch.iinfo(width).max))

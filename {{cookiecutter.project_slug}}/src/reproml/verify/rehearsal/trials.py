@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 
 from ...errors import TrainingError
 from ...names import TRACE
-from ...training.step_trace import read_trace
+from ...runs.trace import read_trace
 from .advice import fix
 from .comparison import Break, compare, held_differently
 from .report import EXACT, NOT_EXACT, NOT_PROVEN, Rehearsal, Trial

@@ -169,8 +169,9 @@ def test_an_address_where_nobody_answers_is_named(data: Data, raw: Path) -> None
 
 
 def test_what_a_killed_process_left_is_removed(data: Data, raw: Path) -> None:
-    left = raw / f".{NAME}.abc.part"
-    left.mkdir(parents=True)
-    (left / NAME).write_bytes(b"half")
+    for name in (NAME, "of-earlier-settings.csv"):
+        left = raw / f".{name}.abc.part"
+        left.mkdir(parents=True)
+        (left / name).write_bytes(b"half")
     fetch(data, raw)
     assert [path.name for path in raw.iterdir()] == [NAME]

@@ -4,9 +4,11 @@ Run it with a generated project's environment, on Linux: `.venv/bin/python bench
 300 million parameters need 12 GB of memory and 11 GB in TMPDIR. Prints the table of docs/promises.md.
 
 A point is saved after every batch, to time each save; the last columns say how often one would be saved with a
-project's settings, and what share of the time that takes.
+project's settings, and what share of the time that takes. With `--minutes 10`, each model is trained for ten minutes
+with a project's settings instead, and the share that its points took is measured.
 """
 
+import argparse
 import json
 import os
 import platform
@@ -16,6 +18,8 @@ import statistics
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 STEPS = 6
@@ -60,7 +64,7 @@ import json, re, runpy, sys, time
 from pathlib import Path
 sys.argv[0] = "train.py"
 sys.path.insert(0, "src")
-spent, peaks = {"save": [], "digest": [], "fit": []}, []
+spent, peaks = {"save": [], "point": [], "digest": [], "fit": []}, []
 def memory(name):
     return int(re.search(rf"{name}:\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) / 1024
 def timed(owner, name, part):
@@ -79,7 +83,9 @@ ready = recipe.ready
 def ready_and_timed(cfg):
     config = ready(cfg)  # sets what torch reads when it is imported
     from lightning import Trainer
+    from reproml.training.resume import ResumePoint
     from reproml.training.step_trace import StepTrace
+    timed(ResumePoint, "_save", "point")
     timed(Trainer, "save_checkpoint", "save")
     timed(Trainer, "fit", "fit")
     timed(StepTrace, "_note_weights", "digest")
@@ -90,45 +96,81 @@ print("measured", json.dumps({**spent, "peaks": peaks}))
 """
 
 
-def measured(project: Path, millions: int) -> dict[str, float]:
-    """Train a model with that many million parameters for a few steps.
-
-    Returns medians: seconds of a `save`, a `digest` and a `step`; and `peak`, the most MiB that a save took.
-    """
+def trained(project: Path, millions: int, *arguments: str) -> dict[str, list[float]]:
+    """Train a model with that many million parameters, and return the seconds of each part of it."""
     width = round((millions * 1e6 / 4) ** 0.5)
     (project / "src" / "square.py").write_text(MODULE)
     for group, name in (("data", "Numbers"), ("task", "Square")):
         (project / "configs" / group / "square.yaml").write_text(f"_target_: square.{name}\nwidth: {width}\n")
     result = subprocess.run(
-        [sys.executable, "-c", TIMED, "data=square", "task=square", "tracking=none", "training.epochs=1",
-         "callbacks.resume_point.every_seconds=0", "hydra.run.dir=outputs/square"],
+        [sys.executable, "-c", TIMED, "data=square", "task=square", "tracking=none", "hydra.run.dir=outputs/square",
+         *arguments],
         cwd=project, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": "src"},
     )  # fmt: skip
     match = re.search(r"^measured (.*)$", result.stdout, re.MULTILINE)
     if match is None:
         raise SystemExit(f"{result.stdout}\n{result.stderr}")
     shutil.rmtree(project / "outputs")
-    found = json.loads(match[1])
+    found: dict[str, list[float]] = json.loads(match[1])
+    return found
+
+
+def measured(project: Path, millions: int) -> dict[str, float]:
+    """Train for a few steps.
+
+    Returns medians: seconds of a `save`, a `digest` and a `step`; and `peak`, the most MiB that a save took.
+    """
+    found = trained(project, millions, "training.epochs=1", "callbacks.resume_point.every_seconds=0")
     step = (sum(found["fit"]) - sum(found["save"]) - sum(found["digest"])) / STEPS
     seconds = {part: statistics.median(found[part]) for part in ("save", "digest")}
     return {**seconds, "step": step, "peak": max(found["peaks"])}
 
 
+@contextmanager
+def copied(project: Path) -> Iterator[Path]:
+    """Yield a copy of a project, without its data and runs."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "project"
+        for name in ("configs", "src"):
+            shutil.copytree(project / name, copy / name)
+        for name in ("train.py", "pyproject.toml"):
+            shutil.copy(project / name, copy)
+        yield copy
+
+
+def watched(project: Path, millions: int, minutes: int) -> str:
+    """Train for some minutes with a project's settings, and return what the resume points took."""
+    # strict refuses to stop by the clock
+    stop = (f"+trainer.max_time=00:00:{minutes:02}:00", "training.epochs=1000000", "reproducibility=fast")
+    found = trained(project, millions, *stop)
+    points, whole = found["point"], sum(found["fit"])
+    each = " + ".join(f"{seconds:.2f}" for seconds in points)
+    share = 100 * sum(points) / whole
+    return (
+        f"{millions} million parameters, {whole:.0f} s: {len(points)} points took {each} s, {share:.2f} % of the time"
+    )
+
+
 def main() -> None:
-    """Print the table."""
+    """Print the table, or what was watched."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("project", type=Path)
+    parser.add_argument("millions", type=int, nargs="*", default=MILLIONS)
+    parser.add_argument("--minutes", type=int)
+    arguments = parser.parse_args()
     name = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
     print(f"{name[1] if name else platform.machine()}, {os.cpu_count()} cores\n")
+    if arguments.minutes:
+        for millions in arguments.millions:
+            with copied(arguments.project) as project:
+                print(watched(project, millions, arguments.minutes), flush=True)
+        return
     print(
         "| parameters | state | a save | memory that it takes | a digest of the weights | a step | a point every "
         "| share of the time |\n|---|---|---|---|---|---|---|---|"
     )
-    for millions in map(int, sys.argv[2:] or MILLIONS):
-        with tempfile.TemporaryDirectory() as folder:
-            project = Path(folder) / "project"
-            for name in ("configs", "src"):
-                shutil.copytree(Path(sys.argv[1], name), project / name)
-            for name in ("train.py", "pyproject.toml"):
-                shutil.copy(Path(sys.argv[1], name), project)
+    for millions in arguments.millions:
+        with copied(arguments.project) as project:
             found = measured(project, millions)
         every = max(EVERY, found["save"] * (1 / SHARE - 1))
         print(

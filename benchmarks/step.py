@@ -13,7 +13,7 @@ from pathlib import Path
 from project import Project
 
 EPOCHS = 15
-# Notes the files and functions that run, the innermost first, while an otherwise normal training fits.
+# Notes the modules and functions that run, the innermost first, while an otherwise normal training fits.
 SAMPLED = """
 import collections, json, runpy, signal, sys, time
 sys.argv[0] = "train.py"
@@ -23,7 +23,7 @@ stacks, began = collections.Counter(), []
 def look(number, frame):
     stack = []
     while frame is not None:
-        stack.append((frame.f_code.co_filename, frame.f_code.co_name))
+        stack.append((frame.f_globals.get("__name__", ""), frame.f_code.co_name))
         frame = frame.f_back
     stacks[tuple(stack)] += 1
 def begin(self, before=ArrayTask.on_train_epoch_start):
@@ -42,40 +42,43 @@ runpy.run_path("train.py", run_name="__main__")
 TOO = "a loop by hand has it too"
 # The first line that fits the innermost function decides; of what fits none, the function that called it.
 PARTS = [
-    ("torch/nn/utils/clip_grad.py", "", "clipping the gradients", TOO),
-    ("torch/optim/lr_scheduler.py", "", "the schedule", TOO),
-    ("torch/optim/", "", "the optimizer", TOO),
-    ("torch/autograd/", "backward", "backward", TOO),
-    ("torch/nn/modules/module.py", "__setattr__", "", ""),
-    ("torch/nn/modules/module.py", "__getattr__", "", ""),
-    ("torch/nn/", "", "forward and loss", TOO),
-    ("PACKAGE/models/", "", "forward and loss", TOO),
-    ("PACKAGE/tasks/", "", "the task's metrics", TOO),
-    ("reproml/models/epoch_sums.py", "", "sums of the epoch", TOO),
-    ("reproml/models/array_task.py", "forward", "normalizing the inputs", "reproml"),
-    ("reproml/models/", "", "the task around the network", "reproml"),
-    ("reproml/arrays/sampler.py", "", "order and its digest", "reproml"),
-    ("reproml/arrays/", "", "reading a batch", TOO),
-    ("torch/utils/data/", "", "PyTorch's DataLoader", "reproml"),
-    ("reproml/training/randomness.py", "", "seeds of the step", "reproml"),
-    ("reproml/training/trainer.py", "", "", ""),
-    ("reproml/", "", "callbacks", "reproml"),
-    ("lightning/pytorch/trainer/call.py", "", "calling hooks", "Lightning"),
-    ("lightning/pytorch/trainer/connectors/logger_connector/", "", "looking for metrics to log", "Lightning"),
-    ("lightning/pytorch/utilities/combined_loader.py", "", "fetching a batch", "Lightning"),
-    ("lightning/pytorch/loops/fetchers.py", "", "fetching a batch", "Lightning"),
-    ("lightning/fabric/utilities/apply_func.py", "", "moving a batch to its device", "Lightning"),
-    ("lightning/", "", "loops, counters and the rest", "Lightning"),
+    ("torch.nn.utils.clip_grad", "", "clipping the gradients", TOO),
+    ("torch.optim.lr_scheduler", "", "the schedule", TOO),
+    ("torch.optim", "", "the optimizer", TOO),
+    ("torch.autograd", "backward", "backward", TOO),
+    ("torch.nn.modules.module", "__setattr__", "", ""),
+    ("torch.nn.modules.module", "__getattr__", "", ""),
+    ("torch.nn", "", "forward and loss", TOO),
+    ("PACKAGE.models", "", "forward and loss", TOO),
+    ("PACKAGE.tasks", "", "the task's metrics", TOO),
+    ("reproml.models.epoch_sums", "", "sums of the epoch", TOO),
+    ("reproml.models.array_task", "forward", "normalizing the inputs", "reproml"),
+    ("reproml.models", "", "the task around the network", "reproml"),
+    ("reproml.arrays.sampler", "", "order and its digest", "reproml"),
+    ("reproml.arrays", "", "reading a batch", TOO),
+    ("torch.utils.data", "", "PyTorch's DataLoader", "reproml"),
+    ("reproml.training.randomness", "", "seeds of the step", "reproml"),
+    ("reproml.training.trainer", "", "", ""),
+    ("reproml", "", "callbacks", "reproml"),
+    ("lightning.pytorch.trainer.call", "", "calling hooks", "Lightning"),
+    ("lightning.pytorch.trainer.connectors.logger_connector", "", "looking for metrics to log", "Lightning"),
+    ("lightning.pytorch.utilities.combined_loader", "", "fetching a batch", "Lightning"),
+    ("lightning.pytorch.loops.fetchers", "", "fetching a batch", "Lightning"),
+    ("lightning.fabric.utilities.apply_func", "", "moving a batch to its device", "Lightning"),
+    ("lightning.pytorch.utilities.signature_utils", "", "looking at the arguments of training_step", "Lightning"),
+    ("lightning.pytorch.utilities.model_helpers", "", "looking which hooks there are", "Lightning"),
+    ("lightning.pytorch.loops", "", "loops and counters", "Lightning"),
+    ("lightning", "", "strategy, precision and the rest", "Lightning"),
 ]
 
 
 def part(stack: list[tuple[str, str]], package: str) -> tuple[str, str]:
     """Return the part of a step that a sample belongs to, and whose it is."""
-    if any(file.endswith("loops/evaluation_loop.py") for file, _ in stack):
+    if any(module == "lightning.pytorch.loops.evaluation_loop" for module, _ in stack):
         return "validation", "validation"
-    for file, function in stack:
+    for module, function in stack:
         for place, name, found, owner in PARTS:
-            if place.replace("PACKAGE", package) in file and function.startswith(name):
+            if f"{module}.".startswith(f"{place.replace('PACKAGE', package)}.") and function.startswith(name):
                 if found:
                     return found, owner
                 break

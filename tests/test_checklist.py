@@ -176,6 +176,15 @@ def test_everything_passes_where_all_is_well(prepared: Path) -> None:
     assert [item["name"] for item in found["items"] if item["name"] not in page] == []
 
 
+def test_going_through_it_imports_nothing_heavy(prepared: Path) -> None:
+    """It is run before each commit, so it may take no longer than reading does."""
+    script = (
+        "import sys; from pathlib import Path; from reproml.checklist import examine; examine(Path(), Path('models')); "
+        "print(*(name for name in ('numpy', 'torch', 'lightning', 'matplotlib', 'hydra') if name in sys.modules))"
+    )
+    assert run(f'python -c "{script}"', prepared, plain=True, PYTHONPATH="src").stdout.split() == ["hydra"]
+
+
 @pytest.mark.parametrize("violation", VIOLATIONS, ids=lambda violation: violation.item.replace(" ", "-"))
 def test_a_violation_is_caught_and_mended(copy: Path, violation: Violation) -> None:
     if isinstance(violation.plant, str):

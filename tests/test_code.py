@@ -11,7 +11,7 @@ from reproml.checklist.after import CHECKS
 from reproml.checklist.facts import Facts
 from reproml.checklist.provenance import committed
 from reproml.runs import code
-from reproml.runs.imported import code_now
+from reproml.runs.imported import code_now, module_file
 from reproml.runs.params import code_text
 from reproml.runs.record import what_changed
 
@@ -182,3 +182,30 @@ def test_what_a_training_imports_is_the_code_of_the_run_or_listed(shared_project
     assert [name for name in inside if not name.startswith(HARMLESS)] == []
     recorded = json.loads((shared_project / "outputs/imported/run.json").read_text())["code"]
     assert set(imported) <= set(recorded)
+
+
+def test_an_import_is_found_wherever_a_statement_may_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And is asked for once, however many files have it."""
+    places = {
+        "plain": "import {}",
+        "branch": "if a:\n pass\nelif b:\n import {}",
+        "otherwise": "for a in b:\n pass\nelse:\n import {}",
+        "guarded": "try:\n import a\nexcept ImportError:\n import {}",
+        "lastly": "try:\n import a\nfinally:\n import {}",
+        "matched": "match a:\n case 1:\n  import {}",
+        "inside": "class A:\n async def f(self):\n  with a:\n   while b:\n    from {} import f",
+    }
+    (tmp_path / "ours").mkdir()
+    for name, text in places.items():
+        (tmp_path / "ours" / f"{name}.py").write_text(text.format(f"ours.of_{name}"))
+        (tmp_path / "ours" / f"of_{name}.py").write_text("import ours.shared")
+    (tmp_path / "ours" / "shared.py").write_text("text = 'import ours.unseen'")
+    (tmp_path / "ours" / "unseen.py").touch()
+    monkeypatch.syspath_prepend(tmp_path)
+    asked: list[str] = []
+    monkeypatch.setattr("reproml.runs.imported.module_file", lambda name: asked.append(name) or module_file(name))
+    for name in places:
+        assert list(code_now(f"ours.{name}")) == sorted([f"ours.{name}", f"ours.of_{name}", "ours.shared"])
+    asked.clear()
+    code_now(*(f"ours.{name}" for name in places))
+    assert len(asked) == len(set(asked))

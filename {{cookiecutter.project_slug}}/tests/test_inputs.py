@@ -21,8 +21,7 @@ from reproml.files import file_digest
 from reproml.report.collect import collect
 from reproml.report.render import report
 from reproml.report.shareable import refuse_home
-from reproml.runs import content as module
-from reproml.runs import record, schema
+from reproml.runs import digest_cache, record, schema
 from reproml.runs.inputs import check_inputs, digests, locate, refuse_changed
 from reproml.runs.named import recorded_files
 from reproml.tasks.data import data_of
@@ -92,7 +91,7 @@ def test_every_file_is_read_once_and_by_the_record_alone(folder: Path, monkeypat
         read.append(path)
         return file_digest(path)
 
-    monkeypatch.setattr(module, "file_digest", counted)
+    monkeypatch.setattr(digest_cache, "file_digest", counted)
     check_inputs({"bert": str(folder)})
     assert read == []
     digests({"bert": str(folder)})
@@ -146,7 +145,7 @@ def test_what_the_system_does_not_let_read_is_named(folder: Path, monkeypatch: p
     def failing(path: Path) -> str:
         raise OSError(5, "Input/output error", str(path))
 
-    monkeypatch.setattr(module, "file_digest", failing)
+    monkeypatch.setattr(digest_cache, "file_digest", failing)
     with pytest.raises(ConfigError, match=r"inputs.bert=.* cannot be read: .*: Input/output error"):
         digests({"bert": str(folder)})
 

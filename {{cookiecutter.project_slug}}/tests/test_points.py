@@ -12,11 +12,11 @@ import torch
 from lightning import LightningModule
 from torch import nn
 
-from reproml.errors import ConfigError
+from reproml.errors import ConfigError, DataError
 from reproml.files import file_digest
 from reproml.runs.trace import read_trace
-from reproml.training import resume, step_trace
-from reproml.training.checkpoint import CHECKSUM, AtomicCheckpointIO, checksum
+from reproml.training import checkpoint, resume, step_trace
+from reproml.training.checkpoint import CHECKSUM, AtomicCheckpointIO, checksum, load_checkpoint, peek
 from reproml.training.job import Due
 from reproml.training.plain import Writer
 from reproml.training.resume import ResumePoint
@@ -31,9 +31,9 @@ def content() -> dict[str, Any]:
 
 
 def test_a_checkpoint_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
-    checkpoint = content()
+    held = content()
     tracemalloc.start()  # knows what Python holds, and not the tensors themselves
-    AtomicCheckpointIO({}).save_checkpoint(checkpoint, tmp_path / f"point-{CHECKSUM}.ckpt")
+    AtomicCheckpointIO({}).save_checkpoint(held, tmp_path / f"point-{CHECKSUM}.ckpt")
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < SIZE / 5
@@ -41,8 +41,29 @@ def test_a_checkpoint_is_never_in_memory_as_a_whole(tmp_path: Path) -> None:
     assert path.name == f"point-{file_digest(path)[:16]}.ckpt"
     assert checksum(path) in path.name
     stream = io.BytesIO()
-    torch.save({**checkpoint, "config": {}, "run": None}, stream)
+    torch.save({**held, "config": {}, "run": None}, stream)
     assert path.read_bytes() == stream.getvalue()
+
+
+def test_the_checksum_of_a_point_is_compared_once_and_those_inside_of_other_checkpoints_are(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    AtomicCheckpointIO({}).save_checkpoint(content(), tmp_path / f"resume-0000000001-{CHECKSUM}.ckpt")
+    [point] = tmp_path.iterdir()
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint, "ZipFile", None)  # what reads the file for these
+        assert resume.latest_valid(tmp_path) == point
+        assert peek(point)["text"] == load_checkpoint(point)["text"] == "abc"
+    other = tmp_path / "last.ckpt"
+    other.write_bytes(point.read_bytes())
+    assert load_checkpoint(other)["text"] == "abc"
+    for path in (point, other):
+        with path.open("r+b") as stream:
+            stream.seek(SIZE // 2)
+            stream.write(b"\xff")
+    assert resume.latest_valid(tmp_path) is None
+    with pytest.raises(DataError, match=r"last\.ckpt is damaged"):
+        load_checkpoint(other)
 
 
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
@@ -69,7 +90,7 @@ def test_what_cannot_be_loaded_leaves_no_file(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("every", "took", "first", "seconds"),
-    [(30, 0.1, True, 30), (30, 6, True, 294), (0, 6, True, 0), (30, 0.1, False, None)],
+    [(30, 0.1, True, 30), (30, 6, True, 588), (0, 6, True, 0), (30, 0.1, False, None)],
 )
 def test_points_take_a_small_share_of_the_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, every: float, took: float, first: bool, seconds: float | None
@@ -86,10 +107,50 @@ def test_points_take_a_small_share_of_the_time(
     trainer: Any = SimpleNamespace(is_global_zero=first, world_size=1, save_checkpoint=save)
     point._save(trainer)
     saved = now
-    for waited in (29.9, 30.1, 293.9, 294.1, 10_000.0):
+    for waited in (29.9, 30.1, 587.9, 588.1, 10_000.0):
         now, point._due = saved + waited, Due.NOTHING
         point._agree(trainer)
         assert (point._due > 0) == (seconds is not None and waited >= seconds)
+
+
+def test_all_points_together_keep_to_the_share(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first point can cost more than was thought. After that, the sum keeps to 2 %, and uses what it may."""
+    now, spent, shares = 0.0, 0.0, []
+    monkeypatch.setattr(resume, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(resume, "batches_done", lambda trainer: 1)
+    point = ResumePoint(str(tmp_path), 30, 0)
+
+    def save(path: Path, weights_only: bool) -> None:
+        nonlocal now, spent
+        now, spent = now + 6, spent + 6
+        shares.append(spent / now)
+
+    trainer: Any = SimpleNamespace(is_global_zero=True, world_size=1, save_checkpoint=save)
+    while now < 20_000:
+        now += 1
+        point._agree(trainer)
+        if point._due:
+            point._save(trainer)
+    assert len(shares) == 20_000 * 0.02 // 6
+    assert max(shares[1:]) <= 0.02 < shares[0]
+
+
+@pytest.mark.parametrize(("millions", "seconds"), [(1, 30), (100, 235.2), (300, 705.6)])
+def test_the_first_point_of_a_large_model_waits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, millions: int, seconds: float
+) -> None:
+    """For the time after which a disk of a usual speed could have written it, with Adam's numbers, in 2 % of it."""
+    now = 0.0
+    monkeypatch.setattr(resume, "time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr(resume.job, "listen_to_sigterm", lambda processes: None)
+    point = ResumePoint(str(tmp_path), 30, 0)
+    trainer: Any = SimpleNamespace(is_global_zero=True, world_size=1)
+    model = LightningModule()
+    model.layer = nn.Linear(1000, 1000 * millions, bias=False, device="meta")
+    point.on_train_start(trainer, model)
+    for now in (seconds - 0.1, seconds + 0.1):
+        point._agree(trainer)
+        assert (point._due > 0) == (now > seconds)
 
 
 @pytest.mark.parametrize("share", [0, -0.1, 1.1])

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 from lightning import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.loggers import Logger
 from pydantic import Field
+from safetensors import safe_open
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -20,6 +21,7 @@ from reproml import secrets
 from reproml.config.check import check
 from reproml.config.schema import OwnConfig, Restore
 from reproml.errors import ConfigError
+from reproml.models.description import read_description
 from reproml.models.outputs import declared
 from reproml.models.saved import load_into, load_model, save_model
 from reproml.serving.app import build_app
@@ -131,6 +133,19 @@ def test_a_layer_that_is_made_in_the_set_up_is_tested_as_it_was_trained(tmp_path
     again = trainer(tmp_path)
     load_into(tmp_path / "model.safetensors", again)
     assert again.test(Plain(), Examples(), verbose=False) == [{"error": pytest.approx(error)}]
+
+
+def test_a_description_is_read_from_a_whole_file_alone(tmp_path: Path) -> None:
+    place = tmp_path / "model.safetensors"
+    _, model = trained(tmp_path)
+    save_model(model, {"task": {"_target_": "a.Task"}}, place)
+    with safe_open(place, framework="pt") as stream:
+        assert read_description(place) == json.loads(stream.metadata()["description"])
+    assert read_description(place) == {"task": {"_target_": "a.Task"}}
+    content = place.read_bytes()
+    for damaged in (content[:-1], content + b"0", content[:40], b"", bytes(8), b"\xff" * 40, b"[" * 100_000):
+        place.write_bytes(damaged)
+        assert read_description(place) is None
 
 
 def test_weights_are_taken_over_into_layers_that_the_set_up_makes(tmp_path: Path) -> None:

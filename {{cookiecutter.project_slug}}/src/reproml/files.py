@@ -52,6 +52,19 @@ def whole_file(path: Path, renamed: Callable[[Path], Path] = Path) -> Iterator[I
     sync_folder(path.parent)
 
 
+@contextmanager
+def whole_path(path: Path) -> Iterator[Path]:
+    """Yield a path for a library that writes a file by itself; it becomes `path` as in `whole_file`."""
+    with working_folder(path.parent, f".{path.name}.", ".part", private=False) as folder:
+        part = folder / path.name
+        yield part
+        part.chmod(folder.stat().st_mode & 0o666)  # as other files: some libraries let only this user read theirs
+        with part.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        os.replace(part, path)
+    sync_folder(path.parent)
+
+
 def write_bytes(path: Path, content: bytes) -> None:
     """Write a file in one step, as `whole_file` does."""
     with whole_file(path) as stream:

@@ -18,6 +18,7 @@ from ..config.schema import Data
 from ..errors import ConfigError, DataError
 from ..evaluation.stored import Tally
 from ..files import file_digest, remove_left, sync_folder, working_folder, write_json
+from ..runs.digest_cache import file_digests
 from ..runs.imported import check_watched, code_of, libraries_of, module_of
 from . import raw
 from .arrays import write_header
@@ -136,8 +137,8 @@ def read_manifest(data: Data, folder: Path) -> dict[str, Any] | None:
     """Return the manifest of a prepared folder, or None if it is missing, altered, or made in another way than now."""
     try:
         manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-        same = describes(manifest, data)
-        whole = same and all(file_digest(folder / name) == file["sha256"] for name, file in manifest["files"].items())
+        recorded = {folder / name: file["sha256"] for name, file in manifest["files"].items()}
+        whole = describes(manifest, data) and file_digests(recorded) == recorded
     except PermissionError as error:
         raise DataError(f"{error.filename} cannot be read: give yourself permission with chmod u+r") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..config.schema import Data
 from ..errors import CardError
-from ..files import file_digest
+from ..runs.digest_cache import file_digests
 from .sources import Source
 
 _VERSION = "http://mlcommons.org/croissant/1.1"
@@ -130,10 +130,12 @@ def _invalid(error: Exception) -> CardError:
 
 
 def _raw_files(context: mlc.Context, data: Data, raw: Path, folder: Path) -> list[mlc.FileObject]:
+    archives = data.archives if "://" in data.source else {}
+    here = file_digests(raw / name for name in data.files if not archives.get(name))
     files = []
     for name in data.files:
-        served = data.archives.get(name) if "://" in data.source else None
-        file = _file(context, raw / name, folder, served or file_digest(raw / name), name)
+        served = archives.get(name)
+        file = _file(context, raw / name, folder, served or here[raw / name], name)
         if "://" in data.source:
             file.content_url = f"{data.source.rstrip('/')}/{name}"
         if served:

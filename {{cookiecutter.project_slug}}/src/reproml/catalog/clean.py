@@ -13,7 +13,7 @@ from uuid import uuid4
 from filelock import FileLock, Timeout
 
 from ..errors import ConfigError
-from ..names import MODELS
+from ..names import MODELS, RECORD
 from ..runs import tracked
 from ..runs.folder import OUTPUTS, RunFolder
 from .entries import DAMAGED, INTERRUPTED, RUNNING, Entry
@@ -88,13 +88,12 @@ def chosen(runs: Sequence[Entry], rule: Rule) -> tuple[list[Removal], dict[str, 
     meant = [each for number, each in enumerate(own) if _is_meant(each, number, rule)]
     kept: dict[str, str] = {each.name: "a process is using it" for each in meant if each.status == RUNNING}
     going = {each.folder.resolve(): each for each in meant if each.name not in kept}
-    while built_on := {  # until no run that stays was built on one that goes
-        Path(each.restored).resolve(): each.name
-        for each in runs
-        if each.restored and Path(each.restored).resolve() in going and each.folder.resolve() not in going
-    }:
-        for folder, by in built_on.items():
-            kept[going.pop(folder).name] = f"{by} was built on it"
+    staying = [each for each in runs if each.folder.resolve() not in going]
+    while staying:  # what a run that stays was built on stays too, and what that was built on
+        each = staying.pop()
+        if each.restored and (parent := going.pop(Path(each.restored).resolve(), None)):
+            kept[parent.name] = f"{each.name} was built on it"
+            staying.append(parent)
     return [Removal(each, _size(each.folder), _unsent(each)) for each in going.values()], kept
 
 
@@ -114,14 +113,18 @@ def remove(run: Entry) -> bool:
     for place in folder.parents:
         if place == OUTPUTS or not place.is_relative_to(OUTPUTS):
             break
-        if {path.name for path in place.iterdir()} <= _OF_A_SWEEP:
+        with os.scandir(place) as found:  # up to the first run, of maybe thousands
+            is_left_empty = all(each.name in _OF_A_SWEEP for each in found)
+        if is_left_empty:
             shutil.rmtree(place)
     return True
 
 
 def remove_left() -> None:
     """Remove what a killed `clean` has left."""
-    for place, folders, _ in os.walk(OUTPUTS):
+    for place, folders, files in os.walk(OUTPUTS):
+        if RECORD in files:  # it stands beside runs, not in them
+            folders.clear()
         for name in [name for name in folders if name.startswith(_REMOVED)]:
             folders.remove(name)
             if not Path(place, name).is_symlink():

@@ -1,8 +1,12 @@
 """What a list of runs says of each, read from its small files alone: record, headline and verification."""
 
 import json
+import math
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
+from heapq import heappush, heappushpop
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from ..errors import RecordError
 from ..names import EVALUATION, MODELS, RECORD, REPORTS_OF_PIPELINE, TEST, VERIFICATION
-from ..runs.folder import OUTPUTS, RunFolder, run_folders
+from ..runs.folder import OUTPUTS, RunFolder, last_written_first, run_folders
 from ..runs.record import identity
 
 FINISHED, RUNNING, INTERRUPTED, DAMAGED = "finished", "running", "interrupted", "damaged"
@@ -91,9 +95,50 @@ def entries(trials: bool = False) -> list[Entry]:
     Args:
         trials: whether those of studies are listed, too.
     """
-    found = [read_entry(folder) for folder in [*run_folders(), *run_folders(MODELS)]]
-    listed = [each for each in found if trials or not each.is_trial]
-    return sorted(listed, key=lambda each: (each.started, each.name), reverse=True)
+    return _read_all(_listed(trials))
+
+
+def newest_entries(most: int, trials: bool = False) -> tuple[list[Entry], int]:
+    """Return the first of `entries`, and how many there are. The records of the others are not read.
+
+    Args:
+        most: how many.
+        trials: whether those of studies are listed, too.
+    """
+    folders = _listed(trials)
+    return _read_all(folders if len(folders) <= most else begun_last(folders, most)), len(folders)
+
+
+def begun_last(folders: Iterable[Path], most: int) -> list[Path]:
+    """Return the runs whose trainings began last, the last first, no more than `most`."""
+    found: list[tuple[str, str, Path]] = []  # a heap: the first of them began before the others
+    for written, folder in last_written_first(folders):
+        # a record is written after the training began, so what was written before those began, began before them
+        if len(found) == most and written < _seconds(found[0][0]) - 1:
+            break
+        each = (began(folder), short(folder), folder)
+        if len(found) < most:
+            heappush(found, each)
+        else:
+            heappushpop(found, each)
+    return [folder for _, _, folder in sorted(found, reverse=True)]
+
+
+def _listed(trials: bool) -> list[Path]:
+    folders = [*run_folders(), *run_folders(MODELS)]
+    return folders if trials else [folder for folder in folders if not is_trial(folder)]
+
+
+def _read_all(folders: Iterable[Path]) -> list[Entry]:
+    return sorted(map(read_entry, folders), key=lambda each: (each.started, each.name), reverse=True)
+
+
+def _seconds(when: str) -> float:
+    """Return a time in a record, which anybody may have written; one that is none was before all others."""
+    try:
+        return datetime.fromisoformat(when).timestamp()
+    except (ValueError, OverflowError):
+        return -math.inf
 
 
 def read_entry(folder: Path) -> Entry:
@@ -119,7 +164,7 @@ def read_entry(folder: Path) -> Entry:
             config=config,
         )
     except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
-        return Entry(folder, DAMAGED)
+        return Entry(folder, DAMAGED, began(folder))
 
 
 def began(folder: Path) -> str:

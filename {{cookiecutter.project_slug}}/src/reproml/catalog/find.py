@@ -4,15 +4,14 @@ import re
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
-from datetime import datetime
 from pathlib import Path
 
 from ..errors import ConfigError
 from ..launch import in_job_step, launcher, rank, started_by_lightning
 from ..names import RECORD
 from ..runs.command import quoted
-from ..runs.folder import refuse_long, run_folders
-from .entries import Entry, began, entries, is_trial, short
+from ..runs.folder import last_written_first, refuse_long, run_folders
+from .entries import Entry, began, begun_last, entries, is_trial, short
 
 LAST, BEST = "last", "best"
 RUN_KEYS = ("resume", "restore.run", "run")  # of the configuration, whose value is a run
@@ -74,17 +73,10 @@ def _is_there(folder: str) -> bool:
 
 def _last() -> tuple[Path, str]:
     """Return the run that began last. Trials of a search are not runs that anybody has started by hand."""
-    found = [(folder, (folder / RECORD).stat().st_mtime) for folder in run_folders() if not is_trial(folder)]
-    newest, when = None, ""
-    # a record is written after the training began, so what was written before the newest beginning began before it
-    for folder, written in sorted(found, key=lambda each: -each[1]):
-        if when and written < _seconds(when) - 1:
-            break
-        if (start := began(folder)) > when:
-            newest, when = folder, start
-    if newest is None:
+    newest = begun_last((folder for folder in run_folders() if not is_trial(folder)), 1)
+    if not newest or not began(newest[0]):  # its record cannot be read
         raise ConfigError(f"{LAST} names no run, because outputs/ has none yet: python train.py makes one")
-    return newest, ""
+    return newest[0], ""
 
 
 def _best() -> tuple[Path, str]:
@@ -130,7 +122,7 @@ def _beginning_with(text: str) -> Path:
         return Path(text)  # the command itself says what is wrong with that folder
     raise ConfigError(
         f"{text} names no run: give last, best, models, a folder, or the beginning of its name (the newest: "
-        f"{_listed(sorted(folders, key=lambda each: (each / RECORD).stat().st_mtime, reverse=True))})"
+        f"{_listed([folder for _, folder in last_written_first(folders)])})"
     )
 
 
@@ -144,7 +136,3 @@ def _names(folder: Path) -> set[str]:
 def _listed(folders: Sequence[Path]) -> str:
     shown = ", ".join(short(folder) for folder in folders[:_SHOWN])
     return f"{shown} and {len(folders) - _SHOWN} more" if len(folders) > _SHOWN else shown
-
-
-def _seconds(when: str) -> float:
-    return datetime.fromisoformat(when).timestamp()

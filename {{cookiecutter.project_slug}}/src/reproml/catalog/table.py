@@ -77,7 +77,12 @@ COLUMNS = (
     Column("settings", lambda each: " ".join(each.settings), lambda each: each.settings, 6),
 )
 SWEEP_COLUMNS = [column for column in COLUMNS if column.name in ("run", "status", "time", "result", "settings")]
-_NEWEST_FIRST = "started"
+_BY_TIME = "started"
+
+
+def is_newest_first(key: str | None, reverse: bool) -> bool:
+    """Whether an order, as `in_order` takes it, begins with the newest run."""
+    return key in (None, _BY_TIME) and not reverse
 
 
 def in_order(runs: Sequence[Entry], key: str | None, reverse: bool = False) -> tuple[list[Entry], list[Column]]:
@@ -92,7 +97,7 @@ def in_order(runs: Sequence[Entry], key: str | None, reverse: bool = False) -> t
     Raises:
         ConfigError: no run has such a metric or setting.
     """
-    if key is None or key == _NEWEST_FIRST:
+    if key in (None, _BY_TIME):
         return sorted(runs, key=lambda each: each.started, reverse=not reverse), list(COLUMNS)
     own = next((column for column in COLUMNS if column.name == key), None)
     column = own or _of_a_value(runs, key)

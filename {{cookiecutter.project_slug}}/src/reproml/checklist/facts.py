@@ -7,7 +7,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from ..config.check import check
 from ..config.explain import explain
@@ -107,7 +107,7 @@ class Facts:
         """The outputs of the stages that have run, and the digest of what `prepare` does, as dvc.lock says."""
         path = self.project / "dvc.lock"
         try:
-            lock: Any = OmegaConf.to_container(OmegaConf.load(path)) if path.exists() else {"stages": {}}
+            lock = params.read_lock(path) if path.exists() else {"stages": {}}
             return {
                 name: {
                     "outs": [{"path": out["path"], "md5": out["md5"]} for out in stage.get("outs", [])],

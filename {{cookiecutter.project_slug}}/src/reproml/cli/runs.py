@@ -41,23 +41,28 @@ def add(commands: Any) -> None:
 
 def _runs(arguments: argparse.Namespace) -> int:
     from ..catalog import table
-    from ..catalog.entries import entries
+    from ..catalog.entries import entries, newest_entries
     from ..secrets import mask, masked
 
-    found, columns = table.in_order(entries(arguments.trials), arguments.sort, arguments.reverse)
-    most = arguments.limit or (len(found) if arguments.json or arguments.csv else 30)
-    shown = found[:most]
+    most = arguments.limit or (None if arguments.json or arguments.csv else 30)
+    if most is not None and table.is_newest_first(arguments.sort, arguments.reverse):
+        found, there = newest_entries(most, arguments.trials)
+    else:
+        found = entries(arguments.trials)
+        there = len(found)
+    ordered, columns = table.in_order(found, arguments.sort, arguments.reverse)
+    shown = ordered[:most]
     if arguments.json:
         json.dump(masked(table.as_json(shown)), sys.stdout, indent=2, ensure_ascii=False)
         print()
     elif arguments.csv:
         print(mask(table.as_table(shown)), end="")
-    elif not found:
+    elif not shown:
         print("there are no runs yet: python train.py makes one")
     else:
         table.print_table(shown, columns)
-        if len(found) > most:
-            print(f"{len(found) - most} more: --limit {len(found)} shows all")
+        if there > len(shown):
+            print(f"{there - len(shown)} more: --limit {there} shows all")
     return 0
 
 
@@ -84,9 +89,12 @@ def _clean(arguments: argparse.Namespace) -> int:
     if not arguments.yes and not agreed(question):
         return 1
     clean.remove_left()
-    gone = [each for each in removals if clean.remove(each.run)]
+    gone = 0
+    freed = 0
     for each in removals:
-        if each not in gone:
+        if clean.remove(each.run):
+            gone, freed = gone + 1, freed + each.size
+        else:
             print(f"stays    {each.run.name}: a process works on it")
-    print(f"removed {len(gone)} run{'s' * (len(gone) != 1)}, {clean.readable(sum(each.size for each in gone))}")
+    print(f"removed {gone} run{'s' * (gone != 1)}, {clean.readable(freed)}")
     return 0

@@ -1,6 +1,10 @@
 """The final model: weights as safetensors, with what is needed to build the network again."""
 
 import json
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,11 +13,11 @@ from hydra.utils import instantiate
 from lightning import Callback, LightningModule, Trainer
 from lightning.pytorch.utilities import rank_zero_only
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import save_file
 
 from ..config import trust
 from ..errors import ConfigError, DataError
-from ..files import write_bytes
+from ..files import whole_path
 from .array_task import ArrayTask, build_task
 from .description import parse
 from .interface import Interface
@@ -29,10 +33,27 @@ def save_model(model: LightningModule, description: dict[str, Any], path: Path) 
             its network) too, and what `Interface` describes.
         path: the file to write.
     """
-    # copies: layers that share a tensor write it twice, which safetensors would refuse
-    weights = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
-    # one key only: safetensors writes several keys in random order
-    write_bytes(path, save(weights, metadata={"description": json.dumps(description, sort_keys=True)}))
+    weights, seen = {}, set[int]()
+    for name, tensor in model.state_dict().items():
+        plain = tensor.detach().cpu().contiguous()
+        place = plain.untyped_storage().data_ptr()
+        # layers that share a tensor write it twice, which safetensors refuses; nothing else is copied
+        weights[name] = plain.clone() if place in seen else plain
+        seen.add(place)
+    with whole_path(path) as part, _as_of_the_system(part):
+        # one key only: safetensors writes several keys in random order
+        save_file(weights, part, metadata={"description": json.dumps(description, sort_keys=True)})
+
+
+@contextmanager
+def _as_of_the_system(path: Path) -> Iterator[None]:
+    """Say what the system has refused, such as a full disk, in its own words: safetensors has an error for all."""
+    try:
+        yield
+    except SafetensorError as error:
+        if code := re.search(r"\(os error (\d+)\)", str(error)):
+            raise OSError(int(code[1]), os.strerror(int(code[1])), str(path)) from error
+        raise
 
 
 class SetWeights(Callback):

@@ -8,6 +8,7 @@ from ..errors import RecordError
 from ..names import MODELS
 from ..programs import dvc, git
 from ..runs.completed import CompletedRun
+from ..runs.digest_cache import reading_everything
 from . import tags
 from .suggestion import suggest
 from .version import ReleaseError, Version, model_name, model_tag
@@ -16,6 +17,7 @@ from .version import ReleaseError, Version, model_name, model_tag
 _COMMITTED = ("dvc.lock", "params.yaml", "models/metrics.csv", "reports/metrics.json")
 
 
+@reading_everything()
 def release(project: Path, version: Version) -> list[str]:
     """Release the model of the pipeline under a version, and return the lines that say what was done.
 

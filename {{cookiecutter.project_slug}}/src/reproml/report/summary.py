@@ -15,10 +15,10 @@ from ..catalog.table import duration
 from ..config.schema import Config
 from ..evaluation.evaluation import Evaluation
 from ..evaluation.write import in_words
-from ..names import HISTORY, MODELS, RECORD
+from ..names import HISTORY, MODELS
 from ..packages import users_package
 from ..runs import record
-from ..runs.folder import BRING_BACK, run_folders
+from ..runs.folder import BRING_BACK, last_written_first, run_folders
 from ..runs.tables import read_rows
 from ..tables import number
 
@@ -81,5 +81,4 @@ def _run_before(folder: Path) -> Path | None:
     """Return the run that was written last before this one: another one in outputs/, or the pipeline's."""
     runs = [each for each in [*run_folders(), *run_folders(MODELS)] if not is_trial(each)]
     here = folder.resolve()
-    last_first = sorted(runs, key=lambda each: (each / RECORD).stat().st_mtime, reverse=True)
-    return next((each for each in last_first if each.resolve() != here), None)
+    return next((each for _, each in last_written_first(runs) if each.resolve() != here), None)

@@ -6,7 +6,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..files import file_digest
+from .digest_cache import file_digests
 
 
 class Unreadable(Exception):
@@ -14,7 +14,7 @@ class Unreadable(Exception):
 
 
 def content_digest(path: Path) -> str:
-    """Return the SHA-256 of a file or folder. Every file is read once.
+    """Return the SHA-256 of a file or folder. Every file is read once, see digest_cache.py.
 
     That of a file is the digest of its content. That of a folder depends on the relative names and the contents of all
     files in it, and on nothing else: not on where it lies, nor on whether a file is one or a link to one.
@@ -23,10 +23,11 @@ def content_digest(path: Path) -> str:
         Unreadable: it is not there, or a part of it cannot be read.
     """
     try:
-        found = {inside: file_digest(file) for inside, file in files_in(path)}
+        files = dict(files_in(path))
+        digests = file_digests(files.values())
     except OSError as error:
         raise Unreadable(f"cannot be read: {error.filename}: {error.strerror}") from error
-    return combined(found)
+    return combined({inside: digests[file] for inside, file in files.items()})
 
 
 def combined(found: dict[bytes, str]) -> str:

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from enum import Enum, auto
 from pathlib import Path
@@ -166,20 +166,32 @@ def run_folders(place: Path = OUTPUTS) -> Iterator[Path]:
             yield from run_folders(place / each.name)
 
 
+def last_written_first(folders: Iterable[Path]) -> list[tuple[float, Path]]:
+    """Return the folders of runs with the time at which each record was written last, the newest first.
+
+    That takes no reading. So whoever looks for a new run reads the records in this order, and only until it is found.
+    """
+    found = []
+    for folder in folders:
+        with suppress(OSError):  # somebody has just removed it
+            found.append(((folder / RECORD).stat().st_mtime, folder))
+    return sorted(found, reverse=True)
+
+
 def newest(status: Status) -> Path | None:
     """Return the folder under outputs/ whose run reached a status last."""
-    reached = []
-    for folder in run_folders():
-        with suppress(OSError):
-            if RunFolder(folder).status() is status:
-                reached.append(((folder / RECORD).stat().st_mtime, folder))
-    return max(reached, default=(0, None))[1]
+    folders = (folder for _, folder in last_written_first(run_folders()))
+    return next((folder for folder in folders if RunFolder(folder).status() is status), None)
 
 
 def resume_points(checkpoints: Path) -> list[Path]:
     """Return the resume points in the checkpoints of a run, the newest first. A file with another name is none."""
-    found = (path for path in checkpoints.glob("resume-*.ckpt") if _RESUME_POINT.fullmatch(path.name))
-    return sorted(found, reverse=True)
+    return sorted(filter(is_resume_point, checkpoints.glob("resume-*.ckpt")), reverse=True)
+
+
+def is_resume_point(path: Path) -> bool:
+    """Whether a file is named like a resume point, with the checksum of its content."""
+    return _RESUME_POINT.fullmatch(path.name) is not None
 
 
 def remove_resume_points(checkpoints: Path, after: Path | None = None) -> None:

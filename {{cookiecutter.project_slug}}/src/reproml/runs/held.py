@@ -125,6 +125,8 @@ def _followed(name: str, leads_to: dict[str, str]) -> str:
 
 def _contents(identities: set[str], project: Path, environment: dict[str, str] | None) -> dict[str, bytes]:
     """Return the content of files in git by the names of their objects; submodules have none."""
+    if not identities:
+        return {}
     question = "".join(f"{identity}\n" for identity in identities).encode()
     answer = git.output("cat-file", "--batch", environment=environment, folder=project, content=question) or b""
     found, place = dict.fromkeys(identities, b""), 0

@@ -5,7 +5,7 @@ import hashlib
 import os
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from importlib.metadata import packages_distributions, version
 from importlib.util import find_spec, resolve_name
@@ -40,13 +40,16 @@ def code_now(*modules: str) -> dict[str, str]:
 
     Line ends do not count, since git may change them. For an installed package, its version counts.
     """
-    found, waiting = dict[str, str](), list(modules)
+    found, waiting, asked = dict[str, str](), list(modules), set[str]()
     while waiting:
         name = waiting.pop()
+        if name in asked:  # most files import the same few modules
+            continue
+        asked.add(name)
         path = module_file(name)
         if path is None:
             found |= _installed(name) if name in modules else {}
-        elif name not in found and name not in _DECLARATIONS:
+        elif name not in _DECLARATIONS:
             text = path.read_text(encoding="utf-8")
             found[name] = hashlib.sha256(text.encode()).hexdigest()
             waiting += _imported(text, _package(name, path))
@@ -181,9 +184,17 @@ def _installed(name: str) -> dict[str, str]:
     return {distribution: version(distribution) for distribution in distributions}
 
 
+def _statements(nodes: Iterable[Any]) -> Iterator[Any]:
+    """Yield statements and those inside of them. Expressions, which are most of a file, hold no import."""
+    for node in nodes:
+        yield node
+        for part in ("body", "orelse", "finalbody", "handlers", "cases"):
+            yield from _statements(getattr(node, part, ()))
+
+
 def _imported(text: str, package: str) -> Iterator[str]:
     """Yield the names that a module may import; names that are not modules are skipped later."""
-    for node in ast.walk(ast.parse(text)):
+    for node in _statements(ast.parse(text).body):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):

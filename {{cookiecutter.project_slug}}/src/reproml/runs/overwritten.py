@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from .content import Unreadable, content_digest, files_in
+from .digest_cache import marks
 
 
 class Watch:
@@ -31,10 +32,9 @@ class Watch:
 def _marks(path: Path) -> Any:
     """Return what changes when a file is written to, of all files that are there; None: they cannot be read."""
     try:
-        states = [(inside, file.stat()) for inside, file in files_in(path)]
+        return sorted((inside, marks(file.stat())) for inside, file in files_in(path))
     except (OSError, Unreadable):
         return None
-    return sorted((inside, state.st_size, state.st_mtime_ns, state.st_ino) for inside, state in states)
 
 
 def _digest(path: Path) -> str | None:

@@ -4,9 +4,9 @@ import json
 from pathlib import Path
 
 from ..errors import DataError
-from ..files import file_digest
 from ..names import CONFIG, RECORD
 from .content import combined
+from .digest_cache import file_digests
 
 SAFE = ".safetensors"
 PICKLED = (".ckpt", ".pt", ".pth", ".bin")
@@ -59,6 +59,7 @@ def pretrained_digest(path: Path) -> str:
         DataError: as in `files_of`.
     """
     found = files_of(path)
+    digests = file_digests(found)
     if len(found) == 1:
-        return file_digest(found[0])
-    return combined({file.name.encode(): file_digest(file) for file in found})
+        return digests[found[0]]
+    return combined({file.name.encode(): digest for file, digest in digests.items()})

@@ -16,6 +16,7 @@ from ..errors import DataError
 from ..files import file_digest, whole_file
 from ..names import LAST, RECORD
 from ..runs.changes import changes
+from ..runs.folder import is_resume_point
 from ..runs.record import deciding, identity, read
 from ..secrets import masked
 from .history import History
@@ -209,9 +210,7 @@ def peek(path: Path) -> dict[str, Any]:
 def _loaded(path: Path, mmap: bool = False) -> dict[str, Any]:
     """Return the content of a file after comparing the checksums in it: torch.load would not notice a flipped bit."""
     try:
-        with ZipFile(path) as file:
-            whole = file.testzip() is None
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap) if whole else None
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap) if _is_whole(path) else None
     except FileNotFoundError as error:
         raise DataError(f"{path} does not exist: {_FETCH}") from error
     except Exception as error:  # of the archive, of a decompressor, of pickle or of torch, whatever bit is wrong
@@ -219,6 +218,13 @@ def _loaded(path: Path, mmap: bool = False) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise DataError(f"{path} is damaged: {_FETCH}")
     return content
+
+
+def _is_whole(path: Path) -> bool:
+    if is_resume_point(path):  # latest_valid in resume.py chose it for its checksum, and gigabytes are not read again
+        return True
+    with ZipFile(path) as file:
+        return file.testzip() is None
 
 
 def checksum(path: Path) -> str:

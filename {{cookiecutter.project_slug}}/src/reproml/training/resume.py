@@ -25,13 +25,15 @@ log = logging.getLogger(__name__)
 
 _KEPT = 2  # the newest, and one to fall back on
 _LOOK_EVERY = 10  # batches; processes have to agree on a save, which costs them a message
+# What the first save will take is not known: so many bytes a second, with an optimizer that keeps two numbers a weight
+_BYTES_A_SECOND, _NUMBERS = 250_000_000, 3
 
 
 class ResumePoint(Checkpoint):
     """Saves `resume-<batches>-<checksum>.ckpt` every so many seconds: inside an epoch where it can, or when one begins.
 
-    A point of a large model takes long. The next one then waits until all of them together take a small share of the
-    time; with several processes, that of the first, which writes.
+    A point of a large model takes long. Each then waits until all of them together take a small share of the time; with
+    several processes, that of the first, which writes.
 
     When SIGTERM arrives, it saves another where the training stands. A Slurm job that has to end soon is put into the
     queue again after that; job.py knows the signals.
@@ -52,8 +54,8 @@ class ResumePoint(Checkpoint):
             raise ConfigError(f"callbacks.resume_point.max_restarts={max_restarts} must be 0 or greater")
         self.folder, self.every_seconds, self.max_restarts = Path(folder), every_seconds, max_restarts
         self.max_share = max_share
-        self._saved = time.monotonic()
-        self._took = 0.0  # seconds, to save the last one
+        self._began = self._saved = time.monotonic()
+        self._took = self._spent = 0.0  # seconds, to save the last one (or what the first may take), and all of them
         self._due = Due.NOTHING  # the same in all processes
         self._follows = False  # a hook of the model's
         self.lost: Callable[[], list[str]] = list  # names of attributes that a checkpoint cannot hold at the moment
@@ -63,7 +65,9 @@ class ResumePoint(Checkpoint):
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         job.check_restarts(self.max_restarts)
         job.listen_to_sigterm(trainer.world_size)
-        self._saved = time.monotonic()
+        self._began = self._saved = time.monotonic()
+        size = sum(each.numel() * each.element_size() for each in pl_module.parameters())
+        self._took = _NUMBERS * size / _BYTES_A_SECOND
         self._follow(trainer, pl_module)
 
     def _follow(self, trainer: Trainer, model: LightningModule) -> None:
@@ -115,18 +119,19 @@ class ResumePoint(Checkpoint):
         )
 
     def _agree(self, trainer: Trainer) -> None:
-        late = trainer.is_global_zero and time.monotonic() - self._saved >= self._seconds_between
+        late = trainer.is_global_zero and self._is_time()
         self._due = max(self._due, job.told(), Due.SAVE if late else Due.NOTHING)
         if trainer.world_size > 1:
             own = torch.tensor(self._due, device=trainer.strategy.root_device)
             self._due = Due(int(trainer.strategy.reduce(own, reduce_op="max")))
 
-    @property
-    def _seconds_between(self) -> float:
-        """From one point to the next."""
-        if not self.every_seconds:
-            return 0.0
-        return max(self.every_seconds, self._took * (1 / self.max_share - 1))
+    def _is_time(self) -> bool:
+        """Whether to save: all points and one that takes as long as the last would have their share of the time."""
+        now = time.monotonic()
+        if now - self._saved < self.every_seconds:
+            return False
+        within = self._spent + self._took <= self.max_share * (now + self._took - self._began)
+        return within or not self.every_seconds
 
     def _save(self, trainer: Trainer) -> None:
         began = time.monotonic()
@@ -139,6 +144,7 @@ class ResumePoint(Checkpoint):
             job.leave(self._due, trainer, self.max_restarts, str(self.folder.parent))
         self._saved, self._due = time.monotonic(), Due.NOTHING
         self._took = self._saved - began
+        self._spent += self._took
 
 
 def batches_of(path: Path) -> int:

@@ -57,18 +57,19 @@ def write_summary(study: optuna.Study, folder: Path) -> None:
 
     Settings are those of all trials against the value; importance needs trials with different values.
     """
-    keys = sorted({key for trial in study.trials for key in trial.params})
+    trials = study.get_trials(deepcopy=False)
+    keys = sorted({key for trial in trials for key in trial.params})
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
     writer.writerow([RUN, "state", "epochs", "value", *keys, FAILURE])
-    for trial in study.trials:
+    for trial in trials:
         if RUN in trial.user_attrs:
             told = [trial.user_attrs[RUN], trial.state.name.lower(), len(trial.intermediate_values), trial.value]
             writer.writerow([*told, *(trial.params.get(key) for key in keys), trial.user_attrs.get(FAILURE)])
     write_text(folder / "trials.csv", table.getvalue())
-    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+    complete = [trial for trial in trials if trial.state == TrialState.COMPLETE]
     drawings: dict[str, Callable[[optuna.Study], object]] = {}
-    if any(trial.intermediate_values for trial in study.trials):
+    if any(trial.intermediate_values for trial in trials):
         drawings["values"] = pictures.plot_intermediate_values
     if complete:
         drawings |= {"history": pictures.plot_optimization_history, "settings": pictures.plot_slice}
@@ -76,9 +77,9 @@ def write_summary(study: optuna.Study, folder: Path) -> None:
         drawings["importance"] = pictures.plot_param_importances
     for name, draw in drawings.items():
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Optuna says of each that it is experimental
+            warnings.simplefilter("ignore")  # Optuna says of each that it is experimental, Matplotlib what fits badly
             draw(study)
-        picture = io.BytesIO()
-        plt.gcf().savefig(picture, format="png", dpi=120, bbox_inches="tight")
+            picture = io.BytesIO()
+            plt.gcf().savefig(picture, format="png", dpi=120, bbox_inches="tight")
         plt.close("all")
         write_bytes(folder / f"{name}.png", picture.getvalue())

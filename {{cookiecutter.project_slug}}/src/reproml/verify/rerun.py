@@ -25,6 +25,7 @@ from ..programs import ProgramError, dvc, waited_for
 from ..runs import params, record, source
 from ..runs.code import edited
 from ..runs.command import command_arguments, quoted
+from ..runs.digest_cache import reading_everything
 from ..runs.inputs import locate
 from ..runs.named import bring, recorded_files
 from ..runs.params import PARAMS
@@ -69,6 +70,7 @@ def python_for(project: Path, clean: bool) -> str:
     return str(project / ".venv" / "bin" / "python")
 
 
+@reading_everything()
 def train_again(before: dict[str, Any], project: Path, python: str, *more: str) -> Path:
     """Train in the checked-out project as recorded, untracked, and return the folder of the new run.
 

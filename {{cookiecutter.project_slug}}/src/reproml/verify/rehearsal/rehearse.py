@@ -8,6 +8,7 @@ from pathlib import Path
 from omegaconf import DictConfig, open_dict, read_write
 
 from ...files import working_folder
+from ...runs.digest_cache import reading_everything
 from ...training.ready import ready_to_begin
 from .report import Rehearsal
 from .short import refuse_inexact
@@ -15,6 +16,7 @@ from .short import refuse_inexact
 _OUTPUTS = Path("outputs")
 
 
+@reading_everything()
 def rehearse(cfg: DictConfig, say: Callable[[str], None]) -> Rehearsal:
     """Prove that data and task of a configuration are exact, or find where they are not.
 

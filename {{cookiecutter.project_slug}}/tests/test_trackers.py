@@ -13,10 +13,10 @@ from hydra.errors import InstantiationException
 
 from reproml.errors import ConfigError, TrackerError
 from reproml.runs import record, tracked
+from reproml.runs.trace import read_trace
 from reproml.tracking import failures, sync
 from reproml.tracking.resilient import ResilientLogger
 from reproml.tracking.tracked_run import TrackedRun
-from reproml.training.step_trace import read_trace
 from reproml.training.steps import LOSS
 
 from .conftest import COMMIT, ROOT, with_values

@@ -39,7 +39,7 @@ MODULES: dict[str, tuple[str, tuple[str, ...]]] = {
     "training/checkpoint.py": ("test_damage.py", ("callbacks of the module",)),
     "runs/digest.py": ("test_proof.py", ()),
     "runs/content.py": ("test_inputs.py", ()),
-    "arrays/raw.py": ("test_data.py", ()),
+    "arrays/raw.py": ("test_raw.py", ()),
 }
 LIMIT = 90  # CPU seconds; a mutant that takes longer counts as noticed
 OPPOSITE = {

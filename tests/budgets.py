@@ -32,6 +32,7 @@ SECONDS = {
     "test_folds": 90,
     "test_inputs": 90,
     "test_integrity": 230,
+    "test_keep": 40,
     "test_large_data": 60,
     "test_paths": 90,
     "test_pipeline": 230,

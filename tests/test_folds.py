@@ -68,7 +68,7 @@ def test_what_is_no_spread_of_one_training(shared_project: Path, folds: list[Pat
     unfinished = record(shared_project / "outputs" / "second") | {"status": "running"}
     (shared_project / "outputs" / "second" / "run.json").write_text(json.dumps(unfinished))
     for folder, message in (
-        ("folds/0", "holds 1 run(s)"),
+        ("folds/0", "holds one run"),
         ("second", "outputs/second is not finished"),
         ("sweep", "outputs/sweep/0 has no run.json"),
     ):

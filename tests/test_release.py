@@ -102,7 +102,7 @@ def test_the_registry_knows_versions_and_stages(project: Path, tmp_path: Path) -
         ("true", "1.0.0", "v1.0.0 exists"),
         ("git tag v1.1.0", "1.1.0", "v1.1.0 exists"),
         ("git tag v1.1.0 && git push --quiet origin v1.1.0 && git tag --delete v1.1.0", "1.1.0", "v1.1.0 exists"),
-        ("echo more >> README.md", "1.1.0", "1 changes are not committed, such as that of README.md"),
+        ("echo more >> README.md", "1.1.0", "1 change is not committed, such as that of README.md"),
         ("touch new", "1.1.0", "such as that of new"),
         ("rm models/verification.json", "1.1.0", "required items of the checklist fail (the result is reproduced)"),
         (f"sed -i '/GB of memory/d' README.md && {COMMIT}", "1.1.0", "fail (hardware requirements are documented)"),

@@ -1,11 +1,13 @@
 """What the tests share: a copy of the project to run commands in, and one short training."""
 
+import json
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hydra import compose, initialize_config_dir
@@ -27,12 +29,27 @@ PLAIN = [
 ]
 # Small enough for every commit: two epochs of a small network on real data, with the other values as configs/ has them.
 SHORT = [*PLAIN, "data=digits", "model=mlp", "training.epochs=2"]
+# The commit in the record of a run: nothing differed from it.
+COMMIT: dict[str, Any] = {
+    "commit": "a" * 40,
+    "branch": "main",
+    "folder": "",
+    "dirty": False,
+    "left_out": [],
+    "patch_sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+}
 
 
 def composed(*overrides: str, name: str = "snapshot") -> DictConfig:
     """Return the configuration that a command gets with these arguments, for the classification of arrays."""
     with initialize_config_dir(str(ROOT / "configs"), version_base="1.3"):
         return compose(name, ["task=classification", *overrides])
+
+
+def with_values(folder: Path, **values: object) -> None:
+    """Give the record of a run other values."""
+    record = json.loads((folder / "run.json").read_text())
+    (folder / "run.json").write_text(json.dumps({**record, **values}))
 
 
 @pytest.fixture(scope="session")

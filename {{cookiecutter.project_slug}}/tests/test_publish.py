@@ -13,18 +13,10 @@ from huggingface_hub import constants as of_client
 from reproml import __main__ as commands
 from reproml.secrets import refresh
 
-from .conftest import ROOT, Command
+from .conftest import COMMIT, ROOT, Command, with_values
 from .hub_server import TOKEN, Hub, Stored, served
 
 NAME = "someone/digits-model"
-COMMIT = {
-    "commit": "a" * 40,
-    "branch": "main",
-    "folder": "",
-    "dirty": False,
-    "left_out": [],
-    "patch_sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
-}
 FILES = {"README.md", "model.safetensors", "run.json", "config.yaml", "metrics.csv"}
 OF_HUB = ("MIT", "BSD-3-Clause", "Apache-2.0")  # licenses for which it has a name
 Publish = Callable[..., tuple[int, str]]
@@ -49,19 +41,13 @@ def run(project: Path, short_run: Path, tmp_path: Path, monkeypatch: pytest.Monk
     """Yield a copy of the short run, with a commit in its record, in the project, which is the working folder."""
     folder = project / "outputs" / "shared"
     shutil.copytree(short_run, folder, ignore=shutil.ignore_patterns("checkpoints"))
-    changed(folder, git=COMMIT)
+    with_values(folder, git=COMMIT)
     (folder / "changes.patch").unlink(missing_ok=True)
     shutil.copy(ROOT / "CITATION.cff", project)
     monkeypatch.chdir(project)
     yield folder
     shutil.rmtree(folder)
     (project / "CITATION.cff").unlink()
-
-
-def changed(folder: Path, **values: object) -> None:
-    """Give a record other values."""
-    record = json.loads((folder / "run.json").read_text())
-    (folder / "run.json").write_text(json.dumps({**record, **values}))
 
 
 @pytest.fixture
@@ -196,9 +182,9 @@ def test_a_run_that_is_not_the_recorded_one_or_has_no_commit_is_refused(hub: Hub
     (run / "model.safetensors").rename(run / "elsewhere")
     assert "model.safetensors is missing" in refused(publish)
     (run / "elsewhere").rename(run / "model.safetensors")
-    changed(run, git=None)
+    with_values(run, git=None)
     assert "has no commit in its record: commit the code" in refused(publish)
-    changed(run, git=COMMIT, status="running")
+    with_values(run, git=COMMIT, status="running")
     assert "is not finished" in refused(publish)
     assert hub.requests == []
 

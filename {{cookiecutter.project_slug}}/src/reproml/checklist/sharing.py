@@ -186,7 +186,8 @@ def _git(facts: Facts) -> Finding:
         return failed("nothing is committed yet", COMMIT)
     changed = (git(facts.project, "status", "--porcelain", "--", ".") or "").splitlines()
     if changed:
-        return failed(f"{len(changed)} changes are not committed, such as that of {changed[0][3:]}", COMMIT)
+        many = "1 change is" if len(changed) == 1 else f"{len(changed)} changes are"
+        return failed(f"{many} not committed, such as that of {changed[0][3:]}", COMMIT)
     if hidden := passed_over(facts):
         return hidden
     remotes = (git(facts.project, "remote") or "").split()

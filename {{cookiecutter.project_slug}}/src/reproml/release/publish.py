@@ -56,7 +56,8 @@ def _refuse_changes(project: Path) -> None:
         raise ReleaseError("there is no commit yet: commit the project first")
     if changed:
         lines = changed.splitlines()
-        raise ReleaseError(f"{len(lines)} changes are not committed, such as that of {lines[0][3:]}: commit them first")
+        many, them = ("1 change is", "it") if len(lines) == 1 else (f"{len(lines)} changes are", "them")
+        raise ReleaseError(f"{many} not committed, such as that of {lines[0][3:]}: commit {them} first")
     for path in _COMMITTED:
         if git(project, "ls-files", "--error-unmatch", "--", path) is None:
             raise ReleaseError(

@@ -25,8 +25,8 @@ def spread(folders: Sequence[Path]) -> list[str]:
     places = sorted({run.resolve(): run for folder in folders for run in _runs(folder)}.values())
     if len(places) < 2:
         raise RecordError(
-            f"{', '.join(map(str, folders))} holds {len(places)} run(s): name several runs, or the folder of a sweep, "
-            "which python train.py -m makes"
+            f"{', '.join(map(str, folders))} holds {'one run' if places else 'no run'}: name several runs, or the "
+            "folder of a sweep, which python train.py -m makes"
         )
     runs = [CompletedRun.read(place, needs=(HISTORY,)) for place in places]
     differ = sorted({_name(change) for run in runs[1:] for change in what_changed(runs[0].record, run.record)})

@@ -15,6 +15,7 @@ from ..errors import ConfigError, RecordError
 from ..names import RECORD
 from .content import Unreadable, content_digest, files_in
 from .imported import stage, watched_places
+from .named import bring
 
 
 def check_inputs(inputs: dict[str, str]) -> None:
@@ -81,7 +82,10 @@ def refuse_changed(recorded: dict[str, str], inputs: dict[str, str]) -> None:
 
 
 def locate(before: dict[str, Any], project: Path) -> dict[str, str]:
-    """Return where the inputs of a run are: in a checkout of its code, where the commit holds them, or else here.
+    """Return where the inputs of a run are: in a checkout of its code, or else here.
+
+    What lies inside the project and is not part of the commit is linked into the checkout: a path in params.yaml has
+    been resolved, so the pipeline's configuration can name it in other places, too.
 
     Args:
         before: the record of the run.
@@ -97,9 +101,13 @@ def locate(before: dict[str, Any], project: Path) -> dict[str, str]:
     trust.check_inputs(named, Path(RECORD))
     found = {}
     for name, path in named.items():
-        inside = (project / path).resolve().is_relative_to(project.resolve()) and (project / path).exists()
-        found[name] = path if inside else str(Path(path).resolve())
-        refuse_changed({name: recorded[name]}, {name: str(project / path) if inside else path})
+        place = project / path
+        linked = not Path(path).is_absolute() and place.resolve() == Path(path).resolve()  # by an earlier call
+        within = linked or place.resolve().is_relative_to(project.resolve())
+        refuse_changed({name: recorded[name]}, {name: str(place) if within and place.exists() else path})
+        if within and not place.exists():
+            bring({path: recorded[name]}, project)
+        found[name] = path if within else str(Path(path).resolve())
     return found
 
 

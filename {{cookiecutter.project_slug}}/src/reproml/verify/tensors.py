@@ -35,7 +35,8 @@ def final_weights(folder: Path, other: Path) -> list[str]:
     if unequal:
         name = max(unequal, key=lambda key: sizes[key])
         largest = (first[name].double() - second[name].double()).abs().max().item()
-        said += f", most {name}, by up to {sizes[name]} units in the last place (at most {largest:.3g})"
+        unit = "unit" if sizes[name] == 1 else "units"
+        said += f", most {name}, by up to {sizes[name]} {unit} in the last place (at most {largest:.3g})"
     return [f"final weights: {'; '.join([said, *rest])}"]
 
 

@@ -96,7 +96,7 @@ class Copy:
         (folder / "src" / package / "tasks" / "look.py").write_text(LOOK)
         (folder / "configs" / "task" / "look.yaml").write_text(f"_target_: {package}.tasks.look.Look\n")
         shutil.copytree(folder / "docs", folder / "data" / "raw" / "text")
-        self._python("scripts/make_scenes.py")
+        self._python(str(EXAMPLES / "segmentation" / "scripts" / "make_scenes.py"))
 
     def photos(self, kind: str, count: int) -> None:
         """Write so many photos of a kind, in place of others."""

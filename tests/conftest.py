@@ -28,9 +28,10 @@ CHOICES: dict[str, list[str]] = {key: value for key, value in ANSWERS.items() if
 LOGIC = ("{" + "%", "%" + "}")  # Jinja's marks, which no Python file holds, this one included
 THIS_PYTHON = "{}.{}".format(*sys.version_info)
 
-# What the tests were started with must not reach what they start: threads would contradict a project's settings, and a
-# make that a make calls prints in another way.
-for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTEST_ADDOPTS"):
+# What the tests were started with must not reach what they start: threads would contradict a project's settings, a make
+# that a make calls prints in another way, and Python would compile a project again for each command.
+for _name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "MAKEFLAGS", "MFLAGS", "MAKELEVEL", "PYTEST_ADDOPTS",
+              "PYTHONDONTWRITEBYTECODE"):  # fmt: skip
     os.environ.pop(_name, None)
 
 load_packages()

@@ -40,7 +40,7 @@ def _generate(place: Path) -> None:
     rendered = cookiecutter(
         str(ROOT), no_input=True, output_dir=str(place), extra_context={"python_version": THIS_PYTHON}
     )
-    installed(Path(rendered), environment_for(DEFAULT))
+    run("python -m compileall -q src", installed(Path(rendered), environment_for(DEFAULT)))  # once, for all copies
 
 
 def _repro(temporary: pytest.TempPathFactory, place: Path) -> None:

@@ -29,7 +29,8 @@ _PINNED_OTHERWISE = re.compile(r"\b(reproducibility|threads)\b")
 _READ_EARLY = re.compile(
     r"(PYTHON(?!PATH$)|LD_|OMP_|MKL_|ATEN_|ONEDNN_|TORCH|CUDA|CUBLAS|PYTORCH|MPL|MLFLOW_(?!TRACKING_URI$|HTTP_))\w*"
 )
-_AT_START = {name: value for name, value in os.environ.items() if name not in {*_PINNED, "PYTHONPATH"}}
+_NEVER_GIVEN = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")  # to what a test starts
+_AT_START = {name: value for name, value in os.environ.items() if name not in {*_PINNED, *_NEVER_GIVEN}}
 wanted = False  # by the tests of a file with the mark `preloaded`
 _servers: dict[Path, "_Server"] = {}
 

@@ -9,7 +9,11 @@ _PACKAGE = _SOURCE / "{{cookiecutter.package_name}}"
 
 
 def load_packages() -> None:
-    """Make `reproml` importable, and the user's package as `package_name`, as the template itself calls it."""
+    """Make `reproml` importable, and the user's package as `package_name`, as the template itself calls it.
+
+    Python keeps nothing that it compiles there, because projects that are rendered meanwhile would have it.
+    """
+    sys.dont_write_bytecode = True
     if "package_name" in sys.modules:
         return
     sys.path.insert(0, str(_SOURCE))

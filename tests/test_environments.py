@@ -23,8 +23,6 @@ from reproml.verify.rerun import python_for
 
 pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 LOCKS = {"uv": "uv.lock", "poetry": "poetry.lock"}
-# uv and Poetry leave it to Python to compile what it imports, and to keep that: here too, whatever this machine says
-COMPILED = {"PYTHONDONTWRITEBYTECODE": ""}
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +67,7 @@ def made(
         assert text.count(PUBLIC) == 1
         pyproject.write_text(text.replace(PUBLIC, address) + (POETRY_SOURCE if request.param == "poetry" else ""))
         command = f"rm -f {LOCKS[request.param]} && make setup"
-        twice(command, project, PATH=tools, VIRTUAL_ENV=str(other), **COMPILED)
+        twice(command, project, PATH=tools, VIRTUAL_ENV=str(other))
         run("git init --quiet --initial-branch main && git add . && git commit --quiet --message 'Generate'", project)
         yield project
     for large in (project / ".venv", folder / "cache"):  # pytest keeps folders
@@ -127,13 +125,13 @@ def test_the_environment_is_that_of_the_list(made: Path, other: Path, tools: str
 
 def test_the_projects_tests_of_the_server(made: Path, tools: str) -> None:
     """What it stands on is not pinned by the list, but by the manager's lock. All other tests are imported, too."""
-    said = run("pytest -k test_serving", made, PATH=inside(made, tools), **COMPILED).stdout
+    said = run("pytest -k test_serving", made, PATH=inside(made, tools)).stdout
     assert re.search(r"[0-9]+ passed, [0-9]+ deselected", said)
 
 
 def test_style_types_and_the_commit_hooks(made: Path, tools: str) -> None:
     """The hook of mypy does what `make lint` has done just before."""
-    run("make lint && SKIP=mypy pre-commit run --all-files", made, PATH=inside(made, tools), **COMPILED)
+    run("make lint && SKIP=mypy pre-commit run --all-files", made, PATH=inside(made, tools))
     assert run("git status --porcelain", made).stdout == ""
 
 
@@ -155,11 +153,11 @@ def test_a_stale_lock_is_refused_and_mended(made: Path, tools: str) -> None:
     assert (made / lock).read_bytes() == locked
     assert f"{lock} lacks cowsay" in lock_check(made)
 
-    run("make lock setup", made, PATH=path, **COMPILED)
+    run("make lock setup", made, PATH=path)
     assert packages(made) == {**before, "cowsay": "6.1"}
     pyproject.write_text(kept)
     (made / lock).write_bytes(locked)
-    run("make setup", made, PATH=path, VIRTUAL_ENV=str(made / ".venv"), **COMPILED)  # as most people have it: active
+    run("make setup", made, PATH=path, VIRTUAL_ENV=str(made / ".venv"))  # as most people have it: active
     assert packages(made) == before
 
 

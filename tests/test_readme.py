@@ -76,7 +76,7 @@ def test_the_demo(tmp_path: Path) -> None:
     (clone / ".venv").symlink_to(Path(sys.executable).parent.parent)
     with torch_index(tmp_path / "index") as address:
         # pip need not compile what nothing imports; 0 because the option is a negation. Python keeps what it compiles
-        given = {"TORCH_INDEX": address, "PIP_NO_COMPILE": "0", "PYTHONDONTWRITEBYTECODE": "", "PYTHONPATH": ""}
+        given = {"TORCH_INDEX": address, "PIP_NO_COMPILE": "0", "PYTHONPATH": ""}
         printed = run("make --old-file .venv/made demo", clone, plain=True, **given).stdout
     accuracy = re.search(r"reports/metrics.json\s+([0-9.]+)", printed)
     assert accuracy, printed

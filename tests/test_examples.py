@@ -235,9 +235,10 @@ def pipeline(project: Path) -> Callable[[str], Path]:
     def of(example: str) -> Path:
         [name, *_] = runs(example)
         choose(project, example, EPOCHS[name])
+        shutil.rmtree(project / "models/samples", ignore_errors=True)  # what the GAN has drawn there
         assert stages_run(run_in(project, "dvc repro").stdout) == STAGES
         (project / "outputs").mkdir(exist_ok=True)
-        shutil.copytree(project / "models", project / "outputs" / name, ignore=shutil.ignore_patterns("pretrained"))
+        shutil.copytree(project / "models", project / "outputs" / name)
         return project / "outputs" / name
 
     return of

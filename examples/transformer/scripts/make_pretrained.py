@@ -1,7 +1,7 @@
-"""Write sentences of four licenses into `data/raw/sentences.csv`, and a tiny transformer into `models/pretrained`.
+"""Write sentences of four licenses into `data/raw/sentences.csv`, and a transformer into `data/external/pretrained`.
 
-The sentences are real, and every Debian system has them. The transformer only stands for one that you have: its
-tokenizer is made from the sentences, and its weights are random.
+The sentences are real, and every Debian system has them. The transformer is tiny and only stands for one that you
+have: its tokenizer is made from the sentences, and its weights are random.
 """
 
 import csv
@@ -13,7 +13,8 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from transformers import DistilBertConfig, DistilBertModel, PreTrainedTokenizerFast
 
 LICENSES = ("Apache-2.0", "GFDL-1.3", "GPL-3", "MPL-2.0")
-FOLDER, FILE, PRETRAINED = Path("/usr/share/common-licenses"), Path("data/raw/sentences.csv"), Path("models/pretrained")
+FOLDER, FILE = Path("/usr/share/common-licenses"), Path("data/raw/sentences.csv")
+PRETRAINED = Path("data/external/pretrained")
 SPECIAL = {"pad_token": "[PAD]", "unk_token": "[UNK]", "cls_token": "[CLS]", "sep_token": "[SEP]"}
 
 rows = []

@@ -80,7 +80,8 @@ def train_again(before: dict[str, Any], project: Path, python: str, *more: str) 
     """
     fixed = before["command"]["config"] == PIPELINE  # its run folder is in params.yaml
     again = Path(before["config"]["paths"]["run"]) if fixed else _AGAIN
-    _refuse_outside({"paths.run": str(again)}, project)  # before anything is fetched into it
+    _refuse_outside({"paths.run": str(again)}, project)
+    shutil.rmtree(project / again, ignore_errors=True)  # before inputs are put there: models/ can hold some
     arguments = [item for item in command_arguments(before, again) if not _TRACKING.match(item)]
     inputs = locate(before, project)
     arguments += [f"++inputs.{name}={quoted(path)}" for name, path in inputs.items()]
@@ -91,7 +92,6 @@ def train_again(before: dict[str, Any], project: Path, python: str, *more: str) 
     places = {key: place for key, place in trust.written(config).items() if key != "paths.raw"}  # which is only read
     _refuse_outside({**places, "hydra.run.dir": "logs"}, project)
     again = Path(config["paths"]["run"])
-    shutil.rmtree(project / again, ignore_errors=True)
     print(f"training again at commit {before['git']['commit'][:12]}; recorded: {_seconds(before)}", file=sys.stderr)
     command = [python, before["command"]["script"], *arguments]
     result = waited_for(command, cwd=project, env=outer_environment())

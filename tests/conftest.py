@@ -42,12 +42,17 @@ _MAKING = pytest.StashKey["subprocess.Popen[bytes]"]()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the quick files first, then the others by what they take: with the short ones last, no process waits long.
+    """Run a newcomer's first day beside the quick files, then the others by what they take.
 
-    Meanwhile the environments are made, which most of the others need.
+    It is the longest part of `make test`, and one process runs it. With the short ones last, no process waits long.
     """
-    slow = {item.path for item in items if item.get_closest_marker("slow")}
-    items.sort(key=lambda item: (item.path in slow, bool(item.get_closest_marker("slow")), -budget(item.path.stem)))
+    slow, newcomer = ({item.path for item in items if item.get_closest_marker(name)} for name in ("slow", "newcomer"))
+
+    def place(item: pytest.Item) -> tuple[bool, bool, bool, int]:
+        is_slow = bool(item.get_closest_marker("slow"))
+        return item.path not in newcomer, item.path in slow, is_slow, -budget(item.path.stem)
+
+    items.sort(key=place)
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

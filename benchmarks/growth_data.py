@@ -9,7 +9,6 @@ that a data module of the user's own makes in memory. benchmarks/memory.py measu
 import gzip
 import hashlib
 import json
-import os
 import re
 import shutil
 import statistics
@@ -21,7 +20,8 @@ from itertools import pairwise
 from pathlib import Path
 
 from memory import FILES
-from project import PINS
+from printed import machine
+from project import variables
 
 TIMES = (1, 10, 100, 1_000)
 IMAGES, TESTED, BATCH, STEPS = 600, 100, 32, 400
@@ -104,12 +104,9 @@ def measured(project: Path, arguments: list[str]) -> tuple[float, float, int]:
 
     Pages of mapped files do not count as memory: the system drops them when memory is short.
     """
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    environment = {"PATH": path, "HOME": str(Path.home()), "PYTHONPATH": "src", **PINS}
-    environment |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(
-            [sys.executable, "-c", TIMED, *arguments], cwd=project, env=environment, stdout=output, stderr=output
+            [sys.executable, "-c", TIMED, *arguments], cwd=project, env=variables(), stdout=output, stderr=output
         )
         peak = 0
         while process.poll() is None:
@@ -128,8 +125,7 @@ def measured(project: Path, arguments: list[str]) -> tuple[float, float, int]:
 def main() -> None:
     """Print the table."""
     project, source = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
-    cpu = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    print(f"{os.cpu_count()} x {cpu[1] if cpu else 'unknown processor'}; seconds are of processors\n")
+    print(f"{machine()}; seconds are of processors\n")
     print("| data | images | to the first step | a step | memory |\n|---|---|---|---|---|", flush=True)
     for times in map(int, sys.argv[3:] or TIMES):
         with tempfile.TemporaryDirectory() as folder:

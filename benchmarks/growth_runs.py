@@ -9,7 +9,6 @@ the machine does, and the time by the clock.
 
 import json
 import os
-import re
 import resource
 import shutil
 import sqlite3
@@ -22,7 +21,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from project import PINS, package_of
+from printed import machine, print_by_count
+from project import package_of, variables
 
 COUNTS = (10, 100, 1_000, 10_000)
 LARGE = {"model.safetensors", "trace.jsonl", "last.ckpt"}
@@ -41,9 +41,7 @@ class Project:
     def __init__(self, source: Path, folder: Path) -> None:
         self.folder, self.package = folder, package_of(source)
         subprocess.run(["git", "clone", "--quiet", source, folder], check=True)
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        self.environment = {"PATH": path, "HOME": str(Path.home()), "PYTHONPATH": "src", **PINS}
-        self.environment |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+        self.environment = variables()
         self.train("first")
         self.first = folder / "outputs" / "first"
         self.record = json.loads((self.first / "run.json").read_text())
@@ -111,7 +109,6 @@ def fill_store(path: Path, first: str, count: int) -> None:
 
 def main() -> None:
     """Print the table."""
-    cpu = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     counts = [int(each) for each in sys.argv[2:]] or COUNTS
     with tempfile.TemporaryDirectory() as folder:
         project = Project(Path(sys.argv[1]).resolve(), Path(folder) / "project")
@@ -144,11 +141,8 @@ def main() -> None:
             found["a training, tracked by MLflow"].append("{:.1f} ({:.1f})".format(*seconds))
             shutil.rmtree(project.folder / "outputs" / f"of{count}")
             print(f"{count} runs: done", file=sys.stderr, flush=True)
-    print(f"{os.cpu_count()} x {cpu[1] if cpu else 'unknown processor'}; seconds of processors (by the clock)\n")
-    print(f"| runs in outputs/ | {' | '.join(f'{count:,}' for count in counts)} |")
-    print(f"|---|{'---|' * len(counts)}")
-    for name, cells in found.items():
-        print(f"| {name} | {' | '.join(cells)} |")
+    print(f"{machine()}; seconds of processors (by the clock)\n")
+    print_by_count("runs in outputs/", counts, found)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ hardly change with what else the machine does.
 """
 
 import os
-import re
 import statistics
 import sys
 import tempfile
@@ -15,6 +14,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from printed import machine, print_by_count
 
 COUNTS = (10, 100, 1_000)
 EPOCHS, LAST = 30, 10  # the median of the last trials is shown
@@ -71,17 +72,13 @@ def measured(folder: Path, counts: list[int]) -> dict[str, list[float]]:
 
 def main() -> None:
     """Print the table."""
-    cpu = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     counts = sorted(map(int, sys.argv[2:] or COUNTS))
     os.chdir(sys.argv[1])
     sys.path.insert(0, "src")
     with tempfile.TemporaryDirectory() as folder:
         found = measured(Path(folder), counts)
-    print(f"{os.cpu_count()} x {cpu[1] if cpu else 'unknown processor'}; seconds of processors\n")
-    print(f"| trials | {' | '.join(f'{count:,}' for count in counts)} |")
-    print(f"|---|{'---|' * len(counts)}")
-    for name, values in found.items():
-        print(f"| {name} | {' | '.join(f'{value:.3f}' for value in values)} |")
+    print(f"{machine()}; seconds of processors\n")
+    print_by_count("trials", counts, {name: [f"{value:.3f}" for value in values] for name, values in found.items()})
 
 
 if __name__ == "__main__":

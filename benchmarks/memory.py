@@ -7,8 +7,6 @@ docs/streaming.md.
 
 import gzip
 import hashlib
-import os
-import platform
 import re
 import subprocess
 import sys
@@ -17,6 +15,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from printed import machine
 
 FILES = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
@@ -108,8 +108,7 @@ def main() -> None:
     """Print the table."""
     project, source = Path(sys.argv[1]), Path(sys.argv[2])
     read = READ.format(batches=BATCHES)
-    name = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    print(f"{name[1] if name else platform.machine()}, {os.cpu_count()} cores\n")
+    print(f"{machine()}\n")
     print("| order | data | arrays | preparing | training | reading an image |\n|---|---|---|---|---|---|")
     for times in (1, 10, 100):
         with tempfile.TemporaryDirectory() as folder, memory_limit(LIMIT) as limit:

@@ -40,6 +40,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from memory import FILES as RAW
+from printed import machine
 from project import Project
 
 ROUNDS = 3
@@ -233,8 +234,7 @@ def main() -> None:
     source = Path(sys.argv[2]).resolve()
     project = Project(Path(sys.argv[1]).resolve(), source)
     clones = dict(zip((LHT, RT), (Path(each).absolute() for each in sys.argv[3:]), strict=False))
-    cpu = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    print(f"{os.cpu_count()} x {cpu[1] if cpu else 'unknown processor'}, {ROUNDS} rounds", flush=True)
+    print(f"{machine()}, {ROUNDS} rounds", flush=True)
     with TemporaryDirectory() as folder:
         data = Path(folder, "raw")
         data.mkdir()

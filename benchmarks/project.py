@@ -15,6 +15,13 @@ def package_of(project: Path) -> str:
     return next(path.parent.name for path in (project / "src").glob("*/__main__.py") if path.parent.name != "reproml")
 
 
+def variables(threads: int = 1) -> dict[str, str]:
+    """Return the environment of a project's commands, with so many threads."""
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    pins = {**PINS, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
+    return {"PATH": path, "HOME": str(Path.home()), "PYTHONPATH": "src", **pins}
+
+
 class Project:
     """A project in `folder` that trains on the Fashion-MNIST in `source`, with only the number of threads set."""
 
@@ -22,9 +29,7 @@ class Project:
         self.folder, self.package, self.threads = folder, package_of(folder), threads
         self.settings = ["experiment=fashion_mnist", "tracking=[none]", f"data.source={source}"]
         self.settings.append(f"reproducibility.threads={threads}")
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        pins = {**PINS, "OMP_NUM_THREADS": str(threads), "MKL_NUM_THREADS": str(threads)}
-        self.environment = {"PATH": path, "HOME": str(Path.home()), "PYTHONPATH": "src", **pins}
+        self.environment = variables(threads)
 
     def call(self, *command: str) -> str:
         """Return what a command prints; end the measurement if it fails."""

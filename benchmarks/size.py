@@ -11,7 +11,6 @@ with a project's settings instead, and the share that its points took is measure
 import argparse
 import json
 import os
-import platform
 import re
 import shutil
 import statistics
@@ -21,6 +20,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from printed import machine
 
 STEPS = 6
 MILLIONS = (1, 10, 100, 300)  # parameters
@@ -158,8 +159,7 @@ def main() -> None:
     parser.add_argument("millions", type=int, nargs="*", default=MILLIONS)
     parser.add_argument("--minutes", type=int)
     arguments = parser.parse_args()
-    name = re.search(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
-    print(f"{name[1] if name else platform.machine()}, {os.cpu_count()} cores\n")
+    print(f"{machine()}\n")
     if arguments.minutes:
         for millions in arguments.millions:
             with copied(arguments.project) as project:

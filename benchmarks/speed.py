@@ -7,8 +7,6 @@ plain loop does too; both are also measured with two threads.
 """
 
 import json
-import os
-import re
 import statistics
 import sys
 import time
@@ -18,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from printed import machine
 from project import Project
 
 ROUNDS = 3
@@ -113,8 +112,7 @@ def main() -> None:
     """Print one line for each ratio."""
     places = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
     project, with_two_threads = Project(*places), Project(*places, threads=2)
-    cpu = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
-    print(f"{os.cpu_count()} x {cpu[1] if cpu else 'unknown processor'}", flush=True)
+    print(f"{machine()}", flush=True)
     train(project, "mlp", 1)  # prepares the data
     for threads in (project, with_two_threads):
         epochs(threads, "mlp", 1.25)

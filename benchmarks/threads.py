@@ -10,7 +10,6 @@ Prints the tables of docs/promises.md.
 
 import json
 import os
-import re
 import shutil
 import statistics
 import subprocess
@@ -18,7 +17,8 @@ import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from project import PINS, package_of
+from printed import machine
+from project import package_of, variables
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 ROUNDS = 3
@@ -114,11 +114,8 @@ class Copy:
         return json.loads(printed.splitlines()[-1]), record["weights_sha256"]
 
     def _python(self, *arguments: str, threads: int = 1) -> str:
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-        environment = {"PATH": path, "HOME": str(Path.home()), "PYTHONPATH": "src", **PINS}
-        environment |= {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS")}
         result = subprocess.run(
-            [sys.executable, *arguments], cwd=self.folder, env=environment, capture_output=True, text=True
+            [sys.executable, *arguments], cwd=self.folder, env=variables(threads), capture_output=True, text=True
         )
         if result.returncode:
             raise SystemExit(f"{' '.join(arguments)[-300:]}\n{result.stdout}\n{result.stderr}")
@@ -171,9 +168,8 @@ def _median(results: list[Result]) -> float:
 
 def main() -> None:
     """Print the tables."""
-    cpu = re.search(r"^model name\s*: (.*)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
     load = os.getloadavg()[0]
-    print(f"{os.cpu_count()} x {cpu[1] if cpu else 'unknown processor'}, load {load:.1f} at the start\n", flush=True)
+    print(f"{machine()}, load {load:.1f} at the start\n", flush=True)
     rounds = int(sys.argv[3]) if len(sys.argv) > 3 else ROUNDS
     with TemporaryDirectory() as folder:
         project = Copy(Path(sys.argv[1]).resolve(), Path(folder) / "project")

@@ -9,6 +9,7 @@ from ..config.schema import OwnConfig
 from ..locks.lock import disagreements, pins, python_version, requirements
 from ..programs import git
 from ..runs import params
+from ..runs.git import not_committed
 from .facts import Facts, section
 from .fixes import COMMIT, add, of_run, restore, substitute
 from .item import Check, Finding, failed, not_applicable, not_done, passed
@@ -186,8 +187,7 @@ def _git(facts: Facts) -> Finding:
         return failed("nothing is committed yet", COMMIT)
     changed = (git(facts.project, "status", "--porcelain", "--", ".") or "").splitlines()
     if changed:
-        many = "1 change is" if len(changed) == 1 else f"{len(changed)} changes are"
-        return failed(f"{many} not committed, such as that of {changed[0][3:]}", COMMIT)
+        return failed(not_committed(changed), COMMIT)
     if hidden := passed_over(facts):
         return hidden
     remotes = (git(facts.project, "remote") or "").split()

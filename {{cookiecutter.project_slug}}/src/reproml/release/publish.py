@@ -9,6 +9,7 @@ from ..names import MODELS
 from ..programs import dvc, git
 from ..runs.completed import CompletedRun
 from ..runs.digest_cache import reading_everything
+from ..runs.git import not_committed
 from . import tags
 from .suggestion import suggest
 from .version import ReleaseError, Version, model_name, model_tag
@@ -56,8 +57,7 @@ def _refuse_changes(project: Path) -> None:
         raise ReleaseError("there is no commit yet: commit the project first")
     if changed:
         lines = changed.splitlines()
-        many, them = ("1 change is", "it") if len(lines) == 1 else (f"{len(lines)} changes are", "them")
-        raise ReleaseError(f"{many} not committed, such as that of {lines[0][3:]}: commit {them} first")
+        raise ReleaseError(f"{not_committed(lines)}: commit {'it' if len(lines) == 1 else 'them'} first")
     for path in _COMMITTED:
         if git(project, "ls-files", "--error-unmatch", "--", path) is None:
             raise ReleaseError(

@@ -169,7 +169,7 @@ def run_folders(place: Path = OUTPUTS) -> Iterator[Path]:
 def last_written_first(folders: Iterable[Path]) -> list[tuple[float, Path]]:
     """Return the folders of runs with the time at which each record was written last, the newest first.
 
-    That takes no reading. So whoever looks for a new run reads the records in this order, and only until it is found.
+    No record is read for this. To find a recent run, read records in this order, and stop at the first that fits.
     """
     found = []
     for folder in folders:

@@ -59,3 +59,13 @@ def text(*arguments: str, environment: dict[str, str] | None = None, folder: Pat
 def names(listed: bytes | None) -> list[str]:
     """Return the paths that git lists with `-z`."""
     return [name for name in os.fsdecode(listed or b"").split("\0") if name]
+
+
+def not_committed(changes: list[str]) -> str:
+    """Return how many changes are not committed, as `1 change is not committed, such as that of train.py`.
+
+    Args:
+        changes: the lines of `git status --porcelain`, at least one.
+    """
+    many = "1 change is" if len(changes) == 1 else f"{len(changes)} changes are"
+    return f"{many} not committed, such as that of {changes[0][3:]}"

@@ -6,6 +6,7 @@ mypy has read of the packages' types: it reads again only what differs.
 """
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
@@ -17,7 +18,8 @@ import tempfile
 import tomllib
 from pathlib import Path
 
-from conftest import ANSWERS, CACHE, ROOT, TEMPLATE, THIS_PYTHON, code_blocks, run
+from conftest import ANSWERS, CACHE, ROOT, TEMPLATE, THIS_PYTHON, code_blocks
+from conftest import run as run_in_project
 from cookiecutter.main import cookiecutter
 from filelock import FileLock
 from indexes import PUBLIC, torch_index
@@ -32,6 +34,8 @@ _OTHERS = [lock for lock in sorted(_LOCKS.glob("tracker=*/requirements.txt")) if
 _PIP = "python -m pip --disable-pip-version-check"
 # How people install a project's own code in the environment: the README's last command
 _EDITABLE = "python -m pip install --no-deps --no-build-isolation --editable ."
+# Never preloaded: a server that starts while packages come and go would have imported what is removed after it
+run = functools.partial(run_in_project, plain=True)
 
 
 def environment_for(tracker: str) -> Path:

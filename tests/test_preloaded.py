@@ -7,7 +7,9 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import environments
 import preloaded
 import pytest
 from conftest import in_project, run
@@ -143,6 +145,8 @@ def test_each_environment_has_a_server_that_ends_with_who_started_it(
     program = f"""
 import sys, time
 from pathlib import Path
+from typing import Any
+import environments
 import preloaded
 for place in map(Path, {[*map(str, places), str(scripts)]}):
     print(preloaded.Process(["train.py"], place, {{}}).communicate()[0], end="", flush=True)
@@ -221,3 +225,20 @@ def test_an_environment_that_is_read_at_the_start_gets_a_start(scripts: Path) ->
     ):
         assert not preloaded.suits(scripts, in_project(scripts, **{name: "1"}))
     assert not preloaded.suits(scripts / "src", in_project(scripts / "src"))
+
+
+def test_an_environment_is_made_without_a_server(scripts: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that started while packages come and go would have imported what is removed after it."""
+    started: list[Path] = []
+
+    def start(folder: Path) -> Any:
+        started.append(folder)
+        raise LookupError
+
+    monkeypatch.setattr(preloaded, "wanted", True)
+    monkeypatch.setattr(preloaded, "_server", start)
+    environments.run("python --version", scripts)
+    assert not started
+    with pytest.raises(LookupError):
+        run("python --version", scripts)
+    assert started == [scripts]

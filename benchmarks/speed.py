@@ -1,9 +1,10 @@
 """Show what reproducibility costs: each figure is a ratio to the minimum that does the same, measured in one run.
 
-Run it with a generated project's environment: `.venv/bin/python benchmarks/speed.py PROJECT FOLDER`, where PROJECT is
-committed to git and FOLDER holds the four files of Fashion-MNIST. Pairs are measured in turns and medians are printed,
-because machines are noisy. The mode is strict, with record and step trace on. It uses one thread by default, so the
-plain loop does too; both are also measured with two threads.
+Run it with a generated project's environment: `.venv/bin/python benchmarks/speed.py PROJECT FOLDER [PART...]`, where
+PROJECT is committed to git, FOLDER holds the four files of Fashion-MNIST, and the parts are those of PARTS, all unless
+some are named. The mode is strict, with record and step trace on. It uses one thread by default, and so does the plain
+loop. Machines are noisy, so pairs are measured in turns: epochs one by one in the same process, of which each is
+divided by the mean of its two neighbors by hand; whole commands one after the other. Medians are printed.
 """
 
 import json
@@ -20,20 +21,37 @@ from printed import machine
 from project import Project
 
 ROUNDS = 3
-EPOCHS = {"mlp": 6, "cnn": 2}
-# Notes when each epoch of a normal training begins; the time between two is a whole epoch with everything in it.
-TIMED = """
-import json, runpy, sys, time
+EPOCHS = {"mlp": 20, "cnn": 5}
+# A normal training. Before each of its epochs, one of the plain loop runs, which leaves no trace in the training's
+# random numbers, and is not held to deterministic algorithms. An epoch is timed with everything in it.
+IN_TURNS = """
+import json, os, runpy, sys, time
 sys.argv[0] = "train.py"
-sys.path.insert(0, "src")
+sys.path[:0] = ["src", os.environ["BENCHMARKS"]]
+import torch
+from by_hand import ByHand
 from reproml.models.array_task import ArrayTask
-begun, before = [], ArrayTask.on_train_epoch_start
+package, model, count = sys.argv.pop(1).split(",")
+before, found, hand, begun = ArrayTask.on_train_epoch_start, [], None, 0
+def by_hand():
+    global hand
+    with torch.random.fork_rng(devices=[]):
+        strict = torch.are_deterministic_algorithms_enabled()
+        torch.use_deterministic_algorithms(False)
+        torch.manual_seed(len(found))
+        hand = hand or ByHand(package, model, int(count) + 1, torch.device("cpu"))
+        found.append(hand.epoch())
+        torch.use_deterministic_algorithms(strict)
 def noted(self):
-    begun.append(time.perf_counter())
+    global begun
+    if found:
+        found.append(time.perf_counter() - begun)
+    by_hand()
+    begun = time.perf_counter()
     before(self)
 ArrayTask.on_train_epoch_start = noted
 runpy.run_path("train.py", run_name="__main__")
-print(json.dumps([after - first for first, after in zip(begun, begun[1:])]))
+print(json.dumps({"seconds": found, "accuracy": hand.accuracy()}))
 """
 # Stops when the first batch reaches the training step.
 FIRST_STEP = """
@@ -44,21 +62,6 @@ from reproml.models.array_task import ArrayTask
 ArrayTask.training_step = lambda *_: os._exit(0)
 runpy.run_path("train.py", run_name="__main__")
 """
-
-
-def train(project: Project, model: str, count: int) -> tuple[list[float], float]:
-    """Return the seconds of each epoch except the last, and the test accuracy."""
-    timed = ["-c", TIMED]
-    printed = project.train(timed, f"model={model}", f"training.epochs={count}")
-    metrics = json.loads((project.run / "test" / "metrics.json").read_text())
-    return json.loads(printed.splitlines()[-1]), metrics["accuracy"]
-
-
-def by_hand(project: Project, model: str, count: int) -> tuple[list[float], float]:
-    """Return the seconds of each epoch except the first, and the test accuracy, of the plain loop."""
-    script = str(Path(__file__).with_name("by_hand.py").resolve())
-    found = json.loads(project.python(script, project.package, model, str(count), str(project.threads)))
-    return found["epochs"][1:], found["accuracy"]
 
 
 def seconds(task: Callable[[], object]) -> float:
@@ -77,20 +80,18 @@ def pair(name: str, task: Callable[[], object], least: Callable[[], object], goa
 
 
 def epochs(project: Project, model: str, goal: float) -> None:
-    """Compare an epoch of training with one of the plain loop."""
-    tasks = {"train.py": train, "by hand": by_hand}
-    measured: dict[str, list[float]] = {name: [] for name in tasks}
-    accuracies: dict[str, set[float]] = {name: set() for name in tasks}
-    for _ in range(ROUNDS):
-        for name, task in tasks.items():
-            found, accuracy = task(project, model, EPOCHS[model])
-            measured[name] += found
-            accuracies[name].add(accuracy)
-    ours, least = (statistics.median(found) for found in measured.values())
-    shown = ["/".join(map(str, sorted(found))) for found in accuracies.values()]
+    """Compare epochs of a training with those of the plain loop before and after each."""
+    count = EPOCHS[model]
+    program = ["-c", IN_TURNS, f"{project.package},{model},{count}"]
+    said = json.loads(project.train(program, f"model={model}", f"training.epochs={count}").splitlines()[-1])
+    hand, ours = said["seconds"][0::2], said["seconds"][1::2]
+    ratios = [each / statistics.mean(hand[number : number + 2]) for number, each in enumerate(ours)][1:]  # one warms up
+    tested = json.loads((project.run / "test" / "metrics.json").read_text())
+    low, _, high = statistics.quantiles(ratios)
     print(
-        f"{model}, {project.threads} thread(s), an epoch: {ours:.3f} s / by hand {least:.3f} s = {ours / least:.2f} "
-        f"(goal {goal}); test accuracy {shown[0]}, by hand {shown[1]}",
+        f"{model}, an epoch: {statistics.median(ours):.3f} s / by hand {statistics.median(hand):.3f} s = "
+        f"{statistics.median(ratios):.3f} (goal {goal}; of {len(ratios)} epochs, the middle half is within {low:.3f} "
+        f"and {high:.3f}); test accuracy {tested['accuracy']}, by hand {said['accuracy']}",
         flush=True,
     )
 
@@ -108,36 +109,70 @@ def one_stage(project: Project, folder: Path) -> Project:
     return least
 
 
-def main() -> None:
-    """Print one line for each ratio."""
-    places = Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve()
-    project, with_two_threads = Project(*places), Project(*places, threads=2)
-    print(f"{machine()}", flush=True)
-    train(project, "mlp", 1)  # prepares the data
-    for threads in (project, with_two_threads):
-        epochs(threads, "mlp", 1.25)
-    print(f"train.py --help: {seconds(lambda: project.python('train.py', '--help')):.2f} s (goal 0.5 s)", flush=True)
+def start(project: Project) -> None:
+    """Measure how soon a training begins."""
+    print(f"train.py --help: {seconds(lambda: project.python('train.py', '--help')):.2f} s (goal 0.3 s)", flush=True)
     pair(
         "first training step / import torch, lightning",
         lambda: project.train(["-c", FIRST_STEP]),
         lambda: project.python("-c", "import torch, lightning"),
         1.5,
     )
+    pair(
+        "train.py debug=fast / import torch, lightning",
+        lambda: project.python("train.py", "debug=fast", "hydra.run.dir=outputs/fast/${now:%H%M%S%f}"),
+        lambda: project.python("-c", "import torch, lightning"),
+        1.5,
+    )
+
+
+def check(project: Project) -> None:
+    """Measure how long the check before sharing takes."""
+    command = ["-m", "reproml", "check"]
+    project.python(*command)
+    found = [seconds(lambda: project.python(*command)) for _ in range(2 * ROUNDS)]
+    print(f"check: {statistics.median(found):.2f} s (goal 1 s)", flush=True)
+
+
+def pipeline(project: Project) -> None:
+    """Measure a pipeline with nothing to do, beside the least that DVC can do."""
     project.call("dvc", "repro")
     with TemporaryDirectory() as folder:
-        for name, pipeline in (("this pipeline", project), ("one stage", one_stage(project, Path(folder)))):
-            repro, status = partial(pipeline.call, "dvc", "repro"), partial(pipeline.call, "dvc", "status")
+        for name, each in (("this pipeline", project), ("one stage", one_stage(project, Path(folder)))):
+            repro, status = partial(each.call, "dvc", "repro"), partial(each.call, "dvc", "status")
             pair(f"dvc repro / dvc status, {name}", repro, status, 1.2)
-    settings = ["model=mlp", f"training.epochs={EPOCHS['mlp']}"]
+
+
+def verify(project: Project) -> None:
+    """Measure a rerun beside the training that it repeats."""
+    settings = ["model=mlp", "training.epochs=10"]
     project.train(["train.py"], *settings)
     pair(
         "verify / train",
         lambda: project.python("-m", "reproml", "verify", str(project.run.relative_to(project.folder))),
         lambda: project.train(["train.py"], *settings),
-        1.1,
+        1.05,
     )
-    for threads in (project, with_two_threads):
-        epochs(threads, "cnn", 1.05)
+
+
+PARTS: dict[str, Callable[[Project], None]] = {
+    "mlp": partial(epochs, model="mlp", goal=1.10),
+    "cnn": partial(epochs, model="cnn", goal=1.03),
+    "start": start,
+    "check": check,
+    "pipeline": pipeline,
+    "verify": verify,
+}
+
+
+def main() -> None:
+    """Print one line for each ratio."""
+    project = Project(Path(sys.argv[1]).resolve(), Path(sys.argv[2]).resolve())
+    project.environment["BENCHMARKS"] = str(Path(__file__).resolve().parent)
+    print(f"{machine()}", flush=True)
+    project.train(["train.py"], "model=mlp", "training.epochs=1")  # prepares the data
+    for part in sys.argv[3:] or PARTS:
+        PARTS[part](project)
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 import platform
 import shlex
-from importlib.metadata import distributions
+from collections.abc import Iterable
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ..config.own import is_own
@@ -40,18 +42,27 @@ def _seeds(facts: Facts) -> Finding:
 def _versions(facts: Facts) -> Finding:
     pinned = pins(facts.pyproject["project"]["dependencies"])
     if facts.record is None:
-        installed = {normal(item.metadata["Name"]): item.version for item in distributions()}
+        installed = _installed(pinned)
         place, fix = "the environment", "make setup"
     else:
         installed = {normal(name): version for name, version in facts.record["environment"]["packages"].items()}
         place, fix = f"the environment of {facts.run}", f"make setup && {train(facts)}"
-    for name, version in pinned.items():
+    for name, wanted in pinned.items():
         there = installed.get(name, "no").partition("+")[0]
-        if version is not None and there != version:
-            return failed(f"{place} held {there} {name}, and pyproject.toml pins {version}", fix)
+        if wanted is not None and there != wanted:
+            return failed(f"{place} held {there} {name}, and pyproject.toml pins {wanted}", fix)
     locks = facts.record["locks"] if facts.record else {}
     recorded = "".join(f"; {name} {digest[:12]}" for name, digest in locks.items())
     return passed(f"{place} holds the {len(pinned)} packages at the versions that pyproject.toml pins{recorded}")
+
+
+def _installed(names: Iterable[str]) -> dict[str, str]:
+    """Return the versions of those that are installed: to read what all packages say of themselves takes a second."""
+    found = {}
+    for name in names:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def _python(facts: Facts) -> Finding:

@@ -24,7 +24,7 @@ from lightning import Callback, LightningModule, Trainer  # noqa: E402
 from lightning.pytorch.loops.progress import _Progress  # noqa: E402
 from lightning.pytorch.trainer.connectors.logger_connector.result import _ResultCollection, _Sync  # noqa: E402
 from lightning.pytorch.utilities.combined_loader import CombinedLoader  # noqa: E402
-from reproml.training import lightning_internals as internals  # noqa: E402
+from reproml import lightning_internals as internals  # noqa: E402
 from reproml.training.sums import set_sums, sums  # noqa: E402
 from torch.utils.data import DataLoader, TensorDataset  # noqa: E402
 from torchmetrics import MeanAbsoluteError, MeanSquaredError, MetricCollection  # noqa: E402
@@ -47,6 +47,8 @@ PARTS: dict[str, Any] = {
     "loop.restarting": bool,
     "loop._is_training_done": bool,
     "loop._should_accumulate": CALLED,
+    "loop._build_kwargs": CALLED,
+    "module._current_fx_name": str,
     "loop._should_check_val_fx": CALLED,
     "loop._results": _ResultCollection,
     "test_loop._results": _ResultCollection,
@@ -79,7 +81,7 @@ PARTS: dict[str, Any] = {
 TRAINERS = ("fit_loop", "test_loop", "_active_loop", "_logger_connector", "_signal_connector")
 
 
-class Task(LightningModule):
+class Task(internals.QuickHooks):
     """Learns a line, and logs in each way that a checkpoint holds."""
 
     def __init__(self) -> None:
@@ -88,6 +90,8 @@ class Task(LightningModule):
         self.metric = MeanSquaredError()
         self.collection = MetricCollection([MeanSquaredError(), MeanAbsoluteError()])
         self.in_hand: list[tuple[str, int]] = []
+        self.begun = -1  # the last batch, as a hook of its own was told
+        self.told: set[tuple[str | None, bool]] = set()  # the hook that runs in a step, and whether it has that batch
 
     def train_dataloader(self) -> Any:
         inputs = torch.arange(4 * BATCHES).float()[:, None] / BATCHES
@@ -102,8 +106,12 @@ class Task(LightningModule):
         self.in_hand.append(internals.batch_in_hand(trainer))
         return batch
 
+    def on_train_batch_start(self, batch: Any, batch_idx: int) -> None:
+        self.begun = batch_idx
+
     def training_step(self, batch: Any, batch_idx: int) -> torch.Tensor:
         inputs, targets = batch
+        self.told.add((self._current_fx_name, batch_idx == self.begun))
         outputs = self.layer(inputs)
         loss = torch.nn.functional.mse_loss(outputs, targets)
         self.metric(outputs, targets)
@@ -235,9 +243,12 @@ def train(look: Look, checkpoint: Path | None = None) -> Task:
         enable_progress_bar=False,
         enable_model_summary=False,
     )
-    internals.leave_out_empty_hooks([look])
+    internals.leave_out_empty_hooks([look, model])
     look.expect("leave_out_empty_hooks", (look.on_before_backward, callable(look.on_train_batch_end)), (None, True))
+    look.expect("its own hook", (model.on_train_batch_end, callable(model.on_train_batch_start)), (None, True))
+    internals.read_signature_once(trainer)
     trainer.fit(model, ckpt_path=checkpoint)
+    look.expect("QuickHooks and read_signature_once", model.told, {("training_step", True)})
     in_hand = [*model.in_hand]
     trainer.test(model, verbose=False)
     model.in_hand = in_hand

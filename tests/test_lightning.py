@@ -12,7 +12,7 @@ from conftest import TEMPLATE
 
 MACHINERY = TEMPLATE / "src" / "reproml"
 SCRIPT = Path(__file__).with_name("lightning_contract.py")
-LIGHTNING, TORCHMETRICS = (MACHINERY / "training" / f"{name}.py" for name in ("lightning_internals", "sums"))
+LIGHTNING, TORCHMETRICS = MACHINERY / "lightning_internals.py", MACHINERY / "training" / "sums.py"
 # Names without an underscore that Lightning does not document
 LOOPS = {
     "fit_loop",

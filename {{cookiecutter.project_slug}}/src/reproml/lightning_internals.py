@@ -5,12 +5,14 @@ training, so an update of Lightning that changes a part fails there, by the name
 """
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import torch
 from lightning import Callback, LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.trainer.connectors.logger_connector.result import _Metadata, _ResultMetric, _Sync
 from lightning.pytorch.utilities.combined_loader import CombinedLoader
+from lightning.pytorch.utilities.signature_utils import is_param_in_hook_signature
 
 # What `self.log` was called with, as far as it is plain.
 _PLAIN = ("fx", "name", "prog_bar", "logger", "on_step", "on_epoch", "enable_graph", "add_dataloader_idx",
@@ -119,15 +121,49 @@ def forget_resume(trainer: Trainer) -> None:
         trainer._logger_connector._first_loop_iter = False
 
 
-def leave_out_empty_hooks(callbacks: Iterable[Callback]) -> None:
-    """Spare a step the hooks that these callbacks do not have: it has six, which each callback inherits empty.
+def leave_out_empty_hooks(owners: Iterable[LightningModule | Callback]) -> None:
+    """Spare a step the hooks that a module and callbacks do not have: there are six, which each inherits empty.
 
     Lightning leaves out what is not `callable`, before it makes a name for the profiler and calls.
     """
-    for callback in callbacks:
+    for owner in owners:
+        base = LightningModule if isinstance(owner, LightningModule) else Callback
         for name in _EVERY_STEP:
-            if getattr(type(callback), name) is getattr(Callback, name):
-                setattr(callback, name, None)
+            if name not in vars(owner) and getattr(type(owner), name) is getattr(base, name):
+                setattr(owner, name, None)
+
+
+def read_signature_once(trainer: Trainer) -> None:
+    """Have Lightning look once, and not at each step, whether `training_step` takes the number of the batch.
+
+    `_build_kwargs` makes the arguments of a step, and inspects its signature for that.
+    """
+
+    @lru_cache(maxsize=1)
+    def takes_number(step: Any) -> bool:
+        return is_param_in_hook_signature(step, "batch_idx", min_args=2)
+
+    def arguments(found: dict[str, Any], batch: Any, batch_idx: int) -> dict[str, Any]:
+        found["batch"] = batch
+        if takes_number(trainer.lightning_module.training_step):
+            found["batch_idx"] = batch_idx
+        return found
+
+    trainer.fit_loop.epoch_loop._build_kwargs = arguments  # type: ignore[method-assign, assignment]
+
+
+class QuickHooks(LightningModule):
+    """A module that is told quickly which of its hooks runs.
+
+    Lightning sets `_current_fx_name` before and after each hook, some forty times a step, and PyTorch would look each
+    time whether that is a parameter, a buffer or a submodule.
+    """
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "_current_fx_name":
+            self.__dict__[name] = value
+        else:
+            super().__setattr__(name, value)
 
 
 def set_metrics(trainer: Trainer, values: dict[str, torch.Tensor]) -> None:

@@ -13,9 +13,9 @@ from torch.utils.data import DataLoader
 
 from ..config.schema import Config
 from ..errors import ConfigError
+from ..lightning_internals import place_in_epoch
 from ..models.interface import Interface
 from ..training.cluster import rank_zero_first
-from ..training.lightning_internals import place_in_epoch
 from .augment import Augmentation
 from .dataset import ArrayDataset, Batch, SameCode
 from .examples import Examples

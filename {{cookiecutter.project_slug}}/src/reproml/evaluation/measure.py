@@ -9,7 +9,7 @@ from typing import Any
 from lightning import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
-from ..training.lightning_internals import logged_objects
+from ..lightning_internals import logged_objects
 from .evaluation import Evaluation
 
 log = logging.getLogger(__name__)

@@ -7,13 +7,13 @@ from typing import Any
 
 import torch
 from hydra.utils import instantiate
-from lightning import LightningModule
 from lightning.pytorch.utilities.types import OptimizerLRScheduler
 from torch import nn
 from torchmetrics import Metric
 
 from ..config.schema import Training
 from ..errors import ConfigError, DataError, TrainingError
+from ..lightning_internals import QuickHooks
 from .epoch_sums import EpochSums
 from .interface import Interface
 from .metrics import Metrics
@@ -23,7 +23,7 @@ Batch = tuple[torch.Tensor, torch.Tensor]
 INFERENCE_BATCH = 16  # rows; more cost a single example time, fewer cost a whole test
 
 
-class ArrayTask(LightningModule):
+class ArrayTask(QuickHooks):
     """Trains a network on prepared arrays. A task says what it measures, how it is tested, and what it predicts.
 
     It normalizes the inputs with the mean and the standard deviation of the training inputs, builds loss, optimizer and
@@ -95,7 +95,10 @@ class ArrayTask(LightningModule):
         if absent is not None:
             inputs = torch.where(absent, self.mean, inputs)
         if self._standardize:
-            inputs = (inputs.to(self.mean.dtype) - self.mean).div_(self.std)  # no third tensor of the size of a batch
+            numbers = inputs.to(self.mean.dtype)
+            # no second or third tensor of the size of a batch, unless the inputs themselves would change
+            numbers = numbers.sub_(self.mean) if numbers is not inputs else numbers - self.mean
+            inputs = numbers.div_(self.std)
         if absent is not None:
             inputs = torch.cat([inputs, absent[:, self.missing].to(inputs.dtype)], 1)
         return self.network(inputs)

@@ -6,16 +6,16 @@ import torch
 import torch.distributed as dist
 from lightning import Callback, LightningModule, Trainer
 
-from . import job
-from .attributes import Attributes
-from .checkpoint import LastCheckpoint
-from .lightning_internals import (
+from ..lightning_internals import (
     batches_done,
     begin_epoch_afresh,
     count_what_was_skipped,
     forget_resume,
     set_metrics,
 )
+from . import job
+from .attributes import Attributes
+from .checkpoint import LastCheckpoint
 from .randomness import seed_everything
 from .resume import ResumePoint
 from .sums import set_sums, sums

@@ -14,13 +14,13 @@ from lightning.pytorch.plugins.io import TorchCheckpointIO
 
 from ..errors import DataError
 from ..files import file_digest, whole_file
+from ..lightning_internals import batches_done, forget_finished_epoch
 from ..names import LAST, RECORD
 from ..runs.changes import changes
 from ..runs.folder import is_resume_point
 from ..runs.record import deciding, identity, read
 from ..secrets import masked
 from .history import History
-from .lightning_internals import batches_done, forget_finished_epoch
 from .plain import Writer, as_plain, check_loads, kinds_in
 
 log = logging.getLogger(__name__)

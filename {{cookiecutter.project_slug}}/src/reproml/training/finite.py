@@ -6,7 +6,7 @@ import torch
 from lightning import Callback, LightningModule, Trainer
 
 from ..errors import ConfigError, TrainingError
-from .lightning_internals import batches_done
+from ..lightning_internals import batches_done
 from .steps import loss_of
 
 _NEVER = 2**62  # a step that no training reaches

@@ -13,8 +13,8 @@ from lightning_utilities.core.apply_func import apply_to_collection
 from torch.utils.data import DataLoader, DistributedSampler, IterableDataset
 
 from ..errors import ConfigError
+from ..lightning_internals import batch_in_hand, cycles, place_in_epoch, train_loaders, trainer_of
 from .items import KeyedDataset
-from .lightning_internals import batch_in_hand, cycles, place_in_epoch, train_loaders, trainer_of
 from .open_files import allow_workers
 from .order import KeyedOrder
 from .randomness import seed_everything

@@ -14,11 +14,11 @@ from lightning.pytorch.callbacks import Checkpoint
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from ..errors import ConfigError
+from ..lightning_internals import batches_done, can_be_entered_here, forget_finished_epoch, hold_back_sigterm
 from ..runs.folder import resume_points
 from . import job
 from .checkpoint import CHECKSUM, checksum
 from .job import Due
-from .lightning_internals import batches_done, can_be_entered_here, forget_finished_epoch, hold_back_sigterm
 from .sums import can_be_saved
 
 log = logging.getLogger(__name__)

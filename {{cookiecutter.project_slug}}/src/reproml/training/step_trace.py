@@ -12,10 +12,10 @@ from lightning import Callback, LightningModule, Trainer
 
 from ..errors import ConfigError
 from ..files import write_bytes
+from ..lightning_internals import batches_done
 from ..names import TRACE
 from ..runs.digest import tensor_digest
 from ..runs.trace import FLOAT, kept_trace
-from .lightning_internals import batches_done
 from .steps import loss_of
 
 _SAMPLE = 8

@@ -11,7 +11,7 @@ from lightning import LightningModule, Trainer
 from torch import Tensor
 from torchmetrics import Metric, MetricCollection, MetricTracker
 
-from .lightning_internals import described, epoch_results, result_of, shared_by_a_group
+from ..lightning_internals import described, epoch_results, result_of, shared_by_a_group
 
 
 def can_be_saved(trainer: Trainer) -> bool:

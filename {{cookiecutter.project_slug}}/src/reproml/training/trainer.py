@@ -22,7 +22,7 @@ from .checkpoint import AtomicCheckpointIO, CheckpointMetadata
 from .cluster import environment
 from .history import History
 from .keyed import LoaderPlace
-from .lightning_internals import leave_out_empty_hooks
+from .lean_steps import LeanSteps
 from .restore import OwnSettings
 from .resume import ResumePoint
 from .steps import StepLoss
@@ -71,7 +71,14 @@ def build_trainer(config: Config, public_config: dict[str, Any], loggers: Sequen
     history = History(run / HISTORY)
     content = CheckpointMetadata(history)
     mode = config.reproducibility.mode
-    first = [Unmoved(run), Admission(mode), Reentry(), StepSeed(config.seed), LoaderPlace(strict=mode != "fast")]
+    first = [
+        Unmoved(run),
+        Admission(mode),
+        LeanSteps(),
+        Reentry(),
+        StepSeed(config.seed),
+        LoaderPlace(strict=mode != "fast"),
+    ]
     named = {name: instantiate(callback) for name, callback in config.callbacks.items()}
     callbacks = list(named.values())
     if config.restore.mode == "continue":
@@ -86,7 +93,6 @@ def build_trainer(config: Config, public_config: dict[str, Any], loggers: Sequen
         profiler=config.trainer.get("profiler") or NullProfiler(),
         default_root_dir=run,
     )
-    leave_out_empty_hooks(trainer.callbacks)  # type: ignore[attr-defined]
     return trainer
 
 

@@ -19,10 +19,10 @@ from lightning import Callback, LightningDataModule, LightningModule, Trainer
 from torch import nn
 from torch.utils.data import BatchSampler, ConcatDataset, DataLoader, RandomSampler, SequentialSampler, Subset
 
+from ...lightning_internals import train_loaders
 from ...packages import own_packages
 from ...training.inside import GENERATORS, generator_state
 from ...training.items import KeyedDataset
-from ...training.lightning_internals import train_loaders
 from ...training.order import KeyedOrder
 from .content import digest
 

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from lightning import Callback, LightningDataModule, LightningModule, Trainer
 
+from ...lightning_internals import batches_done
 from ...names import CHECKPOINTS
-from ...training.lightning_internals import batches_done
 from ...training.resume import ResumePoint, batches_of, latest_valid
 from .content import digest
 from .state import held

@@ -324,6 +324,14 @@ class WithClass(Net):
         return super().training_step(batch, batch_idx) * (1 + self.count / 10)
 
 
+class WithMemory(Net):
+    """Learns from memory that nothing has written."""
+
+    def training_step(self, batch: Any, batch_idx: int) -> Any:
+        found = torch.empty(1000).nan_to_num(1.0).clamp(0, 1).mean()
+        return super().training_step(batch, batch_idx) * (1 + found)
+
+
 class TimedValidation(Net):
     def validation_step(self, batch: Any, batch_idx: int) -> None:
         super().validation_step(batch, batch_idx)

@@ -52,6 +52,7 @@ BROKEN = {
         own("WithSalt", "Net"),
         ("again", "examples", "global my_project.rehearsal_cases.SALT", "os.urandom"),
     ),
+    "memory that nothing has written": (own("Data", "WithMemory"), ("again", "loss", None, "torch.empty")),
     "a time as a metric": (own("Data", "TimedValidation"), ("again", "metrics", None, "log what depends on")),
     "a dataset that counts": (
         own("WithReads", "Net"),

@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from lightning import LightningModule, Trainer
+from torch.utils.data import DataLoader
 
 from reproml.config.explain import explain
+from reproml.training.lean_steps import LeanSteps
 
 from .conftest import SHORT, Command, composed
 
@@ -79,6 +82,45 @@ def test_a_nondeterministic_operation_is_named_with_the_key_that_allows_it() -> 
     sentence = explain(error.value)
     assert sentence.startswith("put_ has no deterministic implementation")
     assert "reproducibility.nondeterministic_operations=warn" in sentence
+
+
+class Watched(LightningModule):
+    """Has a parameter that was left out of its initialization, and looks at each step whether memory is filled."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.forgotten = torch.nn.Parameter(torch.empty(3))
+        self.filled: list[bool] = []
+
+    def training_step(self, batch: torch.Tensor, batch_idx: int) -> torch.Tensor:
+        self.filled.append(torch.utils.deterministic.fill_uninitialized_memory)
+        return (self.forgotten * batch).sum()
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), lr=0.1)
+
+
+@pytest.mark.parametrize("filled", [False, True])
+def test_memory_is_filled_before_the_first_step_only(monkeypatch: pytest.MonkeyPatch, filled: bool) -> None:
+    """What a module forgets to initialize is NaN each time; a rehearsal fills the memory of the steps, too."""
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+    torch.use_deterministic_algorithms(True)
+    try:
+        model = Watched()
+        trainer = Trainer(
+            accelerator="cpu",
+            max_steps=2,
+            callbacks=[LeanSteps(filled)],
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        trainer.fit(model, DataLoader(torch.ones(8), batch_size=1))
+    finally:
+        torch.use_deterministic_algorithms(False)
+    assert model.forgotten.isnan().all()
+    assert model.filled == [filled, filled]
 
 
 def test_no_secret_is_written(project: Path, command: Command) -> None:

@@ -1,7 +1,10 @@
 """What to do about a break: by what was tried, by what differed first, and by who holds what no checkpoint has."""
 
 _GLOBAL = "torch.rand, np.random.rand or random.random"
-_CLOCK = "the clock, os.urandom, the order of a set or of a folder, or a generator that was made without a seed"
+_CLOCK = (
+    "the clock, os.urandom, the order of a set or of a folder, memory of torch.empty that nothing has written, or a "
+    "generator that was made without a seed"
+)
 _EACH = f"make each example a function of its index, and draw from {_GLOBAL}, which are seeded before each example"
 
 # By the kind of the owner, which is the first word of each name in state.py.

@@ -33,6 +33,7 @@ class Training:
         interrupted: a copy of the run folder, as a kill left it, that the training resumes from.
         moments: where to copy the run folder to.
         unsaved: whether no resume point is saved.
+        filled: whether memory is filled before it is used.
     """
 
     short: Short
@@ -41,6 +42,7 @@ class Training:
     interrupted: Path | None = None
     moments: Path | None = None
     unsaved: bool = False
+    filled: bool = False
 
 
 @dataclass
@@ -153,6 +155,7 @@ def _trained(training: Training, run: Path) -> Outcome:
     from ...tasks.build import build, description
     from ...training.determinism import apply
     from ...training.final import end_with
+    from ...training.lean_steps import LeanSteps
     from ...training.restore import restore
     from ...training.resume import ResumePoint, latest_valid
     from ...training.trainer import build_trainer
@@ -173,6 +176,9 @@ def _trained(training: Training, run: Path) -> Outcome:
         trainer.loggers = [DummyLogger()]  # for callbacks that ask for one
     witness, moments = Witness(data), Moments(training.moments or run)
     callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+    for each in callbacks:
+        if isinstance(each, LeanSteps):
+            each.fill_memory = training.filled
     if training.unsaved:
         callbacks[:] = [each for each in callbacks if not isinstance(each, ResumePoint)]
     callbacks.append(witness)  # last: what an interrupted training has left is set when a batch begins

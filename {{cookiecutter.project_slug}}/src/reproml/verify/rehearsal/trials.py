@@ -61,8 +61,8 @@ class Trials:
             self.nothing = "no weight changes"
 
     def again(self) -> bool:
-        """Train once more, without what Python holds by now. If that differs, nothing else can be compared."""
-        outcome = self._compare("again", "again, in a fresh process", Training(self.short, fresh=True))
+        """Train once more, without what Python and memory hold by now. If it differs, nothing else can be compared."""
+        outcome = self._compare("again", "again, in a fresh process", Training(self.short, fresh=True, filled=True))
         if self.trials[-1].status in _BROKEN:
             self._note("not compared: workers and interruptions, since the same training differs by itself")
             return False

@@ -52,7 +52,7 @@ SECONDS = {
     "test_swap_in": 150,
     "test_tracking": 220,
     "test_training": 150,
-    "test_tune": 340,
+    "test_tune": 215,
     "test_update": 60,
     "test_verify": 310,
 }

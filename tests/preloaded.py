@@ -25,9 +25,10 @@ _PINNED = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUBLAS_WORKSPACE_CON
 _ONE_THREAD = {"JE_ARROW_MALLOC_CONF": "background_thread:false"}  # pyarrow's allocator would have one of its own
 _PINNED_OTHERWISE = re.compile(r"\b(reproducibility|threads)\b")
 # What Python, C libraries and torch read when they start or are imported; PYTHONPATH is read for them, and MLflow asks
-# for the address of a server when it is used
+# for the address of a server when it is used. Torch and lightning set the other two for the processes that they start.
 _READ_EARLY = re.compile(
-    r"(PYTHON(?!PATH$)|LD_|OMP_|MKL_|ATEN_|ONEDNN_|TORCH|CUDA|CUBLAS|PYTORCH|MPL|MLFLOW_(?!TRACKING_URI$|HTTP_))\w*"
+    r"(PYTHON(?!PATH$)|LD_|OMP_|MKL_|ATEN_|ONEDNN_|TORCH(?!INDUCTOR_CACHE_DIR$)|CUDA|CUBLAS|"
+    r"PYTORCH(?!_NVML_BASED_CUDA_CHECK$)|MPL|MLFLOW_(?!TRACKING_URI$|HTTP_))\w*"
 )
 _NEVER_GIVEN = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")  # to what a test starts
 _AT_START = {name: value for name, value in os.environ.items() if name not in {*_PINNED, *_NEVER_GIVEN}}

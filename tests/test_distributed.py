@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 from conftest import metrics, run
 from loopback import free_port, until
-from runs import OFTEN, SHORT, documented, outcome, record, train
+from reproml.launch import restarts
+from runs import OFTEN, SHORT, documented, outcome, record, script, train
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.preloaded]  # torchrun and its processes start as ever
 # Without batch normalization, whose statistics each process makes of its own share, and without dropout.
 PLAIN = """
 from collections.abc import Sequence
@@ -52,13 +53,12 @@ def plain(shared_project: Path) -> str:
     (shared_project / "src" / package / "models" / "plain.py").write_text(PLAIN)
     file = shared_project / "configs" / "model" / "plain.yaml"
     file.write_text(f"_target_: {package}.models.plain.Plain\nwidth: 32\n")
-    (shared_project / "distance.py").write_text(DISTANCE)
     return "model=plain"
 
 
 def distance(project: Path, one: Path, other: Path) -> float:
     """Return the largest difference between two weights of the runs."""
-    return float(run(f"python distance.py {one} {other}", project).stdout)
+    return float(script(project, DISTANCE, str(one), str(other)))
 
 
 def torchrun(project: Path, arguments: str, options: str = "--nproc-per-node=2", check: bool = True) -> str:
@@ -169,8 +169,12 @@ def test_what_does_not_fit_is_one_sentence_of_each_process(shared_project: Path)
 
 
 @pytest.mark.parametrize(("torchrun", "slurm", "times"), [("0", "2", 2), ("3", "0", 3), ("1", "", 1)])
-def test_whoever_starts_a_job_again_is_counted(shared_project: Path, torchrun: str, slurm: str, times: int) -> None:
+def test_whoever_starts_a_job_again_is_counted(
+    monkeypatch: pytest.MonkeyPatch, torchrun: str, slurm: str, times: int
+) -> None:
     """torchrun begins at 0 again where Slurm has put its job into the queue."""
-    count = "python -c 'from reproml.launch import restarts; print(restarts())'"
-    again = {"TORCHELASTIC_RESTART_COUNT": torchrun} | ({"SLURM_RESTART_COUNT": slurm} if slurm else {})
-    assert run(count, shared_project, PYTHONPATH="src", **again).stdout.strip() == str(times)
+    monkeypatch.delenv("SLURM_RESTART_COUNT", raising=False)
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", torchrun)
+    if slurm:
+        monkeypatch.setenv("SLURM_RESTART_COUNT", slurm)
+    assert restarts() == times

@@ -178,6 +178,9 @@ def test_what_a_shell_starts_is_preloaded_where_that_changes_nothing(scripts: Pa
         "A=1 python train.py": True,
         "python -m my_project": True,
         "make --silent": True,
+        # as of a command that has imported torch and lightning
+        "TORCHINDUCTOR_CACHE_DIR=/tmp PYTORCH_NVML_BASED_CUDA_CHECK=1 python train.py": True,
+        "TORCH_LOGS=all python train.py": False,
         "OMP_NUM_THREADS=2 python train.py": False,
         "python train.py reproducibility=portable": False,
         "python other.py": False,

@@ -10,7 +10,7 @@ import pytest
 from conftest import TEMPLATE, digest, metrics, run
 from golden import SHORTEN
 from indexes import torch_index
-from runs import SHORT, go_on, interrupted, outcome, record, train
+from runs import SHORT, go_on, interrupted, outcome, record, script, train
 
 pytestmark = [pytest.mark.slow, pytest.mark.preloaded]
 
@@ -135,37 +135,47 @@ def test_uncommitted_changes_and_new_files_are_part_of_the_record(project: Path)
     assert "code: src/my_project/models/extra.py was added" in lines
 
 
+# What `verify` says of each of several runs, and its exit code; torch is imported once for all.
+ASKED = """
+import contextlib, io, json, sys
+from reproml import __main__ as commands
+said = []
+for run in sys.argv[1:]:
+    sys.argv[1:] = ["verify", run]
+    output = io.StringIO()
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):
+        code = commands.main()
+    said.append([code, output.getvalue()])
+print(json.dumps(said))
+"""
+
+
 def test_what_cannot_be_tried_is_said(shared_project: Path, reference: Path) -> None:
-    project = shared_project
-    folder = Path(shutil.copytree(reference, reference.with_name("run")))
-    good = (folder / "run.json").read_text()
+    tries: dict[str, Path] = {"does not exist": reference.with_name("nowhere")}
 
-    def with_record(**parts: object) -> tuple[int, str]:
-        (folder / "run.json").write_text(json.dumps({**json.loads(good), **parts}))
-        return verify(project, "outputs/run")
+    def copied(sentence: str) -> Path:
+        tries[sentence] = reference.with_name(f"tried{len(tries)}")
+        return Path(shutil.copytree(reference, tries[sentence]))
 
-    git = json.loads(good)["git"]
-    tries = {
-        "is not in this repository": with_record(git={**git, "commit": "0" * 40}),
-        "changes.patch is not the file in the record": with_record(
-            git={**git, "dirty": True, "patch_sha256": "0" * 64}
-        ),
-        "is not finished": with_record(status="running"),
-        "has no commit in its record": with_record(git=None),
-        "guarantees no bits": with_record(reproducibility={"level": "fast", "text": ""}),
-        "schema version 99": with_record(schema_version=99),
-        "is not the file in the record": with_record(model_sha256="0" * 64),
-        "does not exist": verify(project, "outputs/nowhere"),
-    }
-    (folder / "run.json").write_text(good)
+    git = record(reference)["git"]
+    for sentence, parts in {
+        "is not in this repository": {"git": {**git, "commit": "0" * 40}},
+        "changes.patch is not the file in the record": {"git": {**git, "dirty": True, "patch_sha256": "0" * 64}},
+        "is not finished": {"status": "running"},
+        "has no commit in its record": {"git": None},
+        "guarantees no bits": {"reproducibility": {"level": "fast", "text": ""}},
+        "schema version 99": {"schema_version": 99},
+        "is not the file in the record": {"model_sha256": "0" * 64},
+    }.items():
+        (copied(sentence) / "run.json").write_text(json.dumps({**record(reference), **parts}))
     for name in ("metrics.csv", "config.yaml"):
-        content = (folder / name).read_text()
-        (folder / name).write_text(content.replace("2", "3"))
-        tries[f"{name} is not"] = verify(project, "outputs/run")
-        (folder / name).write_text(content)
-    (folder / "run.json").write_text(good[:100])
-    tries["is damaged"] = verify(project, "outputs/run")
-    for sentence, (code, said) in tries.items():
+        file = copied(f"{name} is not") / name
+        file.write_text(file.read_text().replace("2", "3"))
+    file = copied("is damaged") / "run.json"
+    file.write_text(file.read_text()[:100])
+    names = [f"outputs/{folder.name}" for folder in tries.values()]
+    answers = json.loads(script(shared_project, ASKED, *names).splitlines()[-1])
+    for sentence, (code, said) in zip(tries, answers, strict=True):
         assert code == 2, said
         assert sentence in said
         assert said.splitlines()[-1].startswith("could not be verified: ")

@@ -56,7 +56,8 @@ def test_the_best_epochs_are_found_where_a_run_was_moved_to(tmp_path: Path) -> N
     assert there != files
     assert second.last_model_path == ""
     assert [float(each) for each in second.best_k_models.values()] == [1.0, 2.0]
-    assert (second.best_model_score, second.current_score) == (1.0, 3.0)
+    scores: Any = (second.best_model_score, second.current_score)
+    assert scores == (1.0, 3.0)
     assert second.dirpath == str(tmp_path / "second" / "checkpoints")
 
 
@@ -210,6 +211,7 @@ def test_a_checkpoint_of_another_configuration_is_refused_by_the_key_that_differ
     end = r"\): remove it, or restore the run's own file$"
     with pytest.raises(DataError, match=rf"^last\.ckpt belongs to another run \(.*seed was 1, is 2{end}"):
         refuse_other_run(path, {**config, "seed": 2}, config)
-    for nothing in (None, [], {}, {"seed": 1}):
+    others: tuple[Any, ...] = (None, [], {}, {"seed": 1})
+    for nothing in others:
         with pytest.raises(DataError, match=rf"belongs to another run \(it holds no configuration{end}"):
             refuse_other_run(path, nothing, config)

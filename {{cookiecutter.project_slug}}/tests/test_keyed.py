@@ -166,7 +166,8 @@ def test_a_long_order_is_drawn_in_parts(length: int | None, monkeypatch: pytest.
 def test_both_samplers_hear_of_the_epoch_before_they_are_asked() -> None:
     inner = Drawing(2)
     outer = BatchSampler(inner, 1, False)  # type: ignore[arg-type]
-    outer.set_epoch = (told := []).append  # type: ignore[attr-defined]
+    told: list[int] = []
+    outer.set_epoch = told.append  # type: ignore[attr-defined]
     order = KeyedOrder(outer, True, None, (1,))
     order.set_epoch(4)
     assert inner.epochs == told == []
@@ -267,7 +268,7 @@ def test_processes_share_the_length() -> None:
 # What samplers and datasets hold
 
 
-GENERATORS = {
+GENERATORS: dict[str, tuple[Callable[[], Any], Callable[[Any], float]]] = {
     "torch": (torch.Generator, lambda each: float(torch.rand((), generator=each))),
     "numpy": (np.random.default_rng, lambda each: each.random()),
     "numpy, philox": (lambda: np.random.Generator(np.random.Philox()), lambda each: each.random()),
@@ -295,11 +296,6 @@ def test_generators_are_seeded_and_set_back(kind: str) -> None:
     assert draw(second) != number
 
 
-class Holding:
-    def __init__(self, **held: Any) -> None:
-        vars(self).update(held)
-
-
 class Of(Dataset[Any]):
     def __init__(self, **held: Any) -> None:
         vars(self).update(held)
@@ -307,21 +303,29 @@ class Of(Dataset[Any]):
 
 def test_generators_are_found_wherever_they_are_held() -> None:
     a, b, c, d, e = (random.Random(number) for number in range(5))
-    deep = Holding(first=Holding(second=Holding(third=Holding(own=d, fourth=Holding(own=e)))))
-    held = Holding(own=a, same=a, listed=[Holding(own=b), 3, (4,)], pair=(Holding(own=c),), deep=deep, again=None)
+    deep = SimpleNamespace(
+        first=SimpleNamespace(second=SimpleNamespace(third=SimpleNamespace(own=d, fourth=SimpleNamespace(own=e))))
+    )
+    held = SimpleNamespace(
+        own=a, same=a, listed=[SimpleNamespace(own=b), 3, (4,)], pair=(SimpleNamespace(own=c),), deep=deep, again=None
+    )
     held.again = held  # a circle
     assert generators_in(held) == [a, b, c, d]  # and not at the fifth level
     assert generators_in(5) == []
-    assert generators_in(Holding(model=torch.nn.Linear(1, 1), table=np.zeros(3), numbers=torch.ones(2))) == []
+    assert generators_in(SimpleNamespace(model=torch.nn.Linear(1, 1), table=np.zeros(3), numbers=torch.ones(2))) == []
 
 
 def test_what_is_long_is_not_looked_through() -> None:
     own = random.Random(1)
-    assert generators_in(Holding(few=[Holding(own=own)] + [0] * 63)) == [own]
-    assert generators_in(Holding(many=[Holding(own=own)] + [0] * 64)) == []
+    assert generators_in(SimpleNamespace(few=[SimpleNamespace(own=own)] + [0] * 63)) == [own]
+    assert generators_in(SimpleNamespace(many=[SimpleNamespace(own=own)] + [0] * 64)) == []
     each = [random.Random(number) for number in range(70)]
     assert (
-        generators_in(Holding(a=[Holding(own=one) for one in each[:50]], b=[Holding(own=one) for one in each[50:]]))
+        generators_in(
+            SimpleNamespace(
+                a=[SimpleNamespace(own=one) for one in each[:50]], b=[SimpleNamespace(own=one) for one in each[50:]]
+            )
+        )
         == (
             each[:63]  # and the one that holds them: 64 objects
         )
@@ -332,7 +336,7 @@ def test_a_samplers_dataset_is_left_to_the_dataset() -> None:
     own, inner = random.Random(1), random.Random(2)
     dataset = Of(own=own, dataset=Of(own=inner))  # as a Subset
     assert generators_in(dataset) == [own, inner]
-    assert generators_in(Holding(data_source=dataset)) == []
+    assert generators_in(SimpleNamespace(data_source=dataset)) == []
     assert generators_in(Of(loader=DataLoader(TensorDataset(torch.ones(1)), generator=torch.Generator()))) == []
 
 
@@ -340,13 +344,13 @@ def test_a_samplers_dataset_is_left_to_the_dataset() -> None:
     ("before", "after"), [(1, 2), (1, True), (1, 1.0), (0.0, -0.0), ("a", "b"), (None, 0), (1.0, None)]
 )
 def test_a_value_that_changes_is_noticed(before: Any, after: Any) -> None:
-    source = Holding(inner=[Holding(value=before)])
+    source = SimpleNamespace(inner=[SimpleNamespace(value=before)])
     values = Values(source)
     assert values.changed() == {}
     source.inner[0].value = after
     assert list(values.changed()) == ["/inner/0.value"]
     assert values.changed()["/inner/0.value"] is after
-    other = Holding(inner=[Holding(value=before)])
+    other = SimpleNamespace(inner=[SimpleNamespace(value=before)])
     Values(other).set(values.changed())
     assert other.inner[0].value is after
     values.look()
@@ -354,14 +358,14 @@ def test_a_value_that_changes_is_noticed(before: Any, after: Any) -> None:
 
 
 def test_values_that_stay_as_they_are_are_left_alone() -> None:
-    source = Holding(value=float("nan"), large=2**70, text="a" * 3, listed=[1], table=np.zeros(2))
+    source = SimpleNamespace(value=float("nan"), large=2**70, text="a" * 3, listed=[1], table=np.zeros(2))
     values = Values(source)
     source.value, source.large, source.text = float("nan"), 2**70, "".join(["a", "aa"])  # others, and the same
     source.listed, source.table = [2], np.ones(2)  # not plain values
     assert values.changed() == {}
     source.new = None
     assert values.changed() == {".new": None}
-    empty = Holding()
+    empty = SimpleNamespace()
     Values(empty).set({"/gone/0.value": 3, ".new": 4})
     assert vars(empty) == {"new": 4}
 
@@ -485,7 +489,8 @@ class Data(L.LightningDataModule):
 
     def __init__(self, **loaders: Any) -> None:
         super().__init__()
-        self.loaders, self.drawn = loaders, []
+        self.loaders = loaders
+        self.drawn: list[float] = []
         self.dataset = TensorDataset(torch.arange(10))
 
     def setup(self, stage: str) -> None:
@@ -536,7 +541,7 @@ def test_hooks_draw_by_the_seed_and_only_own_ones_are_replaced() -> None:
     assert not {*first} & {*other.drawn}
     assert {"setup", "train_dataloader", "transfer_batch_to_device"} <= vars(one).keys()
     assert not {"prepare_data", "on_before_batch_transfer"} & vars(one).keys()
-    assert one.setup.__wrapped__.__name__ == "setup"  # Lightning looks for it
+    assert vars(one.setup)["__wrapped__"].__name__ == "setup"  # Lightning looks for it
     held = one.setup
     keyed(one, 3)
     assert one.setup is held  # once is enough
@@ -607,7 +612,7 @@ def test_a_loader_keeps_its_class_and_what_it_is_made_of() -> None:
 
     built = data(train=own).train_dataloader()
     assert type(built) is Mine
-    assert (built.more, built.in_order, built.dataset.dataset) == (3, True, made[0].dataset)
+    assert (built.more, built.in_order, vars(built.dataset)["dataset"]) == (3, True, made[0].dataset)
     assert not made[0].in_order  # the user's own is left as it was
     single = data(train=lambda: DataLoader(TensorDataset(torch.arange(4)), None, shuffle=True)).train_dataloader()
     assert sorted(int(each[0]) for each in single) == [0, 1, 2, 3]
@@ -620,7 +625,7 @@ def test_a_keyed_sampler_of_ones_own_stays() -> None:
         keyed = True
 
     samplers = Mine(range(4)), KeyedOrder(range(4), False, None, (1,))
-    loaders = [DataLoader(range(4), sampler=each) for each in samplers]  # type: ignore[arg-type]
+    loaders: list[Any] = [DataLoader(range(4), sampler=each) for each in samplers]  # type: ignore[arg-type]
     loaders.append(AroundLoader(DataLoader(range(4))))  # type: ignore[arg-type]
     assert data(of=trainer(LoaderPlace(strict=True)), train=lambda: loaders).train_dataloader() == loaders
 

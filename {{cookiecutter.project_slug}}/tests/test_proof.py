@@ -1,6 +1,5 @@
 """An interrupted run ends with the same bits, its record is complete, and what differs is found."""
 
-import copy
 import json
 import shutil
 import signal
@@ -8,14 +7,12 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from jsonschema import Draft202012Validator
-from torch.utils.data import DataLoader
 
 from reproml.arrays.augment import Augmentation
 from reproml.arrays.sampler import BatchSampler
@@ -28,11 +25,9 @@ from reproml.runs.digest import weights_digest
 from reproml.runs.environment import environment
 from reproml.runs.folder import RunFolder
 from reproml.runs.trace import read_trace
-from reproml.training.order import KeyedOrder
 from reproml.training.resume import latest_valid
 from reproml.training.session import _interrupted
 from reproml.training.step_trace import sample
-from reproml.training.streams import AroundLoader
 from reproml.verify.divergence import compare
 from reproml.verify.ulps import ulps
 
@@ -187,28 +182,6 @@ def test_the_order_starts_in_the_middle_of_an_epoch() -> None:
     for sampler in (whole, rest):
         sampler.set_epoch(4)
     assert [batch.tolist() for _, batch in whole] == [batch.tolist() for _, batch in rest]
-
-
-def test_a_hook_may_set_a_dataset_back_after_a_resume() -> None:
-    dataset = SimpleNamespace(level=1)
-    order = KeyedOrder(range(4), False, dataset, (1,))
-    order.set_values({"sampler": {}, "dataset": {".level": 2}})
-    assert dataset.level == 2
-    dataset.level = 1
-    next(iter(order))
-    assert order.values(1)["dataset"] == {".level": 1}
-
-
-def test_processes_that_share_an_order_count_its_examples_together() -> None:
-    batches = [[5, 1, 2], [3, 0, 4], [6, 8, 7], [9, 11, 10], [12, 13, 14]]
-    for rank in (0, 1):
-        keys = list(KeyedOrder(batches, True, None, (1,), rank, 2))
-        assert [(key.position, key.wanted) for key in keys] == [(3 * each, batches[each]) for each in (rank, 2 + rank)]
-
-
-def test_what_stands_for_a_loader_can_be_copied_as_a_loader_can() -> None:
-    loader: DataLoader[int] = DataLoader(range(4), batch_size=2)  # type: ignore[arg-type]
-    assert copy.copy(AroundLoader(loader)).batch_size == 2
 
 
 def test_augmentation_is_a_function_of_seed_epoch_and_example() -> None:

@@ -15,8 +15,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, THIS_PYTHON, Render, installed, run, twice
+from conftest import ROOT, THIS_PYTHON, Render, run, twice
 from cookiecutter.main import cookiecutter
+from golden import SHORTEN
 from indexes import POETRY_SOURCE, PUBLIC, torch_index
 from reproml.errors import RecordError
 from reproml.verify.rerun import python_for
@@ -86,27 +87,14 @@ def packages(project: Path) -> dict[str, str]:
     return listed
 
 
-def weights(project: Path, **environment: str) -> str:
-    """Run the pipeline with a short training, and return the digest of the weights."""
-    run("sed -i 's/^epochs: .*/epochs: 2/' configs/training/default.yaml", project)
-    run("make run", project, **environment)
-    return str(json.loads((project / "models" / "run.json").read_text())["weights_sha256"])
+def weights(folder: Path) -> str:
+    """Return the digest of the weights that a run has trained."""
+    return str(json.loads((folder / "run.json").read_text())["weights_sha256"])
 
 
 def lock_check(project: Path) -> str:
     command = f"PYTHONPATH=src '{sys.executable}' -m reproml.locks.lock"
     return run(command, project, check=False).stderr
-
-
-@pytest.fixture(scope="module")
-def reference(tmp_path_factory: pytest.TempPathFactory, environment: Path) -> str:
-    """Return the digest that the environment of pip gives."""
-    folder = tmp_path_factory.mktemp("pip")
-    answers = {"python_version": THIS_PYTHON}
-    project = installed(
-        Path(cookiecutter(str(ROOT), no_input=True, output_dir=str(folder), extra_context=answers)), environment
-    )
-    return weights(project)
 
 
 def test_the_environment_is_that_of_the_list(made: Path, other: Path, tools: str) -> None:
@@ -135,8 +123,12 @@ def test_style_types_and_the_commit_hooks(made: Path, tools: str) -> None:
     assert run("git status --porcelain", made).stdout == ""
 
 
-def test_the_weights_are_those_of_every_other_manager(made: Path, tools: str, reference: str) -> None:
-    assert weights(made, PATH=inside(made, tools)) == reference
+def test_the_weights_are_those_of_every_other_manager(made: Path, tools: str, shared_pipeline: Path) -> None:
+    """With the short training of the pipeline that has run with pip."""
+    run(f"{SHORTEN} && make run", made, PATH=inside(made, tools))
+    assert weights(made / "models") == weights(shared_pipeline / "models")
+    run("python train.py seed=7 hydra.run.dir=outputs/other", made, PATH=inside(made, tools))
+    assert weights(made / "outputs/other") != weights(shared_pipeline / "models")
 
 
 def test_a_stale_lock_is_refused_and_mended(made: Path, tools: str) -> None:

@@ -11,11 +11,10 @@ from test_any_answer import EXTREME
 pytestmark = pytest.mark.slow
 
 
-def test_style_and_types_of_a_rendered_project(render: Render, environment: Path) -> None:
-    """With long names, and with conda: uv and Poetry have environments of their own, see test_environments.py."""
-    answers = {"package_name": "z" * 50, "project_slug": "another-name", "environment_manager": "conda"}
-    project = installed(render(python_version=THIS_PYTHON, **answers), environment)
-    run("make lint", project)
+def test_the_style_of_a_rendered_project(render: Render, environment: Path) -> None:
+    """With a long name, which moves imports and lines. Types have nothing to do with it: test_first_day.py has them."""
+    project = installed(render(python_version=THIS_PYTHON, package_name="z" * 50), environment)
+    run("ruff check . && ruff format --check .", project)
 
 
 def test_types_of_the_sources_as_they_stand(tmp_path: Path, full_environment: Path) -> None:
@@ -85,8 +84,7 @@ def test_the_projects_own_tests_pass_under_another_name_and_after_edits(render: 
 
 
 def test_what_is_committed_and_packed(project: Path) -> None:
-    """The commit hooks pass as generated and refuse large files; packages hold neither settings nor data."""
-    run("pre-commit run --all-files", project)
+    """A commit hook refuses large files; test_first_day.py runs all hooks. Packages hold neither settings nor data."""
     (project / "large.bin").write_bytes(bytes(2_000_000))
     refused = run("git add --force large.bin && pre-commit run --files large.bin", project, check=False)
     assert "use dvc add for large.bin" in refused.stdout

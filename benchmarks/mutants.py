@@ -31,12 +31,21 @@ SOURCE = ROOT / "{{cookiecutter.project_slug}}" / "src" / "reproml"
 # What checks the mutants of a module: the project's tests that need neither a training nor another process, and
 # trainings in tests/tasks, interrupted after every batch
 MODULES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "training/order.py": ("", ("metrics, shuffled", "a sampler that counts", "CombinedLoader, cycling")),
-    "training/streams.py": ("", ("iterable with a state", "streams, one begins again")),
+    "training/order.py": (
+        "test_order.py test_proof.py",
+        ("metrics, shuffled", "a sampler that counts", "CombinedLoader, cycling"),
+    ),
+    "training/streams.py": ("test_streams.py", ("iterable with a state", "streams, one begins again")),
     "training/resume.py": ("test_proof.py test_resume_points.py", ("hooks and attributes", "ReduceLROnPlateau")),
-    "training/inside.py": ("", ("generators of their own", "a sampler that counts", "containers and generators")),
-    "training/keyed.py": ("", ("CombinedLoader, cycling", "test and prediction", "batches changed before steps")),
-    "training/checkpoint.py": ("test_damage.py", ("callbacks of the module",)),
+    "training/inside.py": (
+        "test_held.py test_order.py",
+        ("generators of their own", "a sampler that counts", "containers and generators"),
+    ),
+    "training/keyed.py": (
+        "test_keyed.py",
+        ("CombinedLoader, cycling", "test and prediction", "batches changed before steps"),
+    ),
+    "training/checkpoint.py": ("test_checkpoints.py test_points.py test_damage.py", ("callbacks of the module",)),
     "runs/digest.py": ("test_proof.py", ()),
     "runs/content.py": ("test_inputs.py", ()),
     "arrays/raw.py": ("test_raw.py", ()),

@@ -31,9 +31,12 @@ class ByHand:
         name: of the network.
         epochs: as many as the schedule is made for.
         device: that trains.
+        batches: of an epoch, and of its validation; None: all that the data give.
     """
 
-    def __init__(self, package: str, name: str, epochs: int, device: torch.device) -> None:
+    def __init__(
+        self, package: str, name: str, epochs: int, device: torch.device, batches: tuple[int, int] | None = None
+    ) -> None:
         build = getattr(importlib.import_module(f"{package}.models.{name}"), name.upper())
         split = importlib.import_module("reproml.arrays.splits").split
         folder = Path("data", "processed", "fashion_mnist")
@@ -50,7 +53,10 @@ class ByHand:
         self.device = device
         self.model = build((1, 28, 28), 10, **SETTINGS[name]).to(device)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), LR, weight_decay=WEIGHT_DECAY)
-        self.batches = len(self.parts["train"][0]) // BATCH
+        whole = tuple(len(self.parts[part][0]) // BATCH for part in ("train", "validation"))
+        self.batches, validated = batches or whole
+        if batches:
+            self.parts["validation"] = tuple(each[: validated * BATCH] for each in self.parts["validation"])
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, LR, total_steps=epochs * self.batches)
         self.history: list[dict[str, list[float]]] = []  # of each epoch, the mean loss and the accuracy
 

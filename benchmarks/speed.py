@@ -22,7 +22,9 @@ from printed import machine
 from project import Project
 
 ROUNDS = 3
-EPOCHS = {"mlp": 20, "cnn": 5}
+# Of an epoch: how many are trained, how many batches it has, and how many its validation has; None: all. An epoch of a
+# few seconds is close in time to its neighbors.
+EPOCHS: dict[str, tuple[int, tuple[int, int] | None]] = {"mlp": (20, None), "cnn": (20, (40, 8))}
 # A normal training. Before each of its epochs, one of the plain loop runs, which leaves no trace in the training's
 # random numbers, and is not held to deterministic algorithms. An epoch is timed with everything in it.
 IN_TURNS = """
@@ -32,7 +34,7 @@ sys.path[:0] = ["src", os.environ["BENCHMARKS"]]
 import torch
 from by_hand import ByHand
 from reproml.models.array_task import ArrayTask
-package, model, count = sys.argv.pop(1).split(",")
+package, model, count, batches = json.loads(sys.argv.pop(1))
 before, found, hand, begun = ArrayTask.on_train_epoch_start, [], None, 0
 def by_hand():
     global hand
@@ -40,7 +42,7 @@ def by_hand():
         strict = torch.are_deterministic_algorithms_enabled()
         torch.use_deterministic_algorithms(False)
         torch.manual_seed(len(found))
-        hand = hand or ByHand(package, model, int(count) + 1, torch.device("cpu"))
+        hand = hand or ByHand(package, model, count + 1, torch.device("cpu"), batches)
         found.append(hand.epoch())
         torch.use_deterministic_algorithms(strict)
 def noted(self):
@@ -82,9 +84,12 @@ def pair(name: str, task: Callable[[], object], least: Callable[[], object], goa
 
 def epochs(project: Project, model: str, goal: float) -> None:
     """Compare epochs of a training with those of the plain loop before and after each."""
-    count = EPOCHS[model]
-    program = ["-c", IN_TURNS, f"{project.package},{model},{count}"]
-    said = json.loads(project.train(program, f"model={model}", f"training.epochs={count}").splitlines()[-1])
+    count, batches = EPOCHS[model]
+    program = ["-c", IN_TURNS, json.dumps([project.package, model, count, batches])]
+    settings = [f"model={model}", f"training.epochs={count}"]
+    if batches:
+        settings += [f"+trainer.limit_train_batches={batches[0]}", f"+trainer.limit_val_batches={batches[1]}"]
+    said = json.loads(project.train(program, *settings).splitlines()[-1])
     hand, ours = said["seconds"][0::2], said["seconds"][1::2]
     ratios = [each / statistics.mean(hand[number : number + 2]) for number, each in enumerate(ours)][1:]  # one warms up
     tested = json.loads((project.run / "test" / "metrics.json").read_text())

@@ -16,6 +16,8 @@ from environments import locked
 from loopback import served
 
 pytestmark = pytest.mark.slow
+NOWHERE = "http://127.0.0.1:9/v1/query"  # nothing listens there
+HOOKS = "secrets,dockerfile"  # that `make audit` has pre-commit run
 
 
 @contextmanager
@@ -61,9 +63,9 @@ def affected(name: str) -> dict[str, Any]:
     return {"package": {"name": name, "ecosystem": "PyPI"}, "ranges": [{"type": "ECOSYSTEM", "events": events}]}
 
 
-def audit(project: Path, address: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Run all but the list of packages, which takes longest."""
-    return run(f"make --old-file sbom audit OSV_URL={address}", project, check=False, **environment)
+def audit(project: Path, address: str, skip: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Run it without the list of packages and without the hooks to skip, which take longest."""
+    return run(f"make --old-file sbom audit OSV_URL={address}", project, check=False, SKIP=skip, **environment)
 
 
 @pytest.mark.newcomer
@@ -84,31 +86,31 @@ def test_a_known_vulnerability_is_found(shared_project: Path, tmp_path: Path) ->
     """In the project's environment, also where another one is active."""
     venv.create(tmp_path / "other")
     with advisories(torch="2.13.0") as (address, _):  # and not 2.13.0+cpu, as it is installed
-        found = audit(shared_project, address, VIRTUAL_ENV=str(tmp_path / "other"))
+        found = audit(shared_project, address, HOOKS, VIRTUAL_ENV=str(tmp_path / "other"))
     assert found.returncode != 0
     assert "PYSEC-0000-1" in found.stdout
 
 
 def test_what_cannot_be_looked_up_is_a_failure(shared_project: Path) -> None:
-    assert audit(shared_project, "http://127.0.0.1:9/v1/query").returncode != 0
+    assert audit(shared_project, NOWHERE, HOOKS).returncode != 0
 
 
-@pytest.mark.parametrize(
-    ("file", "content", "found"),
-    [
-        ("configs/storage.yaml", 'password: "Tr0ub4dor-and-three"\n', "configs/storage.yaml:1"),
-        ("notes.txt", "aws = AKIAZ5GOMEOWMEOWXQ7A\n", "notes.txt:1"),
-        ("docker/Dockerfile", "FROM python:latest\nRUN cd /tmp && sudo apt-get install vim\n", "docker/Dockerfile:1"),
-    ],
-)
-def test_what_is_planted_is_found(shared_project: Path, file: str, content: str, found: str) -> None:
-    path = shared_project / file
-    path.parent.mkdir(exist_ok=True)
-    path.write_text(content)
-    run(f"git add '{file}'", shared_project)
+SECRETS = {"configs/storage.yaml": 'password: "Tr0ub4dor-and-three"\n', "notes.txt": "aws = AKIAZ5GOMEOWMEOWXQ7A\n"}
+DOCKERFILE = {"docker/Dockerfile": "FROM python:latest\nRUN cd /tmp && sudo apt-get install vim\n"}
+
+
+@pytest.mark.parametrize(("planted", "skip"), [(SECRETS, "dockerfile"), (DOCKERFILE, "secrets")])
+def test_what_is_planted_is_found(shared_project: Path, planted: dict[str, str], skip: str) -> None:
+    for file, content in planted.items():
+        path = shared_project / file
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content)
+    names = " ".join(planted)
+    run(f"git add {names}", shared_project)
     try:
-        with_it = audit(shared_project, "http://127.0.0.1:9/v1/query")
+        with_it = audit(shared_project, NOWHERE, skip)
     finally:
-        run(f"git rm --quiet --force '{file}'", shared_project)
+        run(f"git rm --quiet --force {names}", shared_project)
     assert with_it.returncode != 0
-    assert found in with_it.stdout
+    for file in planted:
+        assert f"{file}:1" in with_it.stdout

@@ -138,7 +138,7 @@ class Contestant:
             self._note("help", self._run([self.script, "--help"]))
         self._note("first step", self._run(["-c", MEASURED, "first", *self._training()]))
         training = self._run(["-c", MEASURED, "all", *self._training()])
-        said = json.loads(training.printed.rpartition("\nmeasured ")[2])
+        said = json.loads(training.printed.rpartition("\nmeasured ")[2].splitlines()[0])
         if said["steps"] not in (429, 430):  # the last one is incomplete
             raise SystemExit(f"{self.script} of {self.folder} trains {said['steps']} steps an epoch, not 430")
         self.found.setdefault("epoch", []).extend(said["epochs"])

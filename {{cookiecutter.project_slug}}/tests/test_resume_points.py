@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -23,6 +24,14 @@ from reproml.training.checkpoint import AtomicCheckpointIO
 from reproml.training.resume import ResumePoint, batches_of
 
 LOOK = 10  # batches after which it looks whether it is time
+
+
+@pytest.fixture(autouse=True)
+def _default_signal() -> Iterator[None]:
+    """Leave SIGTERM to Lightning, as in a new process: another test may have left a handler here, which comes first."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGTERM, before)
 
 
 class Line(LightningModule):

@@ -93,7 +93,7 @@ class Watched(LightningModule):
         self.filled: list[bool] = []
 
     def training_step(self, batch: torch.Tensor, batch_idx: int) -> torch.Tensor:
-        self.filled.append(torch.utils.deterministic.fill_uninitialized_memory)
+        self.filled.append(torch.utils.deterministic.fill_uninitialized_memory)  # type: ignore[attr-defined]
         return (self.forgotten * batch).sum()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -116,7 +116,7 @@ def test_memory_is_filled_before_the_first_step_only(monkeypatch: pytest.MonkeyP
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        trainer.fit(model, DataLoader(torch.ones(8), batch_size=1))
+        trainer.fit(model, DataLoader(torch.ones(8), batch_size=1))  # type: ignore[arg-type]
     finally:
         torch.use_deterministic_algorithms(False)
     assert model.forgotten.isnan().all()

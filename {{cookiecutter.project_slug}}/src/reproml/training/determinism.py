@@ -76,7 +76,8 @@ def apply(settings: Reproducibility) -> None:
     if settings.threads is not None:
         torch.set_num_threads(settings.threads)
     torch.use_deterministic_algorithms(settings.deterministic, warn_only=settings.nondeterministic_operations == "warn")
-    torch.utils.deterministic.fill_uninitialized_memory = True  # until the first step, see training/lean_steps.py
+    # until the first step, see training/lean_steps.py
+    torch.utils.deterministic.fill_uninitialized_memory = True  # type: ignore[attr-defined]
     torch.backends.cudnn.deterministic = settings.deterministic
     torch.backends.cudnn.benchmark = not settings.deterministic  # trying out algorithms picks another one each time
     torch.backends.cudnn.allow_tf32 = not settings.deterministic

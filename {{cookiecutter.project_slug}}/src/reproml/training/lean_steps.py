@@ -24,4 +24,4 @@ class LeanSteps(Callback):
         """Leave out what the first step would be the first to do."""
         leave_out_empty_hooks([pl_module, *trainer.callbacks])  # type: ignore[attr-defined]
         read_signature_once(trainer)
-        torch.utils.deterministic.fill_uninitialized_memory = self.fill_memory
+        torch.utils.deterministic.fill_uninitialized_memory = self.fill_memory  # type: ignore[attr-defined]

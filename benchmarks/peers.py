@@ -225,7 +225,7 @@ def table(found: dict[str, Contestant]) -> str:
         "memory at the peak of a training": ("memory", "{:.0f} MiB"),
         f"accuracy on the validation after {EPOCHS} epochs": ("accuracy", "{:.3f}"),
     }
-    lines = [["", *found], ["---"] * (len(found) + 1)]
+    lines = [["measured", *found], ["---"] * (len(found) + 1)]
     lines += [[title, *(each.shown(*row) for each in found.values())] for title, row in rows.items()]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

@@ -17,7 +17,6 @@ from browser import page as browser_page
 from conftest import ANSWERS, CHOICES, ROOT, TEMPLATE, THIS_PYTHON, Render, run
 from loopback import served
 
-pytestmark = pytest.mark.preloaded
 DOCS = ROOT / "docs"
 NAV = [name for name in re.findall(r"[\w/]+\.md", (ROOT / "mkdocs.yml").read_text()) if (DOCS / name).exists()]
 LECTURE = [name for name in NAV if name.startswith("lecture/") and name != "lecture/index.md"]

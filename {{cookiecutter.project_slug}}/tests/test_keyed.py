@@ -117,7 +117,7 @@ def test_orders_differ_by_seed_stage_and_loader() -> None:
     assert [each.batch_sampler.cycles for each in (*cycled.flattened, loaders["a"])] == [True, True, True]
 
 
-def test_training_goes_on_where_a_checkpoint_was_saved_and_nothing_else_does() -> None:
+def test_training_resumes_where_a_checkpoint_was_saved_and_nothing_else_does() -> None:
     place = LoaderPlace(strict=True)
     place.take_up({"epoch": 0, "batch": 2, "held": {0: {"sampler": {}, "dataset": {".level": 3}}}})
 
@@ -247,7 +247,7 @@ def test_what_cannot_be_resumed_is_refused_in_a_training_and_told_in_a_fast_one(
     assert caplog.text == ""
 
 
-def test_a_stream_with_a_state_goes_on_where_it_was() -> None:
+def test_a_stream_with_a_state_resumes_where_it_was() -> None:
     place = LoaderPlace(strict=True)
     place.take_up({"epoch": 0, "batch": 1, "held": {0: {"state": {"place": 2, "begun": 0.5}, "ended_at": 0}}})
     make = lambda: DataLoader(Stream(), 2, collate_fn=list)  # noqa: E731

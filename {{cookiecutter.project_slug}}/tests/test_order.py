@@ -73,7 +73,7 @@ def test_an_order_begins_after_the_batches_that_are_done(done: int) -> None:
 
 
 @pytest.mark.parametrize("done", range(10))
-def test_a_shorter_loader_goes_on_in_the_pass_that_it_had_come_to(done: int) -> None:
+def test_a_shorter_loader_resumes_in_the_pass_that_it_had_reached(done: int) -> None:
     """Beside a longer one it has begun again, while the batches of the epoch are counted on."""
     whole, rest = shuffled(cycles=True), shuffled(cycles=True, start=(0, done))
     passes = [key for _ in range(4) for key in whole]

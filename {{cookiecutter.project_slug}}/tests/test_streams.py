@@ -51,7 +51,7 @@ def stream(*place: Any, key: int = 1) -> KeyedStream:
     return KeyedStream(DataLoader(dataset, 2, collate_fn=list), dataset, (key,), *place)
 
 
-def test_a_stream_goes_on_after_any_batch() -> None:
+def test_a_stream_resumes_after_any_batch() -> None:
     whole = stream()
     first: list[Any] = []
     places = [whole.place_after(0)]

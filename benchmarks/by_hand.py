@@ -53,10 +53,11 @@ class ByHand:
         self.device = device
         self.model = build((1, 28, 28), 10, **SETTINGS[name]).to(device)
         self.optimizer = torch.optim.AdamW(self.model.parameters(), LR, weight_decay=WEIGHT_DECAY)
-        whole = tuple(len(self.parts[part][0]) // BATCH for part in ("train", "validation"))
-        self.batches, validated = batches or whole
+        self.batches = len(self.parts["train"][0]) // BATCH
         if batches:
-            self.parts["validation"] = tuple(each[: validated * BATCH] for each in self.parts["validation"])
+            self.batches = batches[0]
+            x, y = self.parts["validation"]
+            self.parts["validation"] = x[: batches[1] * BATCH], y[: batches[1] * BATCH]
         self.schedule = torch.optim.lr_scheduler.OneCycleLR(self.optimizer, LR, total_steps=epochs * self.batches)
         self.history: list[dict[str, list[float]]] = []  # of each epoch, the mean loss and the accuracy
 

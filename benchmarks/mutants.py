@@ -32,7 +32,7 @@ SOURCE = ROOT / "{{cookiecutter.project_slug}}" / "src" / "reproml"
 # trainings in tests/tasks, interrupted after every batch
 MODULES: dict[str, tuple[str, tuple[str, ...]]] = {
     "training/order.py": (
-        "test_order.py test_proof.py",
+        "test_order.py",
         ("metrics, shuffled", "a sampler that counts", "CombinedLoader, cycling"),
     ),
     "training/streams.py": ("test_streams.py", ("iterable with a state", "streams, one begins again")),

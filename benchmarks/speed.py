@@ -108,10 +108,10 @@ def least(project: Project, folder: Path, count: int) -> Project:
     made.folder = folder
     (folder / "0").write_text("")
     stages = [
-        f"  copy{number}:\n    cmd: cp {number} {number + 1}\n    deps: [{number}]\n    outs: [{number + 1}]\n"
+        f"  copy{number}:\n    cmd: cp {number} {number + 1}\n    deps: ['{number}']\n    outs: ['{number + 1}']\n"
         for number in range(count)
     ]
-    (folder / "dvc.yaml").write_text("".join(["stages:\n", *stages]).replace("[", "['").replace("]", "']"))
+    (folder / "dvc.yaml").write_text("".join(["stages:\n", *stages]))
     for command in (["git", "init", "--quiet"], ["dvc", "init", "--quiet"], ["dvc", "repro"]):
         made.call(*command)
     return made

@@ -145,8 +145,6 @@ def test_each_environment_has_a_server_that_ends_with_who_started_it(
     program = f"""
 import sys, time
 from pathlib import Path
-from typing import Any
-import environments
 import preloaded
 for place in map(Path, {[*map(str, places), str(scripts)]}):
     print(preloaded.Process(["train.py"], place, {{}}).communicate()[0], end="", flush=True)

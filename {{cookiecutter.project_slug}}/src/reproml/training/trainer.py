@@ -85,7 +85,7 @@ def build_trainer(config: Config, public_config: dict[str, Any], loggers: Sequen
         callbacks.append(OwnSettings(named, public_config["callbacks"]))
     # last, since a point holds the state of the callbacks before it: one after it would miss a step in a resume
     callbacks.sort(key=lambda callback: isinstance(callback, ResumePoint))
-    trainer = _build(
+    return _build(
         config,
         callbacks=[*first, StepLoss(), history, content, *callbacks],
         logger=list(loggers),
@@ -93,7 +93,6 @@ def build_trainer(config: Config, public_config: dict[str, Any], loggers: Sequen
         profiler=config.trainer.get("profiler") or NullProfiler(),
         default_root_dir=run,
     )
-    return trainer
 
 
 def bare_trainer(config: Config) -> Trainer:

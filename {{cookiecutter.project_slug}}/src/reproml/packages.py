@@ -1,8 +1,8 @@
-"""The packages of this project: the user's, and this one."""
+"""The packages of this project, the user's and this one, and the versions of others."""
 
 import tomllib
 from functools import cache
-from importlib.metadata import PackageNotFoundError, distribution
+from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
 
@@ -23,6 +23,14 @@ def users_package(project: Path = Path()) -> str:
     """Return the name of the user's package of a project, under which its commands run; without one, of this one."""
     here = Path(__file__).parent.name
     return next((name for name in own_packages(project) if name != here), here)
+
+
+def installed_version(name: str) -> str | None:
+    """Return the version of a package as it is installed, such as `2.13.0+cpu`; None if it is not."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
 
 
 def extra(name: str, project: Path = Path()) -> list[str]:

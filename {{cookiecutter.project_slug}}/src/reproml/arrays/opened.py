@@ -1,13 +1,13 @@
 """The prepared data, opened for reading: one mapped file, mapped shards, or a stream of shards."""
 
 import logging
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..config.schema import Config, Data
+from ..packages import installed_version
 from .arrays import InMemoryArray, MappedArray, MappedShards, Shards
 from .prepare import prepare_once
 from .splits import split, subset
@@ -83,10 +83,7 @@ def _name_other_libraries(manifest: dict[str, Any], folder: Path) -> None:
     """
     changed = []
     for name, before in manifest.get("libraries", {}).items():
-        try:
-            now = version(name)
-        except PackageNotFoundError:
-            now = "not installed"
+        now = installed_version(name) or "not installed"
         if now != before:
             changed.append(f"{name} {before} (now {now})")
     if changed:

@@ -2,15 +2,13 @@
 
 import platform
 import shlex
-from collections.abc import Iterable
-from contextlib import suppress
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from ..config.own import is_own
 from ..config.schema import OwnConfig
 from ..locks.lock import normal, pins, python_version
 from ..names import PATCH, RECORD
+from ..packages import installed_version
 from ..programs import git
 from ..runs.named import changed, recorded_files
 from ..runs.source import has_patch
@@ -42,7 +40,8 @@ def _seeds(facts: Facts) -> Finding:
 def _versions(facts: Facts) -> Finding:
     pinned = pins(facts.pyproject["project"]["dependencies"])
     if facts.record is None:
-        installed = _installed(pinned)
+        # only these: to read what all packages say of themselves takes a second
+        installed = {name: there for name in pinned if (there := installed_version(name))}
         place, fix = "the environment", "make setup"
     else:
         installed = {normal(name): version for name, version in facts.record["environment"]["packages"].items()}
@@ -54,15 +53,6 @@ def _versions(facts: Facts) -> Finding:
     locks = facts.record["locks"] if facts.record else {}
     recorded = "".join(f"; {name} {digest[:12]}" for name, digest in locks.items())
     return passed(f"{place} holds the {len(pinned)} packages at the versions that pyproject.toml pins{recorded}")
-
-
-def _installed(names: Iterable[str]) -> dict[str, str]:
-    """Return the versions of those that are installed: to read what all packages say of themselves takes a second."""
-    found = {}
-    for name in names:
-        with suppress(PackageNotFoundError):
-            found[name] = version(name)
-    return found
 
 
 def _python(facts: Facts) -> Finding:

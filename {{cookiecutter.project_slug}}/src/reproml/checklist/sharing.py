@@ -2,11 +2,11 @@
 
 import platform
 import re
-from importlib.metadata import PackageNotFoundError, version
 
 from ..config.own import name_of
 from ..config.schema import OwnConfig
 from ..locks.lock import disagreements, pins, python_version, requirements
+from ..packages import installed_version
 from ..programs import git
 from ..runs import params
 from ..runs.git import not_committed
@@ -25,10 +25,10 @@ def _dependencies(facts: Facts) -> Finding:
     for item in listed:
         [(name, pinned)] = pins([item]).items()
         if pinned is None:
-            try:
-                new = f"{name}=={version(name).partition('+')[0]}"
-            except PackageNotFoundError:
+            there = installed_version(name)
+            if there is None:
                 return failed(f"pyproject.toml does not pin the version of {item}", restore(facts, "pyproject.toml"))
+            new = f"{name}=={there.partition('+')[0]}"
             fix = f"{substitute('pyproject.toml', item, new)} && make lock"
             return failed(f"pyproject.toml does not pin the version of {item}", fix)
     if found := disagreements(facts.project):
